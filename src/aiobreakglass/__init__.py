@@ -1,0 +1,73 @@
+"""The record behind emergency access: break-glass events in DynamoDB, for asyncio."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from aiobreakglass._errors import (
+    ActiveEventExistsError,
+    BreakGlassError,
+    ConcurrentModificationError,
+    CorruptItemError,
+    EventExistsError,
+    EventNotFoundError,
+    ImmutableFieldError,
+    InvalidStateTransitionError,
+    StoreUnavailableError,
+    TableError,
+)
+from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, ReasonCode
+from aiobreakglass._store import (
+    DEFAULT_QUERY_LIMIT,
+    MAX_QUERY_LIMIT,
+    BreakGlassStore,
+    EventPage,
+    iterate,
+)
+
+if TYPE_CHECKING:
+    from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
+    from aiobreakglass._memory import InMemoryStore
+
+__all__ = [
+    "DEFAULT_QUERY_LIMIT",
+    "MAX_DURATION",
+    "MAX_QUERY_LIMIT",
+    "ActiveEventExistsError",
+    "AsyncDynamoDBStore",
+    "BreakGlassError",
+    "BreakGlassEvent",
+    "BreakGlassStatus",
+    "BreakGlassStore",
+    "ConcurrentModificationError",
+    "CorruptItemError",
+    "EventExistsError",
+    "EventNotFoundError",
+    "EventPage",
+    "ImmutableFieldError",
+    "InMemoryStore",
+    "InvalidStateTransitionError",
+    "ReasonCode",
+    "StoreUnavailableError",
+    "TableError",
+    "TableLayout",
+    "create_table",
+    "iterate",
+]
+
+# These bring asyncio or botocore with them, which cost as much to import as all the rest.
+_IMPORTED_WHEN_FIRST_NEEDED = {
+    "AsyncDynamoDBStore": "aiobreakglass._dynamodb",
+    "InMemoryStore": "aiobreakglass._memory",
+    "TableLayout": "aiobreakglass._dynamodb",
+    "create_table": "aiobreakglass._dynamodb",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _IMPORTED_WHEN_FIRST_NEEDED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_IMPORTED_WHEN_FIRST_NEEDED[name]), name)
+    globals()[name] = value
+    return value

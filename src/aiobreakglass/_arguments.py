@@ -1,0 +1,124 @@
+"""Checks of what callers pass, made before anything is sent; every store makes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from aiobreakglass._model import (
+    BreakGlassEvent,
+    BreakGlassStatus,
+    checked_event_id,
+    checked_instant,
+    checked_name,
+    checked_reason,
+)
+from aiobreakglass._store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT
+
+_Value = TypeVar("_Value")
+_Checked = TypeVar("_Checked")
+
+
+def check_event(event: BreakGlassEvent) -> BreakGlassEvent:
+    """Return the event validated again: `model_copy(update=...)` has checked nothing."""
+    if not isinstance(event, BreakGlassEvent):
+        raise TypeError(f"event must be a BreakGlassEvent, not {type(event).__name__}")
+    return BreakGlassEvent.model_validate(event)
+
+
+def check_event_id(event_id: str) -> str:
+    """Return a well-formed event id."""
+    return _checked("event_id", event_id, str, checked_event_id)
+
+
+def check_name(argument: str, name: str) -> str:
+    """Return a name that an event could have."""
+    return _checked(argument, name, str, checked_name)
+
+
+def check_reason(argument: str, reason: str) -> str:
+    """Return a reason for closing, stripped of surrounding white space."""
+    return _checked(argument, reason, str, checked_reason)
+
+
+def check_instant(argument: str, instant: datetime) -> datetime:
+    """Return an aware instant in UTC."""
+    return _checked(argument, instant, datetime, checked_instant)
+
+
+def check_status(status: BreakGlassStatus | str) -> BreakGlassStatus:
+    """Return the status that a status or its text names."""
+    return _checked("status", status, str, _known_status)
+
+
+def check_limit(limit: int | None) -> int:
+    """Return how many events a page may hold."""
+    if limit is None:
+        return DEFAULT_QUERY_LIMIT
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise TypeError(f"limit must be an integer or None, not {type(limit).__name__}")
+    if limit < 1:
+        raise ValueError("limit must be at least 1")
+    return min(limit, MAX_QUERY_LIMIT)
+
+
+def check_interval(argument: str, interval: timedelta, *, at_least: timedelta) -> timedelta:
+    """Return an interval that is no shorter than allowed."""
+    if not isinstance(interval, timedelta):
+        raise TypeError(f"{argument} must be a timedelta, not {type(interval).__name__}")
+    if interval < at_least:
+        raise ValueError(f"{argument} must be at least {at_least}")
+    return interval
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list query asks for: one value of one indexed field, within a range of `created_at`."""
+
+    field: str
+    value: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no instant lies in since <= created_at < until."""
+        return self.since is not None and self.until is not None and self.since >= self.until
+
+    def covers(self, created_at: datetime) -> bool:
+        """Tell whether an instant lies in since <= created_at < until."""
+        return (self.since is None or self.since <= created_at) and (
+            self.until is None or created_at < self.until
+        )
+
+
+def check_listing(
+    field: str, value: str, since: datetime | None = None, until: datetime | None = None
+) -> Listing:
+    """Return a list query whose every part is well-formed."""
+    return Listing(
+        field,
+        check_status(value).value if field == "status" else check_name(field, value),
+        None if since is None else check_instant("since", since),
+        None if until is None else check_instant("until", until),
+    )
+
+
+def _known_status(status: str) -> BreakGlassStatus:
+    try:
+        return BreakGlassStatus(status)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(BreakGlassStatus)}") from None
+
+
+def _checked(
+    argument: str, value: _Value, expected: type[_Value], rule: Callable[[_Value], _Checked]
+) -> _Checked:
+    if not isinstance(value, expected):
+        raise TypeError(f"{argument} must be a {expected.__name__}, not {type(value).__name__}")
+    try:
+        return rule(value)
+    except ValueError as error:
+        raise ValueError(f"{argument} {error}") from None

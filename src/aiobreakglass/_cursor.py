@@ -1,0 +1,92 @@
+"""Page cursors: opaque text that says after which event of which query the next page begins.
+
+A cursor carries a tag over its content, an HMAC under the store's `cursor_key`. Without a key the tag
+is a checksum: it refuses accidents, not forgers, who could at worst name another starting point
+within the same query, for the query itself is always the caller's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from dataclasses import dataclass
+
+from aiobreakglass._arguments import Listing
+from aiobreakglass._model import checked_event_id
+from aiobreakglass._timestamps import decode_time, encode_time
+
+_VERSION = 1
+_TAG_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last event that the page before returned."""
+
+    created_at: str
+    """As the row has it: other writers' text is compared by DynamoDB as it stands."""
+    event_id: str
+
+
+def check_cursor_key(key: bytes | None) -> bytes | None:
+    """Return a key fit for signing cursors, or None."""
+    if key is not None and not isinstance(key, bytes):
+        raise TypeError(f"cursor_key must be bytes or None, not {type(key).__name__}")
+    if key is not None and len(key) < 16:
+        raise ValueError("cursor_key must have at least 16 bytes")
+    return key
+
+
+def encode_cursor(listing: Listing, position: Position, key: bytes | None) -> str:
+    """Write a cursor for the page of this query that follows the position."""
+    content = json.dumps(
+        {**_scope(listing), "created_at": position.created_at, "id": position.event_id},
+        separators=(",", ":"),
+    ).encode()
+    return base64.urlsafe_b64encode(_tag(content, key) + content).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, listing: Listing, key: bytes | None) -> Position:
+    """Read a cursor of this very query; anything else is a `ValueError`."""
+    if not isinstance(cursor, str):
+        raise TypeError(f"cursor must be a str or None, not {type(cursor).__name__}")
+    content = json.loads(_verified_content(cursor, key))
+    for name, expected in _scope(listing).items():
+        if content.get(name) != expected:
+            raise ValueError(f"cursor belongs to another query: its {name} differs")
+    try:
+        position = Position(content["created_at"], checked_event_id(content["id"]))
+        created_at = decode_time(position.created_at)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("cursor names no event") from error
+    if not listing.covers(created_at):
+        raise ValueError("cursor lies outside the range of created_at that is asked for")
+    return position
+
+
+def _verified_content(cursor: str, key: bytes | None) -> bytes:
+    try:
+        sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        content = sealed[_TAG_SIZE:]
+        # Base64 has several spellings of the same bytes; a cursor has one.
+        genuine = base64.urlsafe_b64encode(sealed).decode().rstrip("=") == cursor
+    except ValueError:
+        genuine = False
+    if not genuine or not hmac.compare_digest(sealed[:_TAG_SIZE], _tag(content, key)):
+        raise ValueError("cursor is not one that this store has given out; pass next_cursor as it is")
+    return content
+
+
+def _scope(listing: Listing) -> dict[str, str | int | None]:
+    return {
+        "version": _VERSION,
+        "field": listing.field,
+        "value": listing.value,
+        "since": None if listing.since is None else encode_time(listing.since),
+        "until": None if listing.until is None else encode_time(listing.until),
+    }
+
+
+def _tag(content: bytes, key: bytes | None) -> bytes:
+    return hmac.digest(key or b"", content, "sha256")

@@ -1,0 +1,219 @@
+"""The one place that awaits the client: retries, time limits, cancellation, shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from aiobreakglass._dynamodb import outcomes, requests
+from aiobreakglass._errors import BreakGlassError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+CANCELLATION_GRACE: Final = timedelta(seconds=1)
+"""How long a cancelled caller waits for the write that is under way."""
+
+_FIRST_PAUSE: Final = 0.025
+_LONGEST_PAUSE: Final = 1.0
+
+# How the client's event handlers, which know no caller, find the call that they are about.
+_transmission: ContextVar[outcomes.Transmission] = ContextVar("aiobreakglass_transmission")
+
+
+@dataclass(slots=True)
+class Operation:
+    """One call of a store's method, with all the requests that it makes."""
+
+    deadline: float
+    """By the event loop's clock."""
+    outcome_unknown: bool = False
+    """Whether what this operation is for may happen yet, though its answer was a refusal."""
+
+
+class Calls:
+    """Carry requests to DynamoDB, each until a definite answer or the operation's deadline.
+
+    Serves any number of tasks of one event loop, the first that uses it.
+    """
+
+    def __init__(
+        self, client: DynamoDBClient, table_name: str, operation_timeout: timedelta
+    ) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._operation_timeout = operation_timeout.total_seconds()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._writes: set[asyncio.Task[Any]] = set()
+        _watch(client)
+
+    @contextmanager
+    def operation(self) -> Iterator[Operation]:
+        """Begin an operation; `RuntimeError` where the store is closed or another loop's."""
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            raise RuntimeError("this store is closed: use it inside its `async with` block")
+        if self._loop is None:
+            self._loop = loop
+        if self._loop is not loop:
+            raise RuntimeError("this store belongs to another event loop: open one in each loop")
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield Operation(loop.time() + self._operation_timeout)
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def close(self) -> None:
+        """Refuse new operations, and wait until those under way have ended."""
+        self._closed = True
+        if self._running:
+            await self._idle.wait()
+        if self._writes:
+            await asyncio.wait(self._writes)
+
+    async def read(
+        self, operation: Operation, method: str, request: requests.Request
+    ) -> dict[str, Any]:
+        """Send a read until it is answered."""
+        for attempt in count():
+            transmission = outcomes.Transmission()
+            try:
+                return await self._send(operation, method, request, transmission)
+            except Exception as error:
+                if not await self._may_try_again(operation, error, transmission, attempt):
+                    raise self._translated(error, operation.outcome_unknown) from error
+        raise AssertionError("count() has no end")
+
+    async def write(
+        self, operation: Operation, parts: list[requests.Part]
+    ) -> outcomes.Refusal | None:
+        """Send a transaction until it is done, which returns None, or refused.
+
+        A repetition is the same bytes under the same token.
+        """
+        request = requests.transaction(parts, token=str(uuid4()))
+        outcome_unknown = False
+        for attempt in count():
+            transmission = outcomes.Transmission()
+            try:
+                await self._shielded(operation, request, transmission)
+                return None
+            except Exception as error:
+                outcome_unknown |= transmission.outcome_unknown
+                if (refused := outcomes.refusal(error)) is not None:
+                    return replace(refused, may_still_land=outcome_unknown)
+                if not await self._may_try_again(operation, error, transmission, attempt):
+                    outcome_unknown |= operation.outcome_unknown
+                    raise self._translated(error, outcome_unknown) from error
+        raise AssertionError("count() has no end")
+
+    async def _send(
+        self,
+        operation: Operation,
+        method: str,
+        request: requests.Request,
+        transmission: outcomes.Transmission,
+    ) -> dict[str, Any]:
+        token = _transmission.set(transmission)
+        try:
+            # Over the SDK's limits for each attempt: a body that trickles in and a wait for a pooled
+            # connection escape those.
+            async with asyncio.timeout_at(operation.deadline):
+                response: dict[str, Any] = await getattr(self._client, method)(**request)
+                return response
+        finally:
+            _transmission.reset(token)
+
+    async def _shielded(
+        self,
+        operation: Operation,
+        request: requests.Request,
+        transmission: outcomes.Transmission,
+    ) -> None:
+        """Send a write that outlives, for a bounded time, the cancellation of its caller."""
+        task = asyncio.create_task(
+            self._send(operation, "transact_write_items", request, transmission)
+        )
+        self._writes.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.wait({task}, timeout=CANCELLATION_GRACE.total_seconds())
+            finally:
+                task.cancel()
+            raise
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._writes.discard(task)
+        # Retrieved here, because a cancelled caller is not there to do it.
+        if not task.cancelled():
+            task.exception()
+
+    async def _may_try_again(
+        self,
+        operation: Operation,
+        error: Exception,
+        transmission: outcomes.Transmission,
+        attempt: int,
+    ) -> bool:
+        """Pause before the next attempt; False where there is none."""
+        if not outcomes.is_transient(error, transmission):
+            return False
+        # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
+        pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))  # noqa: S311 - spreads load, guards nothing
+        if asyncio.get_running_loop().time() + pause >= operation.deadline:
+            return False
+        await asyncio.sleep(pause)
+        return True
+
+    def _translated(self, error: Exception, outcome_unknown: bool) -> BreakGlassError:
+        return outcomes.translate(error, self._table_name, outcome_unknown=outcome_unknown)
+
+
+def _watch(client: DynamoDBClient) -> None:
+    """Have the client tell what becomes of each attempt, and check what comes back.
+
+    Handlers are registered once for a client, however many stores borrow it.
+    """
+    events = client.meta.events
+    events.register("before-send.dynamodb", _on_send, unique_id="aiobreakglass-send")
+    events.register("needs-retry.dynamodb", _on_outcome, unique_id="aiobreakglass-outcome")
+    events.register("before-parse.dynamodb", _on_parse, unique_id="aiobreakglass-integrity")
+
+
+def _on_send(**_: object) -> None:
+    if transmission := _transmission.get(None):
+        transmission.sent()
+
+
+def _on_outcome(
+    response: tuple[Any, dict[str, Any]] | None, caught_exception: Exception | None, **_: object
+) -> None:
+    if transmission := _transmission.get(None):
+        transmission.answered(
+            None if response is None else response[0].status_code, caught_exception
+        )
+
+
+def _on_parse(response_dict: dict[str, Any], **_: object) -> None:
+    # What else a borrowed client is used for is none of our business.
+    if _transmission.get(None):
+        outcomes.check_integrity(
+            response_dict["status_code"], response_dict["headers"], response_dict["body"]
+        )

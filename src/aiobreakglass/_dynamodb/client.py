@@ -1,0 +1,61 @@
+"""A client of the store's own, set up for a check that somebody waits for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import NoRegionError
+
+from aiobreakglass._errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import AioSession
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+@asynccontextmanager
+async def open_client(
+    region_name: str | None,
+    endpoint_url: str | None,
+    session: AioSession | None,
+    config: AioConfig | None,
+) -> AsyncIterator[DynamoDBClient]:
+    """Open a client, and close it at the end."""
+    # Imported here, because it costs several times what all the rest of the package does.
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+
+    # Left alone, botocore's defaults are legacy retries with 10 attempts of 60 s, which an
+    # environment variable can change.
+    settings = AioConfig(
+        connect_timeout=2,
+        read_timeout=3,
+        max_pool_connections=64,
+        retries={"mode": "standard", "total_max_attempts": 3},
+    )
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(
+                (session or get_session()).create_client(
+                    "dynamodb",
+                    region_name=region_name,
+                    endpoint_url=endpoint_url,
+                    config=settings if config is None else settings.merge(config),
+                )
+            )
+        except NoRegionError as error:
+            raise ValueError(
+                "region_name must be given, here or by AWS_DEFAULT_REGION or the AWS config file"
+            ) from error
+        except ValueError:
+            # botocore's own words for an endpoint_url that is none.
+            raise
+        except Exception as error:
+            # A chain of credentials is looked up here, and its providers raise anything.
+            raise StoreUnavailableError(
+                f"no client could be made: {type(error).__name__}"
+            ) from error
+        yield client

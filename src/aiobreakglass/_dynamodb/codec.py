@@ -1,0 +1,184 @@
+"""Events as rows and rows as events.
+
+A row is what DynamoDB's low-level API speaks: `{"status": {"S": "active"}, ...}`
+(https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._errors import CorruptItemError
+from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._timestamps import decode_time, encode_time
+
+_Value = TypeVar("_Value")
+
+AttributeValue = dict[str, Any]
+Item = dict[str, AttributeValue]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+_TEXTS: Final = ("id", "invoker", "profile", "reason_code", "justification", "status")
+_TIMES: Final = ("created_at", "updated_at", "expires_at")
+_OPTIONAL_TEXTS: Final = (
+    "closed_by",
+    "closed_reason",
+    "request_id",
+    "mfa_method",
+    "mfa_challenge_id",
+)
+
+TOMBSTONE_RETENTION_FLOOR: Final = timedelta(days=1)
+"""A tombstone outlives any late write that it is there to stop, however short retention is."""
+
+
+def encode_event(
+    event: BreakGlassEvent, layout: TableLayout, *, write_id: str, retention: timedelta | None
+) -> Item:
+    """Return the row of an event, as one logical write puts it."""
+    item: Item = {layout.partition_key: {"S": layout.event_key(event.id)}}
+    item |= {field: {"S": str(getattr(event, field))} for field in _TEXTS}
+    item |= {field: {"S": encode_time(getattr(event, field))} for field in _TIMES}
+    item |= {
+        field: {"S": text}
+        for field in _OPTIONAL_TEXTS
+        if (text := getattr(event, field)) is not None
+    }
+    item["duration"] = {"N": str(event.duration // _MICROSECOND * 1000)}
+    item["mfa_verified"] = {"BOOL": event.mfa_verified}
+    item[layout.write_id_attribute] = {"S": write_id}
+    return item | _time_to_live(layout, event.expires_at, retention)
+
+
+def encode_tombstone(
+    event_id: str, layout: TableLayout, *, deleted_at: datetime, retention: timedelta | None
+) -> Item:
+    """Return what takes the place of a deleted event's row: its key, when, and nothing else."""
+    if retention is not None:
+        retention = max(retention, TOMBSTONE_RETENTION_FLOOR)
+    return {
+        layout.partition_key: {"S": layout.event_key(event_id)},
+        "deleted_at": {"S": encode_time(deleted_at)},
+    } | _time_to_live(layout, deleted_at, retention)
+
+
+def encode_guard(event: BreakGlassEvent, layout: TableLayout) -> Item:
+    """Return the row that makes stacking impossible: a pair, and its active event."""
+    return {
+        layout.partition_key: {"S": layout.guard_key(event.invoker, event.profile)},
+        "event_id": {"S": event.id},
+    }
+
+
+def is_tombstone(item: Mapping[str, AttributeValue]) -> bool:
+    """Tell whether a row is what deleting an event left."""
+    return "deleted_at" in item
+
+
+def guarded_pair(item: Mapping[str, AttributeValue]) -> tuple[str, str] | None:
+    """Return the (invoker, profile) that a row holds access for, if it says that it is active.
+
+    The row's own words are enough: a status set by hand needs no well-formed row to count.
+    """
+    if item.get("status") != {"S": BreakGlassStatus.ACTIVE.value}:
+        return None
+    invoker = item.get("invoker", {}).get("S")
+    profile = item.get("profile", {}).get("S")
+    return (invoker, profile) if isinstance(invoker, str) and isinstance(profile, str) else None
+
+
+def row_key(item: Mapping[str, AttributeValue], layout: TableLayout) -> str:
+    """Return a row's partition key, for people to read."""
+    key = item.get(layout.partition_key)
+    return str(key["S"]) if isinstance(key, dict) and "S" in key else "<no partition key>"
+
+
+def decode_event(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGlassEvent:
+    """Return the event of a row, whoever wrote it, or raise `CorruptItemError`."""
+    key = row_key(item, layout)
+    reader = _Reader(item, key)
+    fields: dict[str, Any] = {field: reader.text(field) for field in _TEXTS}
+    fields |= {field: reader.time(field) for field in _TIMES}
+    fields |= {field: reader.optional_text(field) for field in _OPTIONAL_TEXTS}
+    fields["duration"] = reader.duration("duration")
+    fields["mfa_verified"] = reader.flag("mfa_verified")
+    try:
+        event = BreakGlassEvent.model_validate(fields)
+    except ValidationError as error:
+        raise CorruptItemError(key, _reasons(error)) from error
+    if key != layout.event_key(event.id):
+        raise CorruptItemError(key, "id does not belong to this key")
+    return event
+
+
+class _Reader:
+    """Read a row's attributes, each by the type it must have."""
+
+    def __init__(self, item: Mapping[str, AttributeValue], key: str) -> None:
+        self._item = item
+        self._key = key
+
+    def text(self, field: str) -> str:
+        if field not in self._item:
+            raise self._corrupt(field, "is missing")
+        return self._value(field, "S", str)
+
+    def optional_text(self, field: str) -> str | None:
+        if field not in self._item or self._item[field] == {"NULL": True}:
+            return None
+        return self._value(field, "S", str) or None
+
+    def time(self, field: str) -> datetime:
+        try:
+            return decode_time(self.text(field))
+        except ValueError as error:
+            raise self._corrupt(field, f"is {error}") from error
+
+    def duration(self, field: str) -> timedelta:
+        if field not in self._item:
+            raise self._corrupt(field, "is missing")
+        try:
+            nanoseconds = Decimal(self._value(field, "N", str))
+            in_range = 0 < nanoseconds <= MAX_DURATION // _MICROSECOND * 1000
+        except InvalidOperation as error:
+            raise self._corrupt(field, "is not a number") from error
+        if not in_range:
+            raise self._corrupt(field, f"is not within 0 and {MAX_DURATION}, in nanoseconds")
+        return timedelta(microseconds=int(nanoseconds) // 1000)
+
+    def flag(self, field: str) -> bool:
+        return field in self._item and self._value(field, "BOOL", bool)
+
+    def _value(self, field: str, wire_type: str, expected: type[_Value]) -> _Value:
+        attribute = self._item[field]
+        if not isinstance(attribute, dict) or not isinstance(attribute.get(wire_type), expected):
+            raise self._corrupt(field, f"is not of DynamoDB's type {wire_type}")
+        value: _Value = attribute[wire_type]
+        return value
+
+    def _corrupt(self, field: str, problem: str) -> CorruptItemError:
+        return CorruptItemError(self._key, f"{field} {problem}")
+
+
+def _time_to_live(layout: TableLayout, since: datetime, retention: timedelta | None) -> Item:
+    if retention is None:
+        return {}
+    # Rounded up, so that TTL is never early. Integers, so that the end of the calendar is no limit.
+    seconds = -(-(since - _EPOCH) // _SECOND) - (-retention // _SECOND)
+    return {layout.ttl_attribute: {"N": str(seconds)}}
+
+
+def _reasons(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'event'}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_url=False)
+    )

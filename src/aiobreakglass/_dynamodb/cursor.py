@@ -1,0 +1,26 @@
+"""Page cursors as DynamoDB understands them: the key of the last event returned."""
+
+from __future__ import annotations
+
+from aiobreakglass._arguments import Listing
+from aiobreakglass._cursor import Position, encode_cursor
+from aiobreakglass._dynamodb.codec import Item
+from aiobreakglass._dynamodb.layout import TableLayout
+
+
+def start_key(position: Position, listing: Listing, layout: TableLayout) -> Item:
+    """Return the exclusive start key of the page that follows a position.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
+    """
+    return {
+        layout.partition_key: {"S": layout.event_key(position.event_id)},
+        listing.field: {"S": listing.value},
+        "created_at": {"S": position.created_at},
+    }
+
+
+def cursor_after(item: Item, listing: Listing, key: bytes | None) -> str:
+    """Return the cursor for the page that follows an event's row."""
+    # The row's own text, not its instant: DynamoDB compares the text.
+    return encode_cursor(listing, Position(item["created_at"]["S"], item["id"]["S"]), key)

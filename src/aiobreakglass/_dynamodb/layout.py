@@ -1,0 +1,111 @@
+"""Names in the table: its keys, its indexes, its attributes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aiobreakglass._model import BreakGlassEvent
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
+_TABLE_ARN = re.compile(
+    r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[a-zA-Z0-9_.-]{3,255}", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableLayout:
+    """The names that a table uses, where they are not the usual ones.
+
+    Event rows carry the model's field names as attributes; the names here are the rest. Every
+    process that shares a table must use the same layout: the guard's key is part of it.
+    """
+
+    partition_key: str = "pk"
+    event_prefix: str = "BREAKGLASS#"
+    """What the partition keys of events and tombstones begin with."""
+    guard_prefix: str = "ACTIVE#"
+    """What the partition keys of guards begin with."""
+    invoker_index: str = "invoker-index"
+    status_index: str = "status-index"
+    profile_index: str = "profile-index"
+    ttl_attribute: str = "ttl"
+    write_id_attribute: str = "write_id"
+
+    def __post_init__(self) -> None:
+        for field in ("invoker_index", "status_index", "profile_index"):
+            _check(field, getattr(self, field), _TABLE_NAME, "3 to 255 of a-z A-Z 0-9 _ . -")
+        attributes = ("partition_key", "ttl_attribute", "write_id_attribute")
+        for field in attributes:
+            _check(field, getattr(self, field), re.compile(r"\S{1,255}"), "1 to 255 visible characters")
+        taken = [getattr(self, field) for field in attributes]
+        taken += [*BreakGlassEvent.model_fields, "event_id", "deleted_at"]
+        if len(set(taken)) != len(taken):
+            raise ValueError(f"{', '.join(attributes)} must differ, also from the attributes of a row")
+        if len(set(self.indexes)) != len(self.indexes):
+            raise ValueError("invoker_index, status_index and profile_index must differ")
+        for field in ("event_prefix", "guard_prefix"):
+            _check(field, getattr(self, field), re.compile(r"\S{1,255}"), "1 to 255 visible characters")
+        # Else the key of an event could be the key of a guard.
+        if self.event_prefix.startswith(self.guard_prefix) or self.guard_prefix.startswith(
+            self.event_prefix
+        ):
+            raise ValueError("neither of event_prefix and guard_prefix may begin with the other")
+
+    @property
+    def indexes(self) -> dict[str, str]:
+        """The index of each field that can be listed by."""
+        return {
+            self.invoker_index: "invoker",
+            self.status_index: "status",
+            self.profile_index: "profile",
+        }
+
+    def index_of(self, field: str) -> str:
+        """Return the name of the index over a field."""
+        index: str = getattr(self, f"{field}_index")
+        return index
+
+    def event_key(self, event_id: str) -> str:
+        """Return the partition key of an event, or of what deleting it left."""
+        return self.event_prefix + event_id
+
+    def guard_key(self, invoker: str, profile: str) -> str:
+        """Return the partition key of a pair's guard.
+
+        The length makes it unambiguous where a name contains `#`.
+        """
+        return f"{self.guard_prefix}{len(invoker.encode())}#{invoker}#{profile}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table and how it is laid out: what every request is made from."""
+
+    name: str
+    layout: TableLayout
+
+
+def check_table_name(name: str, *, or_arn: bool = False) -> str:
+    """Return a table's name, or where allowed its ARN, or raise with the rule it breaks."""
+    if not isinstance(name, str):
+        raise TypeError(f"table_name must be a str, not {type(name).__name__}")
+    if not _TABLE_NAME.fullmatch(name) and not (or_arn and _TABLE_ARN.fullmatch(name)):
+        expected = "3 to 255 of a-z A-Z 0-9 _ . -" + (", or the ARN of a table" if or_arn else "")
+        raise ValueError(f"table_name must be {expected}")
+    return name
+
+
+def check_layout(layout: TableLayout) -> TableLayout:
+    """Return the layout, or raise `TypeError` for anything else."""
+    if not isinstance(layout, TableLayout):
+        raise TypeError(f"layout must be a TableLayout, not {type(layout).__name__}")
+    return layout
+
+
+def _check(field: str, value: str, pattern: re.Pattern[str], rule: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{field} must be a str, not {type(value).__name__}")
+    if not pattern.fullmatch(value):
+        raise ValueError(f"{field} must be {rule}")

@@ -1,0 +1,70 @@
+"""Lists and counts over the indexes: eventually consistent, as many pages as it takes."""
+
+from __future__ import annotations
+
+from aiobreakglass._arguments import Listing
+from aiobreakglass._cursor import decode_cursor
+from aiobreakglass._dynamodb import requests
+from aiobreakglass._dynamodb.calls import Calls
+from aiobreakglass._dynamodb.codec import Item, decode_event
+from aiobreakglass._dynamodb.cursor import cursor_after, start_key
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._model import BreakGlassEvent
+from aiobreakglass._store import EventPage
+
+
+class Queries:
+    """Follow the pages of one table's indexes."""
+
+    def __init__(self, calls: Calls, table: Table, cursor_key: bytes | None) -> None:
+        self._calls = calls
+        self._table = table
+        self._cursor_key = cursor_key
+
+    async def page(self, listing: Listing, size: int, cursor: str | None) -> EventPage:
+        """Return one page of events, newest first."""
+        layout = self._table.layout
+        position = None if cursor is None else decode_cursor(cursor, listing, self._cursor_key)
+        if listing.is_empty:
+            return EventPage(())
+        items: list[Item] = []
+        start = None if position is None else start_key(position, listing, layout)
+        with self._calls.operation() as operation:
+            # One more than asked for tells whether another page follows.
+            while (missing := size + 1 - len(items)) > 0:
+                request = requests.list_page(self._table, listing, missing, start)
+                answer = await self._calls.read(operation, "query", request)
+                items += answer["Items"]
+                start = answer.get("LastEvaluatedKey")
+                if start is None:
+                    break
+        events = tuple(decode_event(item, layout) for item in items[:size])
+        if len(items) <= size:
+            return EventPage(events)
+        return EventPage(events, cursor_after(items[size - 1], listing, self._cursor_key))
+
+    async def count(self, listing: Listing) -> int:
+        """Return how many events a listing has."""
+        total = 0
+        start: Item | None = None
+        with self._calls.operation() as operation:
+            while True:
+                request = requests.count(self._table, listing, start)
+                answer = await self._calls.read(operation, "query", request)
+                total += int(answer["Count"])
+                start = answer.get("LastEvaluatedKey")
+                if start is None:
+                    return total
+
+    async def newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
+        """Return the newest event of a listing that is of this profile."""
+        start: Item | None = None
+        with self._calls.operation() as operation:
+            while True:
+                request = requests.newest_of_profile(self._table, listing, profile, start)
+                answer = await self._calls.read(operation, "query", request)
+                if answer["Items"]:
+                    return decode_event(answer["Items"][0], self._table.layout)
+                start = answer.get("LastEvaluatedKey")
+                if start is None:
+                    return None

@@ -1,0 +1,193 @@
+"""What to send for each operation: pure functions from values to request parameters.
+
+Every write is one TransactWriteItems, all or nothing
+(https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from aiobreakglass._arguments import Listing
+from aiobreakglass._dynamodb.codec import AttributeValue, Item, encode_guard
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._timestamps import encode_time
+
+Request = dict[str, Any]
+"""The parameters of one call."""
+
+Part = dict[str, Any]
+"""One item's part of a transaction."""
+
+_ACTIVE: Final[AttributeValue] = {"S": BreakGlassStatus.ACTIVE.value}
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+# Compared as stored, so that a change can only replace the very row that was read.
+_PINNED: Final = ("updated_at", "status", "invoker", "profile", "expires_at")
+
+
+def get_row(table: Table, partition_key: str) -> Request:
+    """Read a row, strongly consistently."""
+    return {"TableName": table.name, "Key": _key(table, partition_key), "ConsistentRead": True}
+
+
+def create(table: Table, event: BreakGlassEvent, item: Item) -> list[Part]:
+    """Put a new event and, where it is active, its guard; each only where nothing is yet."""
+    rows = [item] if event.status.is_terminal else [item, encode_guard(event, table.layout)]
+    return [_put(table, row, "attribute_not_exists(#pk)", names=("pk",)) for row in rows]
+
+
+def replace(table: Table, stored: Item, item: Item) -> Part:
+    """Put an event or a tombstone in the place of the very row that was read."""
+    conditions, values = [], {}
+    for name in _PINNED:
+        if name in stored:
+            conditions.append(f"#{name} = :{name}")
+            values[f":{name}"] = stored[name]
+        else:
+            conditions.append(f"attribute_not_exists(#{name})")
+    return _put(table, item, " AND ".join(conditions), names=_PINNED, values=values)
+
+
+def release_guard(table: Table, invoker: str, profile: str, event_id: str) -> Part:
+    """Delete a pair's guard unless it points to another event."""
+    return _delete_guard(
+        table,
+        table.layout.guard_key(invoker, profile),
+        "attribute_not_exists(#pk) OR #event_id = :event_id",
+        names=("pk", "event_id"),
+        event_id=event_id,
+    )
+
+
+def reap_guard(table: Table, invoker: str, profile: str, event_id: str) -> list[Part]:
+    """Delete a guard whose event is missing, not active, or another pair's."""
+    unguarded = {
+        "TableName": table.name,
+        "Key": _key(table, table.layout.event_key(event_id)),
+        # A comparison with a missing attribute is false, hence this also covers a missing row.
+        "ConditionExpression": (
+            "NOT (#status = :active AND #invoker = :invoker AND #profile = :profile)"
+        ),
+        "ExpressionAttributeNames": _names(table, ("status", "invoker", "profile")),
+        "ExpressionAttributeValues": {
+            ":active": _ACTIVE,
+            ":invoker": {"S": invoker},
+            ":profile": {"S": profile},
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    guard_key = table.layout.guard_key(invoker, profile)
+    return [
+        {"ConditionCheck": unguarded},
+        _delete_guard(
+            table, guard_key, "#event_id = :event_id", names=("event_id",), event_id=event_id
+        ),
+    ]
+
+
+def transaction(parts: list[Part], token: str) -> Request:
+    """Put parts together as one transaction.
+
+    The token makes a repetition of the same bytes, within 10 minutes, the same write.
+    """
+    return {"TransactItems": parts, "ClientRequestToken": token}
+
+
+def list_page(table: Table, listing: Listing, limit: int, start_key: Item | None) -> Request:
+    """Query a page of events, newest first."""
+    return _query(table, listing, start_key) | {"Limit": limit}
+
+
+def count(table: Table, listing: Listing, start_key: Item | None) -> Request:
+    """Count the events of a query's page, without reading them out."""
+    return _query(table, listing, start_key) | {"Select": "COUNT"}
+
+
+def newest_of_profile(
+    table: Table, listing: Listing, profile: str, start_key: Item | None
+) -> Request:
+    """Query an invoker's events of one profile, newest first.
+
+    Never with `Limit`, which DynamoDB applies before a filter
+    (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.FilterExpression.html).
+    """
+    request = _query(table, listing, start_key)
+    request["FilterExpression"] = "#profile = :profile"
+    request["ExpressionAttributeNames"] |= _names(table, ("profile",))
+    request["ExpressionAttributeValues"] |= {":profile": {"S": profile}}
+    return request
+
+
+def _query(table: Table, listing: Listing, start_key: Item | None) -> Request:
+    condition = f"#{listing.field} = :value"
+    values: Item = {":value": {"S": listing.value}}
+    names = [listing.field]
+    if listing.since is not None or listing.until is not None:
+        names.append("created_at")
+    # The range belongs into the key condition: DynamoDB refuses a filter on an index's key. There
+    # it may be one comparison only, and BETWEEN includes its upper end.
+    if listing.since is not None and listing.until is not None:
+        condition += " AND #created_at BETWEEN :since AND :last"
+        values[":since"] = {"S": encode_time(listing.since)}
+        values[":last"] = {"S": encode_time(listing.until - _MICROSECOND)}
+    elif listing.since is not None:
+        condition += " AND #created_at >= :since"
+        values[":since"] = {"S": encode_time(listing.since)}
+    elif listing.until is not None:
+        condition += " AND #created_at < :until"
+        values[":until"] = {"S": encode_time(listing.until)}
+    request: Request = {
+        "TableName": table.name,
+        "IndexName": table.layout.index_of(listing.field),
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeNames": _names(table, names),
+        "ExpressionAttributeValues": values,
+        "ScanIndexForward": False,
+    }
+    return request if start_key is None else request | {"ExclusiveStartKey": start_key}
+
+
+def _put(
+    table: Table,
+    item: Item,
+    condition: str,
+    *,
+    names: Iterable[str],
+    values: Mapping[str, AttributeValue] | None = None,
+) -> Part:
+    put: Part = {
+        "TableName": table.name,
+        "Item": item,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": _names(table, names),
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    return {"Put": put | {"ExpressionAttributeValues": dict(values)} if values else put}
+
+
+def _delete_guard(
+    table: Table, guard_key: str, condition: str, *, names: Iterable[str], event_id: str
+) -> Part:
+    return {
+        "Delete": {
+            "TableName": table.name,
+            "Key": _key(table, guard_key),
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": _names(table, names),
+            "ExpressionAttributeValues": {":event_id": {"S": event_id}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
+
+
+def _key(table: Table, partition_key: str) -> Item:
+    return {table.layout.partition_key: {"S": partition_key}}
+
+
+def _names(table: Table, names: Iterable[str]) -> dict[str, str]:
+    # Every name by a placeholder: several of ours are reserved words of DynamoDB's.
+    return {f"#{name}": table.layout.partition_key if name == "pk" else name for name in names}

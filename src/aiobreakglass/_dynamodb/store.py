@@ -1,0 +1,342 @@
+"""The contract on DynamoDB: reads, decides, writes, and tries again; nothing clever."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from aiobreakglass import _arguments as arguments
+from aiobreakglass._cursor import check_cursor_key
+from aiobreakglass._dynamodb import codec, outcomes, requests
+from aiobreakglass._dynamodb.calls import Calls, Operation
+from aiobreakglass._dynamodb.client import open_client
+from aiobreakglass._dynamodb.codec import Item, decode_event, encode_event
+from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
+from aiobreakglass._dynamodb.queries import Queries
+from aiobreakglass._errors import (
+    ActiveEventExistsError,
+    CorruptItemError,
+    EventExistsError,
+    EventNotFoundError,
+    InvalidStateTransitionError,
+    StoreUnavailableError,
+)
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
+from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
+from aiobreakglass._store import EventPage
+
+if TYPE_CHECKING:
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import AioSession
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+_Decision = Callable[[BreakGlassEvent], BreakGlassEvent]
+
+_ROUNDS: Final = 16
+"""How often an operation starts over because others changed its rows in between."""
+
+_EVENT, _GUARD = 0, 1
+"""The parts of a transaction, in their order."""
+
+
+class AsyncDynamoDBStore:
+    """A `BreakGlassStore` in a DynamoDB table, for any number of tasks of one event loop.
+
+    `client` is an open aiobotocore client, borrowed and never closed; `open` makes one of its own.
+    `retention` is how long a row is kept after `expires_at` before DynamoDB's TTL may delete it;
+    None keeps it for ever. `clock` returns the present as an aware datetime. `cursor_key`, at least
+    16 bytes, signs cursors, for handing them to browsers. `operation_timeout` bounds each call as a
+    whole, retries included.
+
+    A store that is closed or belongs to another event loop raises `RuntimeError`.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        *,
+        layout: TableLayout | None = None,
+        retention: timedelta | None = timedelta(days=365),
+        clock: Callable[[], datetime] = utc_now,
+        cursor_key: bytes | None = None,
+        operation_timeout: timedelta = timedelta(seconds=10),
+    ) -> None:
+        self._layout = TableLayout() if layout is None else check_layout(layout)
+        self._table = Table(check_table_name(table_name, or_arn=True), self._layout)
+        if retention is not None:
+            arguments.check_interval("retention", retention, at_least=timedelta(0))
+        self._retention = retention
+        self._clock = clock
+        arguments.check_interval(
+            "operation_timeout", operation_timeout, at_least=timedelta(milliseconds=1)
+        )
+        self._calls = Calls(client, table_name, operation_timeout)
+        self._queries = Queries(self._calls, self._table, check_cursor_key(cursor_key))
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        table_name: str,
+        *,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+        session: AioSession | None = None,
+        config: AioConfig | None = None,
+        **store_options: Any,
+    ) -> AsyncIterator[Self]:
+        """Open a store with a client of its own, and close it at the end of `async with`.
+
+        Credentials, and the region where none is given, come from the session as for every AWS SDK
+        (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html). `config`
+        goes over what is set here: standard retries with 3 attempts, 2 s to connect, 3 s to read, a
+        pool of 64 connections. `store_options` are the constructor's. Leaving waits for the calls
+        under way, which `operation_timeout` bounds.
+        """
+        check_table_name(table_name, or_arn=True)
+        async with open_client(region_name, endpoint_url, session, config) as client:
+            store = cls(client, table_name, **store_options)
+            try:
+                yield store
+            finally:
+                await store._calls.close()
+
+    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        event = arguments.check_event(event)
+        now = self._now()
+        check_creatable(event, now)
+        item = self._encode(event)
+        with self._calls.operation() as operation:
+            for _ in range(_ROUNDS):
+                refusal = await self._calls.write(
+                    operation, requests.create(self._table, event, item)
+                )
+                if refusal is None:
+                    return event
+                if _EVENT in refusal.rows:
+                    if self._is_same_write(refusal.rows[_EVENT], item):
+                        return event
+                    raise EventExistsError(event.id)
+                operation.outcome_unknown |= refusal.may_still_land
+                holder_id = self._guarded_event_id(refusal.rows[_GUARD] or {})
+                holder = await self._read(operation, holder_id)
+                if self._is_same_write(holder, item):
+                    return event
+                await self._make_way(operation, event, holder_id, holder, now)
+            raise _too_contended(operation, event.id)
+
+    async def get(self, event_id: str) -> BreakGlassEvent:
+        arguments.check_event_id(event_id)
+        with self._calls.operation() as operation:
+            item = await self._read(operation, event_id)
+        if item is None:
+            raise EventNotFoundError(event_id)
+        return decode_event(item, self._layout)
+
+    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        event = arguments.check_event(event)
+        now = self._now()
+        return await self._change(event.id, now, lambda stored: decide_update(stored, event, now))
+
+    async def delete(self, event_id: str) -> None:
+        arguments.check_event_id(event_id)
+        now = self._now()
+        with self._calls.operation() as operation:
+            for _ in range(_ROUNDS):
+                # By the row's own words throughout: a row that is no event can be deleted as well.
+                stored = await self._read(operation, event_id)
+                if stored is None:
+                    return
+                tombstone = codec.encode_tombstone(
+                    event_id, self._layout, deleted_at=now, retention=self._retention
+                )
+                if await self._replace(operation, event_id, stored, tombstone) is None:
+                    return
+            raise _too_contended(operation, event_id)
+
+    async def list_by_invoker(
+        self,
+        invoker: str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        listing = arguments.check_listing("invoker", invoker, since, until)
+        return await self._queries.page(listing, arguments.check_limit(limit), cursor)
+
+    async def list_by_status(
+        self,
+        status: BreakGlassStatus | str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        listing = arguments.check_listing("status", status, since, until)
+        return await self._queries.page(listing, arguments.check_limit(limit), cursor)
+
+    async def list_by_profile(
+        self,
+        profile: str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        listing = arguments.check_listing("profile", profile, since, until)
+        return await self._queries.page(listing, arguments.check_limit(limit), cursor)
+
+    async def find_active_by_invoker_and_profile(
+        self, invoker: str, profile: str
+    ) -> BreakGlassEvent | None:
+        arguments.check_name("invoker", invoker)
+        arguments.check_name("profile", profile)
+        now = self._now()
+        guard_key = self._layout.guard_key(invoker, profile)
+        with self._calls.operation() as operation:
+            guard = await self._read_row(operation, guard_key)
+            if guard is None:
+                return None
+            item = await self._read(operation, self._guarded_event_id(guard))
+        event = outcomes.active_event(item, invoker, profile, self._layout)
+        return event if event is not None and event.is_active(now) else None
+
+    async def count_by_invoker_since(self, invoker: str, since: datetime) -> int:
+        listing = arguments.check_listing("invoker", invoker, arguments.check_instant("since", since))
+        return await self._queries.count(listing)
+
+    async def count_by_profile_since(self, profile: str, since: datetime) -> int:
+        listing = arguments.check_listing("profile", profile, arguments.check_instant("since", since))
+        return await self._queries.count(listing)
+
+    async def get_last_by_invoker_and_profile(
+        self, invoker: str, profile: str
+    ) -> BreakGlassEvent | None:
+        listing = arguments.check_listing("invoker", invoker)
+        arguments.check_name("profile", profile)
+        return await self._queries.newest(listing, profile)
+
+    async def close(
+        self, event_id: str, *, closed_by: str, closed_reason: str
+    ) -> BreakGlassEvent:
+        arguments.check_event_id(event_id)
+        arguments.check_name("closed_by", closed_by)
+        arguments.check_reason("closed_reason", closed_reason)
+        now = self._now()
+        return await self._change(
+            event_id, now, lambda stored: decide_close(stored, closed_by, closed_reason, now)
+        )
+
+    async def _change(self, event_id: str, now: datetime, decide: _Decision) -> BreakGlassEvent:
+        """Read an event and put what is decided in its place, unless somebody was faster."""
+        with self._calls.operation() as operation:
+            stored_item = await self._read(operation, event_id)
+            for _ in range(_ROUNDS):
+                if stored_item is None:
+                    raise EventNotFoundError(event_id)
+                stored = decode_event(stored_item, self._layout)
+                try:
+                    changed = decide(stored)
+                except InvalidStateTransitionError:
+                    if stored.is_lapsed(now):
+                        await self._mark_expired(operation, stored, stored_item, now)
+                    raise
+                item = self._encode(changed)
+                refusal = await self._replace(operation, event_id, stored_item, item)
+                if refusal is None or self._is_same_write(refusal.rows[_EVENT], item):
+                    return changed
+                # DynamoDB hands back the row that beat us; no row means it is gone.
+                stored_item = outcomes.event_row(refusal.rows[_EVENT])
+            raise _too_contended(operation, event_id)
+
+    async def _mark_expired(
+        self, operation: Operation, stored: BreakGlassEvent, stored_item: Item, now: datetime
+    ) -> None:
+        # Refused means that somebody else changed it first: then it needs no mark of ours.
+        item = self._encode(decide_expiry(stored, now))
+        await self._replace(operation, stored.id, stored_item, item)
+
+    async def _replace(
+        self, operation: Operation, event_id: str, stored: Item, item: Item
+    ) -> outcomes.Refusal | None:
+        """Put a row in the place of the one that was read, and drop the guard of an ending event.
+
+        A refusal that comes back is always the event's.
+        """
+        parts = [requests.replace(self._table, stored, item)]
+        pair = codec.guarded_pair(stored)
+        if pair is not None and codec.guarded_pair(item) is None:
+            parts.append(requests.release_guard(self._table, *pair, event_id))
+        refusal = await self._calls.write(operation, parts)
+        if refusal is not None and _EVENT not in refusal.rows:
+            # The guard is another event's by now, and stays; ours ends all the same.
+            refusal = await self._calls.write(operation, parts[:1])
+        return refusal
+
+    async def _make_way(
+        self,
+        operation: Operation,
+        event: BreakGlassEvent,
+        holder_id: str,
+        holder_item: Item | None,
+        now: datetime,
+    ) -> None:
+        """End what holds the pair's guard without right, or raise that it holds it rightly."""
+        holder = outcomes.active_event(holder_item, event.invoker, event.profile, self._layout)
+        if holder is None or holder_item is None:
+            parts = requests.reap_guard(self._table, event.invoker, event.profile, holder_id)
+            await self._calls.write(operation, parts)
+        elif holder.is_lapsed(now):
+            await self._mark_expired(operation, holder, holder_item, now)
+        elif operation.outcome_unknown:
+            # An attempt of ours got lost, and once this holder is gone it could still succeed.
+            raise StoreUnavailableError(
+                f"event {event.id} was refused, but an earlier attempt got no answer",
+                outcome_unknown=True,
+            ) from ActiveEventExistsError(holder)
+        else:
+            raise ActiveEventExistsError(holder)
+
+    async def _read(self, operation: Operation, event_id: str) -> Item | None:
+        """Read an event's row; None where there is none, or a tombstone."""
+        item = await self._read_row(operation, self._layout.event_key(event_id))
+        return outcomes.event_row(item)
+
+    async def _read_row(self, operation: Operation, partition_key: str) -> Item | None:
+        request = requests.get_row(self._table, partition_key)
+        answer = await self._calls.read(operation, "get_item", request)
+        item: Item | None = answer.get("Item")
+        return item
+
+    def _guarded_event_id(self, guard: Item) -> str:
+        event_id = guard.get("event_id", {}).get("S")
+        if not isinstance(event_id, str):
+            raise CorruptItemError(codec.row_key(guard, self._layout), "event_id is missing")
+        return event_id
+
+    def _encode(self, event: BreakGlassEvent) -> Item:
+        return encode_event(
+            event, self._layout, write_id=token_hex(16), retention=self._retention
+        )
+
+    def _is_same_write(self, row: Item | None, item: Item) -> bool:
+        write_id = self._layout.write_id_attribute
+        return row is not None and row.get(write_id) == item[write_id]
+
+    def _now(self) -> datetime:
+        return arguments.check_instant("clock()", self._clock())
+
+
+def _too_contended(operation: Operation, event_id: str) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"event {event_id}: others changed its rows {_ROUNDS} times in a row; try again",
+        outcome_unknown=operation.outcome_unknown,
+    )

@@ -1,0 +1,236 @@
+"""The contract in a dict: for tests and trials, gone with the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from aiobreakglass import _arguments as arguments
+from aiobreakglass._cursor import Position, check_cursor_key, decode_cursor, encode_cursor
+from aiobreakglass._errors import (
+    ActiveEventExistsError,
+    EventExistsError,
+    EventNotFoundError,
+)
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
+from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
+from aiobreakglass._store import EventPage
+from aiobreakglass._timestamps import encode_time
+
+
+class InMemoryStore:
+    """A `BreakGlassStore` that needs nothing else.
+
+    Every operation yields to the event loop before it takes effect, all at once, and again before
+    it returns, as a network call would; so a race in the code that uses the store shows up. Serves
+    the tasks of one event loop. `clock` returns the present as an aware datetime.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], datetime] = utc_now, cursor_key: bytes | None = None
+    ) -> None:
+        self._clock = clock
+        self._cursor_key = check_cursor_key(cursor_key)
+        self._events: dict[str, BreakGlassEvent] = {}
+        self._active: dict[tuple[str, str], BreakGlassEvent] = {}
+        self._deleted: set[str] = set()
+
+    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        event = arguments.check_event(event)
+        now = self._now()
+        check_creatable(event, now)
+        await _network()
+        if event.id in self._events or event.id in self._deleted:
+            raise EventExistsError(event.id)
+        if event.status is BreakGlassStatus.ACTIVE:
+            self._make_way_for(event, now)
+        self._keep(event)
+        await _network()
+        return event
+
+    async def get(self, event_id: str) -> BreakGlassEvent:
+        arguments.check_event_id(event_id)
+        await _network()
+        event = self._stored(event_id)
+        await _network()
+        return event
+
+    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        event = arguments.check_event(event)
+        return await self._change(event.id, lambda stored, now: decide_update(stored, event, now))
+
+    async def delete(self, event_id: str) -> None:
+        arguments.check_event_id(event_id)
+        await _network()
+        event = self._events.pop(event_id, None)
+        if event is not None:
+            self._deleted.add(event_id)
+            self._release(event)
+        await _network()
+
+    async def list_by_invoker(
+        self,
+        invoker: str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        listing = arguments.check_listing("invoker", invoker, since, until)
+        return await self._list(listing, limit, cursor)
+
+    async def list_by_status(
+        self,
+        status: BreakGlassStatus | str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        listing = arguments.check_listing("status", status, since, until)
+        return await self._list(listing, limit, cursor)
+
+    async def list_by_profile(
+        self,
+        profile: str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        listing = arguments.check_listing("profile", profile, since, until)
+        return await self._list(listing, limit, cursor)
+
+    async def find_active_by_invoker_and_profile(
+        self, invoker: str, profile: str
+    ) -> BreakGlassEvent | None:
+        pair = (arguments.check_name("invoker", invoker), arguments.check_name("profile", profile))
+        now = self._now()
+        await _network()
+        holder = self._active.get(pair)
+        await _network()
+        return holder if holder is not None and holder.is_active(now) else None
+
+    async def count_by_invoker_since(self, invoker: str, since: datetime) -> int:
+        return await self._count("invoker", invoker, since)
+
+    async def count_by_profile_since(self, profile: str, since: datetime) -> int:
+        return await self._count("profile", profile, since)
+
+    async def get_last_by_invoker_and_profile(
+        self, invoker: str, profile: str
+    ) -> BreakGlassEvent | None:
+        listing = arguments.check_listing("invoker", invoker)
+        arguments.check_name("profile", profile)
+        await _network()
+        newest_first = self._newest_first(listing)
+        await _network()
+        return next((event for event in newest_first if event.profile == profile), None)
+
+    async def close(
+        self, event_id: str, *, closed_by: str, closed_reason: str
+    ) -> BreakGlassEvent:
+        arguments.check_event_id(event_id)
+        arguments.check_name("closed_by", closed_by)
+        arguments.check_reason("closed_reason", closed_reason)
+        return await self._change(
+            event_id, lambda stored, now: decide_close(stored, closed_by, closed_reason, now)
+        )
+
+    async def _change(
+        self, event_id: str, decide: Callable[[BreakGlassEvent, datetime], BreakGlassEvent]
+    ) -> BreakGlassEvent:
+        now = self._now()
+        await _network()
+        stored = self._stored(event_id)
+        try:
+            changed = decide(stored, now)
+        except Exception:
+            if stored.is_lapsed(now):
+                self._keep(decide_expiry(stored, now))
+            raise
+        self._keep(changed)
+        await _network()
+        return changed
+
+    async def _list(
+        self, listing: arguments.Listing, limit: int | None, cursor: str | None
+    ) -> EventPage:
+        size = arguments.check_limit(limit)
+        after = None if cursor is None else decode_cursor(cursor, listing, self._cursor_key)
+        await _network()
+        remaining = [
+            event
+            for event in self._newest_first(listing)
+            if after is None or _order(event) < (after.created_at, after.event_id)
+        ]
+        await _network()
+        page = tuple(remaining[:size])
+        if len(remaining) == len(page):
+            return EventPage(page)
+        last = Position(*_order(page[-1]))
+        return EventPage(page, encode_cursor(listing, last, self._cursor_key))
+
+    async def _count(self, field: str, value: str, since: datetime) -> int:
+        # Checked here as well, because a listing may go without a beginning and a count may not.
+        listing = arguments.check_listing(field, value, arguments.check_instant("since", since))
+        await _network()
+        count = len(self._newest_first(listing))
+        await _network()
+        return count
+
+    def _now(self) -> datetime:
+        return arguments.check_instant("clock()", self._clock())
+
+    def _stored(self, event_id: str) -> BreakGlassEvent:
+        try:
+            return self._events[event_id]
+        except KeyError:
+            raise EventNotFoundError(event_id) from None
+
+    def _keep(self, event: BreakGlassEvent) -> None:
+        self._events[event.id] = event
+        if event.status is BreakGlassStatus.ACTIVE:
+            self._active[_pair(event)] = event
+        else:
+            self._release(event)
+
+    def _release(self, event: BreakGlassEvent) -> None:
+        holder = self._active.get(_pair(event))
+        if holder is not None and holder.id == event.id:
+            del self._active[_pair(event)]
+
+    def _make_way_for(self, event: BreakGlassEvent, now: datetime) -> None:
+        holder = self._active.get(_pair(event))
+        if holder is None:
+            return
+        if holder.is_active(now):
+            raise ActiveEventExistsError(holder)
+        self._keep(decide_expiry(holder, now))
+
+    def _newest_first(self, listing: arguments.Listing) -> list[BreakGlassEvent]:
+        return sorted(
+            (
+                event
+                for event in self._events.values()
+                if getattr(event, listing.field) == listing.value and listing.covers(event.created_at)
+            ),
+            key=_order,
+            reverse=True,
+        )
+
+
+def _pair(event: BreakGlassEvent) -> tuple[str, str]:
+    return event.invoker, event.profile
+
+
+def _order(event: BreakGlassEvent) -> tuple[str, str]:
+    return encode_time(event.created_at), event.id
+
+
+async def _network() -> None:
+    await asyncio.sleep(0)

@@ -1,0 +1,218 @@
+"""The contract: what every store of break-glass events owes its callers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, overload, runtime_checkable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
+
+DEFAULT_QUERY_LIMIT: Final = 100
+"""How many events a list returns at most when no limit is given."""
+
+MAX_QUERY_LIMIT: Final = 1000
+"""How many events a list returns at most, whatever limit is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage(Sequence["BreakGlassEvent"]):
+    """One page of a list: a sequence of events, and where the next page begins."""
+
+    events: tuple[BreakGlassEvent, ...]
+    next_cursor: str | None = None
+    """What to pass as `cursor` for the next page of the same query; None at the end."""
+
+    @overload
+    def __getitem__(self, index: int) -> BreakGlassEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[BreakGlassEvent, ...]: ...
+    def __getitem__(self, index: int | slice) -> BreakGlassEvent | tuple[BreakGlassEvent, ...]:
+        return self.events[index]
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+
+@runtime_checkable
+class BreakGlassStore(Protocol):
+    """Keep break-glass events and answer who holds emergency access.
+
+    For one (invoker, profile) there is never more than one active event. An event whose
+    `expires_at` has come is *lapsed*: it grants nothing and every operation treats it as expired,
+    even while its row still says `active`.
+
+    Arguments are checked before anything is sent: wrong types are `TypeError`, wrong values
+    `ValueError`, both naming the argument and its rule. Every method may raise
+    `StoreUnavailableError`, `TableError` and, where it meets a row that is not an event,
+    `CorruptItemError`. Cancelling a call leaves the store usable and its invariants whole, but
+    tells nothing about whether a write that was under way has happened.
+    """
+
+    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        """Store a new event, and return it as stored.
+
+        An active event is refused with `ActiveEventExistsError`, whose `event` is the holder, while
+        another of the same invoker and profile is active; a lapsed one does not stand in its way.
+        `EventExistsError` says that the id is taken, be it by a deleted event. `ValueError`: the
+        event is active and has lapsed already, or claims to be created more than 5 minutes ahead
+        of the store's clock. Closed and expired events can be created as they are, for imports.
+        """
+        ...
+
+    async def get(self, event_id: str) -> BreakGlassEvent:
+        """Return an event, strongly consistently, or raise `EventNotFoundError`."""
+        ...
+
+    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        """Replace an event by a changed copy of what was read, and return it as stored.
+
+        Its `updated_at` must be the one that was read; the stored one is
+        `max(clock(), previous + 1 microsecond)`, so that it strictly increases. Only an active event
+        can change: its `expires_at` (within `MAX_DURATION` of `created_at`), its MFA fields and
+        `request_id`, or its status, to closed or, once lapsed, to expired.
+
+        Raises, in this order: `EventNotFoundError`; `InvalidStateTransitionError` where the stored
+        event is terminal; `ConcurrentModificationError` where it was changed since it was read;
+        `InvalidStateTransitionError` where it has lapsed (it is marked expired on the way), or is
+        to expire before its time; `ImmutableFieldError` where identity or evidence would change.
+        """
+        ...
+
+    async def delete(self, event_id: str) -> None:
+        """Remove an event, whatever its status; removing what is not there does nothing.
+
+        The id is never used again. Access that the event granted ends with it.
+        """
+        ...
+
+    async def list_by_invoker(
+        self,
+        invoker: str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        """Return an invoker's events with since <= created_at < until, newest first.
+
+        Eventually consistent. `limit` counts the events returned: None means
+        `DEFAULT_QUERY_LIMIT`, more than `MAX_QUERY_LIMIT` means that. A page is shorter than its
+        limit only at the end. `cursor` is the `next_cursor` of the page before, of the same query.
+        """
+        ...
+
+    async def list_by_status(
+        self,
+        status: BreakGlassStatus | str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        """Return the events of a stored status, as `list_by_invoker` does.
+
+        By *stored* status: `active` can include lapsed events until they are marked.
+        """
+        ...
+
+    async def list_by_profile(
+        self,
+        profile: str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        """Return a profile's events, as `list_by_invoker` does."""
+        ...
+
+    async def find_active_by_invoker_and_profile(
+        self, invoker: str, profile: str
+    ) -> BreakGlassEvent | None:
+        """Return the event by which this person holds access to this profile right now, if any.
+
+        Strongly consistent: access that was just opened is seen, access that was just closed or
+        has run out is not. Costs the same however long the history is.
+        """
+        ...
+
+    async def count_by_invoker_since(self, invoker: str, since: datetime) -> int:
+        """Return how many events an invoker created at or after an instant.
+
+        Exact over every page, and eventually consistent.
+        """
+        ...
+
+    async def count_by_profile_since(self, profile: str, since: datetime) -> int:
+        """Return how many events for a profile were created at or after an instant.
+
+        Exact over every page, and eventually consistent.
+        """
+        ...
+
+    async def get_last_by_invoker_and_profile(
+        self, invoker: str, profile: str
+    ) -> BreakGlassEvent | None:
+        """Return the newest event of this pair, whatever its status, if any; eventually consistent."""
+        ...
+
+    async def close(
+        self, event_id: str, *, closed_by: str, closed_reason: str
+    ) -> BreakGlassEvent:
+        """Close an active event now, and return it as stored.
+
+        Raises `EventNotFoundError`, or `InvalidStateTransitionError` where it is terminal or has
+        lapsed (it is marked expired on the way).
+        """
+        ...
+
+
+_Key_contra = TypeVar("_Key_contra", contravariant=True)
+_Key = TypeVar("_Key")
+
+
+class ListMethod(Protocol[_Key_contra]):
+    """One of a store's three list methods."""
+
+    async def __call__(
+        self,
+        key: _Key_contra,
+        /,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        """Return one page."""
+        ...
+
+
+async def iterate(
+    list_method: ListMethod[_Key],
+    key: _Key,
+    limit: int | None = None,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: str | None = None,
+) -> AsyncGenerator[BreakGlassEvent, None]:
+    """Go through every page of a list method, as in `iterate(store.list_by_status, "active")`.
+
+    `limit` is the size of the pages, not of the whole. A page is asked for when the events of the
+    one before are used up; nothing runs in between.
+    """
+    while True:
+        page = await list_method(key, limit, since=since, until=until, cursor=cursor)
+        for event in page:
+            yield event
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
