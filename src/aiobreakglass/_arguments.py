@@ -75,7 +75,7 @@ def check_interval(argument: str, interval: timedelta, *, at_least: timedelta) -
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list query asks for: one value of one indexed field, within a range of `created_at`."""
+    """What a list asks for: one value of one indexed field, within a range of `created_at`."""
 
     field: str
     value: str

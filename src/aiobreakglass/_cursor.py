@@ -1,8 +1,8 @@
 """Page cursors: opaque text that says after which event of which query the next page begins.
 
-A cursor carries a tag over its content, an HMAC under the store's `cursor_key`. Without a key the tag
-is a checksum: it refuses accidents, not forgers, who could at worst name another starting point
-within the same query, for the query itself is always the caller's.
+A cursor carries a tag over its content, an HMAC under the store's `cursor_key`. Without a key the
+tag is a checksum: it refuses accidents, not forgers, who could at worst name another starting
+point within the same query, for the query itself is always the caller's.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def _verified_content(cursor: str, key: bytes | None) -> bytes:
     except ValueError:
         genuine = False
     if not genuine or not hmac.compare_digest(sealed[:_TAG_SIZE], _tag(content, key)):
-        raise ValueError("cursor is not one that this store has given out; pass next_cursor as it is")
+        raise ValueError(
+            "cursor is not one that this store has given out; pass next_cursor as it is"
+        )
     return content
 
 

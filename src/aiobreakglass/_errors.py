@@ -11,8 +11,9 @@ BreakGlassError
 |-- TableError
 `-- StoreUnavailableError
 
-Wrong use of the API is a plain `ValueError` or `TypeError`, a model that breaks a rule is pydantic's
-`ValidationError`, and a store that is closed or belongs to another event loop is a `RuntimeError`.
+Wrong use of the API is a plain `ValueError` or `TypeError`, a model that breaks a rule is
+pydantic's `ValidationError`, and a store that is closed or belongs to another event loop is a
+`RuntimeError`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class EventNotFoundError(BreakGlassError, LookupError):
         self.event_id = event_id
 
     def __str__(self) -> str:
-        return f"no event {self.event_id}: it never existed, was deleted, or its retention has ended"
+        return (
+            f"no event {self.event_id}: it never existed, was deleted, or its retention has ended"
+        )
 
 
 class EventExistsError(BreakGlassError):
@@ -63,8 +66,9 @@ class ActiveEventExistsError(BreakGlassError):
 
     def __str__(self) -> str:
         return (
-            f"{self.event.invoker!r} already holds emergency access to {self.event.profile!r} until "
-            f"{self.event.expires_at.isoformat()} (event {self.event.id}); use it, or close it first"
+            f"{self.event.invoker!r} already holds emergency access to {self.event.profile!r} "
+            f"until {self.event.expires_at.isoformat()} (event {self.event.id}); "
+            "use it, or close it first"
         )
 
 
@@ -80,7 +84,9 @@ class ConcurrentModificationError(BreakGlassError):
         self.current = current
 
     def __str__(self) -> str:
-        return f"event {self.event_id} was changed since it was read; get it again, then update that"
+        return (
+            f"event {self.event_id} was changed since it was read; get it again, then update that"
+        )
 
 
 class InvalidStateTransitionError(BreakGlassError):
@@ -124,7 +130,7 @@ class ImmutableFieldError(BreakGlassError):
 class CorruptItemError(BreakGlassError):
     """A row of the table is not what its key says it is.
 
-    `key` is the row's partition key, `reason` says what is wrong with it, without quoting its values.
+    `key` is the row's partition key, `reason` what is wrong with it, without quoting its values.
     """
 
     def __init__(self, key: str, reason: str) -> None:
@@ -144,7 +150,7 @@ class StoreUnavailableError(BreakGlassError):
     """DynamoDB was throttled, unreachable or refused the request, for as long as we tried.
 
     `outcome_unknown` is true where a write may have happened all the same: read before you repeat
-    it, and know that a read that does not show it proves nothing while the request may be under way.
+    it, and know that a read that does not show it proves nothing while it may be under way.
     """
 
     def __init__(self, message: str, outcome_unknown: bool = False) -> None:

@@ -131,9 +131,7 @@ class InMemoryStore:
         await _network()
         return next((event for event in newest_first if event.profile == profile), None)
 
-    async def close(
-        self, event_id: str, *, closed_by: str, closed_reason: str
-    ) -> BreakGlassEvent:
+    async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
         arguments.check_event_id(event_id)
         arguments.check_name("closed_by", closed_by)
         arguments.check_reason("closed_reason", closed_reason)
@@ -217,7 +215,8 @@ class InMemoryStore:
             (
                 event
                 for event in self._events.values()
-                if getattr(event, listing.field) == listing.value and listing.covers(event.created_at)
+                if getattr(event, listing.field) == listing.value
+                and listing.covers(event.created_at)
             ),
             key=_order,
             reverse=True,

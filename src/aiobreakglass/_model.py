@@ -47,12 +47,14 @@ def checked_name(value: str) -> str:
     if not 1 <= len(value) <= 256:
         raise ValueError("must have 1 to 256 characters")
     if not value.isprintable() or _INVISIBLE.search(value):
-        raise ValueError("must not have control, zero-width, surrogate or other unprintable characters")
+        raise ValueError(
+            "must not have control, zero-width, surrogate or other unprintable characters"
+        )
     if value != value.strip():
         raise ValueError("must not begin or end with white space")
     if not unicodedata.is_normalized("NFC", value):
         raise ValueError("must be NFC-normalised")
-    # Two names and their length make the guard's partition key, which DynamoDB limits to 2048 bytes:
+    # Two names make the guard's partition key, which DynamoDB limits to 2048 bytes:
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
     if len(value.encode()) > 512:
         raise ValueError("must have at most 512 UTF-8 bytes")
@@ -72,7 +74,9 @@ def checked_instant(value: datetime) -> datetime:
 def _checked_text(value: str, at_least: int) -> str:
     # Browsers submit a line break in a form as CR LF; the evidence keeps one kind of newline.
     text = value.replace("\r\n", "\n").strip()
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text.replace("\n", "")):
+    if any(
+        unicodedata.category(character) in ("Cc", "Cs") for character in text.replace("\n", "")
+    ):
         raise ValueError("must not have control characters other than newlines, nor surrogates")
     if not at_least <= len(text) <= 1000:
         raise ValueError(
@@ -166,16 +170,16 @@ class BreakGlassEvent(BaseModel):
     """What it opens: an AWS profile name."""
     reason_code: Annotated[ReasonCode, Field(strict=False)]
     justification: _Justification
-    """20-1000 characters for the reviewer, stripped of surrounding white space; newlines allowed."""
+    """20-1000 characters for the reviewer, stripped of white space around; newlines allowed."""
     duration: _Duration = timedelta(hours=1)
     """How long access was asked for; longer than 0 and at most `MAX_DURATION`."""
     status: Annotated[BreakGlassStatus, Field(strict=False)] = BreakGlassStatus.ACTIVE
     created_at: _Instant = Field(default_factory=utc_now)
     """UTC, to the microsecond."""
     updated_at: _Instant = Field(default_factory=lambda fields: fields["created_at"])
-    """UTC; the version that the optimistic lock compares. A store sets it, nobody else needs to."""
+    """UTC; the version that the optimistic lock compares. Stores set it, nobody else needs to."""
     expires_at: _Instant = Field(default_factory=_expiry_by_duration)
-    """UTC; from this instant on the event grants nothing. At most `MAX_DURATION` after creation."""
+    """UTC; from this instant on it grants nothing. At most `MAX_DURATION` after `created_at`."""
     closed_by: _Name | None = None
     closed_reason: _Reason | None = None
     request_id: _Name | None = None
@@ -207,7 +211,7 @@ class BreakGlassEvent(BaseModel):
         return self.status is BreakGlassStatus.ACTIVE and not self._has_run_out(at)
 
     def is_lapsed(self, at: datetime | None = None) -> bool:
-        """Tell whether this event has run out by an instant and still waits to be marked expired."""
+        """Tell whether this event has run out by an instant, but is not marked expired yet."""
         return self.status is BreakGlassStatus.ACTIVE and self._has_run_out(at)
 
     def remaining(self, at: datetime | None = None) -> timedelta:
@@ -226,15 +230,20 @@ class BreakGlassEvent(BaseModel):
         `updated_at` stays as it was read: it is the version that `update` compares. Raises
         `InvalidStateTransitionError` where the event is terminal or has lapsed by then.
         """
-        closed = self._ended(BreakGlassStatus.CLOSED, closed_by=closed_by, closed_reason=closed_reason)
+        closed = self._ended(
+            BreakGlassStatus.CLOSED, closed_by=closed_by, closed_reason=closed_reason
+        )
         if self._has_run_out(at):
             raise InvalidStateTransitionError(
-                self.id, BreakGlassStatus.EXPIRED, closed.status, "it has lapsed, and lapsed is over"
+                self.id,
+                BreakGlassStatus.EXPIRED,
+                closed.status,
+                "it has lapsed, and lapsed is over",
             )
         return closed
 
     def expire(self, at: datetime | None = None) -> BreakGlassEvent:
-        """Return this event expired, for `update`; `at` is the instant of the mark, by default now.
+        """Return this event expired, for `update`; `at` is the instant of marking, by default now.
 
         `updated_at` stays as it was read: it is the version that `update` compares. Raises
         `InvalidStateTransitionError` where the event is terminal, or `at` is before `expires_at`.

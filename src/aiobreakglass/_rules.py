@@ -35,7 +35,8 @@ def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
         raise ValueError("expires_at of an active event must lie after the store's clock")
     if event.created_at > now + MAX_CLOCK_LEAD:
         raise ValueError(
-            f"created_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of the store's clock"
+            f"created_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of the store's "
+            "clock"
         )
 
 
@@ -79,8 +80,6 @@ def _refuse_lapsed(stored: BreakGlassEvent, new: BreakGlassStatus, now: datetime
         )
 
 
-def _moved_on(
-    stored: BreakGlassEvent, changed: BreakGlassEvent, now: datetime
-) -> BreakGlassEvent:
+def _moved_on(stored: BreakGlassEvent, changed: BreakGlassEvent, now: datetime) -> BreakGlassEvent:
     # Strictly later than the version before, even where the clock has stepped back.
     return changed.model_copy(update={"updated_at": max(now, stored.updated_at + _MICROSECOND)})

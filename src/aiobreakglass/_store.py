@@ -55,8 +55,8 @@ class BreakGlassStore(Protocol):
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         """Store a new event, and return it as stored.
 
-        An active event is refused with `ActiveEventExistsError`, whose `event` is the holder, while
-        another of the same invoker and profile is active; a lapsed one does not stand in its way.
+        An active event is refused with `ActiveEventExistsError`, whose `event` is the holder,
+        while another of the same invoker and profile is active; a lapsed one is no hindrance.
         `EventExistsError` says that the id is taken, be it by a deleted event. `ValueError`: the
         event is active and has lapsed already, or claims to be created more than 5 minutes ahead
         of the store's clock. Closed and expired events can be created as they are, for imports.
@@ -71,9 +71,9 @@ class BreakGlassStore(Protocol):
         """Replace an event by a changed copy of what was read, and return it as stored.
 
         Its `updated_at` must be the one that was read; the stored one is
-        `max(clock(), previous + 1 microsecond)`, so that it strictly increases. Only an active event
-        can change: its `expires_at` (within `MAX_DURATION` of `created_at`), its MFA fields and
-        `request_id`, or its status, to closed or, once lapsed, to expired.
+        `max(clock(), previous + 1 microsecond)`, so that it strictly increases. Only an active
+        event can change: its `expires_at` (within `MAX_DURATION` of `created_at`), its MFA fields
+        and `request_id`, or its status, to closed or, once lapsed, to expired.
 
         Raises, in this order: `EventNotFoundError`; `InvalidStateTransitionError` where the stored
         event is terminal; `ConcurrentModificationError` where it was changed since it was read;
@@ -160,12 +160,10 @@ class BreakGlassStore(Protocol):
     async def get_last_by_invoker_and_profile(
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
-        """Return the newest event of this pair, whatever its status, if any; eventually consistent."""
+        """Return the newest event of this pair, of any status; eventually consistent."""
         ...
 
-    async def close(
-        self, event_id: str, *, closed_by: str, closed_reason: str
-    ) -> BreakGlassEvent:
+    async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
         """Close an active event now, and return it as stored.
 
         Raises `EventNotFoundError`, or `InvalidStateTransitionError` where it is terminal or has

@@ -9,18 +9,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from aiobreakglass._dynamodb import outcomes, requests
 from aiobreakglass._errors import BreakGlassError
+from aiobreakglass._shielding import shielded
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
-
-CANCELLATION_GRACE: Final = timedelta(seconds=1)
-"""How long a cancelled caller waits for the write that is under way."""
 
 _FIRST_PAUSE: Final = 0.025
 _LONGEST_PAUSE: Final = 1.0
@@ -55,7 +52,6 @@ class Calls:
         self._closed = False
         self._running = 0
         self._idle = asyncio.Event()
-        self._writes: set[asyncio.Task[Any]] = set()
         _watch(client)
 
     @contextmanager
@@ -82,44 +78,50 @@ class Calls:
         self._closed = True
         if self._running:
             await self._idle.wait()
-        if self._writes:
-            await asyncio.wait(self._writes)
 
     async def read(
         self, operation: Operation, method: str, request: requests.Request
     ) -> dict[str, Any]:
         """Send a read until it is answered."""
-        for attempt in count():
+        attempt = 0
+        while True:
             transmission = outcomes.Transmission()
             try:
                 return await self._send(operation, method, request, transmission)
             except Exception as error:
                 if not await self._may_try_again(operation, error, transmission, attempt):
-                    raise self._translated(error, operation.outcome_unknown) from error
-        raise AssertionError("count() has no end")
+                    raise self._translated(
+                        error, transmission, operation.outcome_unknown
+                    ) from error
+            attempt += 1
 
     async def write(
         self, operation: Operation, parts: list[requests.Part]
     ) -> outcomes.Refusal | None:
         """Send a transaction until it is done, which returns None, or refused.
 
-        A repetition is the same bytes under the same token.
+        A repetition is the same bytes under the same token. A cancelled caller waits for what is
+        under way: it is never compensated, and its connection is not torn down for nothing.
         """
         request = requests.transaction(parts, token=str(uuid4()))
         outcome_unknown = False
-        for attempt in count():
+        attempt = 0
+        while True:
             transmission = outcomes.Transmission()
             try:
-                await self._shielded(operation, request, transmission)
-                return None
+                await shielded(
+                    self._send(operation, "transact_write_items", request, transmission)
+                )
             except Exception as error:
                 outcome_unknown |= transmission.outcome_unknown
                 if (refused := outcomes.refusal(error)) is not None:
                     return replace(refused, may_still_land=outcome_unknown)
                 if not await self._may_try_again(operation, error, transmission, attempt):
                     outcome_unknown |= operation.outcome_unknown
-                    raise self._translated(error, outcome_unknown) from error
-        raise AssertionError("count() has no end")
+                    raise self._translated(error, transmission, outcome_unknown) from error
+            else:
+                return None
+            attempt += 1
 
     async def _send(
         self,
@@ -130,40 +132,13 @@ class Calls:
     ) -> dict[str, Any]:
         token = _transmission.set(transmission)
         try:
-            # Over the SDK's limits for each attempt: a body that trickles in and a wait for a pooled
-            # connection escape those.
+            # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
+            # pooled connection escape those.
             async with asyncio.timeout_at(operation.deadline):
                 response: dict[str, Any] = await getattr(self._client, method)(**request)
                 return response
         finally:
             _transmission.reset(token)
-
-    async def _shielded(
-        self,
-        operation: Operation,
-        request: requests.Request,
-        transmission: outcomes.Transmission,
-    ) -> None:
-        """Send a write that outlives, for a bounded time, the cancellation of its caller."""
-        task = asyncio.create_task(
-            self._send(operation, "transact_write_items", request, transmission)
-        )
-        self._writes.add(task)
-        task.add_done_callback(self._forget)
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            try:
-                await asyncio.wait({task}, timeout=CANCELLATION_GRACE.total_seconds())
-            finally:
-                task.cancel()
-            raise
-
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._writes.discard(task)
-        # Retrieved here, because a cancelled caller is not there to do it.
-        if not task.cancelled():
-            task.exception()
 
     async def _may_try_again(
         self,
@@ -182,8 +157,15 @@ class Calls:
         await asyncio.sleep(pause)
         return True
 
-    def _translated(self, error: Exception, outcome_unknown: bool) -> BreakGlassError:
-        return outcomes.translate(error, self._table_name, outcome_unknown=outcome_unknown)
+    def _translated(
+        self, error: Exception, transmission: outcomes.Transmission, outcome_unknown: bool
+    ) -> BreakGlassError:
+        return outcomes.translate(
+            error,
+            self._table_name,
+            outcome_unknown=outcome_unknown,
+            last_failure=transmission.last_failure,
+        )
 
 
 def _watch(client: DynamoDBClient) -> None:

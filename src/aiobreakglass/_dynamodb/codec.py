@@ -172,7 +172,7 @@ class _Reader:
 def _time_to_live(layout: TableLayout, since: datetime, retention: timedelta | None) -> Item:
     if retention is None:
         return {}
-    # Rounded up, so that TTL is never early. Integers, so that the end of the calendar is no limit.
+    # Rounded up, so that TTL is never early. Integers know no end of the calendar.
     seconds = -(-(since - _EPOCH) // _SECOND) - (-retention // _SECOND)
     return {layout.ttl_attribute: {"N": str(seconds)}}
 

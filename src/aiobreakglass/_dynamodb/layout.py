@@ -38,15 +38,27 @@ class TableLayout:
             _check(field, getattr(self, field), _TABLE_NAME, "3 to 255 of a-z A-Z 0-9 _ . -")
         attributes = ("partition_key", "ttl_attribute", "write_id_attribute")
         for field in attributes:
-            _check(field, getattr(self, field), re.compile(r"\S{1,255}"), "1 to 255 visible characters")
+            _check(
+                field,
+                getattr(self, field),
+                re.compile(r"\S{1,255}"),
+                "1 to 255 visible characters",
+            )
         taken = [getattr(self, field) for field in attributes]
         taken += [*BreakGlassEvent.model_fields, "event_id", "deleted_at"]
         if len(set(taken)) != len(taken):
-            raise ValueError(f"{', '.join(attributes)} must differ, also from the attributes of a row")
+            raise ValueError(
+                f"{', '.join(attributes)} must differ, also from the attributes of a row"
+            )
         if len(set(self.indexes)) != len(self.indexes):
             raise ValueError("invoker_index, status_index and profile_index must differ")
         for field in ("event_prefix", "guard_prefix"):
-            _check(field, getattr(self, field), re.compile(r"\S{1,255}"), "1 to 255 visible characters")
+            _check(
+                field,
+                getattr(self, field),
+                re.compile(r"\S{1,255}"),
+                "1 to 255 visible characters",
+            )
         # Else the key of an event could be the key of a guard.
         if self.event_prefix.startswith(self.guard_prefix) or self.guard_prefix.startswith(
             self.event_prefix

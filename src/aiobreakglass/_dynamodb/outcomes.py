@@ -11,10 +11,10 @@ from typing import Any, Final
 from botocore.exceptions import (
     ChecksumError,
     ClientError,
-    ConnectionError,
     ConnectTimeoutError,
     HTTPClientError,
 )
+from botocore.exceptions import ConnectionError as TransportError
 from botocore.parsers import ResponseParserError
 
 from aiobreakglass._dynamodb.codec import Item, decode_event, guarded_pair, is_tombstone
@@ -66,6 +66,8 @@ class Transmission:
 
     in_flight: bool = False
     may_have_landed: bool = False
+    last_failure: str = ""
+    """How the last attempt ended, where it was not with an answer that counts."""
 
     def sent(self) -> None:
         """Note that an attempt is being sent."""
@@ -76,9 +78,11 @@ class Transmission:
         self.in_flight = False
         if status_code is None:
             self.may_have_landed |= not _never_sent(error)
+            self.last_failure = str(error)
         else:
             # A server that fails may have written first; any other answer is definite.
             self.may_have_landed |= status_code >= 500
+            self.last_failure = "" if status_code < 300 else f"HTTP status {status_code}"
 
     @property
     def outcome_unknown(self) -> bool:
@@ -114,10 +118,12 @@ def is_transient(error: Exception, transmission: Transmission) -> bool:
             return not codes.isdisjoint(_TRANSIENT_CODES)
         return _code(error) in _TRANSIENT_CODES or _status(error) >= 500
     # Lost on the way there or back; anything else was raised before there was a request.
-    return transmission.outcome_unknown or isinstance(error, (ConnectionError, HTTPClientError))
+    return transmission.outcome_unknown or isinstance(error, (TransportError, HTTPClientError))
 
 
-def translate(error: Exception, table_name: str, *, outcome_unknown: bool) -> BreakGlassError:
+def translate(
+    error: Exception, table_name: str, *, outcome_unknown: bool, last_failure: str = ""
+) -> BreakGlassError:
     """Return our exception for a call that failed for good."""
     if isinstance(error, ClientError):
         code, message = _code(error), error.response.get("Error", {}).get("Message", "")
@@ -128,10 +134,11 @@ def translate(error: Exception, table_name: str, *, outcome_unknown: bool) -> Br
                 "check name and region, or make it with create_table"
             )
         return StoreUnavailableError(f"DynamoDB refused: {code}: {message}", outcome_unknown)
-    if isinstance(error, (ChecksumError, ConnectionError, HTTPClientError, ResponseParserError)):
+    if isinstance(error, (ChecksumError, TransportError, HTTPClientError, ResponseParserError)):
         return StoreUnavailableError(f"DynamoDB gave no proper answer: {error}", outcome_unknown)
     if isinstance(error, TimeoutError):
-        return StoreUnavailableError("DynamoDB gave no answer in time", outcome_unknown)
+        problem = f", at last: {last_failure}" if last_failure else ""
+        return StoreUnavailableError(f"DynamoDB gave no answer in time{problem}", outcome_unknown)
     # What providers of credentials raise may quote credentials: the cause has it, the message not.
     return StoreUnavailableError(
         f"the request could not be made: {type(error).__name__}", outcome_unknown
@@ -141,8 +148,8 @@ def translate(error: Exception, table_name: str, *, outcome_unknown: bool) -> Br
 def check_integrity(status_code: int, headers: Mapping[str, str], body: bytes) -> None:
     """Raise botocore's own error for a 200 that is not what DynamoDB sent.
 
-    In standard retry mode botocore compares no checksum, and hands on a body that is not JSON as an
-    empty answer, which would read as "no access".
+    In standard retry mode botocore compares no checksum, and hands on a body that is not JSON as
+    an empty answer, which would read as "no access".
     """
     if status_code >= 300:
         return
@@ -192,10 +199,10 @@ def _status(error: ClientError) -> int:
 def _never_sent(error: Exception | None) -> bool:
     if isinstance(error, ConnectTimeoutError):
         return True
-    # aiobotocore reports a connection that could not be made, and one that broke down later, by the
-    # same exception; aiohttp's, inside it, tells them apart.
+    # aiobotocore reports a connection that could not be made, and one that broke down later, by
+    # the same exception; aiohttp's, inside it, tells them apart.
     from aiohttp import ClientConnectorError
 
-    return isinstance(error, ConnectionError) and isinstance(
+    return isinstance(error, TransportError) and isinstance(
         error.kwargs.get("error"), ClientConnectorError
     )

@@ -47,9 +47,9 @@ class AsyncDynamoDBStore:
 
     `client` is an open aiobotocore client, borrowed and never closed; `open` makes one of its own.
     `retention` is how long a row is kept after `expires_at` before DynamoDB's TTL may delete it;
-    None keeps it for ever. `clock` returns the present as an aware datetime. `cursor_key`, at least
-    16 bytes, signs cursors, for handing them to browsers. `operation_timeout` bounds each call as a
-    whole, retries included.
+    None keeps it for ever. `clock` returns the present as an aware datetime. `cursor_key`, at
+    least 16 bytes, signs cursors, for handing them to browsers. `operation_timeout` bounds each
+    call as a whole, retries included.
 
     A store that is closed or belongs to another event loop raises `RuntimeError`.
     """
@@ -93,9 +93,9 @@ class AsyncDynamoDBStore:
 
         Credentials, and the region where none is given, come from the session as for every AWS SDK
         (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html). `config`
-        goes over what is set here: standard retries with 3 attempts, 2 s to connect, 3 s to read, a
-        pool of 64 connections. `store_options` are the constructor's. Leaving waits for the calls
-        under way, which `operation_timeout` bounds.
+        goes over what is set here: standard retries with 3 attempts, 2 s to connect, 3 s to read,
+        a pool of 64 connections. `store_options` are the constructor's. Leaving waits for the
+        calls under way, which `operation_timeout` bounds.
         """
         check_table_name(table_name, or_arn=True)
         async with open_client(region_name, endpoint_url, session, config) as client:
@@ -210,11 +210,15 @@ class AsyncDynamoDBStore:
         return event if event is not None and event.is_active(now) else None
 
     async def count_by_invoker_since(self, invoker: str, since: datetime) -> int:
-        listing = arguments.check_listing("invoker", invoker, arguments.check_instant("since", since))
+        listing = arguments.check_listing(
+            "invoker", invoker, arguments.check_instant("since", since)
+        )
         return await self._queries.count(listing)
 
     async def count_by_profile_since(self, profile: str, since: datetime) -> int:
-        listing = arguments.check_listing("profile", profile, arguments.check_instant("since", since))
+        listing = arguments.check_listing(
+            "profile", profile, arguments.check_instant("since", since)
+        )
         return await self._queries.count(listing)
 
     async def get_last_by_invoker_and_profile(
@@ -224,9 +228,7 @@ class AsyncDynamoDBStore:
         arguments.check_name("profile", profile)
         return await self._queries.newest(listing, profile)
 
-    async def close(
-        self, event_id: str, *, closed_by: str, closed_reason: str
-    ) -> BreakGlassEvent:
+    async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
         arguments.check_event_id(event_id)
         arguments.check_name("closed_by", closed_by)
         arguments.check_reason("closed_reason", closed_reason)
@@ -323,9 +325,7 @@ class AsyncDynamoDBStore:
         return event_id
 
     def _encode(self, event: BreakGlassEvent) -> Item:
-        return encode_event(
-            event, self._layout, write_id=token_hex(16), retention=self._retention
-        )
+        return encode_event(event, self._layout, write_id=token_hex(16), retention=self._retention)
 
     def _is_same_write(self, row: Item | None, item: Item) -> bool:
         write_id = self._layout.write_id_attribute

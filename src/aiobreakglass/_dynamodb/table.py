@@ -28,7 +28,7 @@ async def create_table(
     layout: TableLayout | None = None,
     point_in_time_recovery: bool = False,
     deletion_protection: bool = False,
-    timeout: timedelta = timedelta(minutes=5),
+    timeout: timedelta = timedelta(minutes=5),  # noqa: ASYNC109 - what a caller expects here
 ) -> None:
     """Make the table with its indexes and TTL, billed on demand, and wait until it can be used.
 
@@ -61,7 +61,9 @@ async def create_table(
                 await _ensure_point_in_time_recovery(client, table_name)
 
 
-def table_definition(table_name: str, layout: TableLayout, deletion_protection: bool) -> dict[str, Any]:
+def table_definition(
+    table_name: str, layout: TableLayout, deletion_protection: bool
+) -> dict[str, Any]:
     """Return the parameters of CreateTable."""
     attributes = (layout.partition_key, *layout.indexes.values(), "created_at")
     return {
@@ -96,7 +98,9 @@ def table_differences(description: Mapping[str, Any], layout: TableLayout) -> li
     }
     if _keys(description) != _keys(expected):
         differences.append(f"its only key must be {layout.partition_key}")
-    indexes = {index["IndexName"]: index for index in description.get("GlobalSecondaryIndexes", ())}
+    indexes = {
+        index["IndexName"]: index for index in description.get("GlobalSecondaryIndexes", ())
+    }
     for index in expected["GlobalSecondaryIndexes"]:
         name = index["IndexName"]
         if name not in indexes:
@@ -130,7 +134,9 @@ async def _ensure_exists(
 
 async def _await_active(client: DynamoDBClient, table_name: str) -> Mapping[str, Any]:
     while True:
-        description: Mapping[str, Any] = (await client.describe_table(TableName=table_name))["Table"]
+        description: Mapping[str, Any] = (await client.describe_table(TableName=table_name))[
+            "Table"
+        ]
         if description["TableStatus"] == "DELETING":
             raise TableError(f"table {table_name!r} is being deleted; try again when it is gone")
         states = {description["TableStatus"]}

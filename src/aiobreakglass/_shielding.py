@@ -1,0 +1,31 @@
+"""Cancellation that lets what has been begun come to its end, for a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+CANCELLATION_GRACE: Final = timedelta(seconds=1)
+"""How long a cancelled caller waits for what it has begun."""
+
+_Result = TypeVar("_Result")
+
+
+async def shielded(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Await work that a cancellation of the caller lets finish, or cuts off after the grace.
+
+    The caller is cancelled all the same, when the work has ended: no task is left behind.
+    """
+    task = asyncio.create_task(work)
+    # A cancelled caller is not there to retrieve the exception, and nobody else would.
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=CANCELLATION_GRACE.total_seconds())
+        raise
+    finally:
+        if task.cancel():
+            await asyncio.wait({task})
