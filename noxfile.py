@@ -1,0 +1,89 @@
+"""What a developer and CI run: `nox -s tests`, or any other session by its name."""
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["tests", "lint", "typing"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test, against the installed wheel; arguments select some (`-- -k close`)."""
+    install_wheel(session, *group("tests"))
+    run_tests(session)
+
+
+@nox.session
+def tests_lowest(session: nox.Session) -> None:
+    """The same tests with the oldest dependencies that the package allows."""
+    lowest = [re.sub(r">=([\d.]+),.*", r"==\1", dependency) for dependency in DEPENDENCIES]
+    install_wheel(session, *group("tests"), *lowest)
+    run_tests(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and likely mistakes."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check", *session.posargs)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Types, strictly."""
+    session.install(*DEPENDENCIES, *group("typing"))
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The quickstart; arguments go to it (`-- --aws`)."""
+    install_wheel(session, *group("demo"))
+    session.run("python", "examples/quickstart.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The distributions, in dist/."""
+    dist = Path("dist")
+    shutil.rmtree(dist, ignore_errors=True)
+    session.install(*group("build"))
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    (wheel,) = dist.glob("*.whl")
+    missing = {"aiobreakglass/py.typed", "aiobreakglass/testing/__init__.py"} - set(
+        zipfile.ZipFile(wheel).namelist()
+    )
+    if missing:
+        session.error(f"{wheel} lacks {', '.join(sorted(missing))}")
+
+
+def group(name: str) -> tuple[str, ...]:
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def install_wheel(session: nox.Session, *requirements: str) -> None:
+    session.install(*group("build"))
+    folder = Path(session.create_tmp()) / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), silent=True)
+    (wheel,) = map(str, folder.glob("*.whl"))
+    session.install(wheel, *requirements)
+    # An environment that is used again (nox -r) may hold an older build of the same version.
+    session.install("--force-reinstall", "--no-deps", wheel)
+
+
+def run_tests(session: nox.Session) -> None:
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine")
+    # A selection of the tests covers only its own part.
+    session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))

@@ -1,0 +1,49 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from aiobreakglass.testing import moto_server
+from tests.backends import unavailable
+from tests.backends.dynamodb_local import dynamodb_local, missing_requirement
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_aws_account() -> Iterator[None]:
+    """Hide the machine's AWS credentials and settings: no test can reach a real account.
+
+    The region goes too, so that code which forgets it fails here as it would on a new machine.
+    For the whole session, because fixtures of any scope open clients.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    with moto_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local_endpoint() -> Iterator[str]:
+    missing = missing_requirement()
+    if missing is not None:
+        unavailable(missing)
+    with dynamodb_local() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["moto", "dynamodb-local"])
+def endpoint_url(request: pytest.FixtureRequest) -> str:
+    """The endpoint URL of each real DynamoDB API in turn."""
+    fixture = {"moto": "moto_endpoint", "dynamodb-local": "dynamodb_local_endpoint"}
+    url: str = request.getfixturevalue(fixture[request.param])
+    return url
