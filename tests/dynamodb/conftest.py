@@ -1,0 +1,52 @@
+"""A fresh table in each emulator, and stores that work on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from aiobotocore.session import get_session
+
+from aiobreakglass import AsyncDynamoDBStore, create_table
+from aiobreakglass.testing import FakeClock
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+REGION = "eu-central-1"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The clock of every store of a test."""
+    return FakeClock()
+
+
+@pytest.fixture
+async def client(endpoint_url: str) -> AsyncIterator[DynamoDBClient]:
+    """An ordinary client, as any other program would use."""
+    async with get_session().create_client(
+        "dynamodb", region_name=REGION, endpoint_url=endpoint_url
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def table_name(client: DynamoDBClient) -> str:
+    """The name of a table of this test's own."""
+    name = f"breakglass-{uuid4().hex}"
+    await create_table(client, name)
+    return name
+
+
+@pytest.fixture
+async def store(
+    endpoint_url: str, table_name: str, clock: FakeClock
+) -> AsyncIterator[AsyncDynamoDBStore]:
+    """A store as a user opens it."""
+    async with AsyncDynamoDBStore.open(
+        table_name, region_name=REGION, endpoint_url=endpoint_url, clock=clock
+    ) as store:
+        yield store

@@ -1,0 +1,83 @@
+"""What other programs do to the table: reads and writes of plain rows, past the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiobreakglass import BreakGlassEvent
+from aiobreakglass._dynamodb.codec import Item, encode_event
+from aiobreakglass._dynamodb.layout import TableLayout
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+LAYOUT = TableLayout()
+
+
+class Rows:
+    """One table, by its partition keys."""
+
+    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    async def event(self, event_id: str) -> Item | None:
+        """Return the row at an event's key."""
+        return await self._get(LAYOUT.event_key(event_id))
+
+    async def guard(self, invoker: str, profile: str) -> Item | None:
+        """Return a pair's guard."""
+        return await self._get(LAYOUT.guard_key(invoker, profile))
+
+    async def put_event(self, event: BreakGlassEvent, **attributes: Item | Any) -> None:
+        """Put an event's row without its guard, as a program that knows no guards does."""
+        item = encode_event(event, LAYOUT, write_id="foreign", retention=None)
+        await self.put({**item, **attributes})
+
+    async def put(self, item: Item) -> None:
+        """Put a row as it is."""
+        await self._client.put_item(TableName=self._table_name, Item=item)
+
+    async def set(self, event_id: str, **attributes: dict[str, Any]) -> None:
+        """Set attributes of an event's row, as somebody in the console does."""
+        names = {f"#{name}": name for name in attributes}
+        await self._client.update_item(
+            TableName=self._table_name,
+            Key={"pk": {"S": LAYOUT.event_key(event_id)}},
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={f":{name}": attributes[name] for name in attributes},
+        )
+
+    async def remove_event(self, event_id: str) -> None:
+        """Delete an event's row, leaving nothing, as TTL does."""
+        await self._client.delete_item(
+            TableName=self._table_name, Key={"pk": {"S": LAYOUT.event_key(event_id)}}
+        )
+
+    async def all(self) -> list[Item]:
+        """Return every row."""
+        items: list[Item] = []
+        async for page in self._client.get_paginator("scan").paginate(
+            TableName=self._table_name, ConsistentRead=True
+        ):
+            items += page["Items"]
+        return items
+
+    async def active(self) -> list[Item]:
+        """Return every event's row that says it is active."""
+        return [item for item in await self.all() if item.get("status") == {"S": "active"}]
+
+    async def guards(self) -> dict[str, str]:
+        """Return the event that each guard points to, by the guard's key."""
+        return {
+            item["pk"]["S"]: item["event_id"]["S"]
+            for item in await self.all()
+            if item["pk"]["S"].startswith(LAYOUT.guard_prefix)
+        }
+
+    async def _get(self, key: str) -> Item | None:
+        answer = await self._client.get_item(
+            TableName=self._table_name, Key={"pk": {"S": key}}, ConsistentRead=True
+        )
+        return answer.get("Item")

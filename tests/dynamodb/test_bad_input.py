@@ -1,0 +1,340 @@
+"""Bad input is refused before any request, with the field and the rule in the message."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.hooks import HierarchicalEmitter
+
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, ReasonCode, TableLayout
+from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.conftest import REGION
+
+Call = Callable[[AsyncDynamoDBStore], Awaitable[Any]]
+
+EVENT_ID = "0123456789abcdef"
+NOW = datetime(2031, 3, 4, 5, 6, 7, tzinfo=UTC)
+NAIVE = datetime(2031, 3, 4, 5, 6, 7)  # noqa: DTZ001 - naive is what is to be refused
+
+
+class Forbidden:
+    """A client whose every operation fails the test: nobody is allowed to send a request."""
+
+    class meta:  # noqa: N801 - a client's own name for it
+        events = HierarchicalEmitter()
+
+    def __getattr__(self, name: str) -> Any:
+        pytest.fail(f"{name} was about to be sent")
+
+
+@pytest.fixture
+def store() -> AsyncDynamoDBStore:
+    client: Any = Forbidden()
+    return AsyncDynamoDBStore(client, "breakglass", clock=FakeClock(NOW), cursor_key=b"k" * 32)
+
+
+BAD_NAMES = {
+    "empty": "",
+    "over-long": "a" * 257,
+    "over-long in bytes": "\N{FIRE ENGINE}" * 129,
+    "a control character": "a\nb",
+    "a NUL": "a\0b",
+    "zero-width": "al\u200bice",
+    "zero-width that prints": "al\u034fice",
+    "a line separator": "a\u2028b",
+    "a no-break space": "a\u00a0b",
+    "a surrogate": "a\ud800b",
+    "not normalised": "e\u0301",
+    "leading space": " alice",
+    "trailing space": "alice ",
+}
+
+BAD_EVENTS: dict[str, tuple[dict[str, Any], str]] = {
+    **{
+        f"{field} {case}": ({field: name}, field)
+        for field in ("invoker", "profile")
+        for case, name in BAD_NAMES.items()
+    },
+    "naive created_at": ({"created_at": NAIVE}, "created_at"),
+    "naive updated_at": ({"updated_at": NAIVE}, "updated_at"),
+    "naive expires_at": ({"expires_at": NAIVE}, "expires_at"),
+    "an integer as created_at": ({"created_at": 1_700_000_000}, "created_at"),
+    "text as created_at": ({"created_at": "2031-03-04T05:06:07Z"}, "created_at"),
+    "a duration of 0": ({"duration": timedelta(0)}, "duration"),
+    "a negative duration": ({"duration": timedelta(hours=-1)}, "duration"),
+    "a duration over 4 hours": (
+        {"duration": timedelta(hours=4, microseconds=1)},
+        "duration",
+    ),
+    "NaN as a duration": ({"duration": float("nan")}, "duration"),
+    "True as a duration": ({"duration": True}, "duration"),
+    "seconds as a duration": ({"duration": 3600}, "duration"),
+    "expires_at before created_at": (
+        {"expires_at": NOW - timedelta(seconds=1)},
+        "expires_at must be after created_at",
+    ),
+    "expires_at at created_at": ({"expires_at": NOW}, "expires_at must be after created_at"),
+    "expires_at too far after": (
+        {"expires_at": NOW + timedelta(hours=4, microseconds=1)},
+        "expires_at must be after created_at, by at most 4:00:00",
+    ),
+    "updated_at before created_at": ({"updated_at": NOW - timedelta(1)}, "updated_at"),
+    "short justification": ({"justification": "x" * 19}, "justification"),
+    "justification short when stripped": ({"justification": f" {'x' * 19}\n"}, "justification"),
+    "blank justification": ({"justification": " " * 30}, "justification"),
+    "over-long justification": ({"justification": "x" * 1001}, "justification"),
+    "a control character in the justification": (
+        {"justification": "x" * 20 + "\x1b[2J"},
+        "justification",
+    ),
+    "a surrogate in the justification": ({"justification": "x" * 20 + "\udfff"}, "justification"),
+    "unknown status": ({"status": "open"}, "status"),
+    "unknown reason": ({"reason_code": "boredom"}, "reason_code"),
+    "True as a status": ({"status": True}, "status"),
+    "a short id": ({"id": "0" * 15}, "id"),
+    "a long id": ({"id": "0" * 17}, "id"),
+    "an upper-case id": ({"id": "ABCDEF0123456789"}, "id"),
+    "an id of another alphabet": ({"id": "g" * 16}, "id"),
+    "an id in Arabic digits": ({"id": "\u0661" * 16}, "id"),
+    "closed without closed_by": (
+        {"status": "closed", "closed_reason": "done"},
+        "closed_by must be set",
+    ),
+    "closed without closed_reason": (
+        {"status": "closed", "closed_by": "alice"},
+        "closed_reason must be set",
+    ),
+    "closed_by on an active event": ({"closed_by": "alice"}, "closed_by"),
+    "a method without MFA": ({"mfa_method": "totp"}, "mfa_method"),
+    "1 as mfa_verified": ({"mfa_verified": 1}, "mfa_verified"),
+    "an unknown field": ({"approver": "bob"}, "approver"),
+}
+
+
+@pytest.mark.parametrize(("fields", "message"), BAD_EVENTS.values(), ids=BAD_EVENTS.keys())
+def test_an_event_that_breaks_a_rule(fields: dict[str, Any], message: str) -> None:
+    """An event that breaks a rule cannot be made; the error names the field."""
+    good = {
+        "invoker": "alice",
+        "profile": "prod",
+        "reason_code": ReasonCode.INCIDENT,
+        "justification": "The payment service is down.",
+        "created_at": NOW,
+    }
+    assert BreakGlassEvent.model_validate(good)
+    with pytest.raises(ValueError, match=message):
+        BreakGlassEvent.model_validate(good | fields)
+
+
+BAD_COPIES = {
+    case: (fields, message)
+    for case, (fields, message) in BAD_EVENTS.items()
+    if set(fields) <= set(BreakGlassEvent.model_fields)
+}
+
+
+@pytest.mark.parametrize(("fields", "message"), BAD_COPIES.values(), ids=BAD_COPIES.keys())
+@pytest.mark.parametrize("method", ["create", "update"])
+async def test_a_copy_that_breaks_a_rule(
+    store: AsyncDynamoDBStore, method: str, fields: dict[str, Any], message: str
+) -> None:
+    """`model_copy` checks nothing, so the store does: nothing is sent."""
+    event = make_event(created_at=NOW).model_copy(update=fields)
+    with pytest.raises(ValueError, match=message):
+        await getattr(store, method)(event)
+
+
+async def test_an_event_that_has_lapsed_before_it_is_created(store: AsyncDynamoDBStore) -> None:
+    """An active event whose end has come, the boundary instant included, is refused."""
+    with pytest.raises(ValueError, match="expires_at of an active event must lie after"):
+        await store.create(make_event(created_at=NOW - timedelta(hours=1)))
+
+
+async def test_an_event_that_claims_to_be_created_in_the_future(
+    store: AsyncDynamoDBStore,
+) -> None:
+    """An active event may be 5 minutes ahead of the store's clock, not more."""
+    with pytest.raises(ValueError, match="created_at of an active event must be at most"):
+        await store.create(make_event(created_at=NOW + timedelta(minutes=5, microseconds=1)))
+
+
+class NotAnEvent:
+    id = EVENT_ID
+
+
+BAD_CALLS: dict[str, tuple[Call, type[Exception], str]] = {
+    "create of no event": (lambda s: s.create(NotAnEvent()), TypeError, "event"),  # type: ignore[arg-type] # the point
+    "update of no event": (lambda s: s.update({"id": EVENT_ID}), TypeError, "event"),  # type: ignore[arg-type] # the point
+    **{
+        f"{name} of {case}": (
+            lambda s, name=name, bad=bad: getattr(s, name)(bad),  # type: ignore[misc] # bound in the loop
+            error,
+            "event_id",
+        )
+        for name in ("get", "delete")
+        for case, bad, error in (
+            ("an empty id", "", ValueError),
+            ("a short id", "0" * 15, ValueError),
+            ("an upper-case id", "ABCDEF0123456789", ValueError),
+            ("a key", f"BREAKGLASS#{EVENT_ID}", ValueError),
+            ("an id with a newline", EVENT_ID + "\n", ValueError),
+            ("bytes", EVENT_ID.encode(), TypeError),
+            ("None", None, TypeError),
+        )
+    },
+    **{
+        f"{name} with a name that has {case}": (
+            lambda s, call=call, bad=bad: call(s, bad),  # type: ignore[misc] # bound in the loop
+            ValueError,
+            argument,
+        )
+        for name, call, argument in (
+            ("list_by_invoker", lambda s, bad: s.list_by_invoker(bad), "invoker"),
+            ("list_by_profile", lambda s, bad: s.list_by_profile(bad), "profile"),
+            ("count_by_invoker", lambda s, bad: s.count_by_invoker_since(bad, NOW), "invoker"),
+            ("count_by_profile", lambda s, bad: s.count_by_profile_since(bad, NOW), "profile"),
+            (
+                "find_active",
+                lambda s, bad: s.find_active_by_invoker_and_profile(bad, "prod"),
+                "invoker",
+            ),
+            (
+                "find_active",
+                lambda s, bad: s.find_active_by_invoker_and_profile("alice", bad),
+                "profile",
+            ),
+            ("get_last", lambda s, bad: s.get_last_by_invoker_and_profile(bad, "prod"), "invoker"),
+            (
+                "get_last",
+                lambda s, bad: s.get_last_by_invoker_and_profile("alice", bad),
+                "profile",
+            ),
+            (
+                "close",
+                lambda s, bad: s.close(EVENT_ID, closed_by=bad, closed_reason="done"),
+                "closed_by",
+            ),
+        )
+        for case, bad in BAD_NAMES.items()
+    },
+    "close without a reason": (
+        lambda s: s.close(EVENT_ID, closed_by="alice", closed_reason="  "),
+        ValueError,
+        "closed_reason",
+    ),
+    "close for too long a reason": (
+        lambda s: s.close(EVENT_ID, closed_by="alice", closed_reason="x" * 1001),
+        ValueError,
+        "closed_reason",
+    ),
+    "an unknown status": (lambda s: s.list_by_status("open"), ValueError, "status must be one of"),
+    "a status that is no text": (lambda s: s.list_by_status(1), TypeError, "status"),  # type: ignore[arg-type] # the point
+    **{
+        f"a limit of {limit!r}": (
+            lambda s, limit=limit: s.list_by_invoker("alice", limit),  # type: ignore[misc] # bound in the loop
+            error,
+            "limit",
+        )
+        for limit, error in (
+            (0, ValueError),
+            (-1, ValueError),
+            (True, TypeError),
+            (1.5, TypeError),
+            ("10", TypeError),
+        )
+    },
+    **{
+        f"a {case} as {argument}": (
+            lambda s, argument=argument, bad=bad: s.list_by_invoker("alice", **{argument: bad}),  # type: ignore[misc] # bound in the loop
+            error,
+            argument,
+        )
+        for argument in ("since", "until")
+        for case, bad, error in (
+            ("naive datetime", NAIVE, ValueError),
+            ("number", 0, TypeError),
+            ("text", "2031-03-04", TypeError),
+            ("date", NOW.date(), TypeError),
+        )
+    },
+    "a count since a naive datetime": (
+        lambda s: s.count_by_invoker_since("alice", NAIVE),
+        ValueError,
+        "since",
+    ),
+    "a count since None": (
+        lambda s: s.count_by_profile_since("prod", None),  # type: ignore[arg-type] # the point
+        TypeError,
+        "since",
+    ),
+    **{
+        f"a cursor that is {case}": (
+            lambda s, bad=bad: s.list_by_invoker("alice", cursor=bad),  # type: ignore[misc] # bound in the loop
+            error,
+            "cursor",
+        )
+        for case, bad, error in (
+            ("empty", "", ValueError),
+            ("foreign", "eyJwayI6eyJTIjoiMSJ9fQ", ValueError),
+            ("not ASCII", "\N{FIRE ENGINE}", ValueError),
+            ("a number", 7, TypeError),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize(("call", "error", "message"), BAD_CALLS.values(), ids=BAD_CALLS.keys())
+async def test_an_argument_that_breaks_a_rule(
+    store: AsyncDynamoDBStore, call: Call, error: type[Exception], message: str
+) -> None:
+    """A bad argument raises what the contract says, names the argument, and sends nothing."""
+    with pytest.raises(error, match=message):
+        await call(store)
+
+
+BAD_OPTIONS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "empty table name": ({"table_name": ""}, ValueError, "table_name"),
+    "short table name": ({"table_name": "ab"}, ValueError, "table_name"),
+    "malformed table name": ({"table_name": "break glass"}, ValueError, "table_name"),
+    "a table name with a newline": ({"table_name": "breakglass\n"}, ValueError, "table_name"),
+    "no table name": ({"table_name": None}, TypeError, "table_name"),
+    "negative retention": ({"retention": timedelta(seconds=-1)}, ValueError, "retention"),
+    "a number as retention": ({"retention": 365}, TypeError, "retention"),
+    "no time at all": ({"operation_timeout": timedelta(0)}, ValueError, "operation_timeout"),
+    "a number as time limit": ({"operation_timeout": 10}, TypeError, "operation_timeout"),
+    "a short cursor key": ({"cursor_key": b"secret"}, ValueError, "cursor_key"),
+    "text as cursor key": ({"cursor_key": "s" * 32}, TypeError, "cursor_key"),
+    "a layout that is none": ({"layout": {"partition_key": "pk"}}, TypeError, "layout"),
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"), BAD_OPTIONS.values(), ids=BAD_OPTIONS.keys()
+)
+async def test_a_store_that_is_set_up_wrongly(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """A wrong option is refused when the store is opened, and named."""
+    arguments = {"table_name": "breakglass", "region_name": REGION, **options}
+    with pytest.raises(error, match=message):
+        async with AsyncDynamoDBStore.open(**arguments):
+            pytest.fail("opened")
+
+
+@pytest.mark.parametrize("answer", [NAIVE, 1_700_000_000, None], ids=["naive", "number", "None"])
+async def test_a_clock_that_does_not_tell_the_time(answer: Any) -> None:
+    """What the clock returns must be an aware datetime."""
+    async with AsyncDynamoDBStore.open(
+        "breakglass", region_name=REGION, clock=lambda: answer
+    ) as store:
+        with pytest.raises((TypeError, ValueError), match=r"clock\(\)"):
+            await store.find_active_by_invoker_and_profile("alice", "prod")
+
+
+def test_a_layout_whose_rows_could_be_mistaken() -> None:
+    """The keys of events and guards must never be the same text."""
+    with pytest.raises(ValueError, match="begin with the other"):
+        TableLayout(event_prefix="E#", guard_prefix="E#GUARD#")

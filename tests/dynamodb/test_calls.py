@@ -1,0 +1,501 @@
+"""What a store does when requests fail, get lost, or are no longer waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiobotocore.config import AioConfig
+
+from aiobreakglass import (
+    ActiveEventExistsError,
+    AsyncDynamoDBStore,
+    BreakGlassStatus,
+    EventExistsError,
+    StoreUnavailableError,
+    TableError,
+)
+from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.conftest import REGION
+from tests.dynamodb.rows import Rows
+from tests.faults import proxy as faults
+from tests.faults.proxy import Fault, FaultProxy, fault_proxy
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+PAIR = {"invoker": "alice", "profile": "prod"}
+WRITE = "TransactWriteItems"
+
+# The SDK's own attempts are left out, so that each of the store's is seen; time-outs are short.
+IMPATIENT = AioConfig(
+    connect_timeout=0.5, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 1}
+)
+
+TRANSIENT = {
+    "500": faults.answer(500, "InternalServerError"),
+    "503 of a proxy": faults.answer(503, "ServiceUnavailable"),
+    "throttled": faults.answer(400, "ThrottlingException"),
+    "over capacity": faults.answer(400, "ProvisionedThroughputExceededException"),
+    "over the limit": faults.answer(400, "RequestLimitExceeded"),
+    "reset": faults.reset,
+    "hang": faults.hang,
+    "response lost": faults.lose_response,
+    "body cut": faults.cut_body,
+    "wrong crc32": faults.wrong_checksum,
+    "not JSON": faults.invalid_json,
+}
+TRANSIENT_FOR_WRITES = {
+    **TRANSIENT,
+    "conflict": faults.cancelled("TransactionConflict", "None"),
+    "conflict and refusal": faults.cancelled("TransactionConflict", "ConditionalCheckFailed"),
+    "throttled within": faults.cancelled("None", "ThrottlingError"),
+    "in progress": faults.answer(400, "TransactionInProgressException"),
+    "replicated": faults.answer(400, "ReplicatedWriteConflictException"),
+}
+FATAL = {
+    "access denied": faults.answer(400, "AccessDeniedException", "not authorized"),
+    "expired token": faults.answer(400, "ExpiredTokenException", "the token is expired"),
+    "bad signature": faults.answer(400, "UnrecognizedClientException", "the key is unknown"),
+}
+
+
+def table(cases: dict[str, Fault]) -> Any:
+    return pytest.mark.parametrize("fault", cases.values(), ids=cases.keys())
+
+
+@pytest.fixture
+async def proxy(dynamodb_local_endpoint: str) -> AsyncIterator[FaultProxy]:
+    """Faults are tried on DynamoDB Local: moto ignores `ClientRequestToken`."""
+    async with fault_proxy(dynamodb_local_endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def endpoint_url(dynamodb_local_endpoint: str) -> str:
+    return dynamodb_local_endpoint
+
+
+@pytest.fixture
+def rows(client: DynamoDBClient, table_name: str) -> Rows:
+    return Rows(client, table_name)
+
+
+@pytest.fixture
+async def store(
+    proxy: FaultProxy, table_name: str, clock: FakeClock
+) -> AsyncIterator[AsyncDynamoDBStore]:
+    """A store behind the proxy, that gives up after three seconds."""
+    async with AsyncDynamoDBStore.open(
+        table_name,
+        region_name=REGION,
+        endpoint_url=proxy.url,
+        clock=clock,
+        config=IMPATIENT,
+        operation_timeout=timedelta(seconds=3),
+    ) as store:
+        yield store
+
+
+class TestTransientFaults:
+    @table(TRANSIENT)
+    async def test_on_a_read_are_invisible(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock, fault: Fault
+    ) -> None:
+        """A read is repeated until it is answered, and never takes a fault for "no access"."""
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        proxy.script("GetItem", fault, faults.none, fault)
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
+        assert len(proxy.sent("GetItem")) == 4
+
+    @table(TRANSIENT)
+    async def test_on_a_list_are_invisible(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock, fault: Fault
+    ) -> None:
+        """A list is whole or an error."""
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        proxy.script("Query", fault)
+        assert list(await store.list_by_profile("prod")) == [event]
+
+    @table(TRANSIENT_FOR_WRITES)
+    async def test_on_a_write_are_invisible(
+        self,
+        store: AsyncDynamoDBStore,
+        proxy: FaultProxy,
+        rows: Rows,
+        clock: FakeClock,
+        fault: Fault,
+    ) -> None:
+        """A write is repeated as the same bytes under the same token, and happens once."""
+        proxy.script(WRITE, fault, fault)
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        assert len({exchange.body for exchange in proxy.sent(WRITE)}) == 1
+        assert json.loads(proxy.sent(WRITE)[0].body)["ClientRequestToken"]
+        assert await store.get(event.id) == event
+        assert await rows.guards() == {"ACTIVE#5#alice#prod": event.id}
+
+        proxy.script(WRITE, fault)
+        updated = await store.update(event.model_copy(update={"request_id": "r-1"}))
+        proxy.script(WRITE, fault)
+        closed = await store.close(updated.id, closed_by="alice", closed_reason="done")
+        assert await store.get(event.id) == closed
+        proxy.script(WRITE, fault)
+        await store.delete(event.id)
+        assert await rows.guards() == {}
+
+    async def test_a_token_is_never_used_for_other_bytes(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """Each logical write has a token of its own."""
+        old = await store.create(make_event(**PAIR, created_at=clock()))
+        clock.advance(old.duration)
+        new = await store.create(make_event(**PAIR, created_at=clock()))
+        await store.close(new.id, closed_by="alice", closed_reason="done")
+        sent = [json.loads(exchange.body) for exchange in proxy.sent(WRITE)]
+        assert len(sent) >= 5
+        assert len({request["ClientRequestToken"] for request in sent}) == len(sent)
+
+
+class TestUnknownOutcomes:
+    @pytest.mark.parametrize(
+        "lost", [faults.lose_response, faults.hang_after], ids=["reset", "hang"]
+    )
+    @table(FATAL)
+    async def test_a_lost_response_and_then_a_definite_error(
+        self,
+        store: AsyncDynamoDBStore,
+        proxy: FaultProxy,
+        clock: FakeClock,
+        lost: Fault,
+        fault: Fault,
+    ) -> None:
+        """After an attempt that got lost, a final failure says that the write may be there."""
+        proxy.script(WRITE, lost, fault)
+        event = make_event(**PAIR, created_at=clock())
+        with pytest.raises(StoreUnavailableError) as caught:
+            await store.create(event)
+        assert caught.value.outcome_unknown
+        assert await store.get(event.id) == event
+
+    async def test_the_same_within_the_sdks_own_attempts(
+        self, proxy: FaultProxy, table_name: str, clock: FakeClock
+    ) -> None:
+        """What the SDK tried before the error that it reports counts as well."""
+        proxy.script(WRITE, faults.lose_response, FATAL["access denied"])
+        async with AsyncDynamoDBStore.open(
+            table_name, region_name=REGION, endpoint_url=proxy.url, clock=clock
+        ) as store:
+            with pytest.raises(StoreUnavailableError) as caught:
+                await store.create(make_event(created_at=clock()))
+        assert caught.value.outcome_unknown
+        assert len(proxy.sent(WRITE)) == 2
+
+    async def test_a_definite_error_and_then_another(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """Where every attempt was refused, the write has not happened, and the error says so."""
+        proxy.script(WRITE, TRANSIENT["throttled"], FATAL["access denied"])
+        with pytest.raises(StoreUnavailableError, match="AccessDeniedException") as caught:
+            await store.create(make_event(created_at=clock()))
+        assert not caught.value.outcome_unknown
+
+    async def test_a_lost_response_for_as_long_as_we_try(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """Beyond the time limit a lost write is an unknown outcome."""
+        proxy.plan = lambda exchange: (
+            faults.hang_after if exchange.operation == WRITE else faults.none
+        )
+        event = make_event(created_at=clock())
+        with pytest.raises(StoreUnavailableError) as caught:
+            await store.create(event)
+        assert caught.value.outcome_unknown
+        assert await store.get(event.id) == event
+
+    async def test_reads_have_no_outcome(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy
+    ) -> None:
+        """A read that fails for good changes nothing, however it failed."""
+        proxy.plan = lambda exchange: faults.reset
+        with pytest.raises(StoreUnavailableError) as caught:
+            await store.get("0123456789abcdef")
+        assert not caught.value.outcome_unknown
+
+    async def test_an_attempt_that_got_lost_and_then_stacking(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """A refusal by a guard does not prove that a lost attempt will not succeed later.
+
+        Once the holder has gone, the lost attempt could still be carried out.
+        """
+        holder = await store.create(make_event(**PAIR, created_at=clock()))
+        proxy.script(WRITE, faults.hang)
+        with pytest.raises(StoreUnavailableError) as caught:
+            await store.create(make_event(**PAIR, created_at=clock()))
+        assert caught.value.outcome_unknown
+        assert isinstance(caught.value.__cause__, ActiveEventExistsError)
+        assert caught.value.__cause__.event == holder
+
+    async def test_stacking_refused_without_a_lost_attempt(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """An attempt that certainly was not carried out leaves no doubt about the next."""
+        await store.create(make_event(**PAIR, created_at=clock()))
+        proxy.script(WRITE, TRANSIENT["throttled"])
+        with pytest.raises(ActiveEventExistsError):
+            await store.create(make_event(**PAIR, created_at=clock()))
+
+
+class TestOwnWrites:
+    """Tried without tokens, as after the 10 minutes that DynamoDB remembers them."""
+
+    @pytest.fixture
+    async def forgetful(
+        self, proxy: FaultProxy, table_name: str, clock: FakeClock
+    ) -> AsyncIterator[AsyncDynamoDBStore]:
+        async with AsyncDynamoDBStore.open(
+            table_name,
+            region_name=REGION,
+            endpoint_url=proxy.url,
+            clock=clock,
+            config=IMPATIENT,
+        ) as store:
+
+            def forget(params: dict[str, Any], **_: Any) -> None:
+                request = json.loads(params["body"])
+                request.pop("ClientRequestToken", None)
+                params["body"] = json.dumps(request).encode()
+
+            events = store._calls._client.meta.events
+            events.register(f"before-call.dynamodb.{WRITE}", forget)
+            yield store
+
+    async def test_are_recognised(
+        self, forgetful: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """A write whose response was lost succeeds on its repetition: the row has our write id."""
+        proxy.script(WRITE, faults.lose_response)
+        event = await forgetful.create(make_event(**PAIR, created_at=clock()))
+        proxy.script(WRITE, faults.lose_response)
+        updated = await forgetful.update(event.model_copy(update={"request_id": "r-1"}))
+        proxy.script(WRITE, faults.lose_response)
+        closed = await forgetful.close(updated.id, closed_by="alice", closed_reason="done")
+        assert await forgetful.get(event.id) == closed
+        proxy.script(WRITE, faults.lose_response)
+        await forgetful.delete(event.id)
+        assert len(proxy.sent(WRITE)) == 8
+
+    async def test_a_repeated_create_by_the_caller_is_another_write(
+        self, forgetful: AsyncDynamoDBStore, clock: FakeClock
+    ) -> None:
+        """Calling create twice with one event is not a retry of ours: its id is taken."""
+        event = await forgetful.create(make_event(**PAIR, created_at=clock()))
+        with pytest.raises(EventExistsError):
+            await forgetful.create(event)
+
+
+class TestRefusedByAWS:
+    @table(FATAL)
+    async def test_is_not_tried_again(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, fault: Fault
+    ) -> None:
+        """Missing rights do not come with patience: the first answer is the last, and is named."""
+        proxy.script("GetItem", fault)
+        with pytest.raises(StoreUnavailableError, match="Exception: ") as caught:
+            await store.get("0123456789abcdef")
+        assert len(proxy.sent("GetItem")) == 1
+        assert not caught.value.outcome_unknown
+        assert type(caught.value.__cause__).__name__.endswith(("ClientError", "Exception"))
+
+    async def test_credentials_that_cannot_be_had(
+        self,
+        proxy: FaultProxy,
+        table_name: str,
+        clock: FakeClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Without credentials nothing is sent, and the error says what is missing."""
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        async with AsyncDynamoDBStore.open(
+            table_name, region_name=REGION, endpoint_url=proxy.url, clock=clock
+        ) as store:
+            with pytest.raises(StoreUnavailableError, match="NoCredentialsError") as caught:
+                await store.create(make_event(created_at=clock()))
+        assert not caught.value.outcome_unknown
+        assert proxy.exchanges == []
+
+
+class TestTimeLimits:
+    async def test_an_endpoint_that_nobody_listens_at(
+        self, unused_tcp_port: int, clock: FakeClock
+    ) -> None:
+        """An unreachable endpoint is reported within the limit, and nothing has happened."""
+        async with (
+            asyncio.timeout(10),
+            AsyncDynamoDBStore.open(
+                "breakglass",
+                region_name=REGION,
+                endpoint_url=f"http://127.0.0.1:{unused_tcp_port}",
+                operation_timeout=timedelta(milliseconds=300),
+            ) as store,
+        ):
+            with pytest.raises(StoreUnavailableError, match="Could not connect") as caught:
+                await store.create(make_event())
+        assert not caught.value.outcome_unknown
+
+    async def test_an_endpoint_that_never_answers(
+        self, proxy: FaultProxy, table_name: str
+    ) -> None:
+        """The operation's limit holds over the SDK's own limits for each attempt."""
+        proxy.plan = lambda exchange: faults.hang
+        async with (
+            asyncio.timeout(10),
+            AsyncDynamoDBStore.open(
+                table_name,
+                region_name=REGION,
+                endpoint_url=proxy.url,
+                operation_timeout=timedelta(milliseconds=300),
+            ) as store,
+        ):
+            with pytest.raises(StoreUnavailableError, match="no answer in time"):
+                await store.get("0123456789abcdef")
+
+
+class TestIntegrity:
+    @pytest.mark.parametrize("fault", [faults.wrong_checksum, faults.invalid_json])
+    async def test_a_false_answer_for_as_long_as_we_try(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock, fault: Fault
+    ) -> None:
+        """A 200 that is not what DynamoDB sent is a fault, not "no access"."""
+        await store.create(make_event(**PAIR, created_at=clock()))
+        proxy.plan = lambda exchange: fault
+        with pytest.raises(StoreUnavailableError, match="no proper answer"):
+            await store.find_active_by_invoker_and_profile("alice", "prod")
+
+
+class TestCancellation:
+    async def test_a_write_under_way_is_let_finish(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """A cancelled caller waits for the write that is under way, and is cancelled then."""
+        arrived, leave = asyncio.Event(), asyncio.Event()
+
+        async def held(exchange: faults.Exchange) -> Any:
+            arrived.set()
+            await leave.wait()
+            return await exchange.forward()
+
+        proxy.script(WRITE, held)
+        event = make_event(**PAIR, created_at=clock())
+        call = asyncio.create_task(store.create(event))
+        await arrived.wait()
+        call.cancel()
+        leave.set()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
+
+    async def test_a_write_that_does_not_come_back(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """A cancelled caller waits for a bounded time only, and no task is left behind."""
+        proxy.script(WRITE, faults.hang)
+        call = asyncio.create_task(store.create(make_event(**PAIR, created_at=clock())))
+        await proxy.arrival(WRITE)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(call, timeout=3)
+        assert not [task for task in asyncio.all_tasks() if "Calls._send" in repr(task.get_coro())]
+        created = await store.create(make_event(**PAIR, created_at=clock()))
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == created
+
+
+class TestLifetimes:
+    async def test_a_closed_store_says_so_at_once(
+        self, proxy: FaultProxy, table_name: str
+    ) -> None:
+        """After `async with` nothing is sent any more."""
+        async with AsyncDynamoDBStore.open(
+            table_name, region_name=REGION, endpoint_url=proxy.url
+        ) as store:
+            pass
+        with pytest.raises(RuntimeError, match="closed"):
+            await store.get("0123456789abcdef")
+        assert proxy.exchanges == []
+
+    async def test_leaving_waits_for_what_is_under_way(
+        self, proxy: FaultProxy, table_name: str, clock: FakeClock, rows: Rows
+    ) -> None:
+        """Leaving `open` drains the calls of other tasks, then closes the client."""
+        arrived, leave = asyncio.Event(), asyncio.Event()
+
+        async def held(exchange: faults.Exchange) -> Any:
+            arrived.set()
+            await leave.wait()
+            return await exchange.forward()
+
+        proxy.script(WRITE, held)
+        event = make_event(**PAIR, created_at=clock())
+        async with asyncio.TaskGroup() as tasks:
+            async with AsyncDynamoDBStore.open(
+                table_name, region_name=REGION, endpoint_url=proxy.url, clock=clock
+            ) as store:
+                call = tasks.create_task(store.create(event))
+                await arrived.wait()
+                asyncio.get_running_loop().call_later(0.05, leave.set)
+            assert call.done()
+        assert call.result() == event
+        assert await rows.guards() == {"ACTIVE#5#alice#prod": event.id}
+
+    async def test_another_event_loop(self, store: AsyncDynamoDBStore) -> None:
+        """A store serves the loop that first used it, and tells any other so at once."""
+        await store.delete("0123456789abcdef")
+        caught: list[BaseException] = []
+
+        def elsewhere() -> None:
+            try:
+                asyncio.run(store.delete("0123456789abcdef"))
+            except RuntimeError as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        await asyncio.to_thread(thread.join)
+        assert "another event loop" in str(caught[0])
+
+    async def test_a_borrowed_client_is_left_open(
+        self, client: DynamoDBClient, table_name: str, clock: FakeClock
+    ) -> None:
+        """Two stores on one client work side by side, and the client outlives them."""
+        one, other = (AsyncDynamoDBStore(client, table_name, clock=clock) for _ in range(2))
+        event = await one.create(make_event(created_at=clock()))
+        closed = await other.close(event.id, closed_by="alice", closed_reason="done")
+        assert closed.status is BreakGlassStatus.CLOSED
+        assert (await client.describe_table(TableName=table_name))["Table"][
+            "TableName"
+        ] == table_name
+
+    async def test_no_region(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where no region is given or configured, the error names the argument."""
+        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+        with pytest.raises(ValueError, match="region_name"):
+            async with AsyncDynamoDBStore.open("breakglass"):
+                raise AssertionError("never entered")
+
+    async def test_a_table_that_is_missing(self, endpoint_url: str) -> None:
+        """A missing table is a `TableError` that names it and says how to make it."""
+        async with AsyncDynamoDBStore.open(
+            "no-such-table", region_name=REGION, endpoint_url=endpoint_url
+        ) as store:
+            with pytest.raises(TableError, match=r"'no-such-table'.*create_table"):
+                await store.find_active_by_invoker_and_profile("alice", "prod")
+            with pytest.raises(TableError, match="no-such-table"):
+                await store.create(make_event())
+            with pytest.raises(TableError, match="no-such-table"):
+                await store.list_by_invoker("alice")

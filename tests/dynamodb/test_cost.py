@@ -1,0 +1,142 @@
+"""What operations cost: requests, read units, memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._dynamodb.codec import encode_event
+from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass.testing import FakeClock, make_event
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+BATCH = 25
+
+
+class Bill:
+    """Every request of a client, with the capacity units that DynamoDB reports for it."""
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self.items: list[tuple[str, float]] = []
+        events = client.meta.events
+        events.register("before-parameter-build.dynamodb", self._ask)
+        events.register("after-call.dynamodb", self._note)
+
+    def _ask(self, params: dict[str, Any], **_: Any) -> None:
+        params["ReturnConsumedCapacity"] = "TOTAL"
+
+    def _note(self, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        consumed = parsed["ConsumedCapacity"]
+        tables = consumed if isinstance(consumed, list) else [consumed]
+        self.items.append((model.name, sum(table["CapacityUnits"] for table in tables)))
+
+
+@pytest.fixture
+def endpoint_url(dynamodb_local_endpoint: str) -> str:
+    """Units are counted by DynamoDB Local, which counts as DynamoDB does."""
+    return dynamodb_local_endpoint
+
+
+async def put_all(
+    client: DynamoDBClient, table_name: str, events: Iterable[BreakGlassEvent]
+) -> None:
+    """Put many events as a backfill does, past the store."""
+    requests: list[Any] = [
+        {"PutRequest": {"Item": encode_event(event, TableLayout(), write_id="w", retention=None)}}
+        for event in events
+    ]
+    for start in range(0, len(requests), BATCH):
+        answer = await client.batch_write_item(
+            RequestItems={table_name: requests[start : start + BATCH]}
+        )
+        assert not answer["UnprocessedItems"]
+
+
+def past_events(clock: FakeClock, number: int, **fields: Any) -> Iterable[BreakGlassEvent]:
+    """Return expired events of one pair, a second apart."""
+    for age in range(1, number + 1):
+        yield make_event(
+            invoker="alice",
+            profile="prod",
+            status=BreakGlassStatus.EXPIRED,
+            created_at=clock() - timedelta(days=1, seconds=age),
+            **fields,
+        )
+
+
+@pytest.mark.parametrize("history", [1, 100, 10_000])
+async def test_the_check_costs_the_same_whatever_the_history(
+    client: DynamoDBClient, table_name: str, clock: FakeClock, history: int
+) -> None:
+    """One GetItem where there is no access, two where there is, of at most one read unit each."""
+    await put_all(client, table_name, past_events(clock, history))
+    store = AsyncDynamoDBStore(client, table_name, clock=clock)
+    bill = Bill(client)
+
+    assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
+    assert [operation for operation, _ in bill.items] == ["GetItem"]
+
+    event = await store.create(make_event(invoker="alice", profile="prod", created_at=clock()))
+    del bill.items[:]
+    assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
+    assert [operation for operation, _ in bill.items] == ["GetItem", "GetItem"]
+    assert all(units <= 1 for _, units in bill.items)
+
+
+async def test_pages_that_end_at_a_megabyte(
+    client: DynamoDBClient, table_name: str, clock: FakeClock
+) -> None:
+    """400 events of 4 KB come back whole from one list, and are counted exactly."""
+    events = list(past_events(clock, 400, justification="\N{FIRE ENGINE}" * 1000))
+    await put_all(client, table_name, events)
+    store = AsyncDynamoDBStore(client, table_name, clock=clock)
+    bill = Bill(client)
+
+    page = await store.list_by_invoker("alice", limit=1000)
+    assert list(page) == events
+    assert page.next_cursor is None
+    assert len(bill.items) > 1
+    assert await store.count_by_invoker_since("alice", clock() - timedelta(days=2)) == 400
+    assert await store.count_by_profile_since("prod", events[9].created_at) == 10
+
+
+async def test_the_last_event_of_a_profile_beyond_a_megabyte_of_others(
+    client: DynamoDBClient, table_name: str, clock: FakeClock
+) -> None:
+    """A filter is applied after the page is cut: the answer may be on a later page."""
+    oldest = make_event(
+        invoker="alice",
+        profile="seldom",
+        status=BreakGlassStatus.EXPIRED,
+        created_at=clock() - timedelta(days=9),
+    )
+    others = past_events(clock, 400, justification="\N{FIRE ENGINE}" * 1000)
+    await put_all(client, table_name, [oldest, *others])
+    store = AsyncDynamoDBStore(client, table_name, clock=clock)
+    assert await store.get_last_by_invoker_and_profile("alice", "seldom") == oldest
+
+
+async def test_a_list_uses_memory_for_what_it_returns(
+    client: DynamoDBClient, table_name: str, clock: FakeClock
+) -> None:
+    """A thousand events take about ten times the memory of a hundred, and no multiple of it."""
+    await put_all(client, table_name, past_events(clock, 1500))
+    store = AsyncDynamoDBStore(client, table_name, clock=clock)
+    await store.list_by_invoker("alice", 1)
+
+    async def peak(limit: int) -> int:
+        tracemalloc.start()
+        try:
+            assert len(await store.list_by_invoker("alice", limit)) == limit
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert await peak(1000) < 15 * await peak(100)

@@ -1,0 +1,238 @@
+"""An HTTP proxy between a store and a backend that does to each request what a plan says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import ClientSession, web
+
+_FORWARDED = ("x-amz-target", "content-type", "authorization", "x-amz-date")
+
+
+class AbortedError(Exception):
+    """The connection is to break down without an answer."""
+
+
+@dataclass
+class Exchange:
+    """One request on its way to the backend."""
+
+    operation: str
+    """What is asked for: `GetItem`, `TransactWriteItems`, ..."""
+    body: bytes
+    headers: dict[str, str]
+    session: ClientSession
+    backend: str
+    forwarded: bool = False
+    """Whether the backend got it."""
+
+    async def forward(self) -> web.Response:
+        """Have the backend answer."""
+        self.forwarded = True
+        async with self.session.post(self.backend, data=self.body, headers=self.headers) as answer:
+            headers = {
+                name: answer.headers[name]
+                for name in ("x-amz-crc32", "x-amzn-requestid", "content-type")
+                if name in answer.headers
+            }
+            return web.Response(status=answer.status, body=await answer.read(), headers=headers)
+
+
+Fault = Callable[[Exchange], Awaitable[web.StreamResponse]]
+"""What becomes of an exchange."""
+
+
+async def none(exchange: Exchange) -> web.StreamResponse:
+    """Forward the request and its response."""
+    return await exchange.forward()
+
+
+async def reset(exchange: Exchange) -> web.StreamResponse:
+    """Break the connection before the backend has the request."""
+    raise AbortedError
+
+
+async def lose_response(exchange: Exchange) -> web.StreamResponse:
+    """Break the connection after the backend has answered."""
+    await exchange.forward()
+    raise AbortedError
+
+
+async def hang(exchange: Exchange) -> web.StreamResponse:
+    """Never forward the request, and never answer."""
+    await asyncio.Event().wait()
+    raise AssertionError("an event that nobody sets")
+
+
+async def hang_after(exchange: Exchange) -> web.StreamResponse:
+    """Forward the request, and never answer."""
+    await exchange.forward()
+    return await hang(exchange)
+
+
+async def cut_body(exchange: Exchange) -> web.StreamResponse:
+    """Answer with half of the body that was promised."""
+    whole = await exchange.forward()
+    assert isinstance(whole.body, bytes)
+    return web.Response(
+        status=whole.status,
+        body=whole.body[: len(whole.body) // 2],
+        headers={**whole.headers, "x-cut": "1", "content-length": str(len(whole.body))},
+    )
+
+
+async def wrong_checksum(exchange: Exchange) -> web.StreamResponse:
+    """Answer with a crc32 that is another body's."""
+    whole = await exchange.forward()
+    assert isinstance(whole.body, bytes)
+    whole.headers["x-amz-crc32"] = str(zlib.crc32(whole.body) ^ 1)
+    return whole
+
+
+async def invalid_json(exchange: Exchange) -> web.StreamResponse:
+    """Answer 200 with a body that is not JSON, its checksum right."""
+    await exchange.forward()
+    body = b"<html>welcome to the hotel's network</html>"
+    return web.Response(body=body, headers={"x-amz-crc32": str(zlib.crc32(body))})
+
+
+def delay(seconds: float) -> Fault:
+    """Hold the request up before the backend has it, whether or not its sender still waits."""
+
+    async def delayed(exchange: Exchange) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return await exchange.forward()
+
+    return delayed
+
+
+def answer(status: int, code: str, message: str = "", **extra: object) -> Fault:
+    """Answer with an error of DynamoDB's, in place of the backend."""
+
+    async def refused(exchange: Exchange) -> web.StreamResponse:
+        body = json.dumps(
+            {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message, **extra}
+        ).encode()
+        return web.Response(
+            status=status,
+            body=body,
+            content_type="application/x-amz-json-1.0",
+            headers={"x-amz-crc32": str(zlib.crc32(body))},
+        )
+
+    return refused
+
+
+def cancelled(*codes: str) -> Fault:
+    """Answer that the transaction was cancelled, each part for its reason."""
+    reasons = [{"Code": code, "Message": code} for code in codes]
+    return answer(400, "TransactionCanceledException", "cancelled", CancellationReasons=reasons)
+
+
+def after(fault: Fault) -> Fault:
+    """Forward the request, then do as the fault does."""
+
+    async def late(exchange: Exchange) -> web.StreamResponse:
+        await exchange.forward()
+        return await fault(exchange)
+
+    return late
+
+
+@dataclass
+class FaultProxy:
+    """A proxy that is listening at `url`."""
+
+    backend: str
+    url: str = ""
+    exchanges: list[Exchange] = field(default_factory=list)
+    """Every request that has come, in order."""
+    plan: Callable[[Exchange], Fault] = lambda exchange: none
+    """What to do with each request."""
+    _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def script(self, operation: str, *faults: Fault) -> None:
+        """Do these to the next requests of an operation, one each, and nothing to the others."""
+        remaining = list(faults)
+
+        def next_fault(exchange: Exchange) -> Fault:
+            return remaining.pop(0) if exchange.operation == operation and remaining else none
+
+        self.plan = next_fault
+
+    def sent(self, operation: str) -> list[Exchange]:
+        """Return the requests of an operation that have come so far."""
+        return [exchange for exchange in self.exchanges if exchange.operation == operation]
+
+    async def arrival(self, operation: str) -> None:
+        """Wait until a request of an operation has come."""
+        async with self._arrival:
+            await self._arrival.wait_for(lambda: self.sent(operation))
+
+    async def note(self, exchange: Exchange) -> None:
+        """Take down that a request has come."""
+        async with self._arrival:
+            self.exchanges.append(exchange)
+            self._arrival.notify_all()
+
+
+@asynccontextmanager
+async def fault_proxy(backend: str) -> AsyncIterator[FaultProxy]:
+    """Listen in front of a backend, on 127.0.0.1 and a free port."""
+    proxy = FaultProxy(backend)
+    async with ClientSession() as session:
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            exchange = Exchange(
+                operation=request.headers.get("x-amz-target", "").rpartition(".")[2],
+                body=await request.read(),
+                headers={
+                    name: request.headers[name] for name in _FORWARDED if name in request.headers
+                },
+                session=session,
+                backend=backend,
+            )
+            await proxy.note(exchange)
+            try:
+                response = await proxy.plan(exchange)(exchange)
+            except AbortedError:
+                response = web.Response()
+                assert request.transport is not None
+                request.transport.abort()
+            if "x-cut" in response.headers:
+                response = await _send_cut(request, response)
+            return response
+
+        runner = web.AppRunner(_application(handle), handler_cancellation=True, shutdown_timeout=0)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        try:
+            proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield proxy
+        finally:
+            await runner.cleanup()
+
+
+def _application(
+    handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> web.Application:
+    application = web.Application()
+    application.router.add_post("/", handle)
+    return application
+
+
+async def _send_cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    assert isinstance(response, web.Response)
+    assert isinstance(response.body, bytes)
+    cut = web.StreamResponse(status=response.status, headers=response.headers)
+    await cut.prepare(request)
+    await cut.write(response.body)
+    assert request.transport is not None
+    request.transport.close()
+    return cut
