@@ -1,0 +1,148 @@
+"""The quickstart tells its story, or in one line what to do about it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from aiobotocore.session import get_session
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = ROOT / "examples" / "quickstart.py"
+
+NOWHERE = "http://127.0.0.1:9"
+NO_CREDENTIALS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+
+
+def run(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+    """Run the quickstart; an environment variable that is None is not set."""
+    variables = {**os.environ, **environment}
+    return subprocess.run(
+        [sys.executable, QUICKSTART, *arguments],
+        env={name: value for name, value in variables.items() if value is not None},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def assert_tells_the_story(result: subprocess.CompletedProcess[str]) -> None:
+    assert (result.returncode, result.stderr) == (0, "")
+    story = result.stdout
+    opened = re.search(r"(alice-[0-9a-f]{4}) breaks the glass: event ([0-9a-f]{16})\n", story)
+    assert opened, story
+    alice, event = opened.groups()
+    time = r"\d\d:\d\d:\d\d\.\d{3}Z"
+    chapters = [
+        rf"grants 'prod' from {time} to {time}\n",
+        rf"{time}  does {alice} hold access to 'prod' right now\? yes, by event {event}\n",
+        rf"{time}  20 attempts at once to open it again: 20 refused, each saying\n",
+        rf"'{alice}' already holds emergency access",
+        rf"{time}  bob closes event {event}:\n",
+        rf"{time}  bob closes it again, by mistake, and is refused:\n",
+        rf"event {event} is closed and cannot become closed",
+        rf"{time}  does {alice} hold access to 'prod' right now\? no\n",
+        rf"{time}  the review: all that {alice} has opened, newest first\n",
+        rf"event {event}: prod, incident, closed\n",
+        rf"opened {time}, last changed {time}\n",
+    ]
+    assert re.search(".*?".join(chapters), story, re.DOTALL), story
+
+
+def assert_says_what_to_do(result: subprocess.CompletedProcess[str], advice: str) -> None:
+    assert result.returncode == 1
+    assert result.stderr.startswith("quickstart: ")
+    assert result.stderr.count("\n") == 1
+    assert advice in result.stderr
+
+
+def without_particulars(story: str) -> str:
+    story = re.sub(r"127\.0\.0\.1:\d+", "ENDPOINT", story)
+    story = re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+|\d\d:\d\d:\d\d\.\d{3}Z", "TIME", story)
+    story = re.sub(r"alice-[0-9a-f]{4}", "ALICE", story)
+    return re.sub(r"\b[0-9a-f]{16}\b", "EVENT", story)
+
+
+def test_on_moto_it_prints_what_the_readme_shows() -> None:
+    # Neither proxies nor settings for real accounts lead the story astray.
+    result = run(http_proxy=NOWHERE, AWS_ENDPOINT_URL_DYNAMODB=NOWHERE)
+    assert_tells_the_story(result)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", readme, flags=re.DOTALL | re.MULTILINE)
+    assert without_particulars(result.stdout) == without_particulars(shown)
+
+
+def test_on_moto_the_credentials_of_the_environment_are_left_alone() -> None:
+    # A key without its secret is an error wherever it is looked for.
+    assert_tells_the_story(run(AWS_SECRET_ACCESS_KEY=None))
+
+
+def test_at_an_endpoint_it_can_be_told_again_and_needs_no_credentials(endpoint_url: str) -> None:
+    table = f"quickstart-{uuid4().hex}"
+    for _ in range(2):
+        result = run("--endpoint-url", endpoint_url, "--table", table, **NO_CREDENTIALS)
+        assert_tells_the_story(result)
+        assert f"Table {table!r} stays" in result.stdout
+
+
+def test_in_an_account_it_takes_what_the_environment_says(moto_endpoint: str) -> None:
+    table = f"quickstart-{uuid4().hex}"
+    result = run(
+        "--aws",
+        *("--table", table, "--region", "eu-west-1"),
+        AWS_ENDPOINT_URL_DYNAMODB=moto_endpoint,
+    )
+    assert_tells_the_story(result)
+    assert f"Making table {table!r}, if it is not there" in result.stdout
+    assert f"Table {table!r} stays" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "advice"),
+    [
+        (["--endpoint-url", NOWHERE], {}, "Could not connect"),
+        (["--endpoint-url", "nonsense"], {}, "Invalid endpoint: nonsense"),
+        (["--endpoint-url", NOWHERE, "--table", "x"], {}, "table_name must be 3 to 255"),
+        (["--aws"], {}, "no region: add --region"),
+        (["--aws", "--region", "eu-west-1"], NO_CREDENTIALS, "no credentials: set AWS_PROFILE"),
+        (["--aws", "--region", "eu-west-1"], {"AWS_PROFILE": "nobody"}, "(ProfileNotFound)"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_answered_in_one_line(
+    arguments: list[str], environment: dict[str, str | None], advice: str
+) -> None:
+    assert_says_what_to_do(run(*arguments, **environment), advice)
+
+
+async def test_the_table_of_somebody_else_is_left_alone(moto_endpoint: str) -> None:
+    table = f"quickstart-{uuid4().hex}"
+    async with get_session().create_client(
+        "dynamodb", region_name="us-east-1", endpoint_url=moto_endpoint
+    ) as client:
+        await client.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "other", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "other", "KeyType": "HASH"}],
+        )
+        result = run("--endpoint-url", moto_endpoint, "--table", table)
+        assert_says_what_to_do(result, f"table {table!r} is not laid out as a break-glass table")
+        assert (await client.scan(TableName=table))["Count"] == 0
+
+
+def test_without_moto_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "moto").mkdir()
+    (tmp_path / "moto" / "__init__.py").touch()
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    assert_says_what_to_do(run(PYTHONPATH=path), "pip install 'aiobreakglass[testing]'")
+
+
+def test_two_places_at_once_are_refused() -> None:
+    result = run("--aws", "--endpoint-url", NOWHERE)
+    assert result.returncode == 2
+    assert "not allowed with argument" in result.stderr
