@@ -11,6 +11,7 @@ import base64
 import hmac
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from aiobreakglass._arguments import Listing
 from aiobreakglass._model import checked_event_id
@@ -51,7 +52,7 @@ def decode_cursor(cursor: str, listing: Listing, key: bytes | None) -> Position:
     """Read a cursor of this very query; anything else is a `ValueError`."""
     if not isinstance(cursor, str):
         raise TypeError(f"cursor must be a str or None, not {type(cursor).__name__}")
-    content = json.loads(_verified_content(cursor, key))
+    content = _parsed(_verified_content(cursor, key))
     for name, expected in _scope(listing).items():
         if content.get(name) != expected:
             raise ValueError(f"cursor belongs to another query: its {name} differs")
@@ -78,6 +79,13 @@ def _verified_content(cursor: str, key: bytes | None) -> bytes:
             "cursor is not one that this store has given out; pass next_cursor as it is"
         )
     return content
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(content))
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("cursor holds no position") from None
 
 
 def _scope(listing: Listing) -> dict[str, str | int | None]:

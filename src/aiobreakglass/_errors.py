@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
 
-# Each constructor hands all that it needs to `Exception.args`, which is what makes it picklable.
+# Each constructor can be called with `args` alone, which is how an exception is unpickled.
 
 
 class BreakGlassError(Exception):

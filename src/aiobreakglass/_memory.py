@@ -12,6 +12,7 @@ from aiobreakglass._errors import (
     ActiveEventExistsError,
     EventExistsError,
     EventNotFoundError,
+    InvalidStateTransitionError,
 )
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
 from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
@@ -147,7 +148,7 @@ class InMemoryStore:
         stored = self._stored(event_id)
         try:
             changed = decide(stored, now)
-        except Exception:
+        except InvalidStateTransitionError:
             if stored.is_lapsed(now):
                 self._keep(decide_expiry(stored, now))
             raise

@@ -16,10 +16,11 @@ from aiobreakglass._errors import InvalidStateTransitionError
 MAX_DURATION: Final = timedelta(hours=4)
 """The longest that one event can grant access, counted from its `created_at`."""
 
-# Code points that Unicode calls default-ignorable, shown as nothing, and that `str.isprintable`
-# lets through (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+# Code points that are shown as nothing, and that `str.isprintable` lets through: Braille's blank,
+# and those that Unicode calls default-ignorable
+# (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
 _INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _EVENT_ID = re.compile("[0-9a-f]{16}")
@@ -82,7 +83,13 @@ def _checked_text(value: str, at_least: int) -> str:
         raise ValueError(
             f"must have {at_least} to 1000 characters, not counting white space around it"
         )
+    if not any(map(_is_visible, text)):
+        raise ValueError("must have characters that can be seen")
     return text
+
+
+def _is_visible(character: str) -> bool:
+    return character.isprintable() and not _INVISIBLE.match(character) and character != " "
 
 
 def _checked_justification(value: str) -> str:
@@ -208,11 +215,11 @@ class BreakGlassEvent(BaseModel):
 
         The boundary instant, `expires_at` itself, counts as lapsed.
         """
-        return self.status is BreakGlassStatus.ACTIVE and not self._has_run_out(at)
+        return not self._has_run_out(at) and self.status is BreakGlassStatus.ACTIVE
 
     def is_lapsed(self, at: datetime | None = None) -> bool:
         """Tell whether this event has run out by an instant, but is not marked expired yet."""
-        return self.status is BreakGlassStatus.ACTIVE and self._has_run_out(at)
+        return self._has_run_out(at) and self.status is BreakGlassStatus.ACTIVE
 
     def remaining(self, at: datetime | None = None) -> timedelta:
         """Return how long this event goes on granting access from an instant, by default now.

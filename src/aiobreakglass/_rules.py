@@ -38,6 +38,12 @@ def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
             f"created_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of the store's "
             "clock"
         )
+    # Versions only go up: one from the future would be the version of every change to come.
+    if event.updated_at > now + MAX_CLOCK_LEAD:
+        raise ValueError(
+            f"updated_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of the store's "
+            "clock"
+        )
 
 
 def decide_update(

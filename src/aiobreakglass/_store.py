@@ -57,9 +57,10 @@ class BreakGlassStore(Protocol):
 
         An active event is refused with `ActiveEventExistsError`, whose `event` is the holder,
         while another of the same invoker and profile is active; a lapsed one is no hindrance.
-        `EventExistsError` says that the id is taken, be it by a deleted event. `ValueError`: the
-        event is active and has lapsed already, or claims to be created more than 5 minutes ahead
-        of the store's clock. Closed and expired events can be created as they are, for imports.
+        `EventExistsError` says that the id is taken, be it by a deleted event; it comes first.
+        `ValueError`: the event is active and has lapsed already, or claims to be created or
+        updated more than 5 minutes ahead of the store's clock. Closed and expired events can be
+        created as they are, for imports.
         """
         ...
 
@@ -73,7 +74,8 @@ class BreakGlassStore(Protocol):
         Its `updated_at` must be the one that was read; the stored one is
         `max(clock(), previous + 1 microsecond)`, so that it strictly increases. Only an active
         event can change: its `expires_at` (within `MAX_DURATION` of `created_at`), its MFA fields
-        and `request_id`, or its status, to closed or, once lapsed, to expired.
+        and `request_id`, or its status, to closed or, once lapsed, to expired; its `expires_at`
+        then stays.
 
         Raises, in this order: `EventNotFoundError`; `InvalidStateTransitionError` where the stored
         event is terminal; `ConcurrentModificationError` where it was changed since it was read;

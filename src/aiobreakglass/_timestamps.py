@@ -28,5 +28,6 @@ def decode_time(text: str) -> datetime:
         raise ValueError("not an RFC 3339 timestamp")
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("an instant outside the years 1 to 9999") from error
+    except (ValueError, OverflowError):
+        # In words of our own: the standard library's quote the value.
+        raise ValueError("no instant of the years 1 to 9999") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 
 from aiobreakglass import AsyncDynamoDBStore, create_table
 from aiobreakglass.testing import FakeClock
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 REGION = "eu-central-1"
 
 
+@pytest.fixture(scope="session")
+def session() -> AioSession:
+    """One session for all, because each reads botocore's models of AWS anew."""
+    return get_session()
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     """The clock of every store of a test."""
@@ -25,9 +31,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def client(endpoint_url: str) -> AsyncIterator[DynamoDBClient]:
+async def client(endpoint_url: str, session: AioSession) -> AsyncIterator[DynamoDBClient]:
     """An ordinary client, as any other program would use."""
-    async with get_session().create_client(
+    async with session.create_client(
         "dynamodb", region_name=REGION, endpoint_url=endpoint_url
     ) as client:
         yield client
@@ -43,10 +49,10 @@ async def table_name(client: DynamoDBClient) -> str:
 
 @pytest.fixture
 async def store(
-    endpoint_url: str, table_name: str, clock: FakeClock
+    endpoint_url: str, session: AioSession, table_name: str, clock: FakeClock
 ) -> AsyncIterator[AsyncDynamoDBStore]:
     """A store as a user opens it."""
     async with AsyncDynamoDBStore.open(
-        table_name, region_name=REGION, endpoint_url=endpoint_url, clock=clock
+        table_name, region_name=REGION, endpoint_url=endpoint_url, session=session, clock=clock
     ) as store:
         yield store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiobreakglass import BreakGlassEvent
 from aiobreakglass._dynamodb.codec import Item, encode_event
@@ -61,7 +61,7 @@ class Rows:
         async for page in self._client.get_paginator("scan").paginate(
             TableName=self._table_name, ConsistentRead=True
         ):
-            items += page["Items"]
+            items += cast(list[Item], page["Items"])
         return items
 
     async def active(self) -> list[Item]:
@@ -80,4 +80,4 @@ class Rows:
         answer = await self._client.get_item(
             TableName=self._table_name, Key={"pk": {"S": key}}, ConsistentRead=True
         )
-        return answer.get("Item")
+        return cast(Item | None, answer.get("Item"))

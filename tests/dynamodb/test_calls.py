@@ -65,7 +65,7 @@ FATAL = {
 }
 
 
-def table(cases: dict[str, Fault]) -> Any:
+def table(cases: dict[str, Fault]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("fault", cases.values(), ids=cases.keys())
 
 

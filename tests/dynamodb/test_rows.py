@@ -423,3 +423,31 @@ class TestRowsOfOtherWriters:
             await store.find_active_by_invoker_and_profile("alice", "prod")
         with pytest.raises(CorruptItemError, match="expires_at"):
             await store.create(make_event(**PAIR, created_at=clock()))
+
+    async def test_keep_what_they_added_to_a_row(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
+    ) -> None:
+        """Attributes that are not ours outlive a change of ours: they are evidence as well."""
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        await rows.set(event.id, ticket={"S": "INC-7"}, approvers={"SS": ["bob", "carol"]})
+        await store.close(event.id, closed_by="alice", closed_reason="done")
+        row = await rows.event(event.id)
+        assert row is not None
+        assert row["ticket"] == {"S": "INC-7"}
+        assert sorted(row["approvers"]["SS"]) == ["bob", "carol"]
+
+    async def test_a_hand_that_changes_a_row_without_its_version(
+        self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
+    ) -> None:
+        """What is edited between our read and our write is seen, not overwritten."""
+        event = make_event(**PAIR, created_at=clock())
+        await AsyncDynamoDBStore(client, table_name, clock=clock).create(event)
+
+        async def note() -> None:
+            await rows.set(event.id, request_id={"S": "by hand"})
+
+        late: Any = Interposing(client, note)
+        closed = await AsyncDynamoDBStore(late, table_name, clock=clock).close(
+            event.id, closed_by="alice", closed_reason="done"
+        )
+        assert closed.request_id == "by hand"

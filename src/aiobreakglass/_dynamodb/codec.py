@@ -79,6 +79,17 @@ def encode_guard(event: BreakGlassEvent, layout: TableLayout) -> Item:
     }
 
 
+def foreign_attributes(item: Item, layout: TableLayout) -> Item:
+    """Return what other writers have added to an event's row, for it to outlive our changes."""
+    ours = {
+        layout.partition_key,
+        layout.ttl_attribute,
+        layout.write_id_attribute,
+        *BreakGlassEvent.model_fields,
+    }
+    return {name: value for name, value in item.items() if name not in ours}
+
+
 def is_tombstone(item: Mapping[str, AttributeValue]) -> bool:
     """Tell whether a row is what deleting an event left."""
     return "deleted_at" in item
@@ -123,7 +134,7 @@ def decode_event(item: Mapping[str, AttributeValue], layout: TableLayout) -> Bre
 class _Reader:
     """Read a row's attributes, each by the type it must have."""
 
-    def __init__(self, item: Mapping[str, AttributeValue], key: str) -> None:
+    def __init__(self, item: Mapping[str, Any], key: str) -> None:
         self._item = item
         self._key = key
 

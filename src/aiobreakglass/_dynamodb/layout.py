@@ -13,6 +13,8 @@ _TABLE_ARN = re.compile(
     r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[a-zA-Z0-9_.-]{3,255}", re.ASCII
 )
 
+_TEXT = re.compile("[!-~]{1,255}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableLayout:
@@ -37,28 +39,16 @@ class TableLayout:
         for field in ("invoker_index", "status_index", "profile_index"):
             _check(field, getattr(self, field), _TABLE_NAME, "3 to 255 of a-z A-Z 0-9 _ . -")
         attributes = ("partition_key", "ttl_attribute", "write_id_attribute")
-        for field in attributes:
-            _check(
-                field,
-                getattr(self, field),
-                re.compile(r"\S{1,255}"),
-                "1 to 255 visible characters",
-            )
+        for field in (*attributes, "event_prefix", "guard_prefix"):
+            _check(field, getattr(self, field), _TEXT, "1 to 255 visible ASCII characters")
         taken = [getattr(self, field) for field in attributes]
         taken += [*BreakGlassEvent.model_fields, "event_id", "deleted_at"]
         if len(set(taken)) != len(taken):
             raise ValueError(
                 f"{', '.join(attributes)} must differ, also from the attributes of a row"
             )
-        if len(set(self.indexes)) != len(self.indexes):
+        if len(self.indexes) != 3:
             raise ValueError("invoker_index, status_index and profile_index must differ")
-        for field in ("event_prefix", "guard_prefix"):
-            _check(
-                field,
-                getattr(self, field),
-                re.compile(r"\S{1,255}"),
-                "1 to 255 visible characters",
-            )
         # Else the key of an event could be the key of a guard.
         if self.event_prefix.startswith(self.guard_prefix) or self.guard_prefix.startswith(
             self.event_prefix

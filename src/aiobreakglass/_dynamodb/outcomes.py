@@ -11,8 +11,11 @@ from typing import Any, Final
 from botocore.exceptions import (
     ChecksumError,
     ClientError,
+    ConnectionClosedError,
     ConnectTimeoutError,
+    EndpointConnectionError,
     HTTPClientError,
+    ReadTimeoutError,
 )
 from botocore.exceptions import ConnectionError as TransportError
 from botocore.parsers import ResponseParserError
@@ -50,6 +53,16 @@ _TRANSIENT_CODES: Final = frozenset(
 )
 
 
+_DISCREET_ERRORS: Final = (
+    ChecksumError,
+    ConnectTimeoutError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    ResponseParserError,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A transaction cancelled because conditions failed: nothing of it was written."""
@@ -78,7 +91,7 @@ class Transmission:
         self.in_flight = False
         if status_code is None:
             self.may_have_landed |= not _never_sent(error)
-            self.last_failure = str(error)
+            self.last_failure = _described(error)
         else:
             # A server that fails may have written first; any other answer is definite.
             self.may_have_landed |= status_code >= 500
@@ -126,7 +139,7 @@ def translate(
 ) -> BreakGlassError:
     """Return our exception for a call that failed for good."""
     if isinstance(error, ClientError):
-        code, message = _code(error), error.response.get("Error", {}).get("Message", "")
+        code, message = _code(error), _message(error)
         # Our requests are well-formed; where DynamoDB finds one invalid, the table is another's.
         if code in ("ResourceNotFoundException", "ValidationException") and not outcome_unknown:
             return TableError(
@@ -134,14 +147,15 @@ def translate(
                 "check name and region, or make it with create_table"
             )
         return StoreUnavailableError(f"DynamoDB refused: {code}: {message}", outcome_unknown)
-    if isinstance(error, (ChecksumError, TransportError, HTTPClientError, ResponseParserError)):
-        return StoreUnavailableError(f"DynamoDB gave no proper answer: {error}", outcome_unknown)
+    if isinstance(error, (*_DISCREET_ERRORS, TransportError, HTTPClientError)):
+        return StoreUnavailableError(
+            f"DynamoDB gave no proper answer: {_described(error)}", outcome_unknown
+        )
     if isinstance(error, TimeoutError):
         problem = f", at last: {last_failure}" if last_failure else ""
         return StoreUnavailableError(f"DynamoDB gave no answer in time{problem}", outcome_unknown)
-    # What providers of credentials raise may quote credentials: the cause has it, the message not.
     return StoreUnavailableError(
-        f"the request could not be made: {type(error).__name__}", outcome_unknown
+        f"the request could not be made: {_described(error)}", outcome_unknown
     )
 
 
@@ -190,6 +204,18 @@ def _cancellation_reasons(error: Exception) -> list[dict[str, Any]]:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _message(error: ClientError) -> str:
+    # Of a wrong signature AWS quotes, from the second line on, all that was signed: the session
+    # token is part of it.
+    return str(error.response.get("Error", {}).get("Message", "")).partition("\n")[0]
+
+
+def _described(error: Exception | None) -> str:
+    # What others raise, providers of credentials above all, may quote credentials: the cause has
+    # it, the message not. These are botocore's own words and the endpoint's URL.
+    return str(error) if isinstance(error, _DISCREET_ERRORS) else type(error).__name__
 
 
 def _status(error: ClientError) -> int:

@@ -25,8 +25,8 @@ Part = dict[str, Any]
 _ACTIVE: Final[AttributeValue] = {"S": BreakGlassStatus.ACTIVE.value}
 _MICROSECOND: Final = timedelta(microseconds=1)
 
-# Compared as stored, so that a change can only replace the very row that was read.
-_PINNED: Final = ("updated_at", "status", "invoker", "profile", "expires_at")
+# Compared as stored, each of them, so that a change replaces the very row that was read.
+_PINNED: Final = tuple(BreakGlassEvent.model_fields)
 
 
 def get_row(table: Table, partition_key: str) -> Request:

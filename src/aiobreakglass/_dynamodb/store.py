@@ -251,7 +251,7 @@ class AsyncDynamoDBStore:
                     if stored.is_lapsed(now):
                         await self._mark_expired(operation, stored, stored_item, now)
                     raise
-                item = self._encode(changed)
+                item = self._encode(changed, stored_item)
                 refusal = await self._replace(operation, event_id, stored_item, item)
                 if refusal is None or self._is_same_write(refusal.rows[_EVENT], item):
                     return changed
@@ -263,7 +263,7 @@ class AsyncDynamoDBStore:
         self, operation: Operation, stored: BreakGlassEvent, stored_item: Item, now: datetime
     ) -> None:
         # Refused means that somebody else changed it first: then it needs no mark of ours.
-        item = self._encode(decide_expiry(stored, now))
+        item = self._encode(decide_expiry(stored, now), stored_item)
         await self._replace(operation, stored.id, stored_item, item)
 
     async def _replace(
@@ -324,8 +324,9 @@ class AsyncDynamoDBStore:
             raise CorruptItemError(codec.row_key(guard, self._layout), "event_id is missing")
         return event_id
 
-    def _encode(self, event: BreakGlassEvent) -> Item:
-        return encode_event(event, self._layout, write_id=token_hex(16), retention=self._retention)
+    def _encode(self, event: BreakGlassEvent, stored: Item | None = None) -> Item:
+        item = encode_event(event, self._layout, write_id=token_hex(16), retention=self._retention)
+        return item if stored is None else codec.foreign_attributes(stored, self._layout) | item
 
     def _is_same_write(self, row: Item | None, item: Item) -> bool:
         write_id = self._layout.write_id_attribute

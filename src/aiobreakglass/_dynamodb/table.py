@@ -134,9 +134,13 @@ async def _ensure_exists(
 
 async def _await_active(client: DynamoDBClient, table_name: str) -> Mapping[str, Any]:
     while True:
-        description: Mapping[str, Any] = (await client.describe_table(TableName=table_name))[
-            "Table"
-        ]
+        try:
+            answer = await client.describe_table(TableName=table_name)
+        except client.exceptions.ResourceNotFoundException:
+            # Just made, it is not known everywhere yet.
+            await asyncio.sleep(_POLL_SECONDS)
+            continue
+        description: Mapping[str, Any] = answer["Table"]
         if description["TableStatus"] == "DELETING":
             raise TableError(f"table {table_name!r} is being deleted; try again when it is gone")
         states = {description["TableStatus"]}
@@ -153,24 +157,39 @@ async def _await_active(client: DynamoDBClient, table_name: str) -> Mapping[str,
 async def _ensure_time_to_live(
     client: DynamoDBClient, table_name: str, layout: TableLayout
 ) -> None:
+    if await _has_time_to_live(client, table_name, layout):
+        return
+    try:
+        await client.update_time_to_live(
+            TableName=table_name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": layout.ttl_attribute},
+        )
+    except ClientError as error:
+        # Invalid also where somebody else has switched it on at the same moment.
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
+        if not await _has_time_to_live(client, table_name, layout):
+            raise TableError(
+                f"TTL of table {table_name!r} cannot be switched on: "
+                f"{error.response['Error']['Message']}"
+            ) from error
+
+
+async def _has_time_to_live(client: DynamoDBClient, table_name: str, layout: TableLayout) -> bool:
     while True:
         answer = await client.describe_time_to_live(TableName=table_name)
         state = answer["TimeToLiveDescription"]
-        if state["TimeToLiveStatus"] in ("ENABLED", "ENABLING"):
-            if state["AttributeName"] != layout.ttl_attribute:
-                raise TableError(
-                    f"table {table_name!r} has its TTL on {state['AttributeName']!r}, not on "
-                    f"{layout.ttl_attribute!r}: rows would be deleted at the wrong time"
-                )
-            return
-        # Invalid: somebody else has switched it on or off since; what it is now is what counts.
-        with _ignored("ValidationException"):
-            await client.update_time_to_live(
-                TableName=table_name,
-                TimeToLiveSpecification={"Enabled": True, "AttributeName": layout.ttl_attribute},
-            )
-            return
+        if state["TimeToLiveStatus"] == "DISABLED":
+            return False
+        if state["TimeToLiveStatus"] != "DISABLING":
+            break
         await asyncio.sleep(_POLL_SECONDS)
+    if state["AttributeName"] != layout.ttl_attribute:
+        raise TableError(
+            f"table {table_name!r} has its TTL on {state['AttributeName']!r}, not on "
+            f"{layout.ttl_attribute!r}: rows would be deleted at the wrong time"
+        )
+    return True
 
 
 async def _ensure_point_in_time_recovery(client: DynamoDBClient, table_name: str) -> None:

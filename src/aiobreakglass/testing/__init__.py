@@ -1,0 +1,21 @@
+"""What test suites import: events and a clock, the contract of every store, moto as a server."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from aiobreakglass.testing._events import FakeClock, make_event
+from aiobreakglass.testing._moto import moto_server
+
+if TYPE_CHECKING:
+    from aiobreakglass.testing._contract import StoreContract
+
+__all__ = ["FakeClock", "StoreContract", "make_event", "moto_server"]
+
+
+def __getattr__(name: str) -> object:
+    # The contract needs pytest; a program that only starts moto, as the quickstart does, need not.
+    if name != "StoreContract":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("aiobreakglass.testing._contract").StoreContract

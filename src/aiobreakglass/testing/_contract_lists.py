@@ -1,0 +1,306 @@
+"""The contract of the lists: what is in them, in which order, and how they are paged through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta, timezone
+from itertools import cycle, islice
+from operator import attrgetter
+from typing import Any
+
+import pytest
+
+from aiobreakglass import (
+    DEFAULT_QUERY_LIMIT,
+    MAX_QUERY_LIMIT,
+    BreakGlassEvent,
+    BreakGlassStore,
+    EventPage,
+    iterate,
+)
+from aiobreakglass.testing._contract_steps import (
+    ACTIVE,
+    CLOSING,
+    EXPIRING,
+    MICROSECOND,
+    MINUTE,
+    closed,
+    lapsed,
+    opened,
+)
+from aiobreakglass.testing._events import FakeClock, make_event
+
+# The events of `history` are on each of these.
+LISTS = {"list_by_invoker": "alice", "list_by_status": "closed", "list_by_profile": "prod"}
+
+STATUSES = ("active", "closed", "expired")
+
+on_each_list = pytest.mark.parametrize(("method", "key"), LISTS.items(), ids=LISTS)
+
+
+async def history(store: BreakGlassStore, *ages: timedelta) -> list[BreakGlassEvent]:
+    """Import closed events of these ages at `FakeClock.START`, and return them newest first."""
+    events = [
+        await store.create(make_event(created_at=FakeClock.START - age, **CLOSING)) for age in ages
+    ]
+    return sorted(events, key=attrgetter("created_at"), reverse=True)
+
+
+async def pages(
+    store: BreakGlassStore, method: str, key: str, *sizes: int, **query: Any
+) -> list[EventPage]:
+    """Follow the cursors of a list to its end, asking for pages of these sizes in turn."""
+    walked: list[EventPage] = []
+    for size in islice(cycle(sizes), 100):
+        page = await getattr(store, method)(key, size, **query)
+        walked.append(page)
+        if page.next_cursor is None:
+            return walked
+        query["cursor"] = page.next_cursor
+    raise AssertionError("the list has no end")
+
+
+async def walk(
+    store: BreakGlassStore, method: str, key: str, *sizes: int, **query: Any
+) -> list[BreakGlassEvent]:
+    """Return the events of all pages."""
+    return [event for page in await pages(store, method, key, *sizes, **query) for event in page]
+
+
+def minutes(counts: Iterable[int]) -> list[timedelta]:
+    """Return timedeltas of so many minutes."""
+    return [count * MINUTE for count in counts]
+
+
+class ListsContract:
+    """What is in the lists, in which order, and how they are paged through."""
+
+    async def test_events_of_several_invokers_profiles_and_statuses(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """Each list has all events of its key, as they are stored, and no others."""
+        events = [
+            await opened(store, clock, invoker=invoker, profile=profile, **fields)
+            for invoker in ("alice", "bob")
+            for profile in ("prod", "staging")
+            for fields in ({}, CLOSING, {**EXPIRING, "mfa_verified": True, "request_id": "c0ffee"})
+        ]
+        for field in ("invoker", "profile", "status"):
+            for key in {getattr(event, field) for event in events}:
+                page = await getattr(store, f"list_by_{field}")(key)
+                expected = [event for event in events if getattr(event, field) == key]
+                assert _by_id(page) == _by_id(expected)
+                assert page.next_cursor is None
+
+    @on_each_list
+    async def test_a_list_of_nothing(
+        self, store: BreakGlassStore, clock: FakeClock, method: str, key: str
+    ) -> None:
+        """A key without events has one page, and it is empty."""
+        await opened(store, clock, invoker="bob", profile="staging")
+        assert await getattr(store, method)(key) == EventPage(())
+
+    @on_each_list
+    async def test_a_page_of_events(self, store: BreakGlassStore, method: str, key: str) -> None:
+        """A page is a sequence of its events."""
+        newest, middle, oldest = await history(store, *minutes(range(3)))
+        page = await getattr(store, method)(key)
+        assert isinstance(page, EventPage)
+        assert (len(page), page[0], page[-1]) == (3, newest, oldest)
+        assert page[1:] == (middle, oldest)
+        assert list(page) == [newest, middle, oldest]
+        assert middle in page
+
+    @on_each_list
+    async def test_events_created_out_of_order(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """The newest `created_at` comes first, whatever was stored first."""
+        events = await history(store, *minutes([3, 0, 4, 1, 5, 2]))
+        assert list(await getattr(store, method)(key)) == events
+
+    @on_each_list
+    async def test_events_created_within_one_second(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """Fractions of a second count by their value, also where they end in zeros."""
+        fractions = [0, 900_000, 100_000, 120_000, 123_456, 99_999, 1, 1_000_000]
+        events = await history(store, *(fraction * MICROSECOND for fraction in fractions))
+        assert list(await getattr(store, method)(key)) == events
+        for index, event in enumerate(events):
+            since = await getattr(store, method)(key, since=event.created_at)
+            until = await getattr(store, method)(key, until=event.created_at)
+            assert (list(since), list(until)) == (events[: index + 1], events[index + 1 :])
+
+    @on_each_list
+    async def test_a_range_of_time(self, store: BreakGlassStore, method: str, key: str) -> None:
+        """A list has the events with since <= created_at < until, in whatever zone those are."""
+        events = await history(store, *minutes(range(4)))
+        for since, until, expected in [
+            (None, None, slice(0, 4)),
+            (2, None, slice(0, 3)),
+            (None, 2, slice(3, 4)),
+            (2, 1, slice(2, 3)),
+            (9, -9, slice(0, 4)),
+            (-1, None, slice(0, 0)),
+            (None, 3, slice(0, 0)),
+            (2, 2, slice(0, 0)),
+            (1, 2, slice(0, 0)),
+        ]:
+            page = await getattr(store, method)(key, since=_before(since), until=_before(until))
+            assert page == EventPage(tuple(events[expected])), (since, until)
+
+    @on_each_list
+    async def test_a_walk_with_pages_of_many_sizes(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """Following the cursors loses nothing and repeats nothing, in a range of time too."""
+        events = await history(store, *minutes(range(10)))
+        assert await walk(store, method, key, 1, 3, 2) == events
+        query = {"since": events[7].created_at, "until": events[1].created_at}
+        assert await walk(store, method, key, 2, 1, **query) == events[2:8]
+
+    @on_each_list
+    async def test_a_walk_over_events_of_one_instant(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """Events created at the same instant come in any order, but each exactly once."""
+        events = await history(store, *minutes([1, 1, 1, 1, 1, 0, 2]))
+        walked = await walk(store, method, key, 2, 1)
+        assert _by_id(walked) == _by_id(events)
+        assert (walked[0], walked[-1]) == (events[0], events[-1])
+
+    @on_each_list
+    async def test_the_end_of_a_list(self, store: BreakGlassStore, method: str, key: str) -> None:
+        """Each page but the last is as long as its limit, and the last says so."""
+        await history(store, *minutes(range(4)))
+        lengths = {
+            limit: [len(page) for page in await pages(store, method, key, limit)]
+            for limit in (1, 2, 3, 4, 5, MAX_QUERY_LIMIT + 1)
+        }
+        assert lengths == {
+            1: [1, 1, 1, 1],
+            2: [2, 2],
+            3: [3, 1],
+            4: [4],
+            5: [4],
+            MAX_QUERY_LIMIT + 1: [4],
+        }
+
+    async def test_more_events_than_the_default_limit(self, store: BreakGlassStore) -> None:
+        """A list without a limit stops at `DEFAULT_QUERY_LIMIT`, and a count does not."""
+        events = await history(store, *minutes(range(DEFAULT_QUERY_LIMIT + 1)))
+        first = await store.list_by_invoker("alice")
+        assert list(first) == events[:-1]
+        last = await store.list_by_invoker("alice", cursor=first.next_cursor)
+        assert last == EventPage((events[-1],))
+        oldest = events[-1].created_at
+        assert await store.count_by_invoker_since("alice", oldest) == len(events)
+        assert await store.count_by_profile_since("prod", oldest) == len(events)
+
+    @on_each_list
+    async def test_events_that_come_and_go_during_a_walk(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """What stays on a list is seen exactly once, even where a cursor's event has gone."""
+        events = await history(store, *minutes(range(6)))
+        first = await getattr(store, method)(key, 2)
+        await store.delete(events[1].id)
+        await history(store, -MINUTE, -2 * MINUTE)
+        rest = await walk(store, method, key, 3, cursor=first.next_cursor)
+        assert [*first, *rest] == events
+
+    async def test_events_that_leave_the_list_as_they_are_visited(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """Closing each event of a walk over the active ones skips none of them."""
+        invokers = [f"user-{number}" for number in range(7)]
+        for invoker in invokers:
+            await opened(store, clock, invoker=invoker)
+            clock.advance(MINUTE)
+        async for event in iterate(store.list_by_status, "active", 2):
+            await closed(store, event)
+        assert await store.list_by_status(ACTIVE) == EventPage(())
+        assert [event.invoker for event in await store.list_by_status("closed")] == invokers[::-1]
+
+    @on_each_list
+    async def test_an_iteration_over_a_list(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """`iterate` goes through the pages of a query, and asks for each when it is needed."""
+        events = await history(store, *minutes(range(6)))
+        since, until = events[4].created_at, events[0].created_at
+        asked = []
+
+        async def list_method(key: str, /, *limits: int | None, **query: Any) -> EventPage:
+            asked.append(query["cursor"])
+            page: EventPage = await getattr(store, method)(key, *limits, **query)
+            return page
+
+        iteration = iterate(list_method, key, 3, since=since, until=until)
+        async with aclosing(iteration):
+            seen = [(await anext(iteration), len(asked)) for _ in range(4)]
+            assert seen == list(zip(events[1:5], [1, 1, 1, 2], strict=True))
+            assert [event async for event in iteration] == []
+        rest = iterate(list_method, key, since=since, until=until, cursor=asked[1])
+        assert [event async for event in rest] == [events[4]]
+
+    @on_each_list
+    async def test_a_cursor_that_no_list_has_given_out(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """A cursor is used as it was given out, or refused."""
+        await history(store, *minutes(range(3)))
+        cursor = (await getattr(store, method)(key, 1)).next_cursor
+        parts = (cursor[:-1], cursor[1:], cursor[: len(cursor) // 2])
+        foreign = ("not a cursor", "eyJpZCI6ICIwMTIzNDU2Nzg5YWJjZGVmIn0=")
+        for forged in ("", *parts, *foreign, cursor * 2, f" {cursor}", f"{cursor}é"):
+            with pytest.raises(ValueError, match="cursor"):
+                await getattr(store, method)(key, 1, cursor=forged)
+
+    @on_each_list
+    async def test_a_cursor_of_another_query(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """A cursor belongs to one list, one key and one range of time."""
+        await history(store, *minutes(range(3)))
+        cursor = (await getattr(store, method)(key, 1)).next_cursor
+        for other_method, other_key, query in [
+            ("list_by_invoker", "bob", {}),
+            ("list_by_profile", "staging", {}),
+            ("list_by_status", "expired", {}),
+            ("list_by_profile" if method == "list_by_invoker" else "list_by_invoker", key, {}),
+            (method, key, {"since": _before(9)}),
+            (method, key, {"until": _before(-9)}),
+        ]:
+            with pytest.raises(ValueError, match="cursor"):
+                await getattr(store, other_method)(other_key, cursor=cursor, **query)
+
+    async def test_lapsed_events(self, store: BreakGlassStore, clock: FakeClock) -> None:
+        """An event is listed by its stored status alone, so that a lapsed one can be found."""
+        event = await lapsed(store, clock)
+        stored = await store.get(event.id)
+        listed = {status: list(await store.list_by_status(status)) for status in STATUSES}
+        assert listed == {
+            status: [stored] if status == stored.status else [] for status in STATUSES
+        }
+        await store.update(event.expire(at=clock()))
+        assert [stored.id for stored in await store.list_by_status("expired")] == [event.id]
+        assert await store.list_by_status("active") == EventPage(())
+
+    @on_each_list
+    async def test_a_deleted_event(self, store: BreakGlassStore, method: str, key: str) -> None:
+        """What is deleted is on no list."""
+        newest, middle, oldest = await history(store, *minutes(range(3)))
+        await store.delete(middle.id)
+        assert list(await getattr(store, method)(key)) == [newest, oldest]
+
+
+def _before(minutes: int | None) -> datetime | None:
+    elsewhere = timezone(timedelta(hours=5, minutes=45))
+    return None if minutes is None else (FakeClock.START - minutes * MINUTE).astimezone(elsewhere)
+
+
+def _by_id(events: Sequence[BreakGlassEvent]) -> list[BreakGlassEvent]:
+    return sorted(events, key=attrgetter("id"))

@@ -1,0 +1,100 @@
+"""The contract of the questions: who holds access, how many events there were, and the last."""
+
+from __future__ import annotations
+
+from datetime import timedelta, timezone
+
+import pytest
+
+from aiobreakglass import BreakGlassStore
+from aiobreakglass.testing._contract_steps import (
+    CLOSING,
+    EXPIRING,
+    HOUR,
+    MICROSECOND,
+    MINUTE,
+    closed,
+    holder,
+    lapsed,
+    opened,
+)
+from aiobreakglass.testing._events import FakeClock
+
+PAIR = ("alice", "prod")
+
+
+class QuestionsContract:
+    """Who holds access, how many events there were, and which was the last."""
+
+    async def test_a_newer_event_of_another_profile(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """Each question is about its own pair, however much has happened to others since."""
+        prod = await opened(store, clock)
+        clock.advance(MINUTE)
+        staging = await opened(store, clock, profile="staging")
+        clock.advance(MINUTE)
+        for _ in range(3):
+            await opened(store, clock, profile="staging", **CLOSING)
+            await opened(store, clock, invoker="bob", **CLOSING)
+        assert await holder(store, prod) == prod
+        assert await holder(store, staging) == staging
+        assert await store.get_last_by_invoker_and_profile(*PAIR) == prod
+
+    async def test_a_pair_without_events(self, store: BreakGlassStore, clock: FakeClock) -> None:
+        """Where nothing ever happened there is no access, no last event, and nothing to count."""
+        await opened(store, clock, invoker="bob", profile="prod")
+        await opened(store, clock, invoker="alice", profile="staging")
+        assert await store.find_active_by_invoker_and_profile(*PAIR) is None
+        assert await store.get_last_by_invoker_and_profile(*PAIR) is None
+        assert await store.count_by_invoker_since("carol", clock() - HOUR) == 0
+        assert await store.count_by_profile_since("qa", clock() - HOUR) == 0
+
+    async def test_a_pair_with_a_history(self, store: BreakGlassStore, clock: FakeClock) -> None:
+        """The last event is the newest, whatever its status and whatever was stored after it."""
+        newest = await opened(store, clock)
+        for age in (3, 1, 2):
+            await opened(store, clock, created_at=clock() - age * MINUTE, **CLOSING)
+        assert await store.get_last_by_invoker_and_profile(*PAIR) == newest
+        ended = await closed(store, newest)
+        assert await store.get_last_by_invoker_and_profile(*PAIR) == ended
+        clock.advance(MINUTE)
+        lapsing = await lapsed(store, clock)
+        assert await store.get_last_by_invoker_and_profile(*PAIR) == lapsing
+        expired = await opened(store, clock, **EXPIRING)
+        assert await store.get_last_by_invoker_and_profile(*PAIR) == expired
+
+    async def test_counting_since_an_instant(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """Counts have every event with created_at >= since, of any status, in whatever zone."""
+        await opened(store, clock, **CLOSING)
+        clock.advance(MINUTE)
+        instant = clock().astimezone(timezone(timedelta(hours=-8)))
+        await opened(store, clock)
+        await opened(store, clock, **EXPIRING)
+        clock.advance(MINUTE)
+        await opened(store, clock, profile="staging")
+        await opened(store, clock, invoker="bob")
+        clock.advance(2 * HOUR)
+        for step, count in {-MINUTE: 4, 0 * MINUTE: 3, MICROSECOND: 1, MINUTE: 1, HOUR: 0}.items():
+            assert await store.count_by_invoker_since("alice", instant + step) == count
+            assert await store.count_by_profile_since("prod", instant + step) == count
+
+    @pytest.mark.parametrize("fields", [{}, CLOSING], ids=["active", "closed"])
+    async def test_a_pair_whose_event_was_deleted(
+        self, store: BreakGlassStore, clock: FakeClock, fields: dict[str, object]
+    ) -> None:
+        """What is deleted is not held, not counted, and not the last."""
+        old = await opened(store, clock, **EXPIRING)
+        clock.advance(MINUTE)
+        event = await opened(store, clock, **fields)
+        await store.delete(event.id)
+        assert await holder(store, event) is None
+        assert await store.get_last_by_invoker_and_profile(*PAIR) == old
+        assert await store.count_by_invoker_since("alice", old.created_at) == 1
+        assert await store.count_by_profile_since("prod", old.created_at) == 1
+
+    async def test_a_store(self, store: BreakGlassStore) -> None:
+        """A store has every method that the protocol names."""
+        assert isinstance(store, BreakGlassStore)

@@ -1,0 +1,214 @@
+"""The contract of calls that are under way at the same time, or are cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+
+import pytest
+
+from aiobreakglass import (
+    ActiveEventExistsError,
+    BreakGlassEvent,
+    BreakGlassStore,
+    ConcurrentModificationError,
+    EventExistsError,
+    EventNotFoundError,
+    InvalidStateTransitionError,
+)
+from aiobreakglass.testing._contract_steps import (
+    ACTIVE,
+    CLOSED,
+    CLOSING,
+    EXPIRED,
+    EXPIRING,
+    MINUTE,
+    Attempt,
+    assert_free,
+    assert_held_by,
+    changed,
+    closed,
+    deleted,
+    fresh,
+    holder,
+    opened,
+    updating,
+)
+from aiobreakglass.testing._events import FakeClock
+
+
+class RacesContract:
+    """Calls that are under way at the same time, or are cancelled."""
+
+    @pytest.mark.parametrize("before", [None, "lapsed", "closed", "deleted"])
+    async def test_many_open_the_same_access_at_once(
+        self, store: BreakGlassStore, clock: FakeClock, before: str | None
+    ) -> None:
+        """Exactly one opens it, whatever was there before, and all others are told which."""
+        old = None if before is None else await opened(store, clock)
+        if old and before == "lapsed":
+            clock.set(old.expires_at)
+        if old and before == "closed":
+            await closed(store, old)
+        if old and before == "deleted":
+            await store.delete(old.id)
+        outcomes = await _at_once(*(opened(store, clock) for _ in range(8)))
+        (winner,) = _results(outcomes)
+        refusals = [outcome for outcome in outcomes if isinstance(outcome, ActiveEventExistsError)]
+        assert [refusal.event for refusal in refusals] == [winner] * 7
+        assert await _active(store) == [winner]
+        await assert_held_by(store, clock, winner)
+
+    async def test_many_open_different_access_at_once(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """Events of different pairs are never in each other's way."""
+        events = [
+            fresh(clock, invoker=invoker, profile=profile)
+            for invoker in ("alice", "bob", "carol")
+            for profile in ("prod", "staging")
+        ]
+        assert await _at_once(*map(store.create, events)) == events
+        assert [await holder(store, event) for event in events] == events
+
+    async def test_one_event_is_created_twice_at_once(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """One creates it, and the other is told that the id is taken."""
+        event = fresh(clock)
+        outcomes = await _at_once(store.create(event), store.create(event))
+        assert _results(outcomes) == [event]
+        assert _errors(outcomes) == [EventExistsError]
+        await assert_held_by(store, clock, event)
+
+    async def test_two_close_one_event_at_once(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """One closes it, and the other is told that it is closed."""
+        event = await opened(store, clock)
+        outcomes = await _at_once(
+            store.close(event.id, closed_by="bob", closed_reason="Over"),
+            store.close(event.id, closed_by="carol", closed_reason="No longer needed"),
+        )
+        (winner,) = _results(outcomes)
+        (refusal,) = [error for error in outcomes if isinstance(error, BaseException)]
+        assert isinstance(refusal, InvalidStateTransitionError)
+        assert (refusal.current_status, refusal.new_status) == (CLOSED, CLOSED)
+        assert await store.get(event.id) == winner
+        await assert_free(store, clock, event)
+
+    async def test_two_update_one_copy_at_once(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """One updates it, and the other is told that it has changed."""
+        event = await opened(store, clock)
+        outcomes = await _at_once(
+            store.update(changed(event, request_id="first")),
+            store.update(changed(event, request_id="second")),
+        )
+        (winner,) = _results(outcomes)
+        assert _errors(outcomes) == [ConcurrentModificationError]
+        await assert_held_by(store, clock, winner)
+
+    @pytest.mark.parametrize(
+        "change",
+        [updating(request_id="c0ffee"), updating(**CLOSING)],
+        ids=["touch", "close by update"],
+    )
+    @pytest.mark.parametrize("closes_first", [True, False], ids=["close first", "close last"])
+    async def test_an_event_is_updated_and_closed_at_once(
+        self, store: BreakGlassStore, clock: FakeClock, change: Attempt, closes_first: bool
+    ) -> None:
+        """The event ends closed by whoever came first, and whoever came too late is told."""
+        event = await opened(store, clock)
+        calls = [closed(store, event), change(store, event)]
+        outcomes = await _at_once(*(calls if closes_first else reversed(calls)))
+        assert set(_errors(outcomes)) <= {InvalidStateTransitionError}
+        stored = await store.get(event.id)
+        assert stored.status is CLOSED
+        assert stored in _results(outcomes)
+        await assert_free(store, clock, event)
+
+    @pytest.mark.parametrize(
+        "change",
+        [closed, updating(request_id="c0ffee"), deleted],
+        ids=["close", "touch", "delete"],
+    )
+    @pytest.mark.parametrize("deletes_first", [True, False], ids=["delete first", "delete last"])
+    async def test_an_event_is_changed_and_deleted_at_once(
+        self, store: BreakGlassStore, clock: FakeClock, change: Attempt, deletes_first: bool
+    ) -> None:
+        """The event ends deleted, and a change that came too late is told."""
+        event = await opened(store, clock)
+        calls = [store.delete(event.id), change(store, event)]
+        outcomes = await _at_once(*(calls if deletes_first else reversed(calls)))
+        assert set(_errors(outcomes)) <= {EventNotFoundError}
+        with pytest.raises(EventNotFoundError):
+            await store.get(event.id)
+        await assert_free(store, clock, event)
+
+    @pytest.mark.parametrize(
+        "change",
+        [closed, updating(**EXPIRING), updating(request_id="c0ffee"), deleted],
+        ids=["close", "expire", "touch", "delete"],
+    )
+    async def test_access_is_opened_while_the_lapsed_event_before_it_changes(
+        self, store: BreakGlassStore, clock: FakeClock, change: Attempt
+    ) -> None:
+        """Access is opened whoever clears away the lapsed event, and none but it is active."""
+        old = await opened(store, clock)
+        clock.set(old.expires_at)
+        newer = fresh(clock)
+        outcomes = await _at_once(change(store, old), store.create(newer))
+        assert outcomes[1] == newer
+        assert await _active(store) == [newer]
+        if change is not deleted:
+            assert (await store.get(old.id)).status is EXPIRED
+        await assert_held_by(store, clock, newer)
+
+    async def test_an_opening_that_is_cancelled(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """A cancelled call may have opened access or not, but leaves one active event at most."""
+        first, second = fresh(clock), fresh(clock)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await store.create(first)
+        outcomes = await _at_once(store.create(second))
+        winner = first if _errors(outcomes) == [ActiveEventExistsError] else second
+        assert await _active(store) == [winner]
+        await assert_held_by(store, clock, winner)
+
+    async def test_a_closing_that_is_cancelled(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """After a cancelled call the event is closed, or can be."""
+        event = await opened(store, clock)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await closed(store, event)
+        clock.advance(MINUTE)
+        with suppress(InvalidStateTransitionError):
+            await closed(store, event)
+        assert (await store.get(event.id)).status is CLOSED
+        await assert_free(store, clock, event)
+
+
+Outcomes = list[object]
+
+
+async def _at_once(*calls: Awaitable[object]) -> Outcomes:
+    return list(await asyncio.gather(*calls, return_exceptions=True))
+
+
+def _results(outcomes: Outcomes) -> list[BreakGlassEvent]:
+    return [outcome for outcome in outcomes if isinstance(outcome, BreakGlassEvent)]
+
+
+def _errors(outcomes: Outcomes) -> list[type[BaseException]]:
+    return [type(outcome) for outcome in outcomes if isinstance(outcome, BaseException)]
+
+
+async def _active(store: BreakGlassStore) -> list[BreakGlassEvent]:
+    return list(await store.list_by_status(ACTIVE))

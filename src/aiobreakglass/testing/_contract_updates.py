@@ -1,0 +1,241 @@
+"""The contract of `update`: what of an active event can change, and whose change counts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from aiobreakglass import (
+    MAX_DURATION,
+    BreakGlassError,
+    BreakGlassStore,
+    ConcurrentModificationError,
+    EventNotFoundError,
+    ImmutableFieldError,
+    InvalidStateTransitionError,
+)
+from aiobreakglass.testing._contract_steps import (
+    CLOSING,
+    EXPIRING,
+    HOUR,
+    MICROSECOND,
+    MINUTE,
+    NEVER_USED,
+    Attempt,
+    Fields,
+    assert_free,
+    assert_held_by,
+    changed,
+    closed,
+    opened,
+    updating,
+)
+from aiobreakglass.testing._events import FakeClock
+
+EVIDENCE: Fields = {
+    "invoker": "bob",
+    "profile": "staging",
+    "reason_code": "other",
+    "justification": "Something else altogether has happened",
+    "duration": 2 * HOUR,
+    "created_at": FakeClock.START - MINUTE,
+}
+
+
+class UpdatesContract:
+    """What of an active event can change, and whose change counts."""
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"expires_at": FakeClock.START + MAX_DURATION},
+            {"expires_at": FakeClock.START + 11 * MINUTE},
+            {"request_id": "c0ffee"},
+            {"mfa_verified": True, "mfa_method": "totp", "mfa_challenge_id": "challenge/7"},
+        ],
+        ids=["longer", "shorter", "request", "MFA"],
+    )
+    async def test_an_active_event_is_updated(
+        self, store: BreakGlassStore, clock: FakeClock, changes: Fields
+    ) -> None:
+        """An active event's expiry, request and MFA can change, and make a new version."""
+        event = await opened(store, clock)
+        clock.advance(10 * MINUTE)
+        updated = await store.update(changed(event, **changes))
+        assert updated == changed(event, **changes, updated_at=clock())
+        assert await store.get(event.id) == updated
+        await assert_held_by(store, clock, updated)
+
+    async def test_details_that_are_taken_back(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """An optional field can be emptied as well as filled."""
+        event = await opened(
+            store, clock, request_id="c0ffee", mfa_verified=True, mfa_method="totp"
+        )
+        updated = await store.update(changed(event, request_id=None, mfa_method=None))
+        assert (updated.request_id, updated.mfa_method) == (None, None)
+        assert await store.get(event.id) == updated
+
+    async def test_an_expiry_that_has_moved_on(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """Access that was extended lasts until its new `expires_at`, and no longer."""
+        event = await opened(store, clock)
+        extended = await store.update(changed(event, expires_at=event.expires_at + HOUR))
+        clock.set(event.expires_at)
+        await assert_held_by(store, clock, extended)
+        clock.set(extended.expires_at)
+        await assert_free(store, clock, extended)
+
+    async def test_an_expiry_that_has_moved_to_the_present(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """Access whose `expires_at` is brought forward ends there."""
+        event = await opened(store, clock)
+        clock.advance(MINUTE)
+        await store.update(changed(event, expires_at=clock()))
+        await assert_free(store, clock, event)
+
+    async def test_an_expiry_beyond_the_longest_life(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """No update lets an event run for more than `MAX_DURATION` from its creation."""
+        event = await opened(store, clock)
+        clock.advance(HOUR / 2)
+        too_late = event.created_at + MAX_DURATION + MICROSECOND
+        with pytest.raises(ValueError, match="expires_at"):
+            await store.update(changed(event, expires_at=too_late))
+        assert await store.get(event.id) == event
+
+    @pytest.mark.parametrize(
+        ("step", "moved"),
+        [
+            (timedelta(0), MICROSECOND),
+            (-HOUR, MICROSECOND),
+            (MICROSECOND, MICROSECOND),
+            (MINUTE, MINUTE),
+        ],
+        ids=["clock stands", "clock steps back", "clock ticks", "clock moves on"],
+    )
+    @pytest.mark.parametrize(
+        "change",
+        [updating(request_id="c0ffee"), updating(), updating(**CLOSING), closed],
+        ids=["update", "update of nothing", "close by update", "close by id"],
+    )
+    async def test_a_change_at_any_time(
+        self,
+        store: BreakGlassStore,
+        clock: FakeClock,
+        change: Attempt,
+        step: timedelta,
+        moved: timedelta,
+    ) -> None:
+        """A new version is of the clock's present, or one microsecond after the version before."""
+        event = await opened(store, clock)
+        clock.advance(step)
+        await change(store, event)
+        assert (await store.get(event.id)).updated_at == event.updated_at + moved
+
+    async def test_two_updates_within_a_microsecond(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """`updated_at` strictly increases, so that no two versions look alike."""
+        first = await opened(store, clock)
+        second = await store.update(changed(first, request_id="second"))
+        third = await store.update(changed(second, request_id="third"))
+        assert first.updated_at < second.updated_at < third.updated_at
+        assert await store.get(first.id) == third
+
+    async def test_a_stale_copy_used_twice(self, store: BreakGlassStore, clock: FakeClock) -> None:
+        """A copy is good for one update; the next is told that its event has changed since."""
+        copy = await opened(store, clock)
+        first = await store.update(changed(copy, request_id="first"))
+        with pytest.raises(ConcurrentModificationError) as conflict:
+            await store.update(changed(copy, request_id="second"))
+        assert conflict.value.event_id == copy.id
+        assert conflict.value.current in (None, first)
+        assert await store.get(copy.id) == first
+
+    async def test_a_version_that_nobody_has_read(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """A version from the future is as wrong as one that is out of date."""
+        event = await opened(store, clock)
+        with pytest.raises(ConcurrentModificationError):
+            await store.update(changed(event, updated_at=event.updated_at + MICROSECOND))
+        assert await store.get(event.id) == event
+
+    @pytest.mark.parametrize(("field", "value"), EVIDENCE.items(), ids=EVIDENCE)
+    @pytest.mark.parametrize("more", [{}, CLOSING], ids=["alone", "while closing"])
+    async def test_evidence_that_would_change(
+        self, store: BreakGlassStore, clock: FakeClock, field: str, value: object, more: Fields
+    ) -> None:
+        """Identity and evidence never change, and the error names the field."""
+        event = await opened(store, clock)
+        with pytest.raises(ImmutableFieldError) as refusal:
+            await store.update(changed(event, **{field: value}, **more))
+        assert (refusal.value.event_id, refusal.value.field) == (event.id, field)
+        await assert_held_by(store, clock, event)
+
+    async def test_an_expiry_that_would_change_with_the_closing(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """An event that ends keeps the expiry that it was granted."""
+        event = await opened(store, clock)
+        with pytest.raises(ImmutableFieldError) as refusal:
+            await store.update(changed(event, **CLOSING, expires_at=event.expires_at + HOUR))
+        assert (refusal.value.event_id, refusal.value.field) == (event.id, "expires_at")
+        await assert_held_by(store, clock, event)
+
+    @pytest.mark.parametrize("attempt", [updating(), closed], ids=["update", "close"])
+    async def test_a_change_of_an_event_that_was_deleted(
+        self, store: BreakGlassStore, clock: FakeClock, attempt: Attempt
+    ) -> None:
+        """A late change does not bring a deleted event back."""
+        event = await opened(store, clock)
+        await store.delete(event.id)
+        with pytest.raises(EventNotFoundError) as failure:
+            await attempt(store, event)
+        assert failure.value.event_id == event.id
+        with pytest.raises(EventNotFoundError):
+            await store.get(event.id)
+        await assert_free(store, clock, event)
+
+    async def test_a_copy_under_another_id(self, store: BreakGlassStore, clock: FakeClock) -> None:
+        """Another id is another event, and what is not there is not created by an update."""
+        event = await opened(store, clock)
+        with pytest.raises(EventNotFoundError):
+            await store.update(changed(event, id=NEVER_USED))
+        with pytest.raises(EventNotFoundError):
+            await store.get(NEVER_USED)
+
+    @pytest.mark.parametrize(
+        ("wrongs", "error"),
+        [
+            ("deleted terminal stale rewritten", EventNotFoundError),
+            ("terminal stale rewritten", InvalidStateTransitionError),
+            ("stale lapsed rewritten", ConcurrentModificationError),
+            ("stale early rewritten", ConcurrentModificationError),
+            ("lapsed rewritten", InvalidStateTransitionError),
+            ("early rewritten", InvalidStateTransitionError),
+            ("rewritten", ImmutableFieldError),
+        ],
+    )
+    async def test_an_update_that_is_wrong_in_several_ways(
+        self, store: BreakGlassStore, clock: FakeClock, wrongs: str, error: type[BreakGlassError]
+    ) -> None:
+        """Of several reasons to refuse an update, the first in the contract's order is told."""
+        event = await opened(store, clock)
+        if "stale" in wrongs:
+            await store.update(event)
+        if "lapsed" in wrongs:
+            clock.set(event.expires_at)
+        if "terminal" in wrongs:
+            await closed(store, event)
+        if "deleted" in wrongs:
+            await store.delete(event.id)
+        status = EXPIRING if "early" in wrongs else {}
+        with pytest.raises(error):
+            await store.update(changed(event, justification=EVIDENCE["justification"], **status))

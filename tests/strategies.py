@@ -1,0 +1,100 @@
+"""What hypothesis draws: everything that the model's rules let through."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
+
+from hypothesis import strategies as st
+
+from aiobreakglass import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, ReasonCode
+
+MICROSECOND = timedelta(microseconds=1)
+
+_INVISIBLE = [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0]
+_INVISIBLE += [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
+
+
+def time_zones() -> st.SearchStrategy[timezone]:
+    """Draw any fixed offset from UTC."""
+    return st.integers(-1439, 1439).map(lambda minutes: timezone(minutes * timedelta(minutes=1)))
+
+
+def instants() -> st.SearchStrategy[datetime]:
+    """Draw an instant in UTC from all that Python knows."""
+    return st.datetimes(timezones=st.just(UTC))
+
+
+def aware_datetimes() -> st.SearchStrategy[datetime]:
+    """Draw an instant in any time zone, where neither end of the calendar is near."""
+    return st.datetimes(
+        min_value=datetime(2, 1, 1),  # noqa: DTZ001
+        max_value=datetime(9998, 1, 1),  # noqa: DTZ001
+        timezones=time_zones(),
+    )
+
+
+def event_ids() -> st.SearchStrategy[str]:
+    """Draw 16 lowercase hexadecimal characters."""
+    return st.integers(0, 2**64 - 1).map("{:016x}".format)
+
+
+# Cached, because to make its alphabet takes longer than to draw from it.
+@cache
+def names() -> st.SearchStrategy[str]:
+    """Draw what an invoker or a profile may be called."""
+    visible = st.characters(
+        exclude_categories=("C", "Z"), exclude_characters=list(map(chr, _INVISIBLE))
+    )
+    return (
+        st.text(visible | st.sampled_from(" #"), min_size=1, max_size=256)
+        .map(lambda text: unicodedata.normalize("NFC", text).strip(" "))
+        .filter(lambda name: 1 <= len(name) <= 256 and len(name.encode()) <= 512)
+    )
+
+
+def is_visible(character: str) -> bool:
+    """Tell whether a character can be seen."""
+    return character.isprintable() and character != " " and ord(character) not in _INVISIBLE
+
+
+# Cached, because to make its alphabet takes longer than to draw from it.
+@cache
+def texts(at_least: int) -> st.SearchStrategy[str]:
+    """Draw what may be written in several lines, as the model keeps it."""
+    characters = st.characters(exclude_categories=("Cc", "Cs")) | st.just("\n")
+    return (
+        st.text(characters, min_size=at_least, max_size=1000)
+        .map(str.strip)
+        .filter(lambda text: len(text) >= at_least and any(map(is_visible, text)))
+    )
+
+
+@st.composite
+def events(draw: st.DrawFn) -> BreakGlassEvent:
+    """Draw any valid event, with any of its optional fields."""
+    created_at = draw(aware_datetimes())
+    lifetimes = st.timedeltas(MICROSECOND, MAX_DURATION)
+    status = draw(st.sampled_from(BreakGlassStatus))
+    is_closed = status is BreakGlassStatus.CLOSED
+    mfa_verified = draw(st.booleans())
+    mfa_details = st.none() | names() if mfa_verified else st.none()
+    return BreakGlassEvent(
+        id=draw(event_ids()),
+        invoker=draw(names()),
+        profile=draw(names()),
+        reason_code=draw(st.sampled_from(ReasonCode)),
+        justification=draw(texts(at_least=20)),
+        duration=draw(lifetimes),
+        status=status,
+        created_at=created_at,
+        updated_at=created_at + draw(st.timedeltas(timedelta(0), timedelta(days=300))),
+        expires_at=created_at + draw(lifetimes),
+        closed_by=draw(names()) if is_closed else None,
+        closed_reason=draw(texts(at_least=1)) if is_closed else None,
+        request_id=draw(st.none() | names()),
+        mfa_verified=mfa_verified,
+        mfa_method=draw(mfa_details),
+        mfa_challenge_id=draw(mfa_details),
+    )

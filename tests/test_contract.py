@@ -1,0 +1,173 @@
+"""Each of the stores keeps the one contract; and the kit that the contract is made with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiobotocore.session import AioSession, get_session
+
+import aiobreakglass.testing
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    InMemoryStore,
+    create_table,
+)
+from aiobreakglass.testing import FakeClock, StoreContract, make_event
+
+REGION = "eu-central-1"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def session() -> AioSession:
+    """One session for all, because each reads botocore's models of AWS anew."""
+    return get_session()
+
+
+class TestInMemoryStore(StoreContract):
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> InMemoryStore:
+        return InMemoryStore(clock=clock)
+
+
+class DynamoDBContract(StoreContract):
+    """The contract of a store on a table of each test's own."""
+
+    @pytest.fixture
+    async def store(
+        self, endpoint_url: str, session: AioSession, clock: FakeClock
+    ) -> AsyncIterator[AsyncDynamoDBStore]:
+        name = f"contract-{uuid4().hex}"
+        async with session.create_client(
+            "dynamodb", region_name=REGION, endpoint_url=endpoint_url
+        ) as client:
+            await create_table(client, name)
+        async with AsyncDynamoDBStore.open(
+            name, region_name=REGION, endpoint_url=endpoint_url, session=session, clock=clock
+        ) as store:
+            yield store
+
+
+class TestDynamoDBStoreOnMoto(DynamoDBContract):
+    @pytest.fixture
+    def endpoint_url(self, moto_endpoint: str) -> str:
+        return moto_endpoint
+
+
+class TestDynamoDBStoreOnDynamoDBLocal(DynamoDBContract):
+    @pytest.fixture
+    def endpoint_url(self, dynamodb_local_endpoint: str) -> str:
+        return dynamodb_local_endpoint
+
+
+class TestMadeEvent:
+    def test_as_it_comes(self) -> None:
+        """An event without wishes is fresh, active, and has an id of its own."""
+        event = make_event()
+        assert event.is_active()
+        assert event != make_event(created_at=event.created_at)
+
+    @pytest.mark.parametrize("status", BreakGlassStatus)
+    def test_of_each_status(self, status: BreakGlassStatus) -> None:
+        """A status is enough to make an event that has it."""
+        assert make_event(status=status).status is status
+        assert make_event(status=status.value).status is status
+
+    def test_with_every_field_as_wished(self) -> None:
+        """Any field can be given."""
+        wishes = {
+            "id": "0123456789abcdef",
+            "invoker": "carol",
+            "profile": "staging",
+            "reason_code": "security",
+            "justification": "An intruder is in the building",
+            "duration": 2 * HOUR,
+            "status": "closed",
+            "created_at": FakeClock.START,
+            "updated_at": FakeClock.START + HOUR,
+            "expires_at": FakeClock.START + 3 * HOUR,
+            "closed_by": "dave",
+            "closed_reason": "It was the cleaner",
+            "request_id": "c0ffee",
+            "mfa_verified": True,
+            "mfa_method": "totp",
+            "mfa_challenge_id": "challenge/7",
+        }
+        assert wishes.keys() == BreakGlassEvent.model_fields.keys()
+        assert make_event(**wishes).model_dump() == wishes
+
+    def test_with_a_wish_that_breaks_a_rule(self) -> None:
+        """A made event keeps the rules as any other does."""
+        with pytest.raises(ValueError, match="invoker"):
+            make_event(invoker="")
+
+
+class TestFakeClock:
+    def test_that_is_left_alone(self) -> None:
+        """It stands, and starts at the same instant each time."""
+        clock = FakeClock()
+        assert clock() == clock() == FakeClock()() == FakeClock.START
+
+    def test_whose_start_is_chosen(self) -> None:
+        """It can start anywhere, and tells its time in UTC."""
+        start = datetime(2024, 3, 1, 12, tzinfo=timezone(HOUR))
+        clock = FakeClock(start)
+        assert clock() == start
+        assert clock().tzinfo is UTC
+
+    def test_that_is_moved(self) -> None:
+        """It goes forward, steps back, and jumps."""
+        clock = FakeClock()
+        clock.advance(2 * HOUR)
+        clock.advance(-3 * HOUR)
+        assert clock() == FakeClock.START - HOUR
+        clock.set(datetime(2024, 3, 1, 12, tzinfo=timezone(HOUR)))
+        assert clock() == datetime(2024, 3, 1, 11, tzinfo=UTC)
+        assert clock().tzinfo is UTC
+
+    @pytest.mark.parametrize(
+        ("instant", "error"),
+        [(datetime(2024, 3, 1), ValueError), (date(2024, 3, 1), TypeError), (7, TypeError)],  # noqa: DTZ001
+    )
+    def test_that_is_set_to_no_instant(self, instant: Any, error: type[Exception]) -> None:
+        """It refuses what a store would refuse of it, and goes on from where it was."""
+        clock = FakeClock()
+        with pytest.raises(error, match="instant must be"):
+            clock.set(instant)
+        with pytest.raises(error, match="start must be"):
+            FakeClock(instant)
+        assert clock() == FakeClock.START
+
+
+class TestImportingTheKit:
+    @pytest.mark.parametrize(
+        ("names", "loaded"),
+        [
+            ("FakeClock, make_event, moto_server", set()),
+            ("StoreContract", {"pytest"}),
+        ],
+    )
+    def test_by_its_names(self, names: str, loaded: set[str]) -> None:
+        """The contract alone needs pytest, and moto is imported where it is started."""
+        program = (
+            f"from aiobreakglass.testing import {names}\n"
+            "import sys\n"
+            "print(*{'pytest', 'moto'} & {*sys.modules})"
+        )
+        answer = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        assert set(answer.stdout.split()) == loaded
+
+    def test_by_a_name_that_does_not_exist(self) -> None:
+        """A name that is not public is none, in Python's usual words."""
+        with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+            _ = aiobreakglass.testing.nonsense

@@ -1,0 +1,193 @@
+"""The house: which module may know which, what is public, and what stays cheap."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aiobreakglass
+
+ROOT = Path(aiobreakglass.__file__).parent
+
+# Each module may import what stands in the lines above its own, and nothing of its own line.
+LAYERS = [
+    ["_errors", "_shielding", "_timestamps"],
+    ["_model"],
+    ["_rules", "_store"],
+    ["_arguments"],
+    ["_cursor"],
+    ["_memory", "_expiry", "_dynamodb.client", "_dynamodb.layout"],
+    ["_dynamodb.codec"],
+    ["_dynamodb.cursor", "_dynamodb.requests"],
+    ["_dynamodb.outcomes"],
+    ["_dynamodb.calls", "_dynamodb.table"],
+    ["_dynamodb.queries"],
+    ["_dynamodb.store"],
+    ["_dynamodb"],
+    ["__init__"],
+]
+PLACES = {module: place for place, layer in enumerate(LAYERS) for module in layer}
+LIVE_APART = ["_memory", "_expiry", "_dynamodb"]
+FOR_TESTS = ("testing", "pytest_plugin")
+"""What users' tests import: it may know all the rest, which knows nothing of it."""
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return "__init__" if parts == ("__init__",) else ".".join(parts).removesuffix(".__init__")
+
+
+TREES = {
+    module_of(path): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(ROOT.rglob("*.py"))
+}
+LIBRARY = [module for module in TREES if not module.startswith(FOR_TESTS)]
+
+
+def statements(node: ast.AST, *, for_types: bool) -> Iterator[ast.AST]:
+    """Yield what is below a node; what only type checkers see, on demand."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            children = [*child.body, *child.orelse] if for_types else child.orelse
+            for statement in children:
+                yield statement
+                yield from statements(statement, for_types=for_types)
+        else:
+            yield child
+            yield from statements(child, for_types=for_types)
+
+
+def imports(module: str, *, for_types: bool = False) -> set[str]:
+    """Return the modules of ours that a module imports, be it inside a function."""
+    found = set()
+    for node in statements(TREES[module], for_types=for_types):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports by a relative name"
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                is_module = submodule.removeprefix("aiobreakglass.") in TREES
+                found.add(submodule if is_module else str(node.module))
+    return {
+        name.removeprefix("aiobreakglass.") if "." in name else "__init__"
+        for name in found
+        if name.split(".")[0] == "aiobreakglass"
+    }
+
+
+class TestImports:
+    @pytest.mark.parametrize("module", LIBRARY)
+    def test_go_one_way(self, module: str) -> None:
+        """A module knows only what comes before it in the house, so that there is no circle."""
+        assert module in PLACES, "give the module its place in LAYERS"
+        for imported in imports(module):
+            assert PLACES[imported] < PLACES[module]
+
+    @pytest.mark.parametrize(
+        ("module", "known"),
+        [
+            ("_errors", set()),
+            ("_timestamps", set()),
+            ("_model", {"_errors", "_timestamps"}),
+            ("_store", {"_model"}),
+        ],
+    )
+    def test_of_the_ground_floor(self, module: str, known: set[str]) -> None:
+        """The values and the contract know no more than they need, and least of all a store."""
+        assert imports(module) <= known
+
+    @pytest.mark.parametrize("home", LIVE_APART)
+    def test_between_those_that_live_apart(self, home: str) -> None:
+        """The two stores and the expiry never know each other, not even by their types."""
+        known = {
+            name.split(".")[0]
+            for module in LIBRARY
+            if module.split(".")[0] == home
+            for name in imports(module, for_types=True)
+        }
+        assert known.isdisjoint({*LIVE_APART} - {home})
+
+    @pytest.mark.parametrize("module", LIBRARY)
+    def test_of_what_is_for_tests(self, module: str) -> None:
+        """Nothing that runs in production imports what is there for tests."""
+        assert not [name for name in imports(module) if name.startswith(FOR_TESTS)]
+
+
+class TestPublicNames:
+    def test_are_what_the_package_imports(self) -> None:
+        """All that the package brings together is public, and is there to be imported."""
+        brought_together = {
+            alias.name
+            for node in statements(TREES["__init__"], for_types=True)
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("aiobreakglass")
+            for alias in node.names
+        }
+        assert brought_together == set(aiobreakglass.__all__)
+
+    @pytest.mark.parametrize("name", aiobreakglass.__all__)
+    def test_can_be_imported(self, name: str) -> None:
+        """Each public name is there, also those that are imported when first needed."""
+        assert getattr(aiobreakglass, name) is not None
+
+    def test_with_every_exception(self) -> None:
+        """Whatever can be raised can be caught by its name."""
+        exceptions = {
+            node.name for node in ast.walk(TREES["_errors"]) if isinstance(node, ast.ClassDef)
+        }
+        assert "StoreUnavailableError" in exceptions
+        assert exceptions <= set(aiobreakglass.__all__)
+
+    def test_that_do_not_exist(self) -> None:
+        """A name that is not public is none, in Python's usual words."""
+        with pytest.raises(AttributeError, match="'aiobreakglass' has no attribute 'nonsense'"):
+            _ = aiobreakglass.nonsense
+
+
+class TestCost:
+    HEAVY = ("aiobotocore", "aiohttp", "asyncio", "botocore", "hypothesis", "moto", "pytest")
+
+    @pytest.mark.parametrize(
+        ("statement", "loaded"),
+        [
+            pytest.param("import aiobreakglass", set(), id="the package"),
+            pytest.param(
+                "from aiobreakglass import BreakGlassEvent, iterate, TableError",
+                set(),
+                id="the model and the contract",
+            ),
+            pytest.param("from aiobreakglass import InMemoryStore", {"asyncio"}, id="a store"),
+            pytest.param(
+                "from aiobreakglass import AsyncDynamoDBStore, create_table",
+                {"asyncio", "botocore"},
+                id="the DynamoDB store",
+            ),
+        ],
+    )
+    def test_of_importing(self, statement: str, loaded: set[str]) -> None:
+        """What costs much to import is imported where it is first needed."""
+        program = f"{statement}\nimport sys\nprint(*({set(self.HEAVY)!r} & set(sys.modules)))"
+        answer = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        assert set(answer.stdout.split()) == loaded
+
+
+def test_who_asks_for_the_time() -> None:
+    """Time is an argument: one function of all asks the machine's clock."""
+    asking = [
+        (module, function.name)
+        for module, tree in TREES.items()
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node)
+        in ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time")
+    ]
+    assert asking == [("_model", "utc_now")]

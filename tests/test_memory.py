@@ -1,0 +1,154 @@
+"""The store in memory, where it is more than the contract asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from aiobreakglass import (
+    MAX_QUERY_LIMIT,
+    ActiveEventExistsError,
+    BreakGlassEvent,
+    ConcurrentModificationError,
+    EventPage,
+    InMemoryStore,
+)
+from aiobreakglass.testing import FakeClock, make_event
+
+KEY = b"sixteen bytes at"
+OTHER_KEY = b"sixteen bytes of"
+
+Operation = Callable[[InMemoryStore, BreakGlassEvent], Coroutine[Any, Any, object]]
+
+OPERATIONS: dict[str, Operation] = {
+    "create": lambda store, event: store.create(make_event(profile="staging")),
+    "get": lambda store, event: store.get(event.id),
+    "update": lambda store, event: store.update(event),
+    "delete": lambda store, event: store.delete(event.id),
+    "close": lambda store, event: store.close(event.id, closed_by="bob", closed_reason="Over"),
+    "list_by_invoker": lambda store, event: store.list_by_invoker("alice"),
+    "list_by_status": lambda store, event: store.list_by_status("active"),
+    "list_by_profile": lambda store, event: store.list_by_profile("prod"),
+    "find_active": lambda store, event: store.find_active_by_invoker_and_profile("alice", "prod"),
+    "get_last": lambda store, event: store.get_last_by_invoker_and_profile("alice", "prod"),
+    "count_by_invoker": lambda store, event: store.count_by_invoker_since(
+        "alice", event.created_at
+    ),
+    "count_by_profile": lambda store, event: store.count_by_profile_since(
+        "prod", event.created_at
+    ),
+}
+
+
+class TestEventLoop:
+    @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+    async def test_during_an_operation(self, operation: Operation) -> None:
+        """Others have their turn before an operation takes effect, and again before it returns."""
+        store = InMemoryStore()
+        event = await store.create(make_event())
+        assert list(operation(store, event).__await__()) == [None, None]
+
+    async def test_during_a_creation(self) -> None:
+        """What is written becomes visible between the two turns, all at once."""
+        store = InMemoryStore()
+        event = make_event()
+        creation = store.create(event).__await__()
+        next(creation)
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
+        next(creation)
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
+        with pytest.raises(StopIteration) as end:
+            next(creation)
+        assert end.value.value == event
+
+    async def test_while_users_check_and_then_create(self) -> None:
+        """Code that opens access where it has seen none races here as it would in production."""
+        store = InMemoryStore()
+
+        async def open_unless_open() -> BreakGlassEvent:
+            holder = await store.find_active_by_invoker_and_profile("alice", "prod")
+            return holder or await store.create(make_event())
+
+        outcomes = await asyncio.gather(
+            open_unless_open(), open_unless_open(), return_exceptions=True
+        )
+        assert [type(outcome) for outcome in outcomes] == [BreakGlassEvent, ActiveEventExistsError]
+
+    async def test_while_users_read_and_then_update(self) -> None:
+        """Code that updates what it has just read races here as it would in production."""
+        store = InMemoryStore()
+        event = await store.create(make_event())
+
+        async def note(request_id: str) -> BreakGlassEvent:
+            read = await store.get(event.id)
+            return await store.update(read.model_copy(update={"request_id": request_id}))
+
+        outcomes = await asyncio.gather(note("first"), note("second"), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [
+            BreakGlassEvent,
+            ConcurrentModificationError,
+        ]
+
+
+class TestLimit:
+    async def test_above_the_largest_page(self) -> None:
+        """No page holds more than `MAX_QUERY_LIMIT` events, whatever is asked for."""
+        store = InMemoryStore()
+        for number in range(MAX_QUERY_LIMIT + 1):
+            await store.create(make_event(invoker=f"user-{number}"))
+        for limit in (MAX_QUERY_LIMIT, MAX_QUERY_LIMIT + 1, 10**30):
+            page = await store.list_by_profile("prod", limit)
+            assert len(page) == MAX_QUERY_LIMIT
+            rest = await store.list_by_profile("prod", limit, cursor=page.next_cursor)
+            assert (len(rest), rest.next_cursor) == (1, None)
+
+
+class TestClock:
+    async def test_that_is_left_out(self) -> None:
+        """Without a clock the store lives in the machine's present."""
+        store = InMemoryStore()
+        event = await store.create(make_event())
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
+        updated = await store.update(event)
+        assert event.updated_at < updated.updated_at <= datetime.now(UTC)
+        with pytest.raises(ValueError, match="expires_at"):
+            await store.create(make_event(created_at=FakeClock.START))
+
+    @pytest.mark.parametrize(
+        ("present", "error"),
+        [(datetime(2024, 3, 1), ValueError), (1709294400, TypeError), (None, TypeError)],  # noqa: DTZ001
+    )
+    async def test_that_tells_no_instant(self, present: Any, error: type[Exception]) -> None:
+        """A clock returns aware datetimes, or every operation that asks it says so."""
+        store = InMemoryStore(clock=lambda: present)
+        with pytest.raises(error, match=r"^clock\(\) must be"):
+            await store.create(make_event())
+        with pytest.raises(error, match=r"^clock\(\) must be"):
+            await store.find_active_by_invoker_and_profile("alice", "prod")
+
+
+class TestCursorKey:
+    async def test_that_has_changed(self) -> None:
+        """A cursor is good for the key that signed it, and for no other."""
+        pages: dict[bytes | None, EventPage] = {}
+        stores = {key: InMemoryStore(cursor_key=key) for key in (None, KEY, OTHER_KEY)}
+        for key, store in stores.items():
+            for profile in ("prod", "staging"):
+                await store.create(make_event(profile=profile))
+            pages[key] = await store.list_by_invoker("alice", 1)
+        for key, store in stores.items():
+            for signed_with, page in pages.items():
+                if signed_with == key:
+                    assert len(await store.list_by_invoker("alice", cursor=page.next_cursor)) == 1
+                else:
+                    with pytest.raises(ValueError, match="cursor"):
+                        await store.list_by_invoker("alice", cursor=page.next_cursor)
+
+    def test_that_is_too_short(self) -> None:
+        """A key that could be guessed is refused at once."""
+        with pytest.raises(ValueError, match="cursor_key must have at least 16 bytes"):
+            InMemoryStore(cursor_key=b"short")

@@ -1,0 +1,446 @@
+"""Events as values: every rule of every field, and the life of an event."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from aiobreakglass import (
+    MAX_DURATION,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    InvalidStateTransitionError,
+    ReasonCode,
+)
+from aiobreakglass.testing import make_event
+from tests.strategies import aware_datetimes, events, names
+
+HOUR = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
+CREATED_AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
+EXPIRES_AT = CREATED_AT + HOUR
+NAIVE = datetime(2024, 3, 1, 12)  # noqa: DTZ001
+CLOSING = {"status": "closed", "closed_by": "bob", "closed_reason": "Over"}
+
+NAME_FIELDS = ("invoker", "profile", "request_id", "closed_by", "mfa_method", "mfa_challenge_id")
+INSTANT_FIELDS = ("created_at", "updated_at", "expires_at")
+
+NAME_RULES = [
+    ("", "1 to 256 characters"),
+    ("a" * 257, "1 to 256 characters"),
+    ("\U0001f525" * 129, "at most 512 UTF-8 bytes"),
+    ("al\x00ice", "unprintable"),
+    ("al\nice", "unprintable"),
+    ("al\x7fice", "unprintable"),
+    ("al\u00a0ice", "unprintable"),
+    ("al\u00adice", "unprintable"),
+    ("al\u034fice", "unprintable"),
+    ("al\u115fice", "unprintable"),
+    ("al\u180bice", "unprintable"),
+    ("al\u200bice", "unprintable"),
+    ("al\u202eice", "unprintable"),
+    ("al\u2028ice", "unprintable"),
+    ("al\u3164ice", "unprintable"),
+    ("al\ufe0fice", "unprintable"),
+    ("al\ufeffice", "unprintable"),
+    ("al\uffa0ice", "unprintable"),
+    ("al\U000e0100ice", "unprintable"),
+    ("al\ud800ice", "unprintable"),
+    ("al\ue000ice", "unprintable"),
+    (" ", "begin or end with white space"),
+    (" alice", "begin or end with white space"),
+    ("alice ", "begin or end with white space"),
+    ("e\u0301lodie", "NFC-normalised"),
+    ("\u212bngstrom", "NFC-normalised"),
+    (None, "valid string"),
+    (7, "valid string"),
+    (True, "valid string"),
+    (b"alice", "valid string"),
+]
+
+TEXT_RULES = [
+    ("x" * 1001, "1000 characters"),
+    (" \n\t" * 30, "1000 characters"),
+    ("The disk\x00 of the primary is full", "control characters"),
+    ("The disk\t of the primary is full", "control characters"),
+    ("The disk\r of the primary is full", "control characters"),
+    ("The disk\x1b of the primary is full", "control characters"),
+    ("The disk\x85 of the primary is full", "control characters"),
+    ("The disk\ud800 of the primary is full", "surrogates"),
+    (None, "valid string"),
+    (7, "valid string"),
+    (b"The disk of the primary is full", "valid string"),
+]
+
+INSTANT_RULES = [
+    (NAIVE, "timezone-aware"),
+    (datetime.min.replace(tzinfo=timezone(HOUR)), "years 1 to 9999"),
+    (datetime.max.replace(tzinfo=timezone(-HOUR)), "years 1 to 9999"),
+    (date(2024, 3, 1), "valid datetime"),
+    (1709294400, "valid datetime"),
+    (1709294400.5, "valid datetime"),
+    (True, "valid datetime"),
+    ("2024-03-01T12:00:00Z", "valid datetime"),
+    (None, "valid datetime"),
+]
+
+FIELD_RULES: list[tuple[str, Any, str]] = [
+    *(("id", value, "16 lowercase hexadecimal") for value in ("", "0" * 15, "0" * 17)),
+    *(("id", value, "16 lowercase hexadecimal") for value in ("0123456789ABCDEF", "g" * 16)),
+    *(("id", value, "16 lowercase hexadecimal") for value in ("0" * 16 + "\n", "\uff10" * 16)),
+    *(("id", value, "valid string") for value in (None, 7, b"0123456789abcdef")),
+    *(
+        (field, value, rule)
+        for field, (value, rule) in product(NAME_FIELDS, NAME_RULES)
+        if value is not None or field in ("invoker", "profile")
+    ),
+    *(("justification", value, rule) for value, rule in TEXT_RULES),
+    ("justification", "x" * 19, "20 to 1000 characters"),
+    ("justification", f"{'x' * 19}{' ' * 9}", "20 to 1000 characters"),
+    ("justification", f"{' ' * 9}{'x' * 19}", "20 to 1000 characters"),
+    *(("closed_reason", value, rule) for value, rule in TEXT_RULES if value is not None),
+    ("closed_reason", "", "1 to 1000 characters"),
+    ("closed_reason", " \n", "1 to 1000 characters"),
+    *(("reason_code", value, "'incident'") for value in ("boredom", "Incident", "", None, 7)),
+    *(("status", value, "'active'") for value in ("open", "Active", "", None, 7, True)),
+    *(("duration", value, "longer than 0") for value in (timedelta(0), -MICROSECOND, -HOUR)),
+    *(("duration", value, "4:00:00") for value in (MAX_DURATION + MICROSECOND, timedelta.max)),
+    *(("duration", value, "valid timedelta") for value in (3600, 1.5, math.nan, math.inf, True)),
+    *(("duration", value, "valid timedelta") for value in (None, "PT1H", "3600")),
+    *((field, value, rule) for field, (value, rule) in product(INSTANT_FIELDS, INSTANT_RULES)),
+    *(("mfa_verified", value, "valid boolean") for value in (1, 0, "true", None)),
+    ("colour", "red", "not permitted"),
+    ("ttl", 7, "not permitted"),
+]
+
+RULES_OF_SEVERAL_FIELDS: list[tuple[dict[str, Any], str]] = [
+    ({"updated_at": CREATED_AT - MICROSECOND}, "updated_at must not be before created_at"),
+    ({"expires_at": CREATED_AT - HOUR}, "expires_at must be after created_at"),
+    ({"expires_at": CREATED_AT}, "expires_at must be after created_at"),
+    (
+        {"expires_at": CREATED_AT + MAX_DURATION + MICROSECOND},
+        "expires_at must be after created_at, by at most 4:00:00",
+    ),
+    ({"closed_by": "bob"}, "closed_by must be set on a closed event, and only there"),
+    ({"closed_reason": "Over"}, "closed_reason must be set on a closed event, and only there"),
+    (CLOSING | {"closed_by": None}, "closed_by must be set on a closed event"),
+    (CLOSING | {"closed_reason": None}, "closed_reason must be set on a closed event"),
+    (CLOSING | {"status": "expired"}, "closed_by must be set on a closed event, and only there"),
+    ({"mfa_method": "totp"}, "mfa_method and mfa_challenge_id need mfa_verified"),
+    ({"mfa_challenge_id": "challenge/7"}, "mfa_method and mfa_challenge_id need mfa_verified"),
+    (
+        {"created_at": datetime.max.replace(tzinfo=UTC)},
+        "updated_at must leave room for a later one within the year 9999",
+    ),
+    (
+        {"created_at": datetime.max.replace(tzinfo=UTC) - MICROSECOND},
+        "expires_at must be after created_at",
+    ),
+]
+
+GOOD_VALUES: list[tuple[str, Any]] = [
+    *product(NAME_FIELDS, ["a", "a" * 256, "\u20ac" * 170, "\U0001f525" * 128]),
+    *product(NAME_FIELDS, ["a b", "\u00e9lodie", "a#b", "製品", "o'brien@corp/ops"]),
+    *product(("justification",), ["x" * 20, "x" * 1000, "\U0001f525" * 1000]),
+    ("justification", "The primary\ndoes not\n\nanswer"),
+    *product(("closed_reason",), ["x", "x" * 1000, "All\nover"]),
+    *product(("duration",), [MICROSECOND, MAX_DURATION]),
+    *product(("expires_at",), [CREATED_AT + MICROSECOND, CREATED_AT + MAX_DURATION]),
+    *product(("updated_at",), [CREATED_AT, CREATED_AT + timedelta(days=9000)]),
+    ("id", "0123456789abcdef"),
+]
+
+
+def event(**overrides: Any) -> BreakGlassEvent:
+    return make_event(**{"created_at": CREATED_AT, **overrides})
+
+
+class TestField:
+    @pytest.mark.parametrize(("field", "value", "rule"), FIELD_RULES)
+    def test_that_breaks_a_rule(self, field: str, value: object, rule: str) -> None:
+        """The error names the field and the rule, and no other field."""
+        with pytest.raises(ValidationError) as refusal:
+            event(**{field: value})
+        # Defaults that are made from other fields cannot be made while one of those is wrong.
+        (error,) = (
+            error
+            for error in refusal.value.errors()
+            if error["type"] != "default_factory_not_called"
+        )
+        assert error["loc"] == (field,)
+        assert rule in error["msg"]
+
+    @pytest.mark.parametrize("field", ["invoker", "profile", "reason_code", "justification"])
+    def test_that_is_missing(self, field: str) -> None:
+        """Who, what and why are always told."""
+        fields = event().model_dump(exclude={field})
+        with pytest.raises(ValidationError, match=rf"{field}\n  Field required"):
+            BreakGlassEvent(**fields)
+
+    @pytest.mark.parametrize(("changes", "rule"), RULES_OF_SEVERAL_FIELDS)
+    def test_that_does_not_go_with_another(self, changes: dict[str, Any], rule: str) -> None:
+        """The error names the fields and the rule between them."""
+        with pytest.raises(ValidationError) as refusal:
+            event(**changes)
+        (error,) = refusal.value.errors()
+        assert rule in error["msg"]
+
+    @pytest.mark.parametrize(("field", "value"), GOOD_VALUES)
+    def test_at_the_edge_of_its_rules(self, field: str, value: object) -> None:
+        """What the rules allow is kept as it is."""
+        context = CLOSING | {"mfa_verified": True}
+        assert getattr(event(**context | {field: value}), field) == value
+
+    def test_that_holds_a_secret(self) -> None:
+        """No value appears in an error, for errors go to logs and justifications do not."""
+        with pytest.raises(ValidationError) as refusal:
+            event(justification="hunter2 \x00", invoker="hunter2\n", profile=["hunter2"])
+        assert "justification" in str(refusal.value)
+        assert "hunter2" not in str(refusal.value)
+        assert "hunter2" not in repr(refusal.value)
+
+    def test_that_holds_a_secret_while_others_disagree(self) -> None:
+        """Nor does the whole event appear where fields do not go together."""
+        with pytest.raises(ValidationError) as refusal:
+            event(justification="hunter2 hunter2 hunter2", closed_by="bob")
+        assert "hunter2" not in str(refusal.value)
+
+    def test_that_is_left_out(self) -> None:
+        """An event is fresh, active, and good for one hour, unless it is told otherwise."""
+        before = datetime.now(UTC)
+        fresh = make_event()
+        after = datetime.now(UTC)
+        assert before <= fresh.created_at <= after
+        assert fresh.updated_at == fresh.created_at
+        assert fresh.expires_at - fresh.created_at == fresh.duration == HOUR
+        assert fresh.status is BreakGlassStatus.ACTIVE
+        assert fresh.mfa_verified is False
+        optional = ("closed_by", "closed_reason", "request_id", "mfa_method", "mfa_challenge_id")
+        assert {getattr(fresh, field) for field in optional} == {None}
+
+    def test_that_is_an_id_of_its_own(self) -> None:
+        """Every event has a fresh random id."""
+        assert len({make_event().id for _ in range(1000)}) == 1000
+
+    def test_that_follows_from_the_duration(self) -> None:
+        """Access that is asked for a duration ends after it."""
+        assert event(duration=HOUR / 2).expires_at == CREATED_AT + HOUR / 2
+
+    @pytest.mark.parametrize("reason", ReasonCode)
+    def test_that_is_a_reason_by_its_text(self, reason: ReasonCode) -> None:
+        """A reason can be given by its text, and is a `ReasonCode` ever after."""
+        assert event(reason_code=reason.value).reason_code is reason
+        assert event(reason_code=reason).reason_code is reason
+
+    @pytest.mark.parametrize("status", BreakGlassStatus)
+    def test_that_is_a_status_by_its_text(self, status: BreakGlassStatus) -> None:
+        """A status can be given by its text, and is a `BreakGlassStatus` ever after."""
+        assert event(status=status.value).status is status
+        assert event(status=status).status is status
+
+    @pytest.mark.parametrize(
+        ("written", "kept"),
+        [
+            ("  The primary does not answer\n", "The primary does not answer"),
+            ("\u3000The primary does not answer\u2003", "The primary does not answer"),
+            ("The primary\r\ndoes not answer\r\n", "The primary\ndoes not answer"),
+        ],
+    )
+    def test_that_is_text_amid_white_space(self, written: str, kept: str) -> None:
+        """Texts are kept without the white space around them, and with one kind of newline."""
+        assert event(justification=written).justification == kept
+        assert event(**CLOSING | {"closed_reason": written}).closed_reason == kept
+
+    @given(instant=aware_datetimes())
+    def test_that_is_an_instant_elsewhere(self, instant: datetime) -> None:
+        """Instants are kept in UTC."""
+        created = make_event(created_at=instant)
+        for field in INSTANT_FIELDS:
+            assert getattr(created, field).tzinfo is UTC
+        assert created.created_at == instant
+
+    @given(name=names())
+    def test_that_is_a_name(self, name: str) -> None:
+        """A printable name is kept as it is, to the letter."""
+        assert event(invoker=name).invoker == name
+
+    @given(text=st.text())
+    def test_that_is_any_text(self, text: str) -> None:
+        """A name that is let through is a name once more, and shows all that it has."""
+        try:
+            name = event(invoker=text).invoker
+        except ValidationError:
+            return
+        assert name == text
+        assert event(invoker=name).invoker == name
+        assert name.isprintable()
+
+
+class TestEvent:
+    def test_that_somebody_else_holds(self) -> None:
+        """An event is a value: nobody can alter it."""
+        held = event()
+        with pytest.raises(ValidationError, match="frozen"):
+            held.status = BreakGlassStatus.CLOSED
+        with pytest.raises(ValidationError, match="frozen"):
+            del held.status
+        with pytest.raises(ValidationError):
+            held.colour = "red"  # type: ignore[attr-defined]
+        assert held == event(id=held.id)
+
+    @given(event=events())
+    def test_that_is_compared(self, event: BreakGlassEvent) -> None:
+        """Events are equal where all their fields are, and can be kept in sets."""
+        twin = BreakGlassEvent(**event.model_dump())
+        assert twin == event
+        assert len({twin, event}) == 1
+        assert twin.model_copy(update={"id": "0" * 15 + "z"}) != event
+
+    @given(event=events())
+    def test_that_travels_as_json(self, event: BreakGlassEvent) -> None:
+        """JSON brings back the same event."""
+        assert BreakGlassEvent.model_validate_json(event.model_dump_json()) == event
+
+    @given(event=events())
+    def test_that_is_validated_again(self, event: BreakGlassEvent) -> None:
+        """A valid event passes its own rules unchanged, however often."""
+        assert BreakGlassEvent.model_validate(event) == event
+
+    def test_that_was_copied_with_an_unchecked_change(self) -> None:
+        """Validating a copy checks what `model_copy` did not."""
+        copy = event().model_copy(update={"invoker": ""})
+        with pytest.raises(ValidationError, match="invoker"):
+            BreakGlassEvent.model_validate(copy)
+
+
+class TestStatus:
+    def test_of_every_kind(self) -> None:
+        """Closed and expired are terminal, and only active can become either."""
+        active, closed, expired = BreakGlassStatus
+        assert [status.is_terminal for status in BreakGlassStatus] == [False, True, True]
+        possible = {
+            (old, new)
+            for old, new in product(BreakGlassStatus, repeat=2)
+            if old.can_transition_to(new)
+        }
+        assert possible == {(active, closed), (active, expired)}
+
+
+class TestTime:
+    @pytest.mark.parametrize(
+        ("at", "active", "remaining"),
+        [
+            pytest.param(CREATED_AT - HOUR, True, 2 * HOUR, id="before creation"),
+            pytest.param(CREATED_AT, True, HOUR, id="at creation"),
+            pytest.param(EXPIRES_AT - MICROSECOND, True, MICROSECOND, id="just in time"),
+            pytest.param(EXPIRES_AT, False, 0 * HOUR, id="at the boundary"),
+            pytest.param(EXPIRES_AT + HOUR, False, 0 * HOUR, id="afterwards"),
+            pytest.param(
+                EXPIRES_AT.astimezone(timezone(-HOUR)), False, 0 * HOUR, id="in another zone"
+            ),
+        ],
+    )
+    def test_of_an_active_event(self, at: datetime, active: bool, remaining: timedelta) -> None:
+        """Access lasts until `expires_at`, which is the first instant without it."""
+        held = event()
+        assert held.is_active(at) is active
+        assert held.is_lapsed(at) is not active
+        assert held.remaining(at) == remaining
+
+    @pytest.mark.parametrize("fields", [CLOSING, {"status": "expired"}])
+    @pytest.mark.parametrize("at", [CREATED_AT, EXPIRES_AT])
+    def test_of_a_terminal_event(self, fields: dict[str, Any], at: datetime) -> None:
+        """What has ended grants nothing and waits for nothing."""
+        ended = event(**fields)
+        assert not ended.is_active(at)
+        assert not ended.is_lapsed(at)
+        assert ended.remaining(at) == timedelta(0)
+
+    def test_now(self) -> None:
+        """Without an instant the questions are about the present."""
+        fresh, past = make_event(), event()
+        assert fresh.is_active()
+        assert not fresh.is_lapsed()
+        assert HOUR - timedelta(minutes=10) < fresh.remaining() <= HOUR
+        assert past.is_lapsed()
+        assert not past.is_active()
+        assert past.remaining() == timedelta(0)
+        assert fresh.close(closed_by="bob", closed_reason="Over").status == "closed"
+        assert past.expire().status == "expired"
+
+    @pytest.mark.parametrize(
+        ("at", "error"),
+        [(NAIVE, ValueError), (1709294400, TypeError), ("2024-03-01T12:00:00Z", TypeError)],
+    )
+    def test_that_is_no_instant(self, at: Any, error: type[Exception]) -> None:
+        """Every question and every change refuses an instant that is none."""
+        held = event()
+        for ask in (held.is_active, held.is_lapsed, held.remaining, held.expire):
+            with pytest.raises(error, match=r"\bat must be\b"):
+                ask(at)
+        with pytest.raises(error, match=r"\bat must be\b"):
+            held.close(closed_by="bob", closed_reason="Over", at=at)
+
+
+class TestEnding:
+    def test_by_closing(self) -> None:
+        """Closing sets who and why, and leaves the rest to the store: also the version."""
+        held = event(request_id="c0ffee")
+        closed = held.close(closed_by="bob", closed_reason=" Over ", at=EXPIRES_AT - MICROSECOND)
+        assert closed == event(id=held.id, request_id="c0ffee", **CLOSING)
+        assert held.status is BreakGlassStatus.ACTIVE
+
+    def test_by_expiry(self) -> None:
+        """Expiring sets the status and nothing else."""
+        held = event()
+        assert held.expire(at=EXPIRES_AT) == event(id=held.id, status="expired")
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("closed_by", " bob"), ("closed_by", ""), ("closed_reason", " ")]
+    )
+    def test_by_a_closing_that_breaks_a_rule(self, field: str, value: str) -> None:
+        """Who closes and why follow the rules of their fields."""
+        closing = {"closed_by": "bob", "closed_reason": "Over", field: value}
+        with pytest.raises(ValidationError, match=field):
+            event().close(**closing, at=CREATED_AT)
+
+    def test_by_closing_what_has_lapsed(self) -> None:
+        """From `expires_at` on an event is past closing, and counts as expired."""
+        held = event()
+        with pytest.raises(InvalidStateTransitionError, match="lapsed") as refusal:
+            held.close(closed_by="bob", closed_reason="Over", at=EXPIRES_AT)
+        assert refusal.value.event_id == held.id
+        assert (refusal.value.current_status, refusal.value.new_status) == ("expired", "closed")
+
+    def test_by_expiry_before_its_time(self) -> None:
+        """Before `expires_at` an event cannot expire, and the error says until when it runs."""
+        held = event()
+        with pytest.raises(InvalidStateTransitionError, match="2024-03-01T13:00:00") as refusal:
+            held.expire(at=EXPIRES_AT - MICROSECOND)
+        assert refusal.value.event_id == held.id
+        assert (refusal.value.current_status, refusal.value.new_status) == ("active", "expired")
+
+    @pytest.mark.parametrize("fields", [CLOSING, {"status": "expired"}])
+    def test_of_what_has_ended(self, fields: dict[str, Any]) -> None:
+        """A terminal event never changes, neither in its time nor later."""
+        ended = event(**fields)
+        for at in (CREATED_AT, EXPIRES_AT):
+            with pytest.raises(InvalidStateTransitionError, match="never changes") as refusal:
+                ended.close(closed_by="carol", closed_reason="Over and over", at=at)
+            assert (refusal.value.current_status, refusal.value.new_status) == (
+                ended.status,
+                "closed",
+            )
+            with pytest.raises(InvalidStateTransitionError, match="never changes") as refusal:
+                ended.expire(at=at)
+            assert (refusal.value.current_status, refusal.value.new_status) == (
+                ended.status,
+                "expired",
+            )

@@ -1,0 +1,319 @@
+"""What a store decides before it writes, as tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiobreakglass import (
+    BreakGlassError,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    ConcurrentModificationError,
+    ImmutableFieldError,
+    InvalidStateTransitionError,
+)
+from aiobreakglass._rules import (
+    IMMUTABLE_FIELDS,
+    MAX_CLOCK_LEAD,
+    check_creatable,
+    decide_close,
+    decide_expiry,
+    decide_update,
+)
+from aiobreakglass.testing import make_event
+from tests.strategies import events
+
+HOUR = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
+CREATED_AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
+EXPIRES_AT = CREATED_AT + HOUR
+IN_TIME = CREATED_AT + HOUR / 2
+JUST_IN_TIME = EXPIRES_AT - MICROSECOND
+
+ACTIVE, CLOSED, EXPIRED = BreakGlassStatus
+CLOSING: dict[str, Any] = {"status": CLOSED, "closed_by": "bob", "closed_reason": "Over"}
+EXPIRING: dict[str, Any] = {"status": EXPIRED}
+
+STORED = make_event(created_at=CREATED_AT)
+ENDED = {
+    CLOSED: make_event(created_at=CREATED_AT, **CLOSING),
+    EXPIRED: make_event(created_at=CREATED_AT, **EXPIRING),
+}
+OTHER_VALUES: dict[str, Any] = {
+    "id": "0123456789abcdef",
+    "invoker": "bob",
+    "profile": "staging",
+    "reason_code": "other",
+    "justification": "Something else altogether has happened",
+    "duration": 2 * HOUR,
+    "created_at": CREATED_AT - MICROSECOND,
+}
+
+
+def changed(event: BreakGlassEvent, **changes: Any) -> BreakGlassEvent:
+    return BreakGlassEvent.model_validate(event.model_copy(update=changes))
+
+
+class TestCreation:
+    @pytest.mark.parametrize("status", [CLOSED, EXPIRED])
+    @pytest.mark.parametrize("now", [CREATED_AT - 9 * HOUR, CREATED_AT, CREATED_AT + 9 * HOUR])
+    def test_of_an_event_that_has_ended(self, status: BreakGlassStatus, now: datetime) -> None:
+        """What has ended can be imported at any time."""
+        check_creatable(ENDED[status], now)
+
+    @pytest.mark.parametrize("now", [CREATED_AT - MAX_CLOCK_LEAD, CREATED_AT, JUST_IN_TIME])
+    def test_of_an_active_event(self, now: datetime) -> None:
+        """An active event can be created while it is good, by a clock 5 minutes ahead at most."""
+        check_creatable(STORED, now)
+
+    @pytest.mark.parametrize(
+        ("now", "rule"),
+        [
+            (EXPIRES_AT, "expires_at of an active event must lie after"),
+            (EXPIRES_AT + HOUR, "expires_at of an active event must lie after"),
+            (CREATED_AT - MAX_CLOCK_LEAD - MICROSECOND, "created_at .* at most 0:05:00 ahead"),
+            (CREATED_AT - 9 * HOUR, "created_at .* at most 0:05:00 ahead"),
+        ],
+    )
+    def test_of_an_active_event_at_the_wrong_time(self, now: datetime, rule: str) -> None:
+        """The error names the field and its rule."""
+        with pytest.raises(ValueError, match=rule):
+            check_creatable(STORED, now)
+
+
+class TestVersion:
+    @pytest.mark.parametrize(
+        ("now", "version"),
+        [
+            pytest.param(IN_TIME, IN_TIME, id="clock moves on"),
+            pytest.param(CREATED_AT + MICROSECOND, CREATED_AT + MICROSECOND, id="clock ticks"),
+            pytest.param(CREATED_AT, CREATED_AT + MICROSECOND, id="clock stands"),
+            pytest.param(CREATED_AT - HOUR, CREATED_AT + MICROSECOND, id="clock steps back"),
+        ],
+    )
+    def test_of_a_changed_event(self, now: datetime, version: datetime) -> None:
+        """A version is of the present, or one microsecond after the one before."""
+        assert decide_update(STORED, STORED, now).updated_at == version
+        assert decide_close(STORED, "bob", "Over", now).updated_at == version
+
+    def test_of_an_expired_event(self) -> None:
+        """Expiry makes a version like any change, also of an event with a version ahead of it."""
+        ahead = changed(STORED, updated_at=EXPIRES_AT + HOUR)
+        assert decide_expiry(STORED, EXPIRES_AT).updated_at == EXPIRES_AT
+        assert decide_expiry(ahead, EXPIRES_AT).updated_at == ahead.updated_at + MICROSECOND
+
+
+class TestUpdate:
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {},
+            {"expires_at": EXPIRES_AT + HOUR},
+            {"expires_at": CREATED_AT + MICROSECOND},
+            {"request_id": "c0ffee"},
+            {"mfa_verified": True, "mfa_method": "totp", "mfa_challenge_id": "challenge/7"},
+        ],
+        ids=lambda changes: " ".join(changes) or "nothing",
+    )
+    @pytest.mark.parametrize("now", [CREATED_AT, JUST_IN_TIME])
+    def test_of_what_may_change(self, changes: dict[str, Any], now: datetime) -> None:
+        """What is written is the proposal, with a version of its own."""
+        decided = decide_update(STORED, changed(STORED, **changes), now)
+        assert decided == changed(STORED, **changes, updated_at=decided.updated_at)
+
+    @pytest.mark.parametrize("also", [{}, {"request_id": "c0ffee", "mfa_verified": True}])
+    def test_that_closes(self, also: dict[str, Any]) -> None:
+        """Closing may add what else may change."""
+        decided = decide_update(STORED, changed(STORED, **CLOSING, **also), JUST_IN_TIME)
+        assert decided == changed(STORED, **CLOSING, **also, updated_at=JUST_IN_TIME)
+
+    def test_that_marks_expiry(self) -> None:
+        """From its boundary instant on an event can be marked expired."""
+        decided = decide_update(STORED, changed(STORED, **EXPIRING), EXPIRES_AT)
+        assert decided == changed(STORED, **EXPIRING, updated_at=EXPIRES_AT)
+
+    @pytest.mark.parametrize("field", OTHER_VALUES)
+    @pytest.mark.parametrize(
+        ("status", "now"), [({}, IN_TIME), (CLOSING, IN_TIME), (EXPIRING, EXPIRES_AT)]
+    )
+    def test_of_what_must_not_change(
+        self, field: str, status: dict[str, Any], now: datetime
+    ) -> None:
+        """Identity and evidence stay, whatever else is done."""
+        proposed = changed(STORED, **status, **{field: OTHER_VALUES[field]})
+        with pytest.raises(ImmutableFieldError) as refusal:
+            decide_update(STORED, proposed, now)
+        assert (refusal.value.event_id, refusal.value.field) == (STORED.id, field)
+
+    @pytest.mark.parametrize(("status", "now"), [(CLOSING, IN_TIME), (EXPIRING, EXPIRES_AT)])
+    @pytest.mark.parametrize("expires_at", [EXPIRES_AT - MICROSECOND, EXPIRES_AT + HOUR])
+    def test_of_the_expiry_while_ending(
+        self, status: dict[str, Any], now: datetime, expires_at: datetime
+    ) -> None:
+        """An event that ends keeps the expiry that it was granted."""
+        with pytest.raises(ImmutableFieldError, match="expires_at"):
+            decide_update(STORED, changed(STORED, **status, expires_at=expires_at), now)
+
+    @pytest.mark.parametrize("stored", ENDED.values(), ids=str)
+    @pytest.mark.parametrize("new", [{}, CLOSING, EXPIRING], ids=["active", "closed", "expired"])
+    @pytest.mark.parametrize("now", [IN_TIME, EXPIRES_AT])
+    def test_of_what_has_ended(
+        self, stored: BreakGlassEvent, new: dict[str, Any], now: datetime
+    ) -> None:
+        """A terminal event never changes, not even into itself."""
+        proposed = changed(STORED, **new, id=stored.id)
+        with pytest.raises(InvalidStateTransitionError) as refusal:
+            decide_update(stored, proposed, now)
+        error = refusal.value
+        assert (error.event_id, error.current_status, error.new_status) == (
+            stored.id,
+            stored.status,
+            proposed.status,
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "new"),
+        [({}, ACTIVE), ({"expires_at": EXPIRES_AT + HOUR}, ACTIVE), (CLOSING, CLOSED)],
+    )
+    def test_of_what_has_lapsed(self, changes: dict[str, Any], new: BreakGlassStatus) -> None:
+        """A lapsed event counts as expired, and is neither revived nor closed."""
+        with pytest.raises(InvalidStateTransitionError, match="lapsed") as refusal:
+            decide_update(STORED, changed(STORED, **changes), EXPIRES_AT)
+        error = refusal.value
+        assert (error.event_id, error.current_status, error.new_status) == (
+            STORED.id,
+            EXPIRED,
+            new,
+        )
+
+    def test_that_marks_expiry_before_its_time(self) -> None:
+        """An event that still runs is not expired."""
+        with pytest.raises(InvalidStateTransitionError) as refusal:
+            decide_update(STORED, changed(STORED, **EXPIRING), JUST_IN_TIME)
+        assert (refusal.value.current_status, refusal.value.new_status) == (ACTIVE, EXPIRED)
+
+    @pytest.mark.parametrize("difference", [MICROSECOND, HOUR])
+    def test_of_a_stale_copy(self, difference: timedelta) -> None:
+        """Only the version that was read last can be updated, and the error brings it."""
+        newer = changed(STORED, updated_at=STORED.updated_at + difference)
+        for stored, proposed in [(newer, STORED), (STORED, newer)]:
+            with pytest.raises(ConcurrentModificationError) as conflict:
+                decide_update(stored, proposed, IN_TIME)
+            assert (conflict.value.event_id, conflict.value.current) == (stored.id, stored)
+
+    @pytest.mark.parametrize(
+        ("stored", "changes", "now", "error"),
+        [
+            pytest.param(
+                changed(ENDED[CLOSED], updated_at=IN_TIME),
+                {},
+                EXPIRES_AT,
+                InvalidStateTransitionError,
+                id="terminal, stale, lapsed, rewritten",
+            ),
+            pytest.param(
+                changed(STORED, updated_at=IN_TIME),
+                {},
+                EXPIRES_AT,
+                ConcurrentModificationError,
+                id="stale, lapsed, rewritten",
+            ),
+            pytest.param(
+                changed(STORED, updated_at=IN_TIME),
+                EXPIRING,
+                IN_TIME,
+                ConcurrentModificationError,
+                id="stale, early, rewritten",
+            ),
+            pytest.param(
+                STORED, {}, EXPIRES_AT, InvalidStateTransitionError, id="lapsed, rewritten"
+            ),
+            pytest.param(
+                STORED, EXPIRING, IN_TIME, InvalidStateTransitionError, id="early, rewritten"
+            ),
+            pytest.param(STORED, {}, IN_TIME, ImmutableFieldError, id="rewritten"),
+        ],
+    )
+    def test_that_is_wrong_in_several_ways(
+        self,
+        stored: BreakGlassEvent,
+        changes: dict[str, Any],
+        now: datetime,
+        error: type[BreakGlassError],
+    ) -> None:
+        """The first reason in the contract's order is told."""
+        rewritten = OTHER_VALUES["justification"]
+        with pytest.raises(error):
+            decide_update(stored, changed(STORED, **changes, justification=rewritten), now)
+
+
+class TestClosing:
+    @pytest.mark.parametrize("now", [CREATED_AT, JUST_IN_TIME])
+    def test_of_an_active_event(self, now: datetime) -> None:
+        """Who closed it and why is all that is added."""
+        decided = decide_close(STORED, "bob", " Over ", now)
+        assert decided == changed(STORED, **CLOSING, updated_at=decided.updated_at)
+
+    @pytest.mark.parametrize(
+        ("stored", "now", "current"),
+        [
+            (STORED, EXPIRES_AT, EXPIRED),
+            (ENDED[CLOSED], IN_TIME, CLOSED),
+            (ENDED[EXPIRED], IN_TIME, EXPIRED),
+        ],
+    )
+    def test_of_what_is_over(
+        self, stored: BreakGlassEvent, now: datetime, current: BreakGlassStatus
+    ) -> None:
+        """What has lapsed or ended is not closed any more."""
+        with pytest.raises(InvalidStateTransitionError) as refusal:
+            decide_close(stored, "bob", "Over", now)
+        assert (refusal.value.current_status, refusal.value.new_status) == (current, CLOSED)
+
+
+class TestExpiry:
+    @pytest.mark.parametrize(
+        ("stored", "now", "current"),
+        [
+            (STORED, JUST_IN_TIME, ACTIVE),
+            (ENDED[CLOSED], EXPIRES_AT, CLOSED),
+            (ENDED[EXPIRED], EXPIRES_AT, EXPIRED),
+        ],
+    )
+    def test_of_what_does_not_expire(
+        self, stored: BreakGlassEvent, now: datetime, current: BreakGlassStatus
+    ) -> None:
+        """What still runs does not expire, nor does what has ended."""
+        with pytest.raises(InvalidStateTransitionError) as refusal:
+            decide_expiry(stored, now)
+        assert (refusal.value.current_status, refusal.value.new_status) == (current, EXPIRED)
+
+
+class TestDecision:
+    @given(
+        stored=events(),
+        minutes=st.integers(-10, 300),
+        decision=st.sampled_from(["update", "close", "expire"]),
+    )
+    def test_about_any_event(self, stored: BreakGlassEvent, minutes: int, decision: str) -> None:
+        """Whatever is decided is a valid event of a later version with the same evidence."""
+        now = stored.created_at + timedelta(minutes=minutes)
+        try:
+            decided = {
+                "update": lambda: decide_update(stored, stored, now),
+                "close": lambda: decide_close(stored, "bob", "Over", now),
+                "expire": lambda: decide_expiry(stored, now),
+            }[decision]()
+        except InvalidStateTransitionError:
+            assert not stored.is_active(now) or decision == "expire"
+            return
+        assert changed(decided) == decided
+        assert decided.updated_at > stored.updated_at
+        assert stored.status is ACTIVE
+        for field in (*IMMUTABLE_FIELDS, "expires_at"):
+            assert getattr(decided, field) == getattr(stored, field)
