@@ -28,6 +28,7 @@ from aiobreakglass._store import (
 
 if TYPE_CHECKING:
     from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
+    from aiobreakglass._expiry import expire_due, run_expiry
     from aiobreakglass._memory import InMemoryStore
 
 __all__ = [
@@ -53,7 +54,9 @@ __all__ = [
     "TableError",
     "TableLayout",
     "create_table",
+    "expire_due",
     "iterate",
+    "run_expiry",
 ]
 
 # These bring asyncio or botocore with them, which cost as much to import as all the rest.
@@ -62,6 +65,8 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "InMemoryStore": "aiobreakglass._memory",
     "TableLayout": "aiobreakglass._dynamodb",
     "create_table": "aiobreakglass._dynamodb",
+    "expire_due": "aiobreakglass._expiry",
+    "run_expiry": "aiobreakglass._expiry",
 }
 
 

@@ -1,0 +1,72 @@
+"""A worker that marks lapsed break-glass events expired, until SIGTERM or SIGINT.
+
+    python examples/expiry_worker.py --table break-glass --region eu-west-1
+
+Run as many as you like side by side: each event is expired by exactly one of them, which prints it
+as one line of JSON. A signal ends the worker between two events; what is in hand is finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from typing import NoReturn
+
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, run_expiry
+
+logger = logging.getLogger("expiry_worker")
+
+
+async def announce(event: BreakGlassEvent) -> None:
+    """Tell whoever reads our output; page a reviewer here instead."""
+    print(
+        json.dumps(
+            {
+                "expired": event.id,
+                "invoker": event.invoker,
+                "profile": event.profile,
+                "expires_at": event.expires_at.isoformat(),
+            }
+        ),
+        flush=True,
+    )
+
+
+async def main(options: argparse.Namespace) -> None:
+    """Run until a signal comes."""
+    worker = asyncio.create_task(work(options))
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, worker.cancel)
+    with suppress(asyncio.CancelledError):
+        await worker
+    logger.info("stopped")
+
+
+async def work(options: argparse.Namespace) -> NoReturn:
+    """Mark what has lapsed, for ever."""
+    async with AsyncDynamoDBStore.open(
+        options.table, region_name=options.region, endpoint_url=options.endpoint_url
+    ) as store:
+        logger.info("watching table %s", options.table)
+        await run_expiry(store, interval=timedelta(seconds=options.interval), on_expired=announce)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--table", required=True)
+    parser.add_argument("--region", help="where AWS_DEFAULT_REGION or the config file has none")
+    parser.add_argument("--endpoint-url", help="an emulator's, for example")
+    parser.add_argument("--interval", type=float, default=60, help="seconds between two passes")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    asyncio.run(main(parse_arguments()))
