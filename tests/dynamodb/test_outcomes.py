@@ -254,13 +254,29 @@ class TestIsTransient:
         ids=lambda error: type(error).__name__,
     )
     def test_other_failures(self, error: Exception) -> None:
-        """Anything else is worth another try only where a request was under way."""
+        """Anything else is worth another try only where this attempt was under way."""
         assert not is_transient(error, UNSENT)
-        assert is_transient(error, LOST)
+        assert not is_transient(error, LOST)
         assert is_transient(error, Transmission(in_flight=True))
 
 
 class TestTransmission:
+    @pytest.mark.parametrize(
+        ("error", "last_failure"),
+        [
+            pytest.param(client_error("ThrottlingException"), "ThrottlingException", id="AWS"),
+            pytest.param(WRONG_CHECKSUM, str(WRONG_CHECKSUM), id="wrong checksum"),
+            pytest.param(RuntimeError("AKIA-secret"), "RuntimeError", id="anything else"),
+            pytest.param(TimeoutError(), "HTTP status 503", id="out of time"),
+        ],
+    )
+    @pytest.mark.parametrize("under_way", [True, False])
+    def test_broken_down(self, error: Exception, last_failure: str, under_way: bool) -> None:
+        """What was under way may have landed; running out of time says less than what was before."""
+        transmission = Transmission(under_way, last_failure="HTTP status 503")
+        transmission.broke_down(error)
+        assert transmission == Transmission(False, under_way, last_failure)
+
     def test_nothing_sent(self) -> None:
         """What was not sent cannot have been carried out."""
         assert not Transmission().outcome_unknown

@@ -83,9 +83,9 @@ class Calls:
         self, operation: Operation, method: str, request: requests.Request
     ) -> dict[str, Any]:
         """Send a read until it is answered."""
+        transmission = outcomes.Transmission()
         attempt = 0
         while True:
-            transmission = outcomes.Transmission()
             try:
                 return await self._send(operation, method, request, transmission)
             except Exception as error:
@@ -104,21 +104,19 @@ class Calls:
         under way: it is never compensated, and its connection is not torn down for nothing.
         """
         request = requests.transaction(parts, token=str(uuid4()))
-        outcome_unknown = False
+        transmission = outcomes.Transmission()
         attempt = 0
         while True:
-            transmission = outcomes.Transmission()
             try:
                 await shielded(
                     self._send(operation, "transact_write_items", request, transmission)
                 )
             except Exception as error:
-                outcome_unknown |= transmission.outcome_unknown
                 if (refused := outcomes.refusal(error)) is not None:
-                    return replace(refused, may_still_land=outcome_unknown)
+                    return replace(refused, may_still_land=transmission.outcome_unknown)
                 if not await self._may_try_again(operation, error, transmission, attempt):
-                    outcome_unknown |= operation.outcome_unknown
-                    raise self._translated(error, transmission, outcome_unknown) from error
+                    unknown = transmission.outcome_unknown or operation.outcome_unknown
+                    raise self._translated(error, transmission, unknown) from error
             else:
                 return None
             attempt += 1
@@ -148,7 +146,9 @@ class Calls:
         attempt: int,
     ) -> bool:
         """Pause before the next attempt; False where there is none."""
-        if not outcomes.is_transient(error, transmission):
+        transient = outcomes.is_transient(error, transmission)
+        transmission.broke_down(error)
+        if not transient:
             return False
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
         pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))  # noqa: S311 - spreads load, guards nothing

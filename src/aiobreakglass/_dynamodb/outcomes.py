@@ -75,12 +75,12 @@ class Refusal:
 
 @dataclass(slots=True)
 class Transmission:
-    """What is known of one call of the client, over all the attempts that the SDK makes of it."""
+    """What is known of one request, over all the attempts that the SDK and we make of it."""
 
     in_flight: bool = False
     may_have_landed: bool = False
     last_failure: str = ""
-    """How the last attempt ended, where it was not with an answer that counts."""
+    """How the last attempt ended that did not just run out of time."""
 
     def sent(self) -> None:
         """Note that an attempt is being sent."""
@@ -96,6 +96,15 @@ class Transmission:
             # A server that fails may have written first; any other answer is definite.
             self.may_have_landed |= status_code >= 500
             self.last_failure = "" if status_code < 300 else f"HTTP status {status_code}"
+
+    def broke_down(self, error: Exception) -> None:
+        """Note that no further attempt follows by itself."""
+        self.may_have_landed |= self.in_flight
+        self.in_flight = False
+        if isinstance(error, ClientError):
+            self.last_failure = _code(error)
+        elif not isinstance(error, TimeoutError):
+            self.last_failure = _described(error)
 
     @property
     def outcome_unknown(self) -> bool:
@@ -131,7 +140,7 @@ def is_transient(error: Exception, transmission: Transmission) -> bool:
             return not codes.isdisjoint(_TRANSIENT_CODES)
         return _code(error) in _TRANSIENT_CODES or _status(error) >= 500
     # Lost on the way there or back; anything else was raised before there was a request.
-    return transmission.outcome_unknown or isinstance(error, (TransportError, HTTPClientError))
+    return transmission.in_flight or isinstance(error, (TransportError, HTTPClientError))
 
 
 def translate(
