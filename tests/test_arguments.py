@@ -20,6 +20,7 @@ from aiobreakglass import (
 )
 from aiobreakglass import _arguments as arguments
 from aiobreakglass._arguments import Listing
+from aiobreakglass._timestamps import encode_time
 from aiobreakglass.testing import make_event
 from tests.strategies import events, instants
 
@@ -222,8 +223,8 @@ class TestListing:
         assert listing == Listing(field, kept)
         assert type(listing.value) is str
         assert not listing.is_empty
-        assert listing.covers(datetime.min.replace(tzinfo=UTC))
-        assert listing.covers(datetime.max.replace(tzinfo=UTC))
+        assert listing.covers(encode_time(datetime.min.replace(tzinfo=UTC)))
+        assert listing.covers(encode_time(datetime.max.replace(tzinfo=UTC)))
 
     def test_of_a_range_in_another_zone(self) -> None:
         """The ends of the range are brought to UTC."""
@@ -259,7 +260,23 @@ class TestListing:
         expected = (since or created_at) <= created_at
         if until is not None:
             expected = expected and created_at < until
-        assert listing.covers(created_at) is expected
-        assert not (listing.is_empty and listing.covers(created_at))
+        assert listing.covers(encode_time(created_at)) is expected
+        assert not (listing.is_empty and listing.covers(encode_time(created_at)))
         if since is not None:
-            assert listing.covers(since) is not listing.is_empty
+            assert listing.covers(encode_time(since)) is not listing.is_empty
+
+    @pytest.mark.parametrize(
+        ("created_at", "covered"),
+        [
+            ("2024-03-01T11:59:59.999999999Z", False),
+            ("2024-03-01T12:00:00.000000Z", True),
+            ("2024-03-01T12:00:00.000000001Z", True),
+            ("2024-03-01T12:59:59.999999999Z", True),
+            ("2024-03-01T13:00:00.000000Z", False),
+            ("2024-03-01T13:00:00.000000001Z", False),
+        ],
+    )
+    def test_of_rows_of_other_writers(self, created_at: str, covered: bool) -> None:
+        """A time with nanoseconds lies in the range in which its instant lies."""
+        noon = datetime(2024, 3, 1, 12, tzinfo=UTC)
+        assert Listing("invoker", "alice", noon, noon + HOUR).covers(created_at) is covered

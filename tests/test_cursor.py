@@ -89,7 +89,7 @@ class TestGenuineCursor:
 
     @with_and_without_key
     @pytest.mark.parametrize(
-        "created_at", ["2024-03-01T12:00:00.123456789Z", "2024-03-01T13:00:00.1+01:00"]
+        "created_at", ["2024-03-01T12:00:00.123456789Z", "2024-03-01T12:00:00.1-01:00"]
     )
     def test_after_a_row_of_another_writer(self, created_at: str, key: bytes | None) -> None:
         """The row's own text comes back, for that is what DynamoDB compares."""

@@ -114,7 +114,7 @@ class TestUpdate:
         [
             {},
             {"expires_at": EXPIRES_AT + HOUR},
-            {"expires_at": CREATED_AT + MICROSECOND},
+            {"expires_at": EXPIRES_AT - MICROSECOND},
             {"request_id": "c0ffee"},
             {"mfa_verified": True, "mfa_method": "totp", "mfa_challenge_id": "challenge/7"},
         ],
@@ -125,6 +125,13 @@ class TestUpdate:
         """What is written is the proposal, with a version of its own."""
         decided = decide_update(STORED, changed(STORED, **changes), now)
         assert decided == changed(STORED, **changes, updated_at=decided.updated_at)
+
+    def test_of_an_end_that_lies_behind(self) -> None:
+        """Access may be made to end now, and never to have ended before: it was granted."""
+        proposed = changed(STORED, expires_at=CREATED_AT + HOUR / 2)
+        assert decide_update(STORED, proposed, CREATED_AT + HOUR / 2).expires_at < EXPIRES_AT
+        with pytest.raises(ValueError, match="expires_at may move to the present at the earliest"):
+            decide_update(STORED, proposed, CREATED_AT + HOUR / 2 + MICROSECOND)
 
     @pytest.mark.parametrize("also", [{}, {"request_id": "c0ffee", "mfa_verified": True}])
     def test_that_closes(self, also: dict[str, Any]) -> None:

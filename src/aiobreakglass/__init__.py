@@ -17,7 +17,6 @@ from aiobreakglass._errors import (
     StoreUnavailableError,
     TableError,
 )
-from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, ReasonCode
 from aiobreakglass._store import (
     DEFAULT_QUERY_LIMIT,
     MAX_QUERY_LIMIT,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
     from aiobreakglass._expiry import expire_due, run_expiry
     from aiobreakglass._memory import InMemoryStore
+    from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, ReasonCode
 
 __all__ = [
     "DEFAULT_QUERY_LIMIT",
@@ -59,10 +59,15 @@ __all__ = [
     "run_expiry",
 ]
 
-# These bring asyncio or botocore with them, which cost as much to import as all the rest.
+# These bring pydantic, asyncio or botocore with them, each of which costs several times what all
+# the rest does.
 _IMPORTED_WHEN_FIRST_NEEDED = {
+    "MAX_DURATION": "aiobreakglass._model",
     "AsyncDynamoDBStore": "aiobreakglass._dynamodb",
+    "BreakGlassEvent": "aiobreakglass._model",
+    "BreakGlassStatus": "aiobreakglass._model",
     "InMemoryStore": "aiobreakglass._memory",
+    "ReasonCode": "aiobreakglass._model",
     "TableLayout": "aiobreakglass._dynamodb",
     "create_table": "aiobreakglass._dynamodb",
     "expire_due": "aiobreakglass._expiry",
@@ -76,3 +81,7 @@ def __getattr__(name: str) -> object:
     value: object = getattr(import_module(_IMPORTED_WHEN_FIRST_NEEDED[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

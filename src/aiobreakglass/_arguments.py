@@ -16,6 +16,7 @@ from aiobreakglass._model import (
     checked_reason,
 )
 from aiobreakglass._store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT
+from aiobreakglass._timestamps import encode_time
 
 _Value = TypeVar("_Value")
 _Checked = TypeVar("_Checked")
@@ -87,11 +88,22 @@ class Listing:
         """Whether no instant lies in since <= created_at < until."""
         return self.since is not None and self.until is not None and self.since >= self.until
 
-    def covers(self, created_at: datetime) -> bool:
-        """Tell whether an instant lies in since <= created_at < until."""
-        return (self.since is None or self.since <= created_at) and (
-            self.until is None or created_at < self.until
+    @property
+    def bounds(self) -> tuple[str | None, str | None]:
+        """The range as text, to compare with a stored `created_at`: lower <= created_at < upper.
+
+        Without the Z at the end, so that a time with nanoseconds lies where it belongs.
+        """
+        lower, upper = (
+            None if instant is None else encode_time(instant).removesuffix("Z")
+            for instant in (self.since, self.until)
         )
+        return lower, upper
+
+    def covers(self, created_at: str) -> bool:
+        """Tell whether a stored `created_at` lies in the range, compared as an index does."""
+        lower, upper = self.bounds
+        return (lower is None or lower <= created_at) and (upper is None or created_at < upper)
 
 
 def check_listing(

@@ -58,10 +58,10 @@ def decode_cursor(cursor: str, listing: Listing, key: bytes | None) -> Position:
             raise ValueError(f"cursor belongs to another query: its {name} differs")
     try:
         position = Position(content["created_at"], checked_event_id(content["id"]))
-        created_at = decode_time(position.created_at)
+        decode_time(position.created_at)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("cursor names no event") from error
-    if not listing.covers(created_at):
+    if not listing.covers(position.created_at):
         raise ValueError("cursor lies outside the range of created_at that is asked for")
     return position
 

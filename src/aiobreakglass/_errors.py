@@ -139,7 +139,7 @@ class CorruptItemError(BreakGlassError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the row {self.key!r} is not a break-glass event: {self.reason}; mend or delete it"
+        return f"the row {self.key!r} is not what its key says: {self.reason}; mend or delete it"
 
 
 class TableError(BreakGlassError):

@@ -16,11 +16,11 @@ from aiobreakglass._errors import (
 )
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
 from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
-from aiobreakglass._store import EventPage
+from aiobreakglass._store import BreakGlassStore, EventPage
 from aiobreakglass._timestamps import encode_time
 
 
-class InMemoryStore:
+class InMemoryStore(BreakGlassStore):
     """A `BreakGlassStore` that needs nothing else.
 
     Every operation yields to the event loop before it takes effect, all at once, and again before
@@ -51,7 +51,7 @@ class InMemoryStore:
         return event
 
     async def get(self, event_id: str) -> BreakGlassEvent:
-        arguments.check_event_id(event_id)
+        event_id = arguments.check_event_id(event_id)
         await _network()
         event = self._stored(event_id)
         await _network()
@@ -62,7 +62,7 @@ class InMemoryStore:
         return await self._change(event.id, lambda stored, now: decide_update(stored, event, now))
 
     async def delete(self, event_id: str) -> None:
-        arguments.check_event_id(event_id)
+        event_id = arguments.check_event_id(event_id)
         await _network()
         event = self._events.pop(event_id, None)
         if event is not None:
@@ -110,10 +110,10 @@ class InMemoryStore:
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
         pair = (arguments.check_name("invoker", invoker), arguments.check_name("profile", profile))
-        now = self._now()
         await _network()
         holder = self._active.get(pair)
         await _network()
+        now = self._now()
         return holder if holder is not None and holder.is_active(now) else None
 
     async def count_by_invoker_since(self, invoker: str, since: datetime) -> int:
@@ -126,16 +126,16 @@ class InMemoryStore:
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
         listing = arguments.check_listing("invoker", invoker)
-        arguments.check_name("profile", profile)
+        profile = arguments.check_name("profile", profile)
         await _network()
         newest_first = self._newest_first(listing)
         await _network()
         return next((event for event in newest_first if event.profile == profile), None)
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
-        arguments.check_event_id(event_id)
-        arguments.check_name("closed_by", closed_by)
-        arguments.check_reason("closed_reason", closed_reason)
+        event_id = arguments.check_event_id(event_id)
+        closed_by = arguments.check_name("closed_by", closed_by)
+        closed_reason = arguments.check_reason("closed_reason", closed_reason)
         return await self._change(
             event_id, lambda stored, now: decide_close(stored, closed_by, closed_reason, now)
         )
@@ -217,7 +217,7 @@ class InMemoryStore:
                 event
                 for event in self._events.values()
                 if getattr(event, listing.field) == listing.value
-                and listing.covers(event.created_at)
+                and listing.covers(encode_time(event.created_at))
             ),
             key=_order,
             reverse=True,

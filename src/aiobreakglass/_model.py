@@ -35,7 +35,7 @@ def checked_event_id(value: str) -> str:
     """Return an event id as it is, or raise `ValueError` with the rule it breaks."""
     if not _EVENT_ID.fullmatch(value):
         raise ValueError("must be exactly 16 lowercase hexadecimal characters")
-    return value
+    return str.__str__(value)
 
 
 def checked_name(value: str) -> str:
@@ -59,7 +59,8 @@ def checked_name(value: str) -> str:
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
     if len(value.encode()) > 512:
         raise ValueError("must have at most 512 UTF-8 bytes")
-    return value
+    # A member of an enumeration of texts would come out of formatting as something else.
+    return str.__str__(value)
 
 
 def checked_instant(value: datetime) -> datetime:

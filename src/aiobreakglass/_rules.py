@@ -63,6 +63,11 @@ def decide_update(
     for field in (*IMMUTABLE_FIELDS, *ending):
         if getattr(stored, field) != getattr(proposed, field):
             raise ImmutableFieldError(stored.id, field)
+    if proposed.expires_at != stored.expires_at and proposed.expires_at < now:
+        # It was granted until now: a record of an earlier end would not be true.
+        raise ValueError(
+            "expires_at may move to the present at the earliest, by the store's clock"
+        )
     return _moved_on(stored, proposed, now)
 
 

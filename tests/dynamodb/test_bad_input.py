@@ -339,7 +339,7 @@ async def test_a_clock_that_does_not_tell_the_time(answer: Any) -> None:
         "breakglass", region_name=REGION, clock=lambda: answer
     ) as store:
         with pytest.raises((TypeError, ValueError), match=r"clock\(\)"):
-            await store.find_active_by_invoker_and_profile("alice", "prod")
+            await store.delete(EVENT_ID)
 
 
 def test_a_layout_whose_rows_could_be_mistaken() -> None:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
 
 from aiobreakglass import (
     ActiveEventExistsError,
     AsyncDynamoDBStore,
     BreakGlassStatus,
     EventExistsError,
+    InvalidStateTransitionError,
     StoreUnavailableError,
     TableError,
 )
@@ -250,6 +252,73 @@ class TestUnknownOutcomes:
         with pytest.raises(ActiveEventExistsError):
             await store.create(make_event(**PAIR, created_at=clock()))
 
+    async def test_an_attempt_that_got_lost_and_then_a_guard_without_right(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, rows: Rows, clock: FakeClock
+    ) -> None:
+        """Our own event may be changed by others before we know that it is there."""
+        event = make_event(**PAIR, created_at=clock())
+        await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": "0" * 16}})
+        landed = asyncio.Event()
+
+        async def late(exchange: faults.Exchange) -> Any:
+            """The first attempt is carried out after the second was refused and has reaped."""
+            await landed.wait()
+            await exchange.forward()
+            raise faults.AbortedError
+
+        async def reap(exchange: faults.Exchange) -> Any:
+            answer = await exchange.forward()
+            landed.set()
+            first = next(e for e in proxy.sent(WRITE))
+            await first.forward()
+            await rows.set(event.id, write_id={"S": "somebody else's"})
+            return answer
+
+        proxy.script(WRITE, late, faults.none, reap)
+        with pytest.raises(StoreUnavailableError) as caught:
+            await store.create(event)
+        assert caught.value.outcome_unknown
+        assert isinstance(caught.value.__cause__, EventExistsError)
+
+    async def test_a_mark_that_gets_lost(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """Closing what has lapsed is refused for certain, whatever becomes of the mark."""
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        clock.advance(event.duration)
+        proxy.plan = lambda exchange: (
+            FATAL["access denied"] if exchange.operation == WRITE else faults.none
+        )
+        with pytest.raises(InvalidStateTransitionError):
+            await store.close(event.id, closed_by="alice", closed_reason="late")
+
+    async def test_housekeeping_that_gets_lost(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """What was done to make way for an event says nothing of the event itself."""
+        old = await store.create(make_event(**PAIR, created_at=clock()))
+        clock.advance(old.duration)
+        proxy.script(WRITE, faults.none, faults.lose_response, FATAL["access denied"])
+        with pytest.raises(StoreUnavailableError) as caught:
+            await store.create(make_event(**PAIR, created_at=clock()))
+        assert not caught.value.outcome_unknown
+
+    async def test_a_success_that_a_hook_spoils(
+        self, client: DynamoDBClient, table_name: str, clock: FakeClock
+    ) -> None:
+        """What fails on the way from DynamoDB's success to us may well have happened."""
+        store = AsyncDynamoDBStore(client, table_name, clock=clock)
+
+        def spoil(**_: Any) -> None:
+            raise RuntimeError("a hook with a bug")
+
+        client.meta.events.register(f"after-call.dynamodb.{WRITE}", spoil)
+        event = make_event(**PAIR, created_at=clock())
+        with pytest.raises(StoreUnavailableError) as caught:
+            await store.create(event)
+        assert caught.value.outcome_unknown
+        assert await store.get(event.id) == event
+
 
 class TestOwnWrites:
     """Tried without tokens, as after the 10 minutes that DynamoDB remembers them."""
@@ -348,6 +417,40 @@ class TestTimeLimits:
             with pytest.raises(StoreUnavailableError, match="Could not connect") as caught:
                 await store.create(make_event())
         assert not caught.value.outcome_unknown
+
+    async def test_a_borrowed_client_with_legacy_retries(
+        self, unused_tcp_port: int, session: AioSession
+    ) -> None:
+        """What never left is known not to have happened, whatever retries the client makes."""
+        async with session.create_client(
+            "dynamodb",
+            region_name=REGION,
+            endpoint_url=f"http://127.0.0.1:{unused_tcp_port}",
+            config=AioConfig(retries={"mode": "legacy", "max_attempts": 1}),
+        ) as client:
+            store = AsyncDynamoDBStore(
+                client, "breakglass", operation_timeout=timedelta(milliseconds=300)
+            )
+            with pytest.raises(StoreUnavailableError) as caught:
+                await store.create(make_event())
+        assert not caught.value.outcome_unknown
+
+    async def test_retries_of_the_callers_own(self, table_name: str) -> None:
+        """A configuration that says how often says nothing of the mode, which stays standard."""
+        async with AsyncDynamoDBStore.open(
+            table_name, region_name=REGION, config=AioConfig(retries={"max_attempts": 5})
+        ) as store:
+            config: Any = store._calls._client.meta.config
+        assert config.retries == {"mode": "standard", "total_max_attempts": 6}
+
+    async def test_an_endpoint_that_is_no_url(self) -> None:
+        """The error names the argument, and does not quote a password that the URL may hold."""
+        with pytest.raises(ValueError, match="endpoint_url") as caught:
+            async with AsyncDynamoDBStore.open(
+                "breakglass", region_name=REGION, endpoint_url="http://user:hunter2@no host"
+            ):
+                raise AssertionError("never entered")
+        assert "hunter2" not in str(caught.value)
 
     async def test_an_endpoint_that_never_answers(
         self, proxy: FaultProxy, table_name: str

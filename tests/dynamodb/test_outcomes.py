@@ -272,7 +272,7 @@ class TestTransmission:
     )
     @pytest.mark.parametrize("under_way", [True, False])
     def test_broken_down(self, error: Exception, last_failure: str, under_way: bool) -> None:
-        """What was under way may have landed; running out of time says less than what was before."""
+        """What was under way may have landed; a time-out says less than what was before."""
         transmission = Transmission(under_way, last_failure="HTTP status 503")
         transmission.broke_down(error)
         assert transmission == Transmission(False, under_way, last_failure)
@@ -289,10 +289,10 @@ class TestTransmission:
 
     @pytest.mark.parametrize(
         ("status_code", "unknown"),
-        [(200, False), (400, False), (413, False), (499, False), (500, True), (503, True)],
+        [(200, True), (400, False), (413, False), (499, False), (500, True), (503, True)],
     )
     def test_answers(self, status_code: int, unknown: bool) -> None:
-        """An answer settles what became of an attempt, unless the server failed."""
+        """Only a refusal is definite: a failing server may have written, a success has."""
         transmission = Transmission()
         transmission.sent()
         transmission.answered(status_code, None)
@@ -372,7 +372,8 @@ class TestTransmission:
         for status_code, error in answers:
             transmission.sent()
             transmission.answered(status_code, error)
-        assert transmission.outcome_unknown is ((500, None) in answers or (None, None) in answers)
+        definite = [(400, None), (None, CONNECTION_REFUSED)]
+        assert transmission.outcome_unknown is any(answer not in definite for answer in answers)
 
 
 class TestTranslate:
@@ -517,13 +518,13 @@ class TestCheckIntegrity:
     )
     def test_whole_answers(self, headers: dict[str, str], body: bytes) -> None:
         """A JSON object whose checksum is right, or not given, passes."""
-        check_integrity(200, headers, body)
+        check_integrity("GetItem", 200, headers, body)
 
     @pytest.mark.parametrize("checksum", ["0", "", "junk", f"{int(CHECKSUM) + 1}"])
     def test_a_wrong_checksum(self, checksum: str) -> None:
         """A body that is not the one DynamoDB sent is a fault, JSON or not."""
         with pytest.raises(ChecksumError, match="crc32"):
-            check_integrity(200, {"x-amz-crc32": checksum}, self.BODY)
+            check_integrity("GetItem", 200, {"x-amz-crc32": checksum}, self.BODY)
 
     @pytest.mark.parametrize(
         ("body", "problem"),
@@ -541,15 +542,15 @@ class TestCheckIntegrity:
     def test_a_body_that_is_no_answer(self, status_code: int, body: bytes, problem: str) -> None:
         """A body that is no JSON object is a fault, checksum or not: it is not "no item"."""
         with pytest.raises(ResponseParserError, match=problem):
-            check_integrity(status_code, {}, body)
+            check_integrity("GetItem", status_code, {}, body)
         with pytest.raises(ResponseParserError, match=problem):
-            check_integrity(status_code, {"x-amz-crc32": str(zlib.crc32(body))}, body)
+            check_integrity("GetItem", status_code, {"x-amz-crc32": str(zlib.crc32(body))}, body)
 
     @pytest.mark.parametrize("status_code", [300, 400, 500, 503])
     @pytest.mark.parametrize("body", [b"", b"<html>", b"[]"])
     def test_errors(self, status_code: int, body: bytes) -> None:
         """An error's body is botocore's to read."""
-        check_integrity(status_code, {"x-amz-crc32": "0"}, body)
+        check_integrity("GetItem", status_code, {"x-amz-crc32": "0"}, body)
 
 
 EVENT = make_event(created_at=datetime(2024, 3, 1, 12, tzinfo=UTC))

@@ -69,7 +69,7 @@ QUERY_SINCE: Request = {
     "ExpressionAttributeNames": {"#invoker": "invoker", "#created_at": "created_at"},
     "ExpressionAttributeValues": {
         ":value": {"S": "alice"},
-        ":since": {"S": "2024-03-01T12:00:00.000000Z"},
+        ":since": {"S": "2024-03-01T12:00:00.000000"},
     },
 }
 
@@ -112,7 +112,7 @@ READS = [
             "ExpressionAttributeNames": {"#profile": "profile", "#created_at": "created_at"},
             "ExpressionAttributeValues": {
                 ":value": {"S": "prod"},
-                ":until": {"S": "2024-03-02T12:00:00.000000Z"},
+                ":until": {"S": "2024-03-02T12:00:00.000000"},
             },
             "Limit": 7,
         },
@@ -128,13 +128,13 @@ READS = [
         {
             **QUERY,
             "KeyConditionExpression": (
-                "#invoker = :value AND #created_at BETWEEN :since AND :last"
+                "#invoker = :value AND #created_at BETWEEN :since AND :until"
             ),
             "ExpressionAttributeNames": {"#invoker": "invoker", "#created_at": "created_at"},
             "ExpressionAttributeValues": {
                 ":value": {"S": "alice"},
-                ":since": {"S": "2024-03-01T12:00:00.000000Z"},
-                ":last": {"S": "2024-03-02T11:59:59.999999Z"},
+                ":since": {"S": "2024-03-01T12:00:00.000000"},
+                ":until": {"S": "2024-03-02T12:00:00.000000"},
             },
             "ExclusiveStartKey": START_KEY,
             "Limit": 7,

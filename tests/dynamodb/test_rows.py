@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,11 @@ from tests.dynamodb.rows import Rows
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+class Profile(str, Enum):  # noqa: UP042 - the kind whose formatting is not its text
+    PROD = "prod"
+
 
 HOUR = timedelta(hours=1)
 PAIR = {"invoker": "alice", "profile": "prod"}
@@ -451,3 +457,35 @@ class TestRowsOfOtherWriters:
             event.id, closed_by="alice", closed_reason="done"
         )
         assert closed.request_id == "by hand"
+
+    async def test_are_listed_by_their_nanoseconds(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
+    ) -> None:
+        """A row is in the range in which its instant lies, whatever its decimals."""
+        event = make_event(**PAIR, created_at=clock())
+        await rows.put_event(event, created_at={"S": "2001-02-03T04:05:06.000000789Z"})
+        assert await store.count_by_invoker_since("alice", clock()) == 1
+        assert len(await store.list_by_invoker("alice", until=clock())) == 0
+
+    async def test_keep_their_spelling_of_what_never_changes(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
+    ) -> None:
+        """Evidence stays to the letter, not just in meaning."""
+        event = make_event(**PAIR, created_at=clock())
+        words = {
+            "created_at": {"S": "2001-02-03T04:05:06.000000789Z"},
+            "justification": {"S": "  The primary database\r\ndoes not answer  "},
+        }
+        await rows.put_event(event, **words)
+        await store.close(event.id, closed_by="alice", closed_reason="done")
+        row = await rows.event(event.id)
+        assert row is not None
+        assert {name: row[name] for name in words} == words
+
+    async def test_name_people_in_types_of_their_own(
+        self, store: AsyncDynamoDBStore, clock: FakeClock
+    ) -> None:
+        """A name is its text, also where it is a member of an enumeration."""
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        found = await store.find_active_by_invoker_and_profile("alice", Profile.PROD)
+        assert found == event

@@ -1,4 +1,4 @@
-"""The one place that awaits the client: retries, time limits, cancellation, shutdown."""
+"""How requests are carried: retries, time limits, cancellation, shutdown."""
 
 from __future__ import annotations
 
@@ -175,7 +175,8 @@ def _watch(client: DynamoDBClient) -> None:
     """
     events = client.meta.events
     events.register("before-send.dynamodb", _on_send, unique_id="aiobreakglass-send")
-    events.register("needs-retry.dynamodb", _on_outcome, unique_id="aiobreakglass-outcome")
+    # First, because the handler of legacy retries ends the round by raising.
+    events.register_first("needs-retry.dynamodb", _on_outcome, unique_id="aiobreakglass-outcome")
     events.register("before-parse.dynamodb", _on_parse, unique_id="aiobreakglass-integrity")
 
 
@@ -193,9 +194,12 @@ def _on_outcome(
         )
 
 
-def _on_parse(response_dict: dict[str, Any], **_: object) -> None:
+def _on_parse(operation_model: Any, response_dict: dict[str, Any], **_: object) -> None:
     # What else a borrowed client is used for is none of our business.
     if _transmission.get(None):
         outcomes.check_integrity(
-            response_dict["status_code"], response_dict["headers"], response_dict["body"]
+            operation_model.name,
+            response_dict["status_code"],
+            response_dict["headers"],
+            response_dict["body"],
         )

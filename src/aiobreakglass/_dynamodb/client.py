@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import NoRegionError
+from botocore.exceptions import InvalidRegionError, NoRegionError
 
 from aiobreakglass._errors import StoreUnavailableError
 
@@ -36,6 +36,10 @@ async def open_client(
         max_pool_connections=64,
         retries={"mode": "standard", "total_max_attempts": 3},
     )
+    retries = getattr(config, "retries", None)
+    if config is not None and retries:
+        # Merged by botocore they would replace the mode as well.
+        config = config.merge(AioConfig(retries={"mode": "standard", **retries}))
     async with AsyncExitStack() as stack:
         try:
             client = await stack.enter_async_context(
@@ -50,9 +54,13 @@ async def open_client(
             raise ValueError(
                 "region_name must be given, here or by AWS_DEFAULT_REGION or the AWS config file"
             ) from error
-        except ValueError:
-            # botocore's own words for an endpoint_url that is none.
-            raise
+        except InvalidRegionError as error:
+            raise ValueError(f"region_name is not a valid one: {region_name!r}") from error
+        except ValueError as error:
+            # botocore's words quote the URL, in which there may be a password.
+            raise ValueError(
+                "endpoint_url must be a valid URL, as http://127.0.0.1:8000"
+            ) from error
         except Exception as error:
             # A chain of credentials is looked up here, and its providers raise anything.
             raise StoreUnavailableError(

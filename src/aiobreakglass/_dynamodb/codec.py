@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._errors import CorruptItemError
-from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, checked_name
+from aiobreakglass._rules import IMMUTABLE_FIELDS
 from aiobreakglass._timestamps import decode_time, encode_time
 
 _Value = TypeVar("_Value")
@@ -79,20 +80,22 @@ def encode_guard(event: BreakGlassEvent, layout: TableLayout) -> Item:
     }
 
 
-def foreign_attributes(item: Item, layout: TableLayout) -> Item:
-    """Return what other writers have added to an event's row, for it to outlive our changes."""
-    ours = {
-        layout.partition_key,
+def lasting_attributes(item: Item, layout: TableLayout) -> Item:
+    """Return what every change of an event's row leaves as it is: evidence, to the letter.
+
+    Other writers may spell a time in another way, and add attributes of their own.
+    """
+    changing = {
         layout.ttl_attribute,
         layout.write_id_attribute,
         *BreakGlassEvent.model_fields,
-    }
-    return {name: value for name, value in item.items() if name not in ours}
+    }.difference(IMMUTABLE_FIELDS)
+    return {name: value for name, value in item.items() if name not in changing}
 
 
 def is_tombstone(item: Mapping[str, AttributeValue]) -> bool:
     """Tell whether a row is what deleting an event left."""
-    return "deleted_at" in item
+    return "deleted_at" in item and "status" not in item
 
 
 def guarded_pair(item: Mapping[str, AttributeValue]) -> tuple[str, str] | None:
@@ -104,7 +107,13 @@ def guarded_pair(item: Mapping[str, AttributeValue]) -> tuple[str, str] | None:
         return None
     invoker = item.get("invoker", {}).get("S")
     profile = item.get("profile", {}).get("S")
-    return (invoker, profile) if isinstance(invoker, str) and isinstance(profile, str) else None
+    if not isinstance(invoker, str) or not isinstance(profile, str):
+        return None
+    try:
+        return checked_name(invoker), checked_name(profile)
+    except ValueError:
+        # No event can have such names, and a guard's key no room for them.
+        return None
 
 
 def row_key(item: Mapping[str, AttributeValue], layout: TableLayout) -> str:

@@ -93,8 +93,9 @@ class Transmission:
             self.may_have_landed |= not _never_sent(error)
             self.last_failure = _described(error)
         else:
-            # A server that fails may have written first; any other answer is definite.
-            self.may_have_landed |= status_code >= 500
+            # A server that fails may have written first, and a success may be damaged on its way
+            # to the caller; any other answer is definite.
+            self.may_have_landed |= status_code >= 500 or status_code < 300
             self.last_failure = "" if status_code < 300 else f"HTTP status {status_code}"
 
     def broke_down(self, error: Exception) -> None:
@@ -168,7 +169,9 @@ def translate(
     )
 
 
-def check_integrity(status_code: int, headers: Mapping[str, str], body: bytes) -> None:
+def check_integrity(
+    operation: str, status_code: int, headers: Mapping[str, str], body: bytes
+) -> None:
     """Raise botocore's own error for a 200 that is not what DynamoDB sent.
 
     In standard retry mode botocore compares no checksum, and hands on a body that is not JSON as
@@ -188,6 +191,8 @@ def check_integrity(status_code: int, headers: Mapping[str, str], body: bytes) -
         raise ResponseParserError("the body of a 200 is not JSON") from error
     if not isinstance(answer, dict):
         raise ResponseParserError("the body of a 200 is not a JSON object")
+    if operation == "Query" and not isinstance(answer.get("Count"), int):
+        raise ResponseParserError("the answer to a Query has no count")
 
 
 def event_row(item: Item | None) -> Item | None:
@@ -218,7 +223,9 @@ def _code(error: ClientError) -> str:
 def _message(error: ClientError) -> str:
     # Of a wrong signature AWS quotes, from the second line on, all that was signed: the session
     # token is part of it.
-    return str(error.response.get("Error", {}).get("Message", "")).partition("\n")[0]
+    # And where there is only a status for a code, the text is somebody else's page.
+    text = str(error.response.get("Error", {}).get("Message", "")).partition("\n")[0]
+    return "" if _code(error).isdecimal() else text
 
 
 def _described(error: Exception | None) -> str:

@@ -25,11 +25,11 @@ class Queries:
         """Return one page of events, newest first."""
         layout = self._table.layout
         position = None if cursor is None else decode_cursor(cursor, listing, self._cursor_key)
-        if listing.is_empty:
-            return EventPage(())
         items: list[Item] = []
         start = None if position is None else start_key(position, listing, layout)
         with self._calls.operation() as operation:
+            if listing.is_empty:
+                return EventPage(())
             # One more than asked for tells whether another page follows.
             while (missing := size + 1 - len(items)) > 0:
                 request = requests.list_page(self._table, listing, missing, start)

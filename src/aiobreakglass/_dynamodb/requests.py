@@ -7,14 +7,12 @@ Every write is one TransactWriteItems, all or nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from aiobreakglass._arguments import Listing
 from aiobreakglass._dynamodb.codec import AttributeValue, Item, encode_guard
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
-from aiobreakglass._timestamps import encode_time
 
 Request = dict[str, Any]
 """The parameters of one call."""
@@ -23,7 +21,6 @@ Part = dict[str, Any]
 """One item's part of a transaction."""
 
 _ACTIVE: Final[AttributeValue] = {"S": BreakGlassStatus.ACTIVE.value}
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 # Compared as stored, each of them, so that a change replaces the very row that was read.
 _PINNED: Final = tuple(BreakGlassEvent.model_fields)
@@ -129,17 +126,16 @@ def _query(table: Table, listing: Listing, start_key: Item | None) -> Request:
     if listing.since is not None or listing.until is not None:
         names.append("created_at")
     # The range belongs into the key condition: DynamoDB refuses a filter on an index's key. There
-    # it may be one comparison only, and BETWEEN includes its upper end.
-    if listing.since is not None and listing.until is not None:
-        condition += " AND #created_at BETWEEN :since AND :last"
-        values[":since"] = {"S": encode_time(listing.since)}
-        values[":last"] = {"S": encode_time(listing.until - _MICROSECOND)}
-    elif listing.since is not None:
+    # it may be one comparison only. BETWEEN includes its upper end, which no stored time equals.
+    lower, upper = listing.bounds
+    if lower is not None and upper is not None:
+        condition += " AND #created_at BETWEEN :since AND :until"
+    elif lower is not None:
         condition += " AND #created_at >= :since"
-        values[":since"] = {"S": encode_time(listing.since)}
-    elif listing.until is not None:
+    elif upper is not None:
         condition += " AND #created_at < :until"
-        values[":until"] = {"S": encode_time(listing.until)}
+    bounds = {":since": lower, ":until": upper}
+    values |= {name: {"S": bound} for name, bound in bounds.items() if bound is not None}
     request: Request = {
         "TableName": table.name,
         "IndexName": table.layout.index_of(listing.field),

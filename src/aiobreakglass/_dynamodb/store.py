@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -18,6 +18,7 @@ from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, che
 from aiobreakglass._dynamodb.queries import Queries
 from aiobreakglass._errors import (
     ActiveEventExistsError,
+    BreakGlassError,
     CorruptItemError,
     EventExistsError,
     EventNotFoundError,
@@ -26,7 +27,7 @@ from aiobreakglass._errors import (
 )
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
 from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
-from aiobreakglass._store import EventPage
+from aiobreakglass._store import BreakGlassStore, EventPage
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
@@ -42,14 +43,14 @@ _EVENT, _GUARD = 0, 1
 """The parts of a transaction, in their order."""
 
 
-class AsyncDynamoDBStore:
+class AsyncDynamoDBStore(BreakGlassStore):
     """A `BreakGlassStore` in a DynamoDB table, for any number of tasks of one event loop.
 
     `client` is an open aiobotocore client, borrowed and never closed; `open` makes one of its own.
-    `retention` is how long a row is kept after `expires_at` before DynamoDB's TTL may delete it;
-    None keeps it for ever. `clock` returns the present as an aware datetime. `cursor_key`, at
-    least 16 bytes, signs cursors, for handing them to browsers. `operation_timeout` bounds each
-    call as a whole, retries included.
+    `retention` is how long a row is kept after `expires_at` before DynamoDB's TTL may delete it,
+    which for the import of an old event may be soon; None keeps it for ever. `clock` returns the
+    present as an aware datetime. `cursor_key`, at least 16 bytes, signs cursors, for handing them
+    to browsers. `operation_timeout` bounds each call as a whole, with all its retries and pages.
 
     A store that is closed or belongs to another event loop raises `RuntimeError`.
     """
@@ -120,7 +121,7 @@ class AsyncDynamoDBStore:
                 if _EVENT in refusal.rows:
                     if self._is_same_write(refusal.rows[_EVENT], item):
                         return event
-                    raise EventExistsError(event.id)
+                    raise _unless_unknown(operation, EventExistsError(event.id))
                 operation.outcome_unknown |= refusal.may_still_land
                 holder_id = self._guarded_event_id(refusal.rows[_GUARD] or {})
                 holder = await self._read(operation, holder_id)
@@ -130,7 +131,7 @@ class AsyncDynamoDBStore:
             raise _too_contended(operation, event.id)
 
     async def get(self, event_id: str) -> BreakGlassEvent:
-        arguments.check_event_id(event_id)
+        event_id = arguments.check_event_id(event_id)
         with self._calls.operation() as operation:
             item = await self._read(operation, event_id)
         if item is None:
@@ -143,7 +144,7 @@ class AsyncDynamoDBStore:
         return await self._change(event.id, now, lambda stored: decide_update(stored, event, now))
 
     async def delete(self, event_id: str) -> None:
-        arguments.check_event_id(event_id)
+        event_id = arguments.check_event_id(event_id)
         now = self._now()
         with self._calls.operation() as operation:
             for _ in range(_ROUNDS):
@@ -197,9 +198,8 @@ class AsyncDynamoDBStore:
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
-        arguments.check_name("invoker", invoker)
-        arguments.check_name("profile", profile)
-        now = self._now()
+        invoker = arguments.check_name("invoker", invoker)
+        profile = arguments.check_name("profile", profile)
         guard_key = self._layout.guard_key(invoker, profile)
         with self._calls.operation() as operation:
             guard = await self._read_row(operation, guard_key)
@@ -207,7 +207,8 @@ class AsyncDynamoDBStore:
                 return None
             item = await self._read(operation, self._guarded_event_id(guard))
         event = outcomes.active_event(item, invoker, profile, self._layout)
-        return event if event is not None and event.is_active(now) else None
+        # Judged now that the reads are done: access may have run out while they were tried.
+        return event if event is not None and event.is_active(self._now()) else None
 
     async def count_by_invoker_since(self, invoker: str, since: datetime) -> int:
         listing = arguments.check_listing(
@@ -225,13 +226,13 @@ class AsyncDynamoDBStore:
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
         listing = arguments.check_listing("invoker", invoker)
-        arguments.check_name("profile", profile)
+        profile = arguments.check_name("profile", profile)
         return await self._queries.newest(listing, profile)
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
-        arguments.check_event_id(event_id)
-        arguments.check_name("closed_by", closed_by)
-        arguments.check_reason("closed_reason", closed_reason)
+        event_id = arguments.check_event_id(event_id)
+        closed_by = arguments.check_name("closed_by", closed_by)
+        closed_reason = arguments.check_reason("closed_reason", closed_reason)
         now = self._now()
         return await self._change(
             event_id, now, lambda stored: decide_close(stored, closed_by, closed_reason, now)
@@ -249,7 +250,9 @@ class AsyncDynamoDBStore:
                     changed = decide(stored)
                 except InvalidStateTransitionError:
                     if stored.is_lapsed(now):
-                        await self._mark_expired(operation, stored, stored_item, now)
+                        # Without the mark it is over all the same, and so is this answer true.
+                        with suppress(StoreUnavailableError):
+                            await self._mark_expired(operation, stored, stored_item, now)
                     raise
                 item = self._encode(changed, stored_item)
                 refusal = await self._replace(operation, event_id, stored_item, item)
@@ -279,6 +282,7 @@ class AsyncDynamoDBStore:
             parts.append(requests.release_guard(self._table, *pair, event_id))
         refusal = await self._calls.write(operation, parts)
         if refusal is not None and _EVENT not in refusal.rows:
+            operation.outcome_unknown |= refusal.may_still_land
             # The guard is another event's by now, and stays; ours ends all the same.
             refusal = await self._calls.write(operation, parts[:1])
         return refusal
@@ -293,19 +297,17 @@ class AsyncDynamoDBStore:
     ) -> None:
         """End what holds the pair's guard without right, or raise that it holds it rightly."""
         holder = outcomes.active_event(holder_item, event.invoker, event.profile, self._layout)
-        if holder is None or holder_item is None:
-            parts = requests.reap_guard(self._table, event.invoker, event.profile, holder_id)
-            await self._calls.write(operation, parts)
-        elif holder.is_lapsed(now):
-            await self._mark_expired(operation, holder, holder_item, now)
-        elif operation.outcome_unknown:
-            # An attempt of ours got lost, and once this holder is gone it could still succeed.
-            raise StoreUnavailableError(
-                f"event {event.id} was refused, but an earlier attempt got no answer",
-                outcome_unknown=True,
-            ) from ActiveEventExistsError(holder)
-        else:
-            raise ActiveEventExistsError(holder)
+        if holder is not None and holder.is_active(now):
+            raise _unless_unknown(operation, ActiveEventExistsError(holder))
+        try:
+            if holder is None or holder_item is None:
+                parts = requests.reap_guard(self._table, event.invoker, event.profile, holder_id)
+                await self._calls.write(operation, parts)
+            else:
+                await self._mark_expired(operation, holder, holder_item, now)
+        except StoreUnavailableError as error:
+            # What got lost was done to others' rows: it says nothing of this event.
+            raise StoreUnavailableError(error.message, operation.outcome_unknown) from error
 
     async def _read(self, operation: Operation, event_id: str) -> Item | None:
         """Read an event's row; None where there is none, or a tombstone."""
@@ -326,7 +328,7 @@ class AsyncDynamoDBStore:
 
     def _encode(self, event: BreakGlassEvent, stored: Item | None = None) -> Item:
         item = encode_event(event, self._layout, write_id=token_hex(16), retention=self._retention)
-        return item if stored is None else codec.foreign_attributes(stored, self._layout) | item
+        return item if stored is None else item | codec.lasting_attributes(stored, self._layout)
 
     def _is_same_write(self, row: Item | None, item: Item) -> bool:
         write_id = self._layout.write_id_attribute
@@ -334,6 +336,20 @@ class AsyncDynamoDBStore:
 
     def _now(self) -> datetime:
         return arguments.check_instant("clock()", self._clock())
+
+
+def _unless_unknown(operation: Operation, refusal: BreakGlassError) -> BreakGlassError:
+    """Return a refusal of a create, unless an attempt got lost, which it then does not answer.
+
+    What refused it may be our own event, changed since; or may go, and let the attempt succeed.
+    """
+    if not operation.outcome_unknown:
+        return refusal
+    unknown = StoreUnavailableError(
+        f"an attempt got no answer, and the next one: {refusal}", outcome_unknown=True
+    )
+    unknown.__cause__ = refusal
+    return unknown
 
 
 def _too_contended(operation: Operation, event_id: str) -> StoreUnavailableError:
