@@ -135,6 +135,10 @@ class TestPublicNames:
         """Each public name is there, also those that are imported when first needed."""
         assert getattr(aiobreakglass, name) is not None
 
+    def test_are_shown(self) -> None:
+        """`dir` tells of all that is public, so that a shell can complete each name."""
+        assert set(aiobreakglass.__all__) <= set(dir(aiobreakglass))
+
     def test_with_every_exception(self) -> None:
         """Whatever can be raised can be caught by its name."""
         exceptions = {
@@ -150,21 +154,35 @@ class TestPublicNames:
 
 
 class TestCost:
-    HEAVY = ("aiobotocore", "aiohttp", "asyncio", "botocore", "hypothesis", "moto", "pytest")
+    HEAVY = (
+        "aiobotocore",
+        "aiohttp",
+        "asyncio",
+        "botocore",
+        "hypothesis",
+        "moto",
+        "pydantic",
+        "pytest",
+    )
 
     @pytest.mark.parametrize(
         ("statement", "loaded"),
         [
             pytest.param("import aiobreakglass", set(), id="the package"),
             pytest.param(
-                "from aiobreakglass import BreakGlassEvent, iterate, TableError",
+                "from aiobreakglass import BreakGlassStore, iterate, TableError",
                 set(),
-                id="the model and the contract",
+                id="the contract",
             ),
-            pytest.param("from aiobreakglass import InMemoryStore", {"asyncio"}, id="a store"),
+            pytest.param(
+                "from aiobreakglass import BreakGlassEvent", {"pydantic"}, id="the model"
+            ),
+            pytest.param(
+                "from aiobreakglass import InMemoryStore", {"asyncio", "pydantic"}, id="a store"
+            ),
             pytest.param(
                 "from aiobreakglass import AsyncDynamoDBStore, create_table",
-                {"asyncio", "botocore"},
+                {"asyncio", "botocore", "pydantic"},
                 id="the DynamoDB store",
             ),
         ],

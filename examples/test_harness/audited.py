@@ -1,0 +1,44 @@
+"""A store of your own: a wrapper that reports every write that a store has acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiobreakglass import BreakGlassEvent, BreakGlassStore
+
+
+class AuditedStore:
+    """Any store, with `report(what, event_id)` after each write."""
+
+    def __init__(self, store: BreakGlassStore, report: Callable[[str, str], None]) -> None:
+        self._store = store
+        self._report = report
+        self.get = store.get
+        self.list_by_invoker = store.list_by_invoker
+        self.list_by_status = store.list_by_status
+        self.list_by_profile = store.list_by_profile
+        self.find_active_by_invoker_and_profile = store.find_active_by_invoker_and_profile
+        self.count_by_invoker_since = store.count_by_invoker_since
+        self.count_by_profile_since = store.count_by_profile_since
+        self.get_last_by_invoker_and_profile = store.get_last_by_invoker_and_profile
+
+    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        created = await self._store.create(event)
+        self._report("created", created.id)
+        return created
+
+    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        updated = await self._store.update(event)
+        self._report("updated", updated.id)
+        return updated
+
+    async def delete(self, event_id: str) -> None:
+        await self._store.delete(event_id)
+        self._report("deleted", event_id)
+
+    async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
+        closed = await self._store.close(
+            event_id, closed_by=closed_by, closed_reason=closed_reason
+        )
+        self._report("closed", closed.id)
+        return closed

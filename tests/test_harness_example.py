@@ -1,0 +1,56 @@
+"""The example of a user's suite runs, and finds what it says it finds."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "test_harness"
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A copy of the example, somewhere else."""
+    shutil.copytree(
+        EXAMPLE, pytester.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return pytester
+
+
+def test_the_suite_passes(suite: pytest.Pytester) -> None:
+    """A copy of the folder is a whole suite, which runs as its README says, without a warning."""
+    result = suite.runpytest_subprocess("-W", "error", "-v")
+    assert result.parseoutcomes().keys() == {"passed"}
+    result.stdout.fnmatch_lines_random(
+        [
+            "test_audited.py::TestContract::* PASSED*",
+            "test_doorman.py::test_two_requests_at_once[[]breakglass_store] PASSED*",
+            "test_doorman.py::test_two_requests_at_once[[]breakglass_dynamodb] PASSED*",
+        ]
+    )
+
+
+def test_the_suite_with_the_doorman_as_he_was_first_written(suite: pytest.Pytester) -> None:
+    """The race that the example tells of is found by its tests, in memory as on DynamoDB."""
+    tests = suite.path / "test_doorman.py"
+    hasty = tests.read_text(encoding="utf-8").replace(
+        "return Doorman(store", "return HastyDoorman(store"
+    )
+    tests.write_text(hasty, encoding="utf-8")
+    result = suite.runpytest_subprocess("test_doorman.py", "-k", "requests_at_once")
+    result.assert_outcomes(failed=2, passed=2)
+    result.stdout.fnmatch_lines_random(
+        [
+            "FAILED test_doorman.py::test_two_requests_at_once[[]breakglass_store] *",
+            "FAILED test_doorman.py::test_two_requests_at_once[[]breakglass_dynamodb] *",
+        ]
+    )
+
+
+def test_every_file_is_told_of() -> None:
+    """The README of the example names each of its files."""
+    readme = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    files = {path.name for path in EXAMPLE.iterdir() if path.is_file()} - {"README.md"}
+    assert [file for file in sorted(files) if f"[{file}]({file})" not in readme] == []

@@ -1,0 +1,222 @@
+"""The fixtures that users' suites get: each test here runs such a suite as a user would."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from aiobreakglass.testing import FakeClock
+
+SUITE = """
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from aiobreakglass import ActiveEventExistsError
+from aiobreakglass.testing import FakeClock, make_event
+
+{preamble}
+
+@pytest.fixture(params=["breakglass_store", "breakglass_dynamodb"])
+def store(request):
+    return request.getfixturevalue(request.param)
+
+async def held(store):
+    return await store.find_active_by_invoker_and_profile("alice", "prod")
+
+@pytest.mark.parametrize("time", ["first", "second"])
+async def test_starts_afresh_each_time(store, breakglass_clock, time):
+    assert breakglass_clock() == FakeClock.START
+    breakglass_clock.advance(timedelta(minutes=1))
+    event = await store.create(make_event(created_at=breakglass_clock()))
+    assert [*await store.list_by_invoker("alice")] == [event]
+
+async def test_takes_its_time_from_the_clock(store, breakglass_clock):
+    event = await store.create(make_event(created_at=breakglass_clock()))
+    assert await held(store) == event
+    breakglass_clock.advance(event.duration)
+    assert await held(store) is None
+
+async def test_shows_a_race(store, breakglass_clock):
+    async def check_then_create():
+        assert await held(store) is None
+        await store.create(make_event(created_at=breakglass_clock()))
+
+    outcomes = await asyncio.gather(
+        check_then_create(), check_then_create(), return_exceptions=True
+    )
+    assert {{type(outcome) for outcome in outcomes}} == {{ActiveEventExistsError, type(None)}}
+"""
+PASSED = 8
+"""How many tests that is: each of four, with either store."""
+
+STRICT = SUITE.format(preamble="pytestmark = pytest.mark.asyncio")
+AUTO = SUITE.format(preamble="")
+ANYIO = SUITE.format(
+    preamble="""
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+"""
+)
+
+# Unset, it makes versions of pytest-asyncio warn.
+BOTH = ("-o", "asyncio_default_fixture_loop_scope=function")
+ASYNCIO = (*BOTH, "-p", "no:anyio")
+ANYIO_ALONE = ("-p", "no:asyncio")
+
+
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run pytest as a process of its own; any warning, as of something left open, is an error."""
+    return pytester.runpytest_subprocess("-W", "error", *options)
+
+
+class TestBothStores:
+    @pytest.mark.parametrize(
+        ("suite", "options"),
+        [
+            pytest.param(STRICT, [*ASYNCIO, "--asyncio-mode=strict"], id="pytest-asyncio, strict"),
+            pytest.param(AUTO, [*ASYNCIO, "--asyncio-mode=auto"], id="pytest-asyncio, auto"),
+            pytest.param(ANYIO, ANYIO_ALONE, id="anyio"),
+        ],
+    )
+    def test_under_one_plugin(
+        self, pytester: pytest.Pytester, suite: str, options: list[str]
+    ) -> None:
+        """The fixtures work under either plugin, and close what they opened."""
+        pytester.makepyfile(suite)
+        run(pytester, *options).assert_outcomes(passed=PASSED)
+
+    @pytest.mark.parametrize("mode", ["strict", "auto"])
+    def test_under_both_plugins(self, pytester: pytest.Pytester, mode: str) -> None:
+        """Each test gets its store from the plugin that runs it, also in one and the same run."""
+        pytester.makepyfile(test_asyncio=STRICT, test_anyio=ANYIO)
+        run(pytester, *BOTH, f"--asyncio-mode={mode}").assert_outcomes(passed=2 * PASSED)
+
+    def test_of_parallel_processes(self, pytester: pytest.Pytester) -> None:
+        """Under pytest-xdist no worker meets another's tables."""
+        pytester.makepyfile(AUTO)
+        result = run(pytester, *ASYNCIO, "--asyncio-mode=auto", "-n", "2")
+        result.assert_outcomes(passed=PASSED)
+
+    def test_on_a_machine_with_settings_of_its_own(
+        self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No AWS profile, credential, region, option or proxy of the machine matters."""
+        monkeypatch.setenv("AWS_PROFILE", "one-that-does-not-exist")
+        monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        pytester.makepyfile("""
+import os
+from aiobreakglass.testing import make_event
+
+async def test_opens_access(breakglass_dynamodb, breakglass_clock):
+    await breakglass_dynamodb.create(make_event(created_at=breakglass_clock()))
+    assert os.environ["AWS_PROFILE"] == "one-that-does-not-exist"
+""")
+        run(pytester, *ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=1)
+
+
+class TestTheLoopOfATest:
+    TEST = """
+import pytest
+from aiobreakglass.testing import make_event
+
+{marks}
+async def test_opens_access(breakglass_dynamodb, breakglass_clock):
+    await breakglass_dynamodb.create(make_event(created_at=breakglass_clock()))
+"""
+
+    def test_that_others_share(self, pytester: pytest.Pytester) -> None:
+        """Whatever the loop of a test under pytest-asyncio, the store is opened in the same."""
+        mark = "@pytest.mark.asyncio(loop_scope={!r})"
+        scopes = ["function", "class", "module", "package", "session"]
+        pytester.makepyfile(
+            test_by_ini=self.TEST.format(marks="@pytest.mark.asyncio"),
+            **{f"test_{scope}": self.TEST.format(marks=mark.format(scope)) for scope in scopes},
+        )
+        default = "asyncio_default_test_loop_scope=session"
+        run(pytester, *ASYNCIO, "-o", default).assert_outcomes(passed=len(scopes) + 1)
+
+    @pytest.mark.parametrize("fixture", ["breakglass_store", "breakglass_dynamodb"])
+    def test_that_is_not_of_asyncio(self, pytester: pytest.Pytester, fixture: str) -> None:
+        """Under another backend of anyio the fixtures say what to do, before anything else."""
+        pytester.makepyfile(f"""
+import pytest
+
+@pytest.fixture
+def anyio_backend():
+    return "trio"
+
+@pytest.mark.anyio
+async def test_on_trio({fixture}): ...
+""")
+        result = pytester.runpytest(*ANYIO_ALONE)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(
+            ['aiobreakglass runs on asyncio, and not on trio: let * return "asyncio"']
+        )
+
+    def test_that_nobody_provides(self, pytester: pytest.Pytester) -> None:
+        """Without an async plugin the fixture says that it needs one."""
+        pytester.makepyfile("def test_without_a_loop(breakglass_dynamodb): ...")
+        result = pytester.runpytest(*ANYIO_ALONE)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["breakglass_dynamodb needs *: install pytest-asyncio, or *"])
+
+
+class TestThePlugin:
+    def test_that_nobody_uses(
+        self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A suite that asks for none of the fixtures does not pay for them."""
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        heavy = {"aiobotocore", "aiohttp", "asyncio", "botocore", "moto", "pydantic", "werkzeug"}
+        pytester.makepyfile(f"""
+import sys
+
+def test_what_is_imported():
+    assert "aiobreakglass.pytest_plugin" in sys.modules
+    assert {heavy!r} & {{*sys.modules}} == set()
+""")
+        run(pytester, "-p", "aiobreakglass.pytest_plugin").assert_outcomes(passed=1)
+
+    def test_without_moto(self, pytester: pytest.Pytester) -> None:
+        """Where moto is missing, the error says how to get it."""
+        pytester.makeconftest("import sys; sys.modules['moto'] = None")
+        pytester.makepyfile("def test_on_dynamodb(breakglass_dynamodb): ...")
+        result = run(pytester, *ASYNCIO)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["E *needs moto: pip install 'aiobreakglass[[]testing]'"])
+
+    def test_that_is_asked_for_its_fixtures(self, pytester: pytest.Pytester) -> None:
+        """`pytest --fixtures` lists the four that are public, each with what it is."""
+        lines = pytester.runpytest("--fixtures", *ANYIO_ALONE).stdout.lines
+        documented = {
+            line.split()[0]: following.strip()
+            for line, following in pairwise(lines)
+            if line.startswith("breakglass_")
+        }
+        assert documented == {
+            "breakglass_clock": "Return the clock of the test's stores, which moves only when "
+            "told to.",
+            "breakglass_store": "Return an empty `InMemoryStore` that takes its time from "
+            "`breakglass_clock`.",
+            "breakglass_dynamodb": "Return an `AsyncDynamoDBStore` on an empty table of moto, "
+            "with `breakglass_clock`.",
+            "breakglass_dynamodb_endpoint": "Return the endpoint URL of the DynamoDB below "
+            "`breakglass_dynamodb`, one per process.",
+        }
+
+
+def test_the_fixtures_in_this_very_run(
+    breakglass_store: object, breakglass_clock: FakeClock
+) -> None:
+    """The plugin is found where the package is installed, without being asked for."""
+    assert breakglass_store is not None
+    assert breakglass_clock() == FakeClock.START
