@@ -22,7 +22,9 @@ async def shielded(work: Coroutine[Any, Any, _Result]) -> _Result:
     # A cancelled caller is not there to retrieve the exception, and nobody else would.
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     try:
-        return await asyncio.shield(task)
+        # Unlike `asyncio.shield`, it reports no failure of the work to the loop behind our back.
+        await asyncio.wait({task})
+        return task.result()
     except asyncio.CancelledError:
         await asyncio.wait({task}, timeout=CANCELLATION_GRACE.total_seconds())
         raise

@@ -50,6 +50,7 @@ class Calls:
         self._operation_timeout = operation_timeout.total_seconds()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._abandoned = False
         self._running = 0
         self._idle = asyncio.Event()
         _watch(client)
@@ -77,7 +78,12 @@ class Calls:
         """Refuse new operations, and wait until those under way have ended."""
         self._closed = True
         if self._running:
-            await self._idle.wait()
+            try:
+                await self._idle.wait()
+            except asyncio.CancelledError:
+                # The client goes now: what is under way need not try again without it.
+                self._abandoned = True
+                raise
 
     async def read(
         self, operation: Operation, method: str, request: requests.Request
@@ -148,7 +154,7 @@ class Calls:
         """Pause before the next attempt; False where there is none."""
         transient = outcomes.is_transient(error, transmission)
         transmission.broke_down(error)
-        if not transient:
+        if not transient or self._abandoned:
             return False
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
         pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))  # noqa: S311 - spreads load, guards nothing

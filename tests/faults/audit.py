@@ -1,0 +1,55 @@
+"""What must hold of a whole table whenever nothing is under way, whatever has happened to it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from aiobreakglass import CorruptItemError
+from aiobreakglass._dynamodb.codec import Item, decode_event, is_tombstone
+from aiobreakglass._dynamodb.layout import TableLayout
+
+
+def audit(rows: list[Item], layout: TableLayout | None = None) -> list[str]:
+    """Return all that is wrong with a table's rows: nothing, where the invariant holds.
+
+    At most one event of a pair is active, its guard points to it, and every guard points to the
+    active event of its pair. Each row is an event, a guard or a tombstone, and nothing more.
+    """
+    layout = TableLayout() if layout is None else layout
+    violations: list[str] = []
+    guards: dict[str, str] = {}
+    holders: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        key = str(row[layout.partition_key].get("S"))
+        if key.startswith(layout.guard_prefix):
+            if set(row) == {layout.partition_key, "event_id"}:
+                guards[key] = str(row["event_id"].get("S"))
+            else:
+                violations.append(f"guard {key!r} has the attributes {sorted(row)}")
+        elif not key.startswith(layout.event_prefix):
+            violations.append(f"row {key!r} has nobody's key")
+        elif is_tombstone(row):
+            if not set(row) <= {layout.partition_key, layout.ttl_attribute, "deleted_at"}:
+                violations.append(f"tombstone {key!r} has the attributes {sorted(row)}")
+        else:
+            try:
+                event = decode_event(row, layout)
+            except CorruptItemError as error:
+                violations.append(str(error))
+                continue
+            if not event.status.is_terminal:
+                holders[layout.guard_key(event.invoker, event.profile)].append(event.id)
+    for key, event_ids in holders.items():
+        if len(event_ids) > 1:
+            violations.append(f"stacked behind {key!r}: {sorted(event_ids)}")
+        violations += [
+            f"{event_id} is active, and the guard {key!r} points to {guards.get(key)}"
+            for event_id in event_ids
+            if guards.get(key) != event_id
+        ]
+    violations += [
+        f"guard {key!r} points to {event_id}, which is not the active event of its pair"
+        for key, event_id in guards.items()
+        if event_id not in holders[key]
+    ]
+    return violations

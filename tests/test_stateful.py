@@ -1,0 +1,514 @@
+"""Two stores and a model of the contract, taken through the same life side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from aiobotocore.session import get_session
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from aiobreakglass import (
+    DEFAULT_QUERY_LIMIT,
+    MAX_DURATION,
+    ActiveEventExistsError,
+    AsyncDynamoDBStore,
+    BreakGlassError,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    BreakGlassStore,
+    ConcurrentModificationError,
+    EventExistsError,
+    EventNotFoundError,
+    EventPage,
+    ImmutableFieldError,
+    InMemoryStore,
+    InvalidStateTransitionError,
+    create_table,
+)
+from aiobreakglass._dynamodb.codec import decode_event
+from aiobreakglass._store import ListMethod
+from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.rows import LAYOUT, Rows
+from tests.faults.audit import audit
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+REGION = "eu-central-1"
+MICROSECOND = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+ACTIVE, CLOSED, EXPIRED = BreakGlassStatus
+
+_Result = TypeVar("_Result")
+
+
+class Model:
+    """The contract's prose over a plain dict: slow, obvious, and with none of the stores' code."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.events: dict[str, BreakGlassEvent] = {}
+        self.deleted: set[str] = set()
+
+    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        now = self.clock()
+        if event.status is ACTIVE:
+            if event.expires_at <= now:
+                raise ValueError("expires_at")
+            for field in ("created_at", "updated_at"):
+                if getattr(event, field) - now > 5 * MINUTE:
+                    raise ValueError(field)
+        if event.id in self.events or event.id in self.deleted:
+            raise EventExistsError(event.id)
+        if event.status is ACTIVE:
+            for other in list(self.events.values()):
+                if self.is_in_the_way(other, event.invoker, event.profile):
+                    raise ActiveEventExistsError(other)
+                if other.status is ACTIVE and pair_of(other) == pair_of(event):
+                    self.mark_expired(other)
+        self.events[event.id] = event
+        return event
+
+    async def get(self, event_id: str) -> BreakGlassEvent:
+        if event_id not in self.events:
+            raise EventNotFoundError(event_id)
+        return self.events[event_id]
+
+    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        if event.expires_at - event.created_at > MAX_DURATION:
+            raise ValueError("expires_at")
+        stored = await self.get(event.id)
+        has_lapsed = stored.expires_at <= self.clock()
+        if stored.status is not ACTIVE:
+            raise InvalidStateTransitionError(event.id, stored.status, event.status)
+        if event.updated_at != stored.updated_at:
+            raise ConcurrentModificationError(event.id, stored)
+        if event.status is EXPIRED and not has_lapsed:
+            raise InvalidStateTransitionError(event.id, ACTIVE, EXPIRED)
+        if event.status is not EXPIRED and has_lapsed:
+            self.mark_expired(stored)
+            raise InvalidStateTransitionError(event.id, EXPIRED, event.status)
+        may_change = {"status", "closed_by", "closed_reason"}
+        may_change |= {"request_id", "mfa_verified", "mfa_method", "mfa_challenge_id"}
+        if event.status is ACTIVE:
+            may_change.add("expires_at")
+        for field in BreakGlassEvent.model_fields.keys() - may_change:
+            if getattr(event, field) != getattr(stored, field):
+                raise ImmutableFieldError(event.id, field)
+        return self.put_next(stored, event)
+
+    async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
+        stored = await self.get(event_id)
+        if stored.status is not ACTIVE:
+            raise InvalidStateTransitionError(event_id, stored.status, CLOSED)
+        if stored.expires_at <= self.clock():
+            self.mark_expired(stored)
+            raise InvalidStateTransitionError(event_id, EXPIRED, CLOSED)
+        ending = {"status": CLOSED, "closed_by": closed_by, "closed_reason": closed_reason}
+        return self.put_next(stored, stored.model_copy(update=ending))
+
+    async def delete(self, event_id: str) -> None:
+        if self.events.pop(event_id, None) is not None:
+            self.deleted.add(event_id)
+
+    async def find_active_by_invoker_and_profile(
+        self, invoker: str, profile: str
+    ) -> BreakGlassEvent | None:
+        holders = [
+            event for event in self.events.values() if self.is_in_the_way(event, invoker, profile)
+        ]
+        return holders[0] if holders else None
+
+    def created_within(
+        self, field: str, value: str, since: datetime | None = None, until: datetime | None = None
+    ) -> list[BreakGlassEvent]:
+        return [
+            event
+            for event in self.events.values()
+            if getattr(event, field) == value
+            and (since is None or event.created_at >= since)
+            and (until is None or event.created_at < until)
+        ]
+
+    def is_in_the_way(self, event: BreakGlassEvent, invoker: str, profile: str) -> bool:
+        grants = event.status is ACTIVE and event.expires_at > self.clock()
+        return grants and pair_of(event) == (invoker, profile)
+
+    def mark_expired(self, event: BreakGlassEvent) -> None:
+        self.put_next(event, event.model_copy(update={"status": EXPIRED}))
+
+    def put_next(self, stored: BreakGlassEvent, event: BreakGlassEvent) -> BreakGlassEvent:
+        version = max(self.clock(), stored.updated_at + MICROSECOND)
+        self.events[event.id] = event.model_copy(update={"updated_at": version})
+        return self.events[event.id]
+
+
+def pair_of(event: BreakGlassEvent) -> tuple[str, str]:
+    return event.invoker, event.profile
+
+
+async def outcome(call: Awaitable[_Result]) -> _Result | Exception:
+    try:
+        return await call
+    except (BreakGlassError, ValueError) as error:
+        return error
+
+
+def told(error: BreakGlassError) -> dict[str, Any]:
+    """Return all that an error says but for its words."""
+    return {name: value for name, value in vars(error).items() if name != "reason"}
+
+
+def assert_as_expected(actual: object, expected: object) -> None:
+    if isinstance(expected, BreakGlassError):
+        assert isinstance(actual, BreakGlassError), f"{actual!r} instead of {expected!r}"
+        assert (type(actual), told(actual)) == (type(expected), told(expected))
+    elif isinstance(expected, ValueError):
+        assert isinstance(actual, ValueError), f"{actual!r} instead of {expected!r}"
+        assert str(expected) in str(actual)
+    else:
+        assert actual == expected
+
+
+# Few, so that they meet; two of them are the same text once a # is put between.
+PAIRS = [("alice", "prod"), ("alice", "staging"), ("bob", "prod"), ("a#b", "c"), ("a", "b#c")]
+
+pairs = st.sampled_from(PAIRS[:1]) | st.sampled_from(PAIRS)
+# Real clocks are set back, too.
+steps = st.sampled_from([MICROSECOND, MINUTE, HOUR, 9 * HOUR, -MICROSECOND, -HOUR, -9 * HOUR])
+durations = st.sampled_from([MICROSECOND, MINUTE, HOUR, MAX_DURATION])
+# When an event was created, seen from the store's present.
+leads = st.sampled_from(
+    [timedelta(0)] * 4
+    + [-MICROSECOND, -HOUR / 2, -HOUR, -9 * HOUR, 5 * MINUTE, 5 * MINUTE + MICROSECOND]
+)
+endings = st.sampled_from([CLOSED, EXPIRED])
+statuses = st.sampled_from(BreakGlassStatus)
+amendments = st.sampled_from(
+    [
+        {},
+        {"request_id": "c0ffee"},
+        {"request_id": None},
+        {"mfa_verified": True, "mfa_method": "totp", "mfa_challenge_id": "challenge/7"},
+        {"mfa_verified": False, "mfa_method": None, "mfa_challenge_id": None},
+    ]
+)
+# What nobody may change of an event, and an event that never was.
+FORGERIES: list[dict[str, Any]] = [
+    {"invoker": "mallory"},
+    {"profile": "elsewhere"},
+    {"reason_code": "other"},
+    {"justification": "Something else altogether has happened"},
+    {"duration": 3 * HOUR},
+    {"id": "f" * 16},
+]
+edges = st.sampled_from([timedelta(0), -MICROSECOND, MICROSECOND])
+limits = st.sampled_from([1, 2, 3, None])
+
+
+class Life(RuleBasedStateMachine):
+    """Every rule does one thing to the model and to both stores, and compares what comes of it."""
+
+    runner: asyncio.Runner
+    client: DynamoDBClient
+
+    copies: Bundle[BreakGlassEvent] = Bundle("copies")
+    """Events as they were read some time: the newest of their versions, or a stale one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.model = Model(self.clock)
+        self.table_name = f"breakglass-{uuid4().hex}"
+        self.runner.run(create_table(self.client, self.table_name))
+        self.rows = Rows(self.client, self.table_name)
+        self.memory = InMemoryStore(clock=self.clock)
+        self.stores: list[BreakGlassStore] = [
+            self.memory,
+            AsyncDynamoDBStore(self.client, self.table_name, clock=self.clock),
+        ]
+        self.ids = 0
+
+    def teardown(self) -> None:
+        self.runner.run(self.client.delete_table(TableName=self.table_name))
+
+    # Opening
+
+    @rule(target=copies, pair=pairs, lead=leads, duration=durations)
+    def open(self, pair: tuple[str, str], lead: timedelta, duration: timedelta) -> Any:
+        event = self.new_event(pair, created_at=self.clock() + lead, duration=duration)
+        return self.agree(lambda store: store.create(event)) or multiple()
+
+    @rule(target=copies, pair=pairs)
+    def open_for_an_hour(self, pair: tuple[str, str]) -> Any:
+        event = self.new_event(pair, created_at=self.clock())
+        return self.agree(lambda store: store.create(event)) or multiple()
+
+    @rule(target=copies, copy=copies, edge=edges)
+    def open_as_another_expires(self, copy: BreakGlassEvent, edge: timedelta) -> Any:
+        self.clock.set(copy.expires_at + edge)
+        return self.open_for_an_hour(pair_of(copy))
+
+    @rule(target=copies, pair=pairs, lead=leads)
+    def open_with_a_version_of_its_own(self, pair: tuple[str, str], lead: timedelta) -> Any:
+        event = self.new_event(
+            pair, created_at=self.clock() - HOUR / 2, updated_at=self.clock() + abs(lead)
+        )
+        return self.agree(lambda store: store.create(event)) or multiple()
+
+    @rule(target=copies, pair=pairs, lead=leads, status=endings)
+    def import_an_old_one(
+        self, pair: tuple[str, str], lead: timedelta, status: BreakGlassStatus
+    ) -> Any:
+        event = self.new_event(pair, created_at=self.clock() + lead, status=status)
+        return self.agree(lambda store: store.create(event)) or multiple()
+
+    @rule(copy=copies, pair=pairs, status=statuses)
+    def open_under_a_taken_id(
+        self, copy: BreakGlassEvent, pair: tuple[str, str], status: BreakGlassStatus
+    ) -> None:
+        event = self.new_event(pair, id=copy.id, created_at=self.clock(), status=status)
+        self.agree(lambda store: store.create(event))
+
+    # Changing
+
+    @rule(target=copies, copy=copies, changes=amendments)
+    def amend(self, copy: BreakGlassEvent, changes: dict[str, Any]) -> Any:
+        return self.update(copy, **changes)
+
+    @rule(target=copies, copy=copies, lifetime=durations | st.just(MAX_DURATION + MICROSECOND))
+    def move_expiry(self, copy: BreakGlassEvent, lifetime: timedelta) -> Any:
+        return self.update(copy, expires_at=copy.created_at + lifetime)
+
+    @rule(pair=pairs, copy=copies)
+    def rewrite(self, pair: tuple[str, str], copy: BreakGlassEvent) -> None:
+        # Of what is active evidence is compared; of the rest it is not even looked at.
+        holder = self.run(self.model.find_active_by_invoker_and_profile(*pair))
+        copy = holder or copy
+        for changes in FORGERIES:
+            self.update(copy, **changes)
+        self.update(copy, created_at=copy.created_at - MICROSECOND)
+
+    @rule(target=copies, copy=copies, status=statuses, rewritten=st.booleans())
+    def end_or_reopen(
+        self, copy: BreakGlassEvent, status: BreakGlassStatus, rewritten: bool
+    ) -> Any:
+        changes: dict[str, Any] = {"status": status, "closed_by": None, "closed_reason": None}
+        if status is CLOSED:
+            changes |= {"closed_by": "bob", "closed_reason": "Over"}
+        if rewritten:
+            changes["expires_at"] = copy.expires_at - (copy.expires_at - copy.created_at) / 2
+        return self.update(copy, **changes)
+
+    @rule(target=copies, copy=copies)
+    def close(self, copy: BreakGlassEvent) -> Any:
+        closed = self.agree(
+            lambda store: store.close(copy.id, closed_by="bob", closed_reason="Over")
+        )
+        return closed or multiple()
+
+    @rule(copy=copies)
+    def delete(self, copy: BreakGlassEvent) -> None:
+        self.agree(lambda store: store.delete(copy.id))
+
+    # Time
+
+    @rule(step=steps)
+    def let_time_pass(self, step: timedelta) -> None:
+        self.clock.advance(step)
+
+    @rule(copy=copies, edge=edges)
+    def wait_for_expiry(self, copy: BreakGlassEvent, edge: timedelta) -> None:
+        self.clock.set(copy.expires_at + edge)
+
+    # Asking
+
+    @rule(target=copies, copy=copies)
+    def get(self, copy: BreakGlassEvent) -> Any:
+        return self.agree(lambda store: store.get(copy.id)) or multiple()
+
+    @rule(pair=pairs)
+    def find_active(self, pair: tuple[str, str]) -> None:
+        self.agree(lambda store: store.find_active_by_invoker_and_profile(*pair))
+
+    @rule(
+        pair=pairs,
+        status=statuses,
+        limit=limits,
+        since=copies,
+        until=st.none() | copies,
+        edge=edges,
+    )
+    def ask_for_history(
+        self,
+        pair: tuple[str, str],
+        status: BreakGlassStatus,
+        limit: int | None,
+        since: BreakGlassEvent,
+        until: BreakGlassEvent | None,
+        edge: timedelta,
+    ) -> None:
+        begin = since.created_at + edge
+        end = None if until is None else until.created_at
+        for store in self.stores:
+            self.assert_history(store, (*pair, status), limit)
+            self.assert_history(store, (*pair, status), limit, begin, end)
+            counts = (
+                self.run(store.count_by_invoker_since(pair[0], begin)),
+                self.run(store.count_by_profile_since(pair[1], begin)),
+            )
+            assert counts == (
+                len(self.model.created_within("invoker", pair[0], begin)),
+                len(self.model.created_within("profile", pair[1], begin)),
+            )
+
+    @rule(pair=pairs)
+    def get_last(self, pair: tuple[str, str]) -> None:
+        of_pair = [event for event in self.model.events.values() if pair_of(event) == pair]
+        newest = max((event.created_at for event in of_pair), default=None)
+        candidates = [event for event in of_pair if event.created_at == newest]
+        for store in self.stores:
+            last = self.run(store.get_last_by_invoker_and_profile(*pair))
+            assert last in candidates if candidates else last is None
+
+    # What holds at any time
+
+    @invariant()
+    def all_is_as_the_model_has_it(self) -> None:
+        """Each store has the model's events, in their last versions, and nothing else."""
+        for event_id in self.model.events.keys() | self.model.deleted:
+            expected = self.run(outcome(self.model.get(event_id)))
+            assert_as_expected(self.run(outcome(self.memory.get(event_id))), expected)
+        for pair in PAIRS:
+            holder = self.run(self.model.find_active_by_invoker_and_profile(*pair))
+            found = self.run(self.memory.find_active_by_invoker_and_profile(*pair))
+            assert found == holder
+        rows = self.run(self.rows.all())
+        events = [decode_event(row, LAYOUT) for row in rows if "status" in row]
+        assert {event.id: event for event in events} == self.model.events
+        assert {row["pk"]["S"] for row in rows if "deleted_at" in row} == {
+            LAYOUT.event_key(event_id) for event_id in self.model.deleted
+        }
+        assert audit(rows) == []
+
+    # What the rules are made of
+
+    def assert_history(
+        self,
+        store: BreakGlassStore,
+        values: tuple[str, str, BreakGlassStatus],
+        limit: int | None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        lists: dict[str, ListMethod[Any]] = {
+            "invoker": store.list_by_invoker,
+            "profile": store.list_by_profile,
+            "status": store.list_by_status,
+        }
+        for (field, list_method), value in zip(lists.items(), values, strict=True):
+            pages = self.run(all_pages(list_method, value, limit, since, until))
+            expected = self.model.created_within(field, value, since, until)
+            assert_pages_of(pages, expected, limit)
+
+    def new_event(self, pair: tuple[str, str], **fields: Any) -> BreakGlassEvent:
+        self.ids += 1
+        invoker, profile = pair
+        return make_event(
+            **{"id": f"{self.ids:016x}", "invoker": invoker, "profile": profile, **fields}
+        )
+
+    def update(self, copy: BreakGlassEvent, **changes: Any) -> Any:
+        event = copy.model_copy(update=changes)
+        return self.agree(lambda store: store.update(event)) or multiple()
+
+    def agree(
+        self, call: Callable[[Model | BreakGlassStore], Awaitable[BreakGlassEvent | None]]
+    ) -> BreakGlassEvent | None:
+        """Make a call of the model and of each store, and return what it returned."""
+        expected = self.run(outcome(call(self.model)))
+        in_memory, in_table = (self.run(outcome(call(store))) for store in self.stores)
+        assert_as_expected(in_memory, expected)
+        assert_as_expected(in_table, expected)
+        if isinstance(expected, Exception):
+            assert (type(in_memory), str(in_memory)) == (type(in_table), str(in_table))
+            return None
+        return expected
+
+    def run(self, call: Awaitable[_Result]) -> _Result:
+        return self.runner.run(awaited(call))
+
+
+async def awaited(call: Awaitable[_Result]) -> _Result:
+    return await call
+
+
+async def all_pages(
+    list_method: ListMethod[Any],
+    key: str,
+    limit: int | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[EventPage]:
+    pages = [await list_method(key, limit, since=since, until=until)]
+    while (cursor := pages[-1].next_cursor) is not None:
+        pages.append(await list_method(key, limit, since=since, until=until, cursor=cursor))
+    return pages
+
+
+def assert_pages_of(
+    pages: list[EventPage], expected: list[BreakGlassEvent], limit: int | None
+) -> None:
+    listed = [event for page in pages for event in page]
+    assert {event.id: event for event in listed} == {event.id: event for event in expected}
+    # The order among events of the same instant is nobody's promise.
+    newest_first = sorted((event.created_at for event in expected), reverse=True)
+    assert [event.created_at for event in listed] == newest_first
+    size = DEFAULT_QUERY_LIMIT if limit is None else limit
+    assert all(len(page) == size for page in pages[:-1])
+    assert pages[-1] or len(pages) == 1
+
+
+def test_the_same_life_in_the_model_in_memory_and_on_dynamodb(
+    dynamodb_local_endpoint: str,
+) -> None:
+    """Whatever is done in whatever order, both stores do as the contract's prose says."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        client = runner.run(
+            stack.enter_async_context(
+                get_session().create_client(
+                    "dynamodb", region_name=REGION, endpoint_url=dynamodb_local_endpoint
+                )
+            )
+        )
+        machine = type("LifeThere", (Life,), {"runner": runner, "client": client})
+        try:
+            run_state_machine_as_test(
+                machine,
+                settings=settings(
+                    max_examples=30,
+                    stateful_step_count=25,
+                    deadline=None,
+                    # An emulator on a busy machine is slow, and how slow says nothing here.
+                    suppress_health_check=[HealthCheck.too_slow],
+                ),
+            )
+        finally:
+            runner.run(stack.aclose())
