@@ -30,6 +30,20 @@ class Exchange:
     backend: str
     forwarded: bool = False
     """Whether the backend got it."""
+    late: set[asyncio.Task[web.Response]] = field(default_factory=set)
+    """What goes on whether or not the sender still waits; the proxy's own."""
+
+    async def forward_after(self, seconds: float) -> web.Response:
+        """Have the backend answer after a while, though the sender may be gone by then."""
+
+        async def held_up() -> web.Response:
+            await asyncio.sleep(seconds)
+            return await self.forward()
+
+        task = asyncio.create_task(held_up())
+        self.late.add(task)
+        task.add_done_callback(self.late.discard)
+        return await asyncio.shield(task)
 
     async def forward(self) -> web.Response:
         """Have the backend answer."""
@@ -94,6 +108,13 @@ async def wrong_checksum(exchange: Exchange) -> web.StreamResponse:
     return whole
 
 
+async def emptied(exchange: Exchange) -> web.StreamResponse:
+    """Answer 200 with an object that has lost its content, as its crc32 shows."""
+    await exchange.forward()
+    body = b"{}"
+    return web.Response(body=body, headers={"x-amz-crc32": str(zlib.crc32(body) ^ 1)})
+
+
 async def invalid_json(exchange: Exchange) -> web.StreamResponse:
     """Answer 200 with a body that is not JSON, its checksum right."""
     await exchange.forward()
@@ -105,8 +126,7 @@ def delay(seconds: float) -> Fault:
     """Hold the request up before the backend has it, whether or not its sender still waits."""
 
     async def delayed(exchange: Exchange) -> web.StreamResponse:
-        await asyncio.sleep(seconds)
-        return await exchange.forward()
+        return await exchange.forward_after(seconds)
 
     return delayed
 
@@ -154,7 +174,14 @@ class FaultProxy:
     """Every request that has come, in order."""
     plan: Callable[[Exchange], Fault] = lambda exchange: none
     """What to do with each request."""
+    late: set[asyncio.Task[web.Response]] = field(default_factory=set)
+    """The requests that are delayed, until the backend has answered them."""
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def settle(self) -> None:
+        """Wait until every delayed request has come to the backend and been answered."""
+        while self.late:
+            await asyncio.gather(*self.late)
 
     def script(self, operation: str, *faults: Fault) -> None:
         """Do these to the next requests of an operation, one each, and nothing to the others."""
@@ -196,6 +223,7 @@ async def fault_proxy(backend: str) -> AsyncIterator[FaultProxy]:
                 },
                 session=session,
                 backend=backend,
+                late=proxy.late,
             )
             await proxy.note(exchange)
             try:
@@ -217,6 +245,9 @@ async def fault_proxy(backend: str) -> AsyncIterator[FaultProxy]:
             yield proxy
         finally:
             await runner.cleanup()
+            for task in proxy.late:
+                task.cancel()
+            await asyncio.gather(*proxy.late, return_exceptions=True)
 
 
 def _application(

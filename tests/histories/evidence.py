@@ -1,0 +1,91 @@
+"""What a table must hold after a history, and what nobody may have seen on the way."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from operator import attrgetter
+
+from aiobreakglass._dynamodb.codec import Item, decode_event, is_tombstone
+from aiobreakglass._dynamodb.layout import TableLayout
+from tests.faults.audit import audit
+from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
+
+LAYOUT = TableLayout()
+
+
+def final_versions(rows: list[Item]) -> dict[str, Version | None]:
+    """Return a table's events by id; None is a tombstone."""
+    prefix = LAYOUT.event_prefix
+    return {
+        row["pk"]["S"].removeprefix(prefix): (
+            None if is_tombstone(row) else Version.of(decode_event(row, LAYOUT))
+        )
+        for row in rows
+        if row["pk"]["S"].startswith(prefix)
+    }
+
+
+def inspect(calls: list[Call], rows: list[Item]) -> list[str]:
+    """Return what is wrong with a table after these calls; knows nothing of any order of them."""
+    final = final_versions(rows)
+    versions = _seen_versions(calls, final)
+    return [
+        *audit(rows),
+        *_losses(calls, final),
+        *_rewritings(versions),
+        *_denials(calls, versions),
+    ]
+
+
+def _losses(calls: list[Call], final: Mapping[str, Version | None]) -> Iterator[str]:
+    """Yield every acknowledged create whose event has gone though nobody deleted it."""
+    deleted = {
+        call.event_id for call in calls if call.kind == "delete" and call.answer != UNAVAILABLE
+    }
+    for call in calls:
+        if call.kind == "create" and call.answer == OK:
+            if call.event_id not in final:
+                yield f"{call.caller} created {call.event_id}, and nothing is left of it"
+            elif final[call.event_id] is None and call.event_id not in deleted:
+                yield f"{call.caller} created {call.event_id}, and nobody deleted it"
+
+
+def _seen_versions(
+    calls: list[Call], final: Mapping[str, Version | None]
+) -> dict[str, list[Version]]:
+    """Return every version of every event that anybody saw, in the order of `updated_at`."""
+    seen: defaultdict[str, set[Version]] = defaultdict(set)
+    for call in calls:
+        if call.seen_id is not None and call.seen is not None:
+            seen[call.seen_id].add(call.seen)
+    for event_id, version in final.items():
+        if version is not None:
+            seen[event_id].add(version)
+    return {
+        event_id: sorted(versions, key=attrgetter("updated_at"))
+        for event_id, versions in seen.items()
+    }
+
+
+def _rewritings(seen: Mapping[str, list[Version]]) -> Iterator[str]:
+    """Yield every event that changed under one version, after its end, or in its evidence."""
+    for event_id, versions in seen.items():
+        if len({version.evidence for version in versions}) > 1:
+            yield f"the evidence of {event_id} was rewritten"
+        for earlier, later in pairwise(versions):
+            if earlier.status != "active":
+                yield f"{event_id} had ended, and changed: {earlier} became {later}"
+            if earlier.updated_at == later.updated_at:
+                yield f"{event_id} has two versions of one updated_at: {earlier} and {later}"
+
+
+def _denials(calls: list[Call], seen: Mapping[str, list[Version]]) -> Iterator[str]:
+    """Yield every change that was said not to have happened, and has left its sign."""
+    for call in calls:
+        if call.asked is None or call.kind == "create" or call.answer in (OK, UNKNOWN):
+            continue
+        for version in seen.get(call.event_id, ()):
+            if call.caller in (version.request_id, version.closed_by):
+                yield f"{call.caller} was told {call.answer}, and {call.event_id} is {version}"

@@ -1,0 +1,116 @@
+"""What one store, alone in the world, answers to one call after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
+
+State = Mapping[str, Version | None]
+"""One pair's events by id; None is a deleted one."""
+
+
+class Answer(NamedTuple):
+    """What is due to a call, and the pair afterwards; the same object where nothing changes."""
+
+    answer: str
+    state: State
+    seen_id: str | None = None
+    seen: Version | None = None
+
+    def is_given_to(self, call: Call) -> bool:
+        """Tell whether this is what the call was answered."""
+        return (self.answer, self.seen_id, self.seen) == (call.answer, call.seen_id, call.seen)
+
+
+def answer_to(call: Call, state: State) -> Answer:
+    """Return what is due to a call.
+
+    A create in the place of a lapsed event is answered after that was marked expired, which is a
+    step of its own: see `marked`.
+    """
+    if call.kind == "find":
+        held = holder(state)
+        if held is None or held[1].expires_at <= call.now:
+            return Answer(OK, state)
+        return Answer(OK, state, *held)
+    if call.kind == "create":
+        return _answer_to_create(call, state)
+    stored = state.get(call.event_id)
+    if call.kind == "delete":
+        return Answer(OK, {**state, call.event_id: None} if stored else state)
+    if stored is None:
+        return Answer("EventNotFoundError", state)
+    if call.kind == "get":
+        return Answer(OK, state, call.event_id, stored)
+    return _answer_to_change(call, stored, state)
+
+
+def marked(call: Call, state: State) -> tuple[str, State] | None:
+    """Mark the lapsed event that is in a call's way, if one is: its id, and the pair afterwards.
+
+    Whether and when within the call this happens, is open: others may be faster.
+    """
+    held = holder(state)
+    if held is None or not _may_mark(call):
+        return None
+    event_id, version = held
+    if version.expires_at > call.now or (call.kind != "create" and event_id != call.event_id):
+        return None
+    expired = _moved_on(version._replace(status="expired"), version, call.now)
+    return event_id, {**state, event_id: expired}
+
+
+def holder(state: State) -> tuple[str, Version] | None:
+    """Return the pair's active event, lapsed or not."""
+    for event_id, version in state.items():
+        if version is not None and version.status == "active":
+            return event_id, version
+    return None
+
+
+def _may_mark(call: Call) -> bool:
+    if call.kind == "create":
+        return True
+    answers = (UNKNOWN, UNAVAILABLE, "InvalidStateTransitionError(expired)")
+    return call.kind in ("update", "close") and call.answer in answers
+
+
+def _answer_to_create(call: Call, state: State) -> Answer:
+    assert call.asked is not None
+    is_active = call.asked.status == "active"
+    if is_active and call.asked.expires_at <= call.now:
+        return Answer("ValueError", state)
+    if call.event_id in state:
+        return Answer("EventExistsError", state)
+    held = holder(state)
+    if held is None or not is_active:
+        created = {**state, call.event_id: call.asked}
+        return Answer(OK, created, call.event_id, call.asked)
+    if held[1].expires_at <= call.now:
+        return Answer("nothing, before the lapsed event is marked", state)
+    return Answer("ActiveEventExistsError", state, *held)
+
+
+def _answer_to_change(call: Call, stored: Version, state: State) -> Answer:
+    asked = call.asked
+    assert asked is not None
+    is_lapsed = stored.expires_at <= call.now
+    if stored.status != "active":
+        return Answer(f"InvalidStateTransitionError({stored.status})", state)
+    if call.kind == "update" and asked.updated_at != stored.updated_at:
+        return Answer("ConcurrentModificationError", state, call.event_id, stored)
+    if is_lapsed != (asked.status == "expired"):
+        current = "expired" if is_lapsed else "active"
+        return Answer(f"InvalidStateTransitionError({current})", state)
+    if call.kind == "close":
+        asked = stored._replace(
+            status="closed", closed_by=asked.closed_by, closed_reason=asked.closed_reason
+        )
+    changed = _moved_on(asked, stored, call.now)
+    return Answer(OK, {**state, call.event_id: changed}, call.event_id, changed)
+
+
+def _moved_on(changed: Version, before: Version, now: int) -> Version:
+    return changed._replace(updated_at=max(now, before.updated_at + 1))

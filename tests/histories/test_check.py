@@ -1,0 +1,267 @@
+"""The checker on histories of a few calls, some of which a single store could have answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.histories.check import check
+from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
+
+EXPIRY = 1000
+
+A = Version("active", updated_at=10, expires_at=EXPIRY, evidence="a")
+A_EXTENDED = A._replace(updated_at=20, expires_at=2 * EXPIRY, request_id="extension")
+A_CLOSED = A._replace(status="closed", updated_at=30, closed_by="bob", closed_reason="done")
+A_EXPIRED = A._replace(status="expired", updated_at=1001)
+B = Version("active", updated_at=40, expires_at=3 * EXPIRY, evidence="b")
+B_LATE = B._replace(updated_at=1001)
+
+
+def call(kind: str, begin: int, end: int, answer: str = OK, now: int = 50, **more: Any) -> Call:
+    returned = None if answer == UNKNOWN else end
+    return Call(
+        caller=f"{kind}@{begin}",
+        kind=kind,
+        pair="alice/prod",
+        invoked=begin,
+        returned=returned,
+        now=now,
+        answer=answer,
+        **more,
+    )
+
+
+def create(event_id: str, asked: Version, begin: int, end: int, **more: Any) -> Call:
+    """An acknowledged create, unless another answer is given."""
+    if "answer" not in more:
+        more |= {"seen_id": event_id, "seen": asked}
+    return call("create", begin, end, event_id=event_id, asked=asked, **more)
+
+
+def close(begin: int, end: int, answer: str = OK, now: int = 30) -> Call:
+    """A close of A by bob."""
+    seen = {"seen_id": "a", "seen": A_CLOSED} if answer == OK else {}
+    asked = Version("closed", 0, 0, "", None, "bob", "done")
+    return call("close", begin, end, answer, now, event_id="a", asked=asked, **seen)
+
+
+def extend(begin: int, end: int, answer: str = OK, **more: Any) -> Call:
+    """An update of A as it was created."""
+    asked = A_EXTENDED._replace(updated_at=A.updated_at)
+    seen = {"seen_id": "a", "seen": A_EXTENDED} if answer == OK else {}
+    return call("update", begin, end, answer, 20, event_id="a", asked=asked, **(seen | more))
+
+
+def delete(begin: int, end: int, answer: str = OK) -> Call:
+    return call("delete", begin, end, answer, event_id="a")
+
+
+def get(begin: int, end: int, seen: Version) -> Call:
+    return call("get", begin, end, event_id="a", seen_id="a", seen=seen)
+
+
+def find(begin: int, end: int, seen: Version | None, now: int = 50) -> Call:
+    seen_id = None if seen is None else seen.evidence
+    return call("find", begin, end, now=now, seen_id=seen_id, seen=seen)
+
+
+def refused(begin: int, end: int, holder: Version, now: int = 50) -> Call:
+    """A create of B that found somebody in its way."""
+    return create(
+        "b",
+        B,
+        begin,
+        end,
+        now=now,
+        answer="ActiveEventExistsError",
+        seen_id=holder.evidence,
+        seen=holder,
+    )
+
+
+CREATED = create("a", A, 0, 1)
+LOST_CREATE = create("a", A, 0, 1, answer=UNKNOWN)
+LAPSED = "InvalidStateTransitionError(expired)"
+
+Ending = dict[str, Version | None]
+
+POSSIBLE: dict[str, tuple[list[Call], Ending]] = {
+    "one after the other": (
+        [CREATED, find(2, 3, A), close(4, 5), find(6, 7, None)],
+        {"a": A_CLOSED},
+    ),
+    "a find that overlaps the create sees it": (
+        [create("a", A, 0, 10), find(2, 3, A)],
+        {"a": A},
+    ),
+    "a find that overlaps the create does not see it": (
+        [create("a", A, 0, 10), find(2, 3, None)],
+        {"a": A},
+    ),
+    "a find of what had lapsed by its clock": ([CREATED, find(2, 3, None, now=EXPIRY)], {"a": A}),
+    "clocks that disagree about a lapse": (
+        [CREATED, find(2, 3, None, now=EXPIRY), find(4, 5, A, now=EXPIRY - 1)],
+        {"a": A},
+    ),
+    "a create in the place of a lapsed event": (
+        [CREATED, create("b", B_LATE, 2, 3, now=1001)],
+        {"a": A_EXPIRED, "b": B_LATE},
+    ),
+    "a close of a lapsed event, which marks it": (
+        [CREATED, close(2, 3, LAPSED, now=1001), get(4, 5, A_EXPIRED)],
+        {"a": A_EXPIRED},
+    ),
+    "a close of a lapsed event that failed to mark it": (
+        [CREATED, close(2, 3, LAPSED, now=1001), get(4, 5, A)],
+        {"a": A},
+    ),
+    "a refusal by the holder": ([CREATED, refused(2, 3, A)], {"a": A}),
+    "two rivals, of whom one is refused": (
+        [create("a", A, 0, 10), refused(1, 9, A)],
+        {"a": A},
+    ),
+    "an update and a rival, whose version is old": (
+        [
+            CREATED,
+            extend(2, 9),
+            extend(3, 8, "ConcurrentModificationError", seen_id="a", seen=A_EXTENDED),
+        ],
+        {"a": A_EXTENDED},
+    ),
+    "a lost create that happened": ([LOST_CREATE, find(5, 6, A)], {"a": A}),
+    "a lost create that happened late": (
+        [LOST_CREATE, find(5, 6, None), find(7, 8, A)],
+        {"a": A},
+    ),
+    "a lost create that never happened": ([LOST_CREATE, find(5, 6, None)], {}),
+    "a lost create whose event was deleted": ([LOST_CREATE, delete(5, 6)], {"a": None}),
+    "a lost close that happened": (
+        [CREATED, close(2, 3, UNKNOWN), find(5, 6, None)],
+        {"a": A_CLOSED},
+    ),
+    "a lost close that never happened": ([CREATED, close(2, 3, UNKNOWN), find(5, 6, A)], {"a": A}),
+    "a lost update, replaced unseen": (
+        [
+            CREATED,
+            extend(2, 3, UNKNOWN),
+            extend(4, 5, "ConcurrentModificationError", seen_id="a", seen=A_EXTENDED),
+            delete(6, 7),
+        ],
+        {"a": None},
+    ),
+    "a lost delete that happened": (
+        [CREATED, delete(2, 3, UNKNOWN), find(4, 5, A), find(6, 7, None)],
+        {"a": None},
+    ),
+    "a create that failed for good": ([create("a", A, 0, 1, answer=UNAVAILABLE)], {}),
+    "a create that failed for good, after it had marked what had lapsed": (
+        [CREATED, create("b", B_LATE, 2, 3, now=1001, answer=UNAVAILABLE)],
+        {"a": A_EXPIRED},
+    ),
+}
+
+IMPOSSIBLE: dict[str, tuple[list[Call], Ending]] = {
+    "stacking": ([CREATED, create("b", B, 2, 3)], {"a": A, "b": B}),
+    "stacking by rivals": ([create("a", A, 0, 9), create("b", B, 1, 8)], {"a": A, "b": B}),
+    "a find that misses access": ([CREATED, find(2, 3, None)], {"a": A}),
+    "a find that still sees what was closed": (
+        [CREATED, close(2, 3), find(4, 5, A)],
+        {"a": A_CLOSED},
+    ),
+    "a find that sees an old version": ([CREATED, extend(2, 3), find(4, 5, A)], {"a": A_EXTENDED}),
+    "a find that goes back in time": (
+        [create("a", A, 0, 100), find(2, 3, A), find(4, 5, None)],
+        {"a": A},
+    ),
+    "a find that grants what has lapsed": ([CREATED, find(2, 3, A, now=EXPIRY)], {"a": A}),
+    "a find of what nobody created": ([find(2, 3, A)], {}),
+    "an acknowledged create that is lost": ([CREATED], {}),
+    "an acknowledged close that is lost": ([CREATED, close(2, 3)], {"a": A}),
+    "an acknowledged update that is lost": ([CREATED, extend(2, 3)], {"a": A}),
+    "an event that nobody closed": ([CREATED], {"a": A_CLOSED}),
+    "an event that expired before its time": (
+        [CREATED, create("b", B, 2, 3, now=EXPIRY - 1)],
+        {"a": A_EXPIRED, "b": B},
+    ),
+    "a refusal by what has lapsed": ([CREATED, refused(2, 3, A, now=EXPIRY)], {"a": A}),
+    "a refusal by what is closed": ([CREATED, close(2, 3), refused(4, 5, A)], {"a": A_CLOSED}),
+    "a refused create that is there": (
+        [CREATED, refused(2, 3, A), close(4, 5)],
+        {"a": A_CLOSED, "b": B},
+    ),
+    "a create that failed for good and is there": (
+        [create("a", A, 0, 1, answer=UNAVAILABLE)],
+        {"a": A},
+    ),
+    "a close that failed for good and has happened": (
+        [CREATED, close(2, 3, UNAVAILABLE)],
+        {"a": A_CLOSED},
+    ),
+    "a lost create that happens before it began": (
+        [find(0, 1, A), create("a", A, 2, 3, answer=UNKNOWN)],
+        {"a": A},
+    ),
+    "a lost close that is undone": (
+        [CREATED, close(2, 3, UNKNOWN), find(4, 5, None), find(6, 7, A)],
+        {"a": A_CLOSED},
+    ),
+    "a stale update that is accepted": (
+        [CREATED, extend(2, 3), extend(4, 5)],
+        {"a": A_EXTENDED},
+    ),
+    "an update after the end": ([CREATED, close(2, 3), extend(4, 5)], {"a": A_EXTENDED}),
+    "a lapsed event that is extended": (
+        [CREATED, close(2, 3, LAPSED, now=1001), get(4, 5, A_EXPIRED), extend(6, 7)],
+        {"a": A_EXTENDED},
+    ),
+    "a delete that deletes nothing": ([CREATED, delete(2, 3), find(4, 5, A)], {"a": A}),
+    "a deleted event that comes back": (
+        [CREATED, delete(2, 3), create("a", A, 4, 5)],
+        {"a": A},
+    ),
+    "an exception that is none of ours": (
+        [CREATED, close(2, 3, "ClientError")],
+        {"a": A},
+    ),
+}
+
+
+@pytest.mark.parametrize(("calls", "final"), POSSIBLE.values(), ids=POSSIBLE)
+def test_a_history_that_one_store_could_have_answered(calls: list[Call], final: Ending) -> None:
+    """An order is found."""
+    (verdict,) = check(calls, final)
+    assert verdict.problem == ""
+    assert not verdict.undecided
+
+
+@pytest.mark.parametrize(("calls", "final"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_a_history_that_no_store_could_have_answered(calls: list[Call], final: Ending) -> None:
+    """It is refused, with an excerpt for people to read."""
+    (verdict,) = check(calls, final)
+    assert verdict.problem.startswith("alice/prod: no order of the calls is possible")
+    assert not verdict.undecided
+
+
+def test_pairs_that_do_not_concern_each_other() -> None:
+    """Each pair is judged by itself: the fault of one is not the other's."""
+    elsewhere = Call(
+        caller="carol", kind="find", pair="carol/prod", invoked=2, returned=3, answer=OK
+    )
+    first, second = check([CREATED, find(2, 3, None), elsewhere], {"a": A})
+    assert first.problem
+    assert not second.problem
+
+
+def test_a_search_that_is_too_long() -> None:
+    """What cannot be decided within the limit is said to be undecided, not right or wrong."""
+    calls = [find(0, 100, None) for _ in range(20)]
+    (verdict,) = check(calls, {}, limit=10)
+    assert verdict.undecided
+
+
+def test_a_call_on_its_way_between_processes() -> None:
+    """What was written as JSON is read as the same."""
+    recorded = extend(2, 3)
+    assert Call.from_json(recorded.to_json()) == recorded

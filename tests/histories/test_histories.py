@@ -1,0 +1,35 @@
+"""Short runs of random histories on DynamoDB Local; `tests.histories.soak` makes the long ones.
+
+Never on moto, which ignores `ClientRequestToken`: with a lost response it brings back what was
+deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+import pytest
+
+from tests.histories.plan import History
+from tests.histories.run import Figures, ground, workers
+
+pytestmark = pytest.mark.histories
+
+# The last one is another in each run; to replay it, set HISTORY_SEED to what a failure prints.
+SEEDS = [1, 2, int(os.environ.get("HISTORY_SEED", secrets.randbits(32)))]
+
+
+@pytest.mark.parametrize("faults", [False, True], ids=["without faults", "with faults"])
+async def test_random_calls_of_two_processes(dynamodb_local_endpoint: str, faults: bool) -> None:
+    """All that was answered fits one order of the calls, and the table what was answered."""
+    figures = Figures()
+    async with ground(dynamodb_local_endpoint) as place, workers(2) as team:
+        for seed in SEEDS:
+            print(f"HISTORY_SEED={seed}")
+            await place.play(History(seed, faults=faults), team, figures)
+    assert figures.violations == []
+    assert figures.undecided == []
+    assert figures.histories == len(SEEDS)
+    assert figures.calls.total() == len(SEEDS) * 2 * 4 * 20
+    assert bool(figures.faults) is faults

@@ -1,0 +1,19 @@
+"""The checker and the auditor can fail: each mistake that was put into the store is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.histories.hunt import PATIENCE, caught_after
+from tests.histories.mutants import MUTANTS
+
+pytestmark = pytest.mark.histories
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+async def test_a_store_with_a_mistake(dynamodb_local_endpoint: str, mutant: str) -> None:
+    """A few histories are enough to find it."""
+    found = await caught_after(mutant, dynamodb_local_endpoint)
+    assert found is not None, f"{mutant} survived {PATIENCE} histories"
+    histories, finding = found
+    print(f"{mutant}: history {histories}: {finding}")
