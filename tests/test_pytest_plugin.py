@@ -70,6 +70,12 @@ ASYNCIO = (*BOTH, "-p", "no:anyio")
 ANYIO_ALONE = ("-p", "no:asyncio")
 
 
+@pytest.fixture(autouse=True)
+def settings_of_its_own(pytester: pytest.Pytester) -> None:
+    """Keep this project's settings out, wherever the temporary folder lies."""
+    pytester.makefile(".ini", pytest="[pytest]\n")
+
+
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     """Run pytest as a process of its own; any warning, as of something left open, is an error."""
     return pytester.runpytest_subprocess("-W", "error", *options)

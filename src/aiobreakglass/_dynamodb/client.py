@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import InvalidRegionError, NoRegionError
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+OPERATION_TIMEOUT: Final = timedelta(seconds=10)
+"""How long one call may take as a whole, where nothing else is asked for."""
+
 
 @asynccontextmanager
 async def open_client(
@@ -22,8 +27,9 @@ async def open_client(
     endpoint_url: str | None,
     session: AioSession | None,
     config: AioConfig | None,
+    time_limit: timedelta = OPERATION_TIMEOUT,
 ) -> AsyncIterator[DynamoDBClient]:
-    """Open a client, and close it at the end."""
+    """Open a client, and close it at the end; the look-up of credentials is bounded."""
     # Imported here, because it costs several times what all the rest of the package does.
     from aiobotocore.config import AioConfig
     from aiobotocore.session import get_session
@@ -40,10 +46,19 @@ async def open_client(
     if config is not None and retries:
         # Merged by botocore they would replace the mode as well.
         config = config.merge(AioConfig(retries={"mode": "standard", **retries}))
+    session = session or get_session()
+    try:
+        # Remembered by the session; apart, because providers raise anything, and may hang.
+        async with asyncio.timeout(time_limit.total_seconds()):
+            await session.get_credentials()
+    except Exception as error:
+        raise StoreUnavailableError(
+            f"credentials could not be looked up: {type(error).__name__}"
+        ) from error
     async with AsyncExitStack() as stack:
         try:
             client = await stack.enter_async_context(
-                (session or get_session()).create_client(
+                session.create_client(
                     "dynamodb",
                     region_name=region_name,
                     endpoint_url=endpoint_url,
@@ -62,7 +77,6 @@ async def open_client(
                 "endpoint_url must be a valid URL, as http://127.0.0.1:8000"
             ) from error
         except Exception as error:
-            # A chain of credentials is looked up here, and its providers raise anything.
             raise StoreUnavailableError(
                 f"no client could be made: {type(error).__name__}"
             ) from error

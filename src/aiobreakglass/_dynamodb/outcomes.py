@@ -53,6 +53,18 @@ _TRANSIENT_CODES: Final = frozenset(
 )
 
 
+# What providers of credentials ask of other services: STS and SSO.
+_OF_CREDENTIALS: Final = frozenset(
+    {
+        "AssumeRole",
+        "AssumeRoleWithSAML",
+        "AssumeRoleWithWebIdentity",
+        "CreateToken",
+        "GetRoleCredentials",
+        "GetSessionToken",
+    }
+)
+
 _DISCREET_ERRORS: Final = (
     ChecksumError,
     ConnectTimeoutError,
@@ -150,6 +162,10 @@ def translate(
     """Return our exception for a call that failed for good."""
     if isinstance(error, ClientError):
         code, message = _code(error), _message(error)
+        if error.operation_name in _OF_CREDENTIALS:
+            return StoreUnavailableError(
+                f"the request could not be made: {error.operation_name}: {code}", outcome_unknown
+            )
         # Our requests are well-formed; where DynamoDB finds one invalid, the table is another's.
         if code in ("ResourceNotFoundException", "ValidationException") and not outcome_unknown:
             return TableError(

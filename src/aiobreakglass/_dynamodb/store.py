@@ -12,7 +12,7 @@ from aiobreakglass import _arguments as arguments
 from aiobreakglass._cursor import check_cursor_key
 from aiobreakglass._dynamodb import codec, outcomes, requests
 from aiobreakglass._dynamodb.calls import Calls, Operation
-from aiobreakglass._dynamodb.client import open_client
+from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, open_client
 from aiobreakglass._dynamodb.codec import Item, decode_event, encode_event
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
 from aiobreakglass._dynamodb.queries import Queries
@@ -64,7 +64,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
         retention: timedelta | None = timedelta(days=365),
         clock: Callable[[], datetime] = utc_now,
         cursor_key: bytes | None = None,
-        operation_timeout: timedelta = timedelta(seconds=10),
+        operation_timeout: timedelta = OPERATION_TIMEOUT,
     ) -> None:
         self._layout = TableLayout() if layout is None else check_layout(layout)
         self._table = Table(check_table_name(table_name, or_arn=True), self._layout)
@@ -72,9 +72,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
             arguments.check_interval("retention", retention, at_least=timedelta(0))
         self._retention = retention
         self._clock = clock
-        arguments.check_interval(
-            "operation_timeout", operation_timeout, at_least=timedelta(milliseconds=1)
-        )
+        _check_operation_timeout(operation_timeout)
         self._calls = Calls(client, table_name, operation_timeout)
         self._queries = Queries(self._calls, self._table, check_cursor_key(cursor_key))
 
@@ -99,7 +97,9 @@ class AsyncDynamoDBStore(BreakGlassStore):
         calls under way, which `operation_timeout` bounds.
         """
         check_table_name(table_name, or_arn=True)
-        async with open_client(region_name, endpoint_url, session, config) as client:
+        timeout = store_options.get("operation_timeout", OPERATION_TIMEOUT)
+        _check_operation_timeout(timeout)
+        async with open_client(region_name, endpoint_url, session, config, timeout) as client:
             store = cls(client, table_name, **store_options)
             try:
                 yield store
@@ -321,10 +321,11 @@ class AsyncDynamoDBStore(BreakGlassStore):
         return item
 
     def _guarded_event_id(self, guard: Item) -> str:
-        event_id = guard.get("event_id", {}).get("S")
-        if not isinstance(event_id, str):
-            raise CorruptItemError(codec.row_key(guard, self._layout), "event_id is missing")
-        return event_id
+        event_id: Any = guard.get("event_id", {}).get("S")
+        try:
+            return arguments.check_event_id(event_id)
+        except (TypeError, ValueError) as error:
+            raise CorruptItemError(codec.row_key(guard, self._layout), str(error)) from error
 
     def _encode(self, event: BreakGlassEvent, stored: Item | None = None) -> Item:
         item = encode_event(event, self._layout, write_id=token_hex(16), retention=self._retention)
@@ -336,6 +337,10 @@ class AsyncDynamoDBStore(BreakGlassStore):
 
     def _now(self) -> datetime:
         return arguments.check_instant("clock()", self._clock())
+
+
+def _check_operation_timeout(timeout: timedelta) -> None:
+    arguments.check_interval("operation_timeout", timeout, at_least=timedelta(milliseconds=1))
 
 
 def _unless_unknown(operation: Operation, refusal: BreakGlassError) -> BreakGlassError:

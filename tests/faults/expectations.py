@@ -1,0 +1,135 @@
+"""What the caller sees of each fault: the table that the tests try and the docs show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.faults import proxy
+from tests.faults.proxy import Fault
+
+READ_TIMEOUT = 1.0
+"""How long, in seconds, an attempt waits for its answer where a fault hangs."""
+
+
+class Seen(StrEnum):
+    """How a call ends."""
+
+    RIGHT = "the right result"
+    REFUSED = "`StoreUnavailableError`"
+    UNKNOWN = "`StoreUnavailableError`, `outcome_unknown`"
+
+
+RIGHT, REFUSED, UNKNOWN = Seen
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A fault, and how calls end where it befalls their reads and where it befalls their writes.
+
+    Once: what is in the script happens, one request after the other, and then nothing more.
+    For good: the last of the script goes on for as long as the store tries.
+    """
+
+    script: tuple[Fault, ...]
+    read_once: Seen
+    read_for_good: Seen
+    write_once: Seen
+    write_for_good: Seen
+    said: str = ""
+    """What the error names."""
+    hangs: bool = False
+    """Whether it lasts until the sender waits no longer."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the script's last answer is one that patience does not mend."""
+        return self.read_once is not RIGHT
+
+
+def lost(fault: Fault, *, hangs: bool = False) -> Expectation:
+    """Expect of attempts without a proper answer that they may have been carried out."""
+    return Expectation((fault,), RIGHT, REFUSED, RIGHT, UNKNOWN, hangs=hangs)
+
+
+def failed(status: int, code: str) -> Expectation:
+    """Expect of a server that fails that it may have written first."""
+    return Expectation((proxy.answer(status, code),), RIGHT, REFUSED, RIGHT, UNKNOWN, code)
+
+
+def postponed(code: str, fault: Fault | None = None) -> Expectation:
+    """Expect of an answer that says "not now" that nothing was written."""
+    script = (fault or proxy.answer(400, code, "not now"),)
+    return Expectation(script, RIGHT, REFUSED, RIGHT, REFUSED, code)
+
+
+def refused(code: str) -> Expectation:
+    """Expect of an answer that says "not you" that it is the last."""
+    script = (proxy.answer(400, code, "not you"),)
+    return Expectation(script, REFUSED, REFUSED, REFUSED, REFUSED, code)
+
+
+def lost_then_refused(code: str) -> Expectation:
+    """Expect that a definite answer says nothing about the attempt before it."""
+    script = (proxy.lose_response, proxy.answer(400, code, "not you"))
+    return Expectation(script, REFUSED, REFUSED, UNKNOWN, UNKNOWN, code)
+
+
+def lost_then_postponed(code: str) -> Expectation:
+    """Expect the same of an answer that says "not now", where it stays so."""
+    script = (proxy.lose_response, proxy.answer(400, code, "not now"))
+    return Expectation(script, RIGHT, REFUSED, RIGHT, UNKNOWN, code)
+
+
+_CANCELLED = "TransactionCanceledException"
+
+EXPECTATIONS = {
+    "response lost, after the commit": lost(proxy.lose_response),
+    "no response, after the commit": lost(proxy.hang_after, hangs=True),
+    "no response, and never carried out": lost(proxy.hang, hangs=True),
+    "connection reset": lost(proxy.reset),
+    "carried out when nobody waits any more": lost(proxy.delay(READ_TIMEOUT * 1.5), hangs=True),
+    "body cut short": lost(proxy.cut_body),
+    "wrong crc32": lost(proxy.emptied),
+    "invalid JSON": lost(proxy.invalid_json),
+    "500 `InternalServerError`": failed(500, "InternalServerError"),
+    "503 `ServiceUnavailable`": failed(503, "ServiceUnavailable"),
+    "500, after the commit": lost(proxy.after(proxy.answer(500, "InternalServerError"))),
+    "`ThrottlingException`": postponed("ThrottlingException"),
+    "`ProvisionedThroughputExceededException`": postponed(
+        "ProvisionedThroughputExceededException"
+    ),
+    "`RequestLimitExceeded`": postponed("RequestLimitExceeded"),
+    "`TransactionInProgressException`": postponed("TransactionInProgressException"),
+    "`ReplicatedWriteConflictException`": postponed("ReplicatedWriteConflictException"),
+    "`TransactionConflict`": postponed(_CANCELLED, proxy.cancelled("TransactionConflict", "None")),
+    "`TransactionConflict` and `ConditionalCheckFailed`": postponed(
+        _CANCELLED, proxy.cancelled("TransactionConflict", "ConditionalCheckFailed")
+    ),
+    "`ThrottlingError` within a transaction": postponed(
+        _CANCELLED, proxy.cancelled("None", "ThrottlingError")
+    ),
+    "expired token": refused("ExpiredTokenException"),
+    "access denied": refused("AccessDeniedException"),
+    "unknown key": refused("UnrecognizedClientException"),
+    "response lost, then expired token": lost_then_refused("ExpiredTokenException"),
+    "response lost, then access denied": lost_then_refused("AccessDeniedException"),
+    "response lost, then `ThrottlingException`": lost_then_postponed("ThrottlingException"),
+}
+
+
+def table() -> str:
+    """Return the expectations as the docs show them."""
+    rows = [("fault", "read, once", "read, for good", "write, once", "write, for good")]
+    rows += [("---",) * 5]
+    rows += [
+        (
+            fault,
+            expected.read_once,
+            expected.read_for_good,
+            expected.write_once,
+            expected.write_for_good,
+        )
+        for fault, expected in EXPECTATIONS.items()
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

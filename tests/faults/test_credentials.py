@@ -1,0 +1,331 @@
+"""Credentials that rotate, that cannot be had, and that do not come."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioDeferredRefreshableCredentials
+from aiobotocore.session import AioSession, get_session
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+)
+
+from aiobreakglass import AsyncDynamoDBStore, StoreUnavailableError
+from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.conftest import REGION
+from tests.dynamodb.rows import Rows
+from tests.faults import proxy as faults
+from tests.faults.audit import audit
+from tests.faults.proxy import Exchange, Fault, FaultProxy, fault_proxy
+
+WRITE = "TransactWriteItems"
+EVENT_ID = "0123456789abcdef"
+SECRET = "not for anybody's log"  # noqa: S105 - nobody's
+LIFETIME = timedelta(hours=1)
+
+Call = Callable[[AsyncDynamoDBStore], Awaitable[object]]
+Open = Callable[..., AbstractAsyncContextManager[AsyncDynamoDBStore]]
+
+CALLS: dict[str, Call] = {
+    "read": lambda store: store.get(EVENT_ID),
+    "list": lambda store: store.list_by_invoker("alice"),
+    "write": lambda store: store.create(make_event(created_at=FakeClock.START)),
+}
+calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+
+
+class Provider:
+    """Credentials for an hour, with the key KEY1, then KEY2, ...; or whatever else it does."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.given = 0
+        self.instead: Callable[[], Awaitable[None]] | None = None
+
+    async def refresh(self) -> dict[str, str]:
+        if self.instead is not None:
+            await self.instead()
+        self.given += 1
+        return {
+            "access_key": f"KEY{self.given}",
+            "secret_key": "secret",
+            "token": "token",
+            "expiry_time": (self.clock() + LIFETIME).isoformat(),
+        }
+
+    def rotate(self) -> None:
+        """Have the credentials that were given run out."""
+        self.clock.advance(LIFETIME)
+
+    async def load_credentials(self) -> AioDeferredRefreshableCredentials:
+        """Stand in for a session's chain of providers."""
+        return AioDeferredRefreshableCredentials(self.refresh, "fake", self.clock)
+
+
+class Chain:
+    """A chain of providers of which one does something else than to answer."""
+
+    def __init__(self, instead: Callable[[], Awaitable[None]]) -> None:
+        self._instead = instead
+
+    async def load_credentials(self) -> None:
+        await self._instead()
+
+
+def raising(error: Exception) -> Callable[[], Awaitable[None]]:
+    async def fail() -> None:
+        raise error
+
+    return fail
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+def key_of(exchange: Exchange) -> str:
+    found = re.search(r"Credential=(\w+)/", exchange.headers["authorization"])
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def provider() -> Provider:
+    return Provider()
+
+
+@pytest.fixture
+def own_session() -> AioSession:
+    """A session whose credentials no other test has."""
+    return get_session()
+
+
+@pytest.fixture
+async def proxy(dynamodb_local_endpoint: str) -> AsyncIterator[FaultProxy]:
+    async with fault_proxy(dynamodb_local_endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def open_store(proxy: FaultProxy, own_session: AioSession, table_name: str) -> Open:
+    """Open a store behind the proxy, whose credentials come from a provider or a chain."""
+
+    def open_store(
+        source: Provider | Chain, seconds: float = 60
+    ) -> AbstractAsyncContextManager[AsyncDynamoDBStore]:
+        own_session.register_component("credential_provider", source)
+        return AsyncDynamoDBStore.open(
+            table_name,
+            region_name=REGION,
+            endpoint_url=proxy.url,
+            session=own_session,
+            config=AioConfig(retries={"mode": "standard", "total_max_attempts": 1}),
+            clock=FakeClock(),
+            operation_timeout=timedelta(seconds=seconds),
+        )
+
+    return open_store
+
+
+class TestRotation:
+    async def test_while_requests_run(
+        self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
+    ) -> None:
+        """No call notices a rotation, and every request after it carries the new key."""
+
+        def rotate_now_and_then(exchange: Exchange) -> Fault:
+            if len(proxy.exchanges) % 20 == 0:
+                provider.rotate()
+            return faults.none
+
+        proxy.plan = rotate_now_and_then
+        async with open_store(provider) as store, asyncio.TaskGroup() as tasks:
+
+            async def work(invoker: str) -> None:
+                while provider.given < 5:
+                    event = make_event(invoker=invoker, created_at=FakeClock.START)
+                    assert await store.create(event) == event
+                    found = await store.find_active_by_invoker_and_profile(invoker, "prod")
+                    assert found == event
+                    await store.close(event.id, closed_by=invoker, closed_reason="done")
+
+            for number in range(8):
+                tasks.create_task(work(f"invoker-{number}"))
+        assert {key_of(exchange) for exchange in proxy.exchanges} == {
+            f"KEY{number}" for number in range(1, 6)
+        }
+        assert audit(await rows.all()) == []
+
+    async def test_between_two_attempts(
+        self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
+    ) -> None:
+        """A write whose response was lost is repeated with the new key, and happens once."""
+
+        async def lose_and_rotate(exchange: Exchange) -> Any:
+            provider.rotate()
+            return await faults.lose_response(exchange)
+
+        proxy.script(WRITE, lose_and_rotate)
+        async with open_store(provider) as store:
+            event = await store.create(make_event(created_at=FakeClock.START))
+            assert await store.get(event.id) == event
+        first, second = proxy.sent(WRITE)
+        assert (key_of(first), key_of(second)) == ("KEY1", "KEY2")
+        assert first.body == second.body
+        assert audit(await rows.all()) == []
+
+
+FAILURES = [
+    pytest.param(error, id=type(error).__name__)
+    for error in (
+        RuntimeError(SECRET),
+        ValueError(SECRET),
+        KeyError(SECRET),
+        OSError(SECRET),
+        TimeoutError(SECRET),
+        ConnectionResetError(SECRET),
+        AssertionError(SECRET),
+        ExceptionGroup(SECRET, [RuntimeError(SECRET)]),
+        StopAsyncIteration(SECRET),
+        type("Unknown", (Exception,), {"__str__": lambda self: SECRET})(),
+        CredentialRetrievalError(provider="fake", error_msg=SECRET),
+        NoCredentialsError(),
+        ConnectTimeoutError(endpoint_url="https://sts.example", error=SECRET),
+    )
+]
+FAILURES += [
+    pytest.param(
+        ClientError({"Error": {"Code": code, "Message": "no"}}, "AssumeRole"), id=f"STS's {code}"
+    )
+    for code in ("AccessDenied", "ExpiredToken", "ValidationException", "ThrottlingException")
+]
+failures = pytest.mark.parametrize("error", FAILURES)
+
+
+class TestThatCannotBeHad:
+    @failures
+    @calls
+    async def test_at_a_refresh(
+        self,
+        open_store: Open,
+        provider: Provider,
+        proxy: FaultProxy,
+        error: Exception,
+        call: Call,
+    ) -> None:
+        """Whatever a provider raises, nothing is sent, and its words are not repeated."""
+        provider.instead = raising(error)
+        async with open_store(provider, seconds=0.3) as store:
+            with pytest.raises(StoreUnavailableError) as caught:
+                await call(store)
+        assert not caught.value.outcome_unknown
+        assert SECRET not in f"{caught.value} {caught.value!r}"
+        assert "DynamoDB refused" not in str(caught.value)
+        assert proxy.exchanges == []
+
+    @failures
+    async def test_at_the_opening(self, open_store: Open, error: Exception) -> None:
+        """Whatever the chain of providers raises, no store is opened, and no secret is told."""
+        with pytest.raises(StoreUnavailableError) as caught:
+            async with open_store(Chain(raising(error))):
+                pytest.fail("opened")
+        assert not caught.value.outcome_unknown
+        assert SECRET not in f"{caught.value} {caught.value!r}"
+
+    async def test_after_a_response_that_was_lost(
+        self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
+    ) -> None:
+        """A write that may have happened stays one, whatever keeps it from being repeated."""
+
+        async def lose_for_good(exchange: Exchange) -> Any:
+            provider.instead = raising(RuntimeError(SECRET))
+            provider.rotate()
+            return await faults.lose_response(exchange)
+
+        proxy.script(WRITE, lose_for_good)
+        event = make_event(created_at=FakeClock.START)
+        async with open_store(provider) as store:
+            with pytest.raises(StoreUnavailableError) as caught:
+                await store.create(event)
+        assert caught.value.outcome_unknown
+        assert await rows.event(event.id) is not None
+        assert audit(await rows.all()) == []
+
+
+class TestThatDoNotCome:
+    @calls
+    async def test_at_a_refresh(
+        self, open_store: Open, provider: Provider, proxy: FaultProxy, call: Call
+    ) -> None:
+        """The operation's time limit bounds the wait for credentials, and nothing was sent."""
+        provider.instead = hang
+        async with asyncio.timeout(30), open_store(provider, seconds=0.2) as store:
+            with pytest.raises(StoreUnavailableError, match="in time") as caught:
+                await call(store)
+        assert isinstance(caught.value.__cause__, TimeoutError)
+        assert not caught.value.outcome_unknown
+        assert proxy.exchanges == []
+
+    async def test_for_many_calls_and_then_do(
+        self, open_store: Open, provider: Provider, rows: Rows
+    ) -> None:
+        """Those that wait for another's refresh are bounded too, and nobody is left holding it."""
+        provider.instead = hang
+        events = [
+            make_event(invoker=f"invoker-{number}", created_at=FakeClock.START)
+            for number in range(8)
+        ]
+        async with asyncio.timeout(30), open_store(provider, seconds=2) as store:
+            outcomes = await asyncio.gather(*map(store.create, events), return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError}
+            assert await rows.all() == []
+            provider.instead = None
+            assert await asyncio.gather(*map(store.create, events)) == events
+        assert audit(await rows.all()) == []
+
+    async def test_at_the_opening(self, open_store: Open) -> None:
+        """The same limit bounds the search for credentials when a store is opened."""
+        async with asyncio.timeout(5):
+            with pytest.raises(StoreUnavailableError) as caught:
+                async with open_store(Chain(hang), seconds=0.2):
+                    pytest.fail("opened")
+        assert isinstance(caught.value.__cause__, TimeoutError)
+        assert not caught.value.outcome_unknown
+
+
+class TestThatTheServerRefuses:
+    @pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException"])
+    @calls
+    async def test_are_named_and_not_tried_again(
+        self, open_store: Open, provider: Provider, proxy: FaultProxy, code: str, call: Call
+    ) -> None:
+        """An answer about the credentials is the last, and nothing has happened."""
+        proxy.plan = lambda exchange: faults.answer(400, code, "the token is expired")
+        async with open_store(provider) as store:
+            with pytest.raises(StoreUnavailableError, match=code) as caught:
+                await call(store)
+        assert not caught.value.outcome_unknown
+        assert len(proxy.exchanges) == 1
+
+    async def test_and_then_takes(
+        self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
+    ) -> None:
+        """A store outlives credentials that were refused: the next rotation mends it."""
+        proxy.script(WRITE, faults.answer(400, "ExpiredTokenException", "the token is expired"))
+        event = make_event(created_at=FakeClock.START)
+        async with open_store(provider) as store:
+            with pytest.raises(StoreUnavailableError, match="ExpiredTokenException"):
+                await store.create(event)
+            provider.rotate()
+            assert await store.create(event) == event
+        assert audit(await rows.all()) == []

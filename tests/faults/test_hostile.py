@@ -1,0 +1,408 @@
+"""Arguments, rows and answers that nobody meant: only documented exceptions come of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.hooks import HierarchicalEmitter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    BreakGlassError,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    BreakGlassStore,
+    CorruptItemError,
+    EventNotFoundError,
+    EventPage,
+    InMemoryStore,
+)
+from aiobreakglass._dynamodb.codec import Item, encode_event, encode_guard
+from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.rows import Rows
+from tests.dynamodb.test_codec import ATTRIBUTES
+from tests.faults.audit import audit
+from tests.strategies import events
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+# Other tests may keep the machine busy.
+unhurried = settings(deadline=None)
+
+LAYOUT = TableLayout()
+NOW = FakeClock.START
+EVENT = make_event(created_at=NOW, id="0123456789abcdef")
+LAPSED = make_event(created_at=NOW - timedelta(hours=1), id="0123456789abcdef")
+Call = Callable[[BreakGlassStore], Awaitable[object]]
+
+
+TEXTS = st.one_of(
+    st.text(st.characters(categories=None), max_size=20),
+    st.sampled_from(["alice", "prod", "active", "closed", EVENT.id, "\ud800", "a" * 300]),
+)
+DATETIMES = st.one_of(
+    st.datetimes(),
+    st.datetimes(timezones=st.timezones()),
+    st.sampled_from(
+        [
+            NOW,
+            datetime.min,  # noqa: DTZ901 - naive is what is to be refused
+            datetime.max,  # noqa: DTZ901
+            datetime.min.replace(tzinfo=UTC),
+            datetime.max.replace(tzinfo=UTC),
+            datetime.min.replace(tzinfo=timezone(timedelta(hours=23, minutes=59))),
+            datetime.max.replace(tzinfo=timezone(-timedelta(hours=23, minutes=59))),
+        ]
+    ),
+)
+ANYTHING = st.one_of(
+    TEXTS,
+    DATETIMES,
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(10**300, 10**301),
+    st.floats(),
+    st.complex_numbers(),
+    st.binary(max_size=20),
+    st.timedeltas(),
+    st.dates(),
+    st.sampled_from([*BreakGlassStatus, EVENT, BreakGlassEvent, object(), [], {}, date.max]),
+    st.lists(TEXTS, max_size=2),
+    st.dictionaries(TEXTS, TEXTS, max_size=2),
+)
+LIMITS = st.one_of(st.none(), st.integers(), st.just(10**400), ANYTHING)
+
+_FIELDS = st.dictionaries(
+    st.sampled_from(list(BreakGlassEvent.model_fields)) | st.text(max_size=5), ANYTHING, max_size=4
+)
+
+
+def battered(event: BreakGlassEvent, fields: dict[str, Any], missing: set[str]) -> BreakGlassEvent:
+    """Return an event of which nothing is checked, not even that its fields are there."""
+    fields = {**event.model_dump(), **fields}
+    event = BreakGlassEvent.model_construct(None, **fields)
+    for name in missing:
+        event.__dict__.pop(name, None)
+    return event
+
+
+HOSTILE_EVENTS = st.one_of(
+    st.builds(
+        battered,
+        st.just(EVENT) | events(),
+        _FIELDS,
+        st.sets(st.sampled_from(list(BreakGlassEvent.model_fields)), max_size=2),
+    ),
+    st.builds(
+        lambda event, fields: event.model_copy(update=fields), st.just(EVENT) | events(), _FIELDS
+    ),
+    ANYTHING,
+)
+
+
+def page_arguments() -> st.SearchStrategy[dict[str, Any]]:
+    """Draw what may be given to a list beside its key."""
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "limit": LIMITS,
+            "since": DATETIMES | ANYTHING,
+            "until": DATETIMES | ANYTHING,
+            "cursor": TEXTS | ANYTHING,
+        },
+    )
+
+
+@st.composite
+def hostile_calls(draw: st.DrawFn) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """Draw a method and what it is given."""
+    method = draw(
+        st.sampled_from([name for name in vars(BreakGlassStore) if not name.startswith("_")])
+    )
+    one, other = draw(TEXTS | ANYTHING), draw(TEXTS | ANYTHING)
+    if method in ("create", "update"):
+        return method, (draw(HOSTILE_EVENTS),), {}
+    if method in ("get", "delete"):
+        return method, (one,), {}
+    if method.startswith("list_"):
+        return method, (one,), draw(page_arguments())
+    if method.startswith("count_"):
+        return method, (one, draw(DATETIMES | ANYTHING)), {}
+    if method == "close":
+        return method, (one,), {"closed_by": other, "closed_reason": draw(TEXTS | ANYTHING)}
+    return method, (one, other), {}
+
+
+def encoded(event: BreakGlassEvent) -> Item:
+    return encode_event(event, LAYOUT, write_id="w", retention=None)
+
+
+ROW = encoded(EVENT)
+GUARD = encode_guard(EVENT, LAYOUT)
+
+
+class FakeClient:
+    """A client that has these rows whatever is written, and may refuse each write for them."""
+
+    class meta:  # noqa: N801 - a client's own name for it
+        events = HierarchicalEmitter()
+
+    def __init__(self, event: Item | None, guard: Item | None, *, refuses: bool = False) -> None:
+        self._event = event
+        self._guard = guard
+        self._refuses = refuses
+
+    async def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
+        is_event = Key["pk"]["S"].startswith(LAYOUT.event_prefix)
+        row = self._event if is_event else self._guard
+        return {} if row is None else {"Item": row}
+
+    async def query(self, **_: Any) -> dict[str, Any]:
+        rows = [] if self._event is None else [self._event]
+        return {"Items": rows, "Count": len(rows)}
+
+    async def transact_write_items(self, *, TransactItems: Any, **_: Any) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
+        if not self._refuses:
+            return {}
+        rows = [self._event, self._guard][: len(TransactItems)]
+        reasons = [{"Code": "None"} if row is None else refused(row) for row in rows]
+        if all(reason["Code"] == "None" for reason in reasons):
+            return {}
+        error: Any = {
+            "Error": {"Code": "TransactionCanceledException", "Message": ""},
+            "CancellationReasons": reasons,
+        }
+        raise ClientError(error, "TransactWriteItems")
+
+
+def refused(row: Item) -> dict[str, Any]:
+    return {"Code": "ConditionalCheckFailed", "Item": row}
+
+
+def dynamodb_store(
+    event: Item | None = None, guard: Item | None = None, *, refuses: bool = False
+) -> AsyncDynamoDBStore:
+    client: Any = FakeClient(event, guard, refuses=refuses)
+    return AsyncDynamoDBStore(client, "breakglass", clock=FakeClock())
+
+
+STORES: dict[str, Callable[[], BreakGlassStore]] = {
+    "DynamoDB": dynamodb_store,
+    "memory": lambda: InMemoryStore(clock=FakeClock()),
+}
+
+
+@pytest.mark.parametrize("new_store", STORES.values(), ids=STORES.keys())
+class TestArguments:
+    @unhurried
+    @given(call=hostile_calls())
+    def test_of_any_kind(
+        self,
+        new_store: Callable[[], BreakGlassStore],
+        call: tuple[str, tuple[Any, ...], dict[str, Any]],
+    ) -> None:
+        """Whatever a method is given, it works or raises what the contract says."""
+        method, positional, named = call
+
+        async def scenario() -> None:
+            store = new_store()
+            await store.create(EVENT)
+            with suppress(ValueError, TypeError, BreakGlassError):
+                await getattr(store, method)(*positional, **named)
+
+        asyncio.run(scenario())
+
+    @unhurried
+    @given(event=HOSTILE_EVENTS, method=st.sampled_from(["create", "update"]))
+    def test_that_are_events_are_checked_again(
+        self, new_store: Callable[[], BreakGlassStore], event: Any, method: str
+    ) -> None:
+        """What a store returns is an event by all the rules, whatever was made of it before."""
+
+        async def scenario() -> None:
+            store = new_store()
+            with suppress(ValueError, TypeError, BreakGlassError):
+                stored = await getattr(store, method)(event)
+                assert BreakGlassEvent.model_validate(stored.model_dump()) == stored
+
+        asyncio.run(scenario())
+
+
+def having(row: Item, changes: Item) -> Item:
+    """Return a row with other attributes, at the key that it has."""
+    return {**row, **changes, "pk": row["pk"]}
+
+
+_CHANGES: st.SearchStrategy[Item] = st.dictionaries(
+    st.sampled_from([*ROW, *BreakGlassEvent.model_fields, "deleted_at", "event_id"])
+    | st.text(max_size=5),
+    ATTRIBUTES | st.just({}),
+    max_size=3,
+)
+EVENT_ROWS = st.one_of(
+    st.none(),
+    st.just(ROW),
+    _CHANGES.map(lambda changes: having(ROW, changes)),
+    _CHANGES.map(lambda changes: having(ROW, {**encoded(LAPSED), **changes})),
+    _CHANGES.map(lambda changes: having({"pk": ROW["pk"]}, changes)),
+)
+GUARD_ROWS = st.one_of(
+    st.none(),
+    st.just(GUARD),
+    _CHANGES.map(lambda changes: having(GUARD, changes)),
+    _CHANGES.map(lambda changes: having({"pk": GUARD["pk"]}, changes)),
+)
+
+CALLS: dict[str, Call] = {
+    "create": lambda store: store.create(make_event(created_at=NOW)),
+    "get": lambda store: store.get(EVENT.id),
+    "update": lambda store: store.update(EVENT),
+    "update to expired": lambda store: store.update(
+        EVENT.model_copy(update={"status": BreakGlassStatus.EXPIRED})
+    ),
+    "close": lambda store: store.close(EVENT.id, closed_by="bob", closed_reason="done"),
+    "delete": lambda store: store.delete(EVENT.id),
+    "list_by_invoker": lambda store: store.list_by_invoker("alice"),
+    "list_by_status": lambda store: store.list_by_status("active"),
+    "list_by_profile": lambda store: store.list_by_profile("prod", 1),
+    "find_active": lambda store: store.find_active_by_invoker_and_profile("alice", "prod"),
+    "count_by_invoker_since": lambda store: store.count_by_invoker_since("alice", NOW),
+    "count_by_profile_since": lambda store: store.count_by_profile_since("prod", NOW),
+    "get_last": lambda store: store.get_last_by_invoker_and_profile("alice", "prod"),
+}
+calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+
+
+class TestArbitraryRows:
+    @calls
+    @unhurried
+    @given(event=EVENT_ROWS, guard=GUARD_ROWS, refuses=st.booleans())
+    def test_of_any_kind(
+        self, call: Call, event: Item | None, guard: Item | None, refuses: bool
+    ) -> None:
+        """Whatever rows a method meets, it works or raises what the contract says."""
+
+        async def scenario() -> None:
+            with suppress(BreakGlassError):
+                await call(dynamodb_store(event, guard, refuses=refuses))
+
+        asyncio.run(scenario())
+
+    @unhurried
+    @given(event=EVENT_ROWS, guard=GUARD_ROWS)
+    def test_grant_access_only_by_their_own_words(
+        self, event: Item | None, guard: Item | None
+    ) -> None:
+        """The check says yes to an active event alone, and never no to the one that is guarded."""
+
+        async def scenario() -> None:
+            store = dynamodb_store(event, guard)
+            try:
+                found = await store.find_active_by_invoker_and_profile("alice", "prod")
+            except CorruptItemError:
+                return
+            words = {} if event is None else event
+            says_so = guard is not None and all(
+                words.get(name) == {"S": value}
+                for name, value in [
+                    ("status", "active"),
+                    ("invoker", "alice"),
+                    ("profile", "prod"),
+                ]
+            )
+            if found is not None:
+                assert says_so
+                assert found.is_active(NOW)
+                assert found == await store.get(EVENT.id)
+            elif says_so:
+                assert not (await store.get(EVENT.id)).is_active(NOW)
+
+        asyncio.run(scenario())
+
+
+JUNK: dict[str, Item] = {
+    "no attributes at all": {"pk": ROW["pk"]},
+    "sets": having(ROW, {"justification": {"SS": ["a", "b"]}, "duration": {"NS": ["1", "2"]}}),
+    "binary": having(ROW, {"justification": {"B": b"\xff"}, "reason_code": {"BS": [b"\0"]}}),
+    "lists and maps": having(
+        ROW, {"duration": {"L": [{"N": "1"}]}, "expires_at": {"M": {"a": {"NULL": True}}}}
+    ),
+    "huge numbers": having(ROW, {"duration": {"N": "9" * 38}}),
+    "times that are none": having(
+        ROW, {"created_at": {"S": "soon"}, "expires_at": {"S": "later"}}
+    ),
+    "an early time": having(ROW, {"created_at": {"S": "0000-00-00"}}),
+    "another status": having(ROW, {"status": {"S": "paused"}}),
+    "closed by nobody": having(ROW, {"status": {"S": "closed"}}),
+    "another id": having(ROW, {"id": {"S": "f" * 16}}),
+    "a long invoker": having(ROW, {"invoker": {"S": "a" * 2000}}),
+}
+JUNK_GUARDS: dict[str, Item] = {
+    "no event": {"pk": GUARD["pk"]},
+    "a number": having(GUARD, {"event_id": {"N": "7"}}),
+    "an id that is too long for a key": having(GUARD, {"event_id": {"S": "f" * 3000}}),
+    "an id of nothing": having(GUARD, {"event_id": {"S": "f" * 16}}),
+    "a set": having(GUARD, {"event_id": {"SS": [EVENT.id]}}),
+}
+
+
+@pytest.fixture
+async def store(client: DynamoDBClient, table_name: str) -> AsyncDynamoDBStore:
+    return AsyncDynamoDBStore(client, table_name, clock=FakeClock())
+
+
+class TestJunk:
+    @pytest.mark.parametrize("row", JUNK.values(), ids=JUNK.keys())
+    async def test_in_the_place_of_an_event(
+        self, store: AsyncDynamoDBStore, rows: Rows, row: Item
+    ) -> None:
+        """Junk at an event's key is corrupt to all that read it, and can be deleted."""
+        for item in (row, GUARD):
+            await rows.put(item)
+        with pytest.raises(CorruptItemError, match=EVENT.id):
+            await store.get(EVENT.id)
+        for name, call in CALLS.items():
+            if not name.startswith(("create", "delete")):
+                await is_corrupt_or_right(call(store))
+        assert await rows.event(EVENT.id) == row
+        await store.delete(EVENT.id)
+        with pytest.raises(EventNotFoundError):
+            await store.get(EVENT.id)
+        # Whatever guard it has left behind is in nobody's way.
+        event = await store.create(make_event(created_at=NOW))
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
+        assert audit(await rows.all()) == []
+
+    @pytest.mark.parametrize("guard", JUNK_GUARDS.values(), ids=JUNK_GUARDS.keys())
+    async def test_in_the_place_of_a_guard(
+        self, store: AsyncDynamoDBStore, rows: Rows, guard: Item
+    ) -> None:
+        """Junk at a guard's key is corrupt to those who ask for it, and to nobody else."""
+        for item in (guard, ROW):
+            await rows.put(item)
+        assert await store.get(EVENT.id) == EVENT
+        for name in ("find_active", "create"):
+            await is_corrupt_or_right(CALLS[name](store))
+        assert (await store.update(EVENT)).status is BreakGlassStatus.ACTIVE
+
+
+async def is_corrupt_or_right(answer: Awaitable[object]) -> None:
+    """Await an answer about junk: that it is, or one that does not take it for an event."""
+    try:
+        answered = await answer
+    except CorruptItemError as error:
+        assert error.key in (ROW["pk"]["S"], GUARD["pk"]["S"])  # noqa: PT017 - one of two ends
+    else:
+        assert answered != EVENT
+        assert EVENT not in answered if isinstance(answered, EventPage) else True

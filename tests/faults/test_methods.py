@@ -1,0 +1,320 @@
+"""Every method under every fault: what the caller sees, and what is in the table then."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.retries.standard import ExponentialBackoff
+
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    EventNotFoundError,
+    StoreUnavailableError,
+    create_table,
+)
+from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.conftest import REGION
+from tests.dynamodb.rows import Rows
+from tests.faults.audit import audit
+from tests.faults.calls import CALLS, WRITE, Call, Scene
+from tests.faults.expectations import (
+    EXPECTATIONS,
+    READ_TIMEOUT,
+    REFUSED,
+    RIGHT,
+    UNKNOWN,
+    Expectation,
+    Seen,
+    table,
+)
+from tests.faults.proxy import Exchange, Fault, FaultProxy, fault_proxy, none
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+DOCS = Path(__file__).parents[2] / "docs" / "reliability.md"
+
+LONG_ENOUGH = timedelta(minutes=1)
+# Over before the third attempt that hangs.
+TOO_SHORT = timedelta(seconds=2.5 * READ_TIMEOUT)
+
+
+class Setting(NamedTuple):
+    """How clients are set up."""
+
+    read_timeout: float = LONG_ENOUGH.total_seconds()
+    sdk_attempts: int = 1
+
+
+PATIENT = Setting()
+HASTY = Setting(read_timeout=READ_TIMEOUT)
+REPEATING = Setting(sdk_attempts=3)
+
+# The SDK's own attempts are left out, so that each of the store's is seen; but for a sample.
+WITHIN_THE_SDKS_ATTEMPTS = (
+    "response lost, after the commit",
+    "connection reset",
+    "wrong crc32",
+    "500 `InternalServerError`",
+    "`ThrottlingException`",
+    "`TransactionConflict`",
+    "expired token",
+    "response lost, then access denied",
+    "response lost, then `ThrottlingException`",
+)
+
+# One setting after the other, because the clients of each are made anew.
+faults = pytest.mark.parametrize(
+    ("benches", "expected"),
+    [
+        pytest.param(setting, expected, id=fault)
+        for setting in (PATIENT, HASTY)
+        for fault, expected in EXPECTATIONS.items()
+        if expected.hangs == (setting is HASTY)
+    ]
+    + [
+        pytest.param(REPEATING, EXPECTATIONS[fault], id=f"{fault}, within the SDK's attempts")
+        for fault in WITHIN_THE_SDKS_ATTEMPTS
+    ],
+    indirect=["benches"],
+    scope="module",
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a call that a fault befell."""
+
+    call: Call
+    scene: Scene
+    result: object
+    error: StoreUnavailableError | None
+    stored: BreakGlassEvent | None
+    requests: list[Exchange]
+
+    @property
+    def seen(self) -> Seen:
+        """How the call ended."""
+        if self.error is None:
+            return RIGHT
+        return UNKNOWN if self.error.outcome_unknown else REFUSED
+
+    @property
+    def is_true(self) -> bool:
+        """Whether the table is as the caller was told."""
+        before = None if self.call.is_new else self.scene.event
+        after = self.call.leaves(self.scene)
+        if self.seen is RIGHT:
+            return self.result == self.call.returns(self.scene) and self.stored == after
+        return self.stored == before or (self.seen is UNKNOWN and self.stored == after)
+
+    @property
+    def is_each_write_one(self) -> bool:
+        """Whether the same token was always the same bytes, and the same bytes the same token."""
+        bodies = {request.body for request in self.requests if request.operation == WRITE}
+        return len({json.loads(body)["ClientRequestToken"] for body in bodies}) == len(bodies)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where one call is tried: a client of its own, behind a proxy of its own."""
+
+    call: Call
+    proxy: FaultProxy
+    client: DynamoDBClient
+    backend: DynamoDBClient
+    """A client past the proxy."""
+
+    async def set(self, table_name: str, day: datetime) -> Scene:
+        """Have the table hold what the call finds, for a pair that is nobody else's."""
+        self.proxy.exchanges.clear()
+        names = {"invoker": f"invoker-{day.date()}", "profile": f"profile-{day.date()}"}
+        there = make_event(**names, created_at=day)
+        now = there.expires_at if self.call.has_lapsed else day + timedelta(minutes=1)
+        if self.call.has_lapsed or not self.call.is_new:
+            await self._past_the_proxy(table_name, day).create(there)
+        return Scene(make_event(**names, created_at=now) if self.call.is_new else there, now)
+
+    async def try_out(
+        self,
+        table_name: str,
+        scene: Scene,
+        script: tuple[Fault, ...],
+        limit: timedelta,
+        *,
+        for_good: bool,
+    ) -> Trial:
+        """Make the call, let the faults befall it, and see what is stored then."""
+        store = AsyncDynamoDBStore(
+            self.client, table_name, clock=lambda: scene.now, operation_timeout=limit
+        )
+        self.proxy.plan = plan(self.call.operation, script, for_good=for_good)
+        result, error = None, None
+        try:
+            result = await self.call.run(store, scene)
+        except StoreUnavailableError as caught:
+            error = caught
+        await self.proxy.settle()
+        requests = list(self.proxy.exchanges)
+        try:
+            reader = self._past_the_proxy(table_name, scene.now)
+            stored = await reader.get(scene.event.id)
+        except EventNotFoundError:
+            stored = None
+        return Trial(self.call, scene, result, error, stored, requests)
+
+    def _past_the_proxy(self, table_name: str, now: datetime) -> AsyncDynamoDBStore:
+        return AsyncDynamoDBStore(self.backend, table_name, clock=lambda: now)
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """A bench for each call, and one table for all that is tried at the same time."""
+
+    benches: dict[str, Bench]
+    backend: DynamoDBClient
+    table_name: str
+
+    async def try_all(
+        self, script: tuple[Fault, ...], limit: timedelta, *, for_good: bool
+    ) -> dict[str, Trial]:
+        """Let the same befall every call, each from when the fault has come to the one before.
+
+        So they hang together where they hang, and none is slow only because all begin at once.
+        """
+        trials: dict[str, asyncio.Task[Trial]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            for day, (name, bench) in enumerate(self.benches.items()):
+                scene = await bench.set(self.table_name, FakeClock.START + timedelta(days=day))
+                trials[name] = tasks.create_task(
+                    bench.try_out(self.table_name, scene, script, limit, for_good=for_good)
+                )
+                arrival = tasks.create_task(bench.proxy.arrival(bench.call.operation))
+                await asyncio.wait({trials[name], arrival}, return_when=asyncio.FIRST_COMPLETED)
+                arrival.cancel()
+        return {name: trial.result() for name, trial in trials.items()}
+
+    async def audit(self) -> list[str]:
+        """Return what is wrong with the table."""
+        return audit(await Rows(self.backend, self.table_name).all())
+
+
+def plan(
+    operation: str, script: tuple[Fault, ...], *, for_good: bool
+) -> Callable[[Exchange], Fault]:
+    """Do what the script says to the requests of one operation."""
+    remaining = list(script)
+
+    def next_fault(exchange: Exchange) -> Fault:
+        if exchange.operation != operation or not remaining:
+            return none
+        return remaining[0] if for_good and len(remaining) == 1 else remaining.pop(0)
+
+    return next_fault
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def benches(
+    request: pytest.FixtureRequest, dynamodb_local_endpoint: str, session: AioSession
+) -> AsyncIterator[dict[str, Bench]]:
+    """Made once, because making this many clients takes longer than any test."""
+    setting: Setting = request.param
+    config = AioConfig(
+        read_timeout=setting.read_timeout,
+        retries={"mode": "standard", "total_max_attempts": setting.sdk_attempts},
+    )
+    async with AsyncExitStack() as stack:
+
+        async def client(endpoint_url: str) -> DynamoDBClient:
+            return await stack.enter_async_context(
+                session.create_client(
+                    "dynamodb", region_name=REGION, endpoint_url=endpoint_url, config=config
+                )
+            )
+
+        backend = await client(dynamodb_local_endpoint)
+        benches = {}
+        for name, call in CALLS.items():
+            proxy = await stack.enter_async_context(fault_proxy(dynamodb_local_endpoint))
+            benches[name] = Bench(call, proxy, await client(proxy.url), backend)
+        yield benches
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def laboratory(benches: dict[str, Bench]) -> Laboratory:
+    backend = next(iter(benches.values())).backend
+    table_name = f"breakglass-{uuid4().hex}"
+    await create_table(backend, table_name)
+    return Laboratory(benches, backend, table_name)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the SDK pause as shortly as the store does at first."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.01)
+
+
+@pytest.fixture
+def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the store pause twice, and then until after any time limit.
+
+    So no limit cuts off an attempt that would be answered, and that may have landed for all that
+    the caller knows then.
+    """
+    longest = LONG_ENOUGH.total_seconds()
+    monkeypatch.setattr("random.uniform", lambda least, most: most if most < 0.1 else longest)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestEveryMethod:
+    @faults
+    async def test_meets_a_fault_once(self, laboratory: Laboratory, expected: Expectation) -> None:
+        """What passes within the time limit is invisible, and the write has happened once."""
+        trials = await laboratory.try_all(expected.script, LONG_ENOUGH, for_good=False)
+        check(trials, expected, read=expected.read_once, write=expected.write_once)
+        assert await laboratory.audit() == []
+
+    @faults
+    async def test_meets_a_fault_for_good(
+        self, laboratory: Laboratory, few_attempts: None, expected: Expectation
+    ) -> None:
+        """What does not pass is an error that says truly whether the write may have happened."""
+        limit = TOO_SHORT if expected.hangs else LONG_ENOUGH
+        trials = await laboratory.try_all(expected.script, limit, for_good=True)
+        check(trials, expected, read=expected.read_for_good, write=expected.write_for_good)
+        assert await laboratory.audit() == []
+
+
+def check(trials: dict[str, Trial], expected: Expectation, *, read: Seen, write: Seen) -> None:
+    assert {name: trial.seen for name, trial in trials.items()} == {
+        name: write if call.is_write else read for name, call in CALLS.items()
+    }
+    assert [name for name, trial in trials.items() if not trial.is_true] == []
+    assert [name for name, trial in trials.items() if not trial.is_each_write_one] == []
+    for trial in trials.values():
+        assert trial.error is None or expected.said in str(trial.error)
+        if expected.is_final:
+            sent = [
+                request for request in trial.requests if request.operation == trial.call.operation
+            ]
+            assert len(sent) == len(expected.script)
+
+
+def test_the_docs_show_these_expectations() -> None:
+    """The table in the docs is the one that is tried here."""
+    _, _, section = DOCS.read_text(encoding="utf-8").partition("\n## What the caller sees\n")
+    lines = section.partition("\n## ")[0].splitlines(keepends=True)
+    assert "".join(line for line in lines if line.startswith("|")) == table()
