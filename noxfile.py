@@ -97,7 +97,9 @@ def install_wheel(session: nox.Session, *requirements: str) -> None:
 
 def run_tests(session: nox.Session) -> None:
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    # Each process has emulators of its own, so a few are as many as help.
+    processes = ["--numprocesses", "auto", "--maxprocesses", "4"]
+    session.run("coverage", "run", "-m", "pytest", *processes, *session.posargs)
     session.run("coverage", "combine")
     # A selection of the tests covers only its own part.
     session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))

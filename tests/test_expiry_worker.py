@@ -27,29 +27,33 @@ if sys.platform == "win32":
 
 
 @pytest.fixture
-async def store(dynamodb_local_endpoint: str) -> AsyncIterator[AsyncDynamoDBStore]:
+def table_name() -> str:
+    return f"breakglass-{uuid4().hex}"
+
+
+@pytest.fixture
+async def store(
+    dynamodb_local_endpoint: str, table_name: str
+) -> AsyncIterator[AsyncDynamoDBStore]:
     """A store whose events, opened two hours ago, have all lapsed by the workers' clock."""
-    name = f"breakglass-{uuid4().hex}"
     clock = FakeClock(datetime.now(UTC) - timedelta(hours=2))
     async with get_session().create_client(
         "dynamodb", region_name=REGION, endpoint_url=dynamodb_local_endpoint
     ) as client:
-        await create_table(client, name)
-        store = AsyncDynamoDBStore(client, name, clock=clock)
+        await create_table(client, table_name)
+        store = AsyncDynamoDBStore(client, table_name, clock=clock)
         for index in range(LAPSED):
             await store.create(make_event(invoker=f"invoker-{index}", created_at=clock()))
         yield store
 
 
 @asynccontextmanager
-async def worker(
-    store: AsyncDynamoDBStore, endpoint_url: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker(table_name: str, endpoint_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a worker that looks again all the time; whatever happens, it does not outlive us."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(WORKER),
-        *("--table", store._table.name, "--region", REGION),
+        *("--table", table_name, "--region", REGION),
         *("--endpoint-url", endpoint_url, "--interval", "0.05"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -80,13 +84,13 @@ async def ids(store: AsyncDynamoDBStore, status: BreakGlassStatus) -> set[str]:
 
 
 async def test_two_workers_one_of_which_is_killed(
-    store: AsyncDynamoDBStore, dynamodb_local_endpoint: str
+    store: AsyncDynamoDBStore, table_name: str, dynamodb_local_endpoint: str
 ) -> None:
     """Every event is expired exactly once, and announced at most once."""
     async with (
         asyncio.timeout(120),
-        worker(store, dynamodb_local_endpoint) as killed,
-        worker(store, dynamodb_local_endpoint) as survivor,
+        worker(table_name, dynamodb_local_endpoint) as killed,
+        worker(table_name, dynamodb_local_endpoint) as survivor,
     ):
         said = await announced(killed, 20)
         killed.kill()
@@ -107,10 +111,13 @@ async def test_two_workers_one_of_which_is_killed(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_between_two_events(
-    store: AsyncDynamoDBStore, dynamodb_local_endpoint: str, number: signal.Signals
+    store: AsyncDynamoDBStore,
+    table_name: str,
+    dynamodb_local_endpoint: str,
+    number: signal.Signals,
 ) -> None:
     """What was begun is finished: all that was marked was announced, and the rest is left."""
-    async with asyncio.timeout(60), worker(store, dynamodb_local_endpoint) as process:
+    async with asyncio.timeout(60), worker(table_name, dynamodb_local_endpoint) as process:
         said = await announced(process, 3)
         process.send_signal(number)
         async with asyncio.timeout(5):

@@ -26,7 +26,7 @@ LAYERS = [
     ["_dynamodb.cursor", "_dynamodb.requests"],
     ["_dynamodb.outcomes"],
     ["_dynamodb.calls", "_dynamodb.table"],
-    ["_dynamodb.queries"],
+    ["_dynamodb.queries", "_dynamodb.rows"],
     ["_dynamodb.store"],
     ["_dynamodb"],
     ["__init__"],

@@ -166,7 +166,7 @@ class TestUpdate:
         with pytest.raises(ImmutableFieldError, match="expires_at"):
             decide_update(STORED, changed(STORED, **status, expires_at=expires_at), now)
 
-    @pytest.mark.parametrize("stored", ENDED.values(), ids=str)
+    @pytest.mark.parametrize("stored", ENDED.values(), ids=ENDED.keys())
     @pytest.mark.parametrize("new", [{}, CLOSING, EXPIRING], ids=["active", "closed", "expired"])
     @pytest.mark.parametrize("now", [IN_TIME, EXPIRES_AT])
     def test_of_what_has_ended(

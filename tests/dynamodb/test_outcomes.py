@@ -54,6 +54,9 @@ CONFLICT = {"Code": "TransactionConflict", "Message": "Transaction is ongoing fo
 FINE = {"Code": "None"}
 
 
+OPERATIONS = ["GetItem", "TransactWriteItems"]
+
+
 def client_error(code: str, status: int = 400, message: str = "DynamoDB's words") -> ClientError:
     return ClientError(
         {
@@ -194,7 +197,9 @@ class TestIsTransient:
                 for status, expected in [(400, False), (499, False), (500, True), (503, True)]
             ),
             pytest.param(
-                ClientError({"Error": {}}, "GetItem"), False, id="an answer without a word"
+                ClientError({"Error": {}}, "TransactWriteItems"),
+                False,
+                id="an answer without a word",
             ),
             *(
                 pytest.param(client_error(code), False, id=code)
@@ -276,6 +281,12 @@ class TestTransmission:
         transmission = Transmission(under_way, last_failure="HTTP status 503")
         transmission.broke_down(error)
         assert transmission == Transmission(False, under_way, last_failure)
+
+    def test_in_progress(self) -> None:
+        """What DynamoDB is still at, under the same token, may yet be carried out."""
+        transmission = Transmission()
+        transmission.broke_down(client_error("TransactionInProgressException"))
+        assert transmission.outcome_unknown
 
     def test_nothing_sent(self) -> None:
         """What was not sent cannot have been carried out."""
@@ -380,7 +391,7 @@ class TestTranslate:
     @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
     def test_a_table_of_somebody_elses(self, code: str) -> None:
         """A table that is missing, or does not know our keys and indexes, is a `TableError`."""
-        error = translate(client_error(code), "breakglass", outcome_unknown=False)
+        error = translate(client_error(code), OPERATIONS, "breakglass", outcome_unknown=False)
         assert type(error) is TableError
         assert "'breakglass'" in str(error)
         assert f"{code}: DynamoDB's words" in str(error)
@@ -405,7 +416,9 @@ class TestTranslate:
                 id="a failed server",
             ),
             pytest.param(
-                ClientError({"Error": {}}, "GetItem"), "DynamoDB refused: : ", id="without a word"
+                ClientError({"Error": {}}, "TransactWriteItems"),
+                "DynamoDB refused: : ",
+                id="without a word",
             ),
             pytest.param(
                 CONNECTION_REFUSED,
@@ -445,16 +458,25 @@ class TestTranslate:
     @pytest.mark.parametrize("outcome_unknown", [False, True])
     def test_failures(self, error: Exception, message: str, outcome_unknown: bool) -> None:
         """What fails for good says why, and whether the write may have happened."""
-        translated = translate(error, "breakglass", outcome_unknown=outcome_unknown)
+        translated = translate(error, OPERATIONS, "breakglass", outcome_unknown=outcome_unknown)
         assert type(translated) is StoreUnavailableError
         assert translated.message == message
         assert translated.outcome_unknown is outcome_unknown
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "ValidationException"])
+    def test_a_service_that_gives_credentials(self, code: str) -> None:
+        """What another service refused on the way is said of it, and not of the table."""
+        refused = ClientError({"Error": {"Code": code}}, "AssumeRole")
+        error = translate(refused, OPERATIONS, "breakglass", outcome_unknown=False)
+        assert type(error) is StoreUnavailableError
+        assert error.message == f"the request could not be made: AssumeRole: {code}"
 
     @pytest.mark.parametrize("outcome_unknown", [False, True])
     def test_out_of_time_after_failures(self, outcome_unknown: bool) -> None:
         """Whoever ran out of time is told what the last attempt met."""
         translated = translate(
             TimeoutError(),
+            OPERATIONS,
             "breakglass",
             outcome_unknown=outcome_unknown,
             last_failure="HTTP status 503",
@@ -466,7 +488,7 @@ class TestTranslate:
     @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
     def test_a_table_that_went_while_a_write_was_under_way(self, code: str) -> None:
         """Where the write may have happened, saying so comes first."""
-        error = translate(client_error(code), "breakglass", outcome_unknown=True)
+        error = translate(client_error(code), OPERATIONS, "breakglass", outcome_unknown=True)
         assert isinstance(error, StoreUnavailableError)
         assert error.outcome_unknown
         assert code in error.message
@@ -493,7 +515,7 @@ class TestTranslate:
     )
     def test_secrets(self, error: Exception) -> None:
         """What providers of credentials say stays in the cause: it may quote a secret."""
-        translated = translate(error, "breakglass", outcome_unknown=False)
+        translated = translate(error, OPERATIONS, "breakglass", outcome_unknown=False)
         assert "AKIA-secret" not in f"{translated} {translated!r}"
 
     def test_secrets_of_the_last_attempt(self) -> None:

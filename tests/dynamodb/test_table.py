@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -320,6 +321,8 @@ class ScriptedClient:
     class exceptions:  # noqa: N801 - as a client has it
         class ResourceNotFoundException(ClientError):  # noqa: N818 - as DynamoDB names it
             pass
+
+    meta = SimpleNamespace(service_model=SimpleNamespace(operation_names=["DescribeTable"]))
 
     def __init__(self, **answers: list[Any]) -> None:
         self._answers: dict[str, list[Any]] = {

@@ -53,7 +53,7 @@ def lost(fault: Fault, *, hangs: bool = False) -> Expectation:
 
 
 def failed(status: int, code: str) -> Expectation:
-    """Expect of a server that fails that it may have written first."""
+    """Expect of a server that fails, or is still at it, that it may have written."""
     return Expectation((proxy.answer(status, code),), RIGHT, REFUSED, RIGHT, UNKNOWN, code)
 
 
@@ -100,7 +100,7 @@ EXPECTATIONS = {
         "ProvisionedThroughputExceededException"
     ),
     "`RequestLimitExceeded`": postponed("RequestLimitExceeded"),
-    "`TransactionInProgressException`": postponed("TransactionInProgressException"),
+    "`TransactionInProgressException`": failed(400, "TransactionInProgressException"),
     "`ReplicatedWriteConflictException`": postponed("ReplicatedWriteConflictException"),
     "`TransactionConflict`": postponed(_CANCELLED, proxy.cancelled("TransactionConflict", "None")),
     "`TransactionConflict` and `ConditionalCheckFailed`": postponed(

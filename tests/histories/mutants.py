@@ -14,6 +14,7 @@ from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus
 from aiobreakglass._dynamodb import outcomes, requests, store
 from aiobreakglass._dynamodb.calls import Operation
 from aiobreakglass._dynamodb.codec import Item
+from aiobreakglass._dynamodb.rows import Rows
 from aiobreakglass._rules import check_creatable, decide_update
 
 _CONDITION: Final = (
@@ -29,7 +30,7 @@ def _unconditional(part: requests.Part) -> requests.Part:
     return {action: {key: parameters[key] for key in parameters if key not in _CONDITION}}
 
 
-def _plant(module: ModuleType, **functions: Callable[..., Any]) -> None:
+def _plant(module: ModuleType | type, **functions: Callable[..., Any]) -> None:
     for name, function in functions.items():
         # What is not there to be replaced would make no mutant.
         assert hasattr(module, name)
@@ -62,14 +63,14 @@ def unconditional_guard_delete() -> type[AsyncDynamoDBStore]:
 def guard_left_behind() -> type[AsyncDynamoDBStore]:
     """An event that ends leaves its guard."""
 
-    class Mutant(AsyncDynamoDBStore):
-        async def _replace(
-            self, operation: Operation, event_id: str, stored: Item, item: Item
-        ) -> outcomes.Refusal | None:
-            parts = [requests.replace(self._table, stored, item)]
-            return await self._calls.write(operation, parts)
+    async def mutated(
+        self: Rows, operation: Operation, event_id: str, stored: Item, item: Item
+    ) -> outcomes.Refusal | None:
+        parts = [requests.replace(self._table, stored, item)]
+        return await self._calls.write(operation, parts)
 
-    return Mutant
+    _plant(Rows, replace=mutated)
+    return AsyncDynamoDBStore
 
 
 def stale_update_accepted() -> type[AsyncDynamoDBStore]:
@@ -153,11 +154,10 @@ def check_then_put() -> type[AsyncDynamoDBStore]:
         async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
             now = self._now()
             check_creatable(event, now)
-            key = self._layout.guard_key(event.invoker, event.profile)
+            pair = event.invoker, event.profile
             with self._calls.operation() as operation:
-                if guard := await self._read_row(operation, key):
-                    holder_id = self._guarded_event_id(guard)
-                    holder = await self._read(operation, holder_id)
+                if holder_id := await self._rows.read_guard(operation, *pair):
+                    holder = await self._rows.read(operation, holder_id)
                     await self._make_way(operation, event, holder_id, holder, now)
             return await super().create(event)
 
@@ -174,11 +174,10 @@ def lapsed_access_granted() -> type[AsyncDynamoDBStore]:
         ) -> BreakGlassEvent | None:
             self._now()
             with self._calls.operation() as operation:
-                key = self._layout.guard_key(invoker, profile)
-                guard = await self._read_row(operation, key)
-                if guard is None:
+                event_id = await self._rows.read_guard(operation, invoker, profile)
+                if event_id is None:
                     return None
-                item = await self._read(operation, self._guarded_event_id(guard))
+                item = await self._rows.read(operation, event_id)
             return outcomes.active_event(item, invoker, profile, self._layout)
 
     return Mutant

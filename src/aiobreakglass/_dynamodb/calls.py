@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -12,7 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from botocore import xform_name
+
 from aiobreakglass._dynamodb import outcomes, requests
+from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._errors import BreakGlassError
 from aiobreakglass._shielding import shielded
 
@@ -85,21 +88,17 @@ class Calls:
                 self._abandoned = True
                 raise
 
-    async def read(
-        self, operation: Operation, method: str, request: requests.Request
-    ) -> dict[str, Any]:
+    async def read(self, operation: Operation, name: str, request: Request) -> dict[str, Any]:
         """Send a read until it is answered."""
         transmission = outcomes.Transmission()
-        attempt = 0
-        while True:
-            try:
-                return await self._send(operation, method, request, transmission)
-            except Exception as error:
-                if not await self._may_try_again(operation, error, transmission, attempt):
-                    raise self._translated(
-                        error, transmission, operation.outcome_unknown
-                    ) from error
-            attempt += 1
+        try:
+            return await self._repeat(
+                operation,
+                transmission,
+                lambda: self._send(operation, transmission, name, request),
+            )
+        except Exception as error:
+            raise self._translated(error, transmission, operation.outcome_unknown) from error
 
     async def write(
         self, operation: Operation, parts: list[requests.Part]
@@ -109,37 +108,52 @@ class Calls:
         A repetition is the same bytes under the same token. A cancelled caller waits for what is
         under way: it is never compensated, and its connection is not torn down for nothing.
         """
+        name = "TransactWriteItems"
         request = requests.transaction(parts, token=str(uuid4()))
         transmission = outcomes.Transmission()
-        attempt = 0
+        try:
+            await self._repeat(
+                operation,
+                transmission,
+                lambda: shielded(self._send(operation, transmission, name, request)),
+            )
+        except Exception as error:
+            if (refused := outcomes.refusal(error)) is not None:
+                return replace(refused, may_still_land=transmission.outcome_unknown)
+            unknown = transmission.outcome_unknown or operation.outcome_unknown
+            raise self._translated(error, transmission, unknown) from error
+        return None
+
+    async def _repeat(
+        self,
+        operation: Operation,
+        transmission: outcomes.Transmission,
+        attempt: Callable[[], Coroutine[Any, Any, dict[str, Any]]],
+    ) -> dict[str, Any]:
+        """Make attempts until one succeeds, or fails in a way that patience does not mend."""
+        attempts = 0
         while True:
             try:
-                await shielded(
-                    self._send(operation, "transact_write_items", request, transmission)
-                )
+                return await attempt()
             except Exception as error:
-                if (refused := outcomes.refusal(error)) is not None:
-                    return replace(refused, may_still_land=transmission.outcome_unknown)
-                if not await self._may_try_again(operation, error, transmission, attempt):
-                    unknown = transmission.outcome_unknown or operation.outcome_unknown
-                    raise self._translated(error, transmission, unknown) from error
-            else:
-                return None
-            attempt += 1
+                if not await self._may_try_again(operation, error, transmission, attempts):
+                    raise
+            attempts += 1
 
     async def _send(
         self,
         operation: Operation,
-        method: str,
-        request: requests.Request,
         transmission: outcomes.Transmission,
+        name: str,
+        request: Request,
     ) -> dict[str, Any]:
         token = _transmission.set(transmission)
         try:
             # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
             # pooled connection escape those.
             async with asyncio.timeout_at(operation.deadline):
-                response: dict[str, Any] = await getattr(self._client, method)(**request)
+                method = getattr(self._client, xform_name(name))
+                response: dict[str, Any] = await method(**request)
                 return response
         finally:
             _transmission.reset(token)
@@ -149,7 +163,7 @@ class Calls:
         operation: Operation,
         error: Exception,
         transmission: outcomes.Transmission,
-        attempt: int,
+        attempts: int,
     ) -> bool:
         """Pause before the next attempt; False where there is none."""
         transient = outcomes.is_transient(error, transmission)
@@ -157,7 +171,7 @@ class Calls:
         if not transient or self._abandoned:
             return False
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
-        pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))  # noqa: S311 - spreads load, guards nothing
+        pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempts))  # noqa: S311 - spreads load, guards nothing
         if asyncio.get_running_loop().time() + pause >= operation.deadline:
             return False
         await asyncio.sleep(pause)
@@ -168,6 +182,7 @@ class Calls:
     ) -> BreakGlassError:
         return outcomes.translate(
             error,
+            self._client.meta.service_model.operation_names,
             self._table_name,
             outcome_unknown=outcome_unknown,
             last_failure=transmission.last_failure,

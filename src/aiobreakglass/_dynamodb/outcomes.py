@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,19 +49,6 @@ _TRANSIENT_CODES: Final = frozenset(
         "TransactionConflict",
         "TransactionConflictException",
         "TransactionInProgressException",
-    }
-)
-
-
-# What providers of credentials ask of other services: STS and SSO.
-_OF_CREDENTIALS: Final = frozenset(
-    {
-        "AssumeRole",
-        "AssumeRoleWithSAML",
-        "AssumeRoleWithWebIdentity",
-        "CreateToken",
-        "GetRoleCredentials",
-        "GetSessionToken",
     }
 )
 
@@ -116,6 +103,8 @@ class Transmission:
         self.in_flight = False
         if isinstance(error, ClientError):
             self.last_failure = _code(error)
+            # An earlier attempt under the same token has yet to come to its end.
+            self.may_have_landed |= self.last_failure == "TransactionInProgressException"
         elif not isinstance(error, TimeoutError):
             self.last_failure = _described(error)
 
@@ -157,12 +146,18 @@ def is_transient(error: Exception, transmission: Transmission) -> bool:
 
 
 def translate(
-    error: Exception, table_name: str, *, outcome_unknown: bool, last_failure: str = ""
+    error: Exception,
+    operations: Collection[str],
+    table_name: str,
+    *,
+    outcome_unknown: bool,
+    last_failure: str = "",
 ) -> BreakGlassError:
-    """Return our exception for a call that failed for good."""
+    """Return our exception for one of DynamoDB's operations that failed for good."""
     if isinstance(error, ClientError):
         code, message = _code(error), _message(error)
-        if error.operation_name in _OF_CREDENTIALS:
+        if error.operation_name not in operations:
+            # Another service's, which the provider of credentials asked on the way.
             return StoreUnavailableError(
                 f"the request could not be made: {error.operation_name}: {code}", outcome_unknown
             )

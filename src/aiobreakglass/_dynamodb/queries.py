@@ -9,6 +9,7 @@ from aiobreakglass._dynamodb.calls import Calls
 from aiobreakglass._dynamodb.codec import Item, decode_event
 from aiobreakglass._dynamodb.cursor import cursor_after, start_key
 from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._model import BreakGlassEvent
 from aiobreakglass._store import EventPage
 
@@ -25,19 +26,18 @@ class Queries:
         """Return one page of events, newest first."""
         layout = self._table.layout
         position = None if cursor is None else decode_cursor(cursor, listing, self._cursor_key)
-        items: list[Item] = []
         start = None if position is None else start_key(position, listing, layout)
+        # One more than asked for tells whether another page follows.
+        wanted = size + 1
+        items: list[Item] = []
         with self._calls.operation() as operation:
             if listing.is_empty:
                 return EventPage(())
-            # One more than asked for tells whether another page follows.
-            while (missing := size + 1 - len(items)) > 0:
-                request = requests.list_page(self._table, listing, missing, start)
-                answer = await self._calls.read(operation, "query", request)
+            request: Request | None = requests.list_page(self._table, listing, wanted, start)
+            while request is not None and len(items) < wanted:
+                answer = await self._calls.read(operation, "Query", request)
                 items += answer["Items"]
-                start = answer.get("LastEvaluatedKey")
-                if start is None:
-                    break
+                request = requests.following(request, answer)
         events = tuple(decode_event(item, layout) for item in items[:size])
         if len(items) <= size:
             return EventPage(events)
@@ -46,25 +46,21 @@ class Queries:
     async def count(self, listing: Listing) -> int:
         """Return how many events a listing has."""
         total = 0
-        start: Item | None = None
+        request: Request | None = requests.count(self._table, listing)
         with self._calls.operation() as operation:
-            while True:
-                request = requests.count(self._table, listing, start)
-                answer = await self._calls.read(operation, "query", request)
+            while request is not None:
+                answer = await self._calls.read(operation, "Query", request)
                 total += int(answer["Count"])
-                start = answer.get("LastEvaluatedKey")
-                if start is None:
-                    return total
+                request = requests.following(request, answer)
+        return total
 
     async def newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
         """Return the newest event of a listing that is of this profile."""
-        start: Item | None = None
+        request: Request | None = requests.newest_of_profile(self._table, listing, profile)
         with self._calls.operation() as operation:
-            while True:
-                request = requests.newest_of_profile(self._table, listing, profile, start)
-                answer = await self._calls.read(operation, "query", request)
+            while request is not None:
+                answer = await self._calls.read(operation, "Query", request)
                 if answer["Items"]:
                     return decode_event(answer["Items"][0], self._table.layout)
-                start = answer.get("LastEvaluatedKey")
-                if start is None:
-                    return None
+                request = requests.following(request, answer)
+        return None

@@ -94,32 +94,45 @@ def transaction(parts: list[Part], token: str) -> Request:
     return {"TransactItems": parts, "ClientRequestToken": token}
 
 
-def list_page(table: Table, listing: Listing, limit: int, start_key: Item | None) -> Request:
-    """Query a page of events, newest first."""
-    return _query(table, listing, start_key) | {"Limit": limit}
-
-
-def count(table: Table, listing: Listing, start_key: Item | None) -> Request:
-    """Count the events of a query's page, without reading them out."""
-    return _query(table, listing, start_key) | {"Select": "COUNT"}
-
-
-def newest_of_profile(
-    table: Table, listing: Listing, profile: str, start_key: Item | None
+def list_page(
+    table: Table, listing: Listing, limit: int, start_key: Item | None = None
 ) -> Request:
+    """Query a page of events, newest first."""
+    request = _query(table, listing) | {"Limit": limit}
+    return request if start_key is None else request | {"ExclusiveStartKey": start_key}
+
+
+def count(table: Table, listing: Listing) -> Request:
+    """Count the events of a query's page, without reading them out."""
+    return _query(table, listing) | {"Select": "COUNT"}
+
+
+def newest_of_profile(table: Table, listing: Listing, profile: str) -> Request:
     """Query an invoker's events of one profile, newest first.
 
     Never with `Limit`, which DynamoDB applies before a filter
     (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.FilterExpression.html).
     """
-    request = _query(table, listing, start_key)
+    request = _query(table, listing)
     request["FilterExpression"] = "#profile = :profile"
     request["ExpressionAttributeNames"] |= _names(table, ("profile",))
     request["ExpressionAttributeValues"] |= {":profile": {"S": profile}}
     return request
 
 
-def _query(table: Table, listing: Listing, start_key: Item | None) -> Request:
+def following(request: Request, answer: Mapping[str, Any]) -> Request | None:
+    """Return the query that goes on where an answer has stopped, or None at the end.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
+    """
+    start_key = answer.get("LastEvaluatedKey")
+    if start_key is None:
+        return None
+    rest = {"Limit": request["Limit"] - len(answer["Items"])} if "Limit" in request else {}
+    return request | rest | {"ExclusiveStartKey": start_key}
+
+
+def _query(table: Table, listing: Listing) -> Request:
     condition = f"#{listing.field} = :value"
     values: Item = {":value": {"S": listing.value}}
     names = [listing.field]
@@ -136,7 +149,7 @@ def _query(table: Table, listing: Listing, start_key: Item | None) -> Request:
         condition += " AND #created_at < :until"
     bounds = {":since": lower, ":until": upper}
     values |= {name: {"S": bound} for name, bound in bounds.items() if bound is not None}
-    request: Request = {
+    return {
         "TableName": table.name,
         "IndexName": table.layout.index_of(listing.field),
         "KeyConditionExpression": condition,
@@ -144,7 +157,6 @@ def _query(table: Table, listing: Listing, start_key: Item | None) -> Request:
         "ExpressionAttributeValues": values,
         "ScanIndexForward": False,
     }
-    return request if start_key is None else request | {"ExclusiveStartKey": start_key}
 
 
 def _put(

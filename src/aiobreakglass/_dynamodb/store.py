@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiobreakglass import _arguments as arguments
 from aiobreakglass._cursor import check_cursor_key
-from aiobreakglass._dynamodb import codec, outcomes, requests
+from aiobreakglass._dynamodb import outcomes
 from aiobreakglass._dynamodb.calls import Calls, Operation
 from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, open_client
-from aiobreakglass._dynamodb.codec import Item, decode_event, encode_event
+from aiobreakglass._dynamodb.codec import Item, decode_event
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
 from aiobreakglass._dynamodb.queries import Queries
+from aiobreakglass._dynamodb.rows import EVENT, GUARD, Rows
 from aiobreakglass._errors import (
     ActiveEventExistsError,
     BreakGlassError,
-    CorruptItemError,
     EventExistsError,
     EventNotFoundError,
     InvalidStateTransitionError,
@@ -38,9 +37,6 @@ _Decision = Callable[[BreakGlassEvent], BreakGlassEvent]
 
 _ROUNDS: Final = 16
 """How often an operation starts over because others changed its rows in between."""
-
-_EVENT, _GUARD = 0, 1
-"""The parts of a transaction, in their order."""
 
 
 class AsyncDynamoDBStore(BreakGlassStore):
@@ -67,14 +63,14 @@ class AsyncDynamoDBStore(BreakGlassStore):
         operation_timeout: timedelta = OPERATION_TIMEOUT,
     ) -> None:
         self._layout = TableLayout() if layout is None else check_layout(layout)
-        self._table = Table(check_table_name(table_name, or_arn=True), self._layout)
+        table = Table(check_table_name(table_name, or_arn=True), self._layout)
         if retention is not None:
             arguments.check_interval("retention", retention, at_least=timedelta(0))
-        self._retention = retention
         self._clock = clock
         _check_operation_timeout(operation_timeout)
         self._calls = Calls(client, table_name, operation_timeout)
-        self._queries = Queries(self._calls, self._table, check_cursor_key(cursor_key))
+        self._rows = Rows(self._calls, table, retention)
+        self._queries = Queries(self._calls, table, check_cursor_key(cursor_key))
 
     @classmethod
     @asynccontextmanager
@@ -110,22 +106,20 @@ class AsyncDynamoDBStore(BreakGlassStore):
         event = arguments.check_event(event)
         now = self._now()
         check_creatable(event, now)
-        item = self._encode(event)
+        item = self._rows.encode(event)
         with self._calls.operation() as operation:
             for _ in range(_ROUNDS):
-                refusal = await self._calls.write(
-                    operation, requests.create(self._table, event, item)
-                )
+                refusal = await self._rows.put_new(operation, event, item)
                 if refusal is None:
                     return event
-                if _EVENT in refusal.rows:
-                    if self._is_same_write(refusal.rows[_EVENT], item):
+                if EVENT in refusal.rows:
+                    if self._rows.is_same_write(refusal.rows[EVENT], item):
                         return event
                     raise _unless_unknown(operation, EventExistsError(event.id))
                 operation.outcome_unknown |= refusal.may_still_land
-                holder_id = self._guarded_event_id(refusal.rows[_GUARD] or {})
-                holder = await self._read(operation, holder_id)
-                if self._is_same_write(holder, item):
+                holder_id = self._rows.guarded_event_id(refusal.rows[GUARD] or {})
+                holder = await self._rows.read(operation, holder_id)
+                if self._rows.is_same_write(holder, item):
                     return event
                 await self._make_way(operation, event, holder_id, holder, now)
             raise _too_contended(operation, event.id)
@@ -133,7 +127,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
     async def get(self, event_id: str) -> BreakGlassEvent:
         event_id = arguments.check_event_id(event_id)
         with self._calls.operation() as operation:
-            item = await self._read(operation, event_id)
+            item = await self._rows.read(operation, event_id)
         if item is None:
             raise EventNotFoundError(event_id)
         return decode_event(item, self._layout)
@@ -148,14 +142,11 @@ class AsyncDynamoDBStore(BreakGlassStore):
         now = self._now()
         with self._calls.operation() as operation:
             for _ in range(_ROUNDS):
-                # By the row's own words throughout: a row that is no event can be deleted as well.
-                stored = await self._read(operation, event_id)
+                # Never decoded: a row that is no event can be deleted as well.
+                stored = await self._rows.read(operation, event_id)
                 if stored is None:
                     return
-                tombstone = codec.encode_tombstone(
-                    event_id, self._layout, deleted_at=now, retention=self._retention
-                )
-                if await self._replace(operation, event_id, stored, tombstone) is None:
+                if await self._rows.bury(operation, event_id, stored, now) is None:
                     return
             raise _too_contended(operation, event_id)
 
@@ -200,12 +191,11 @@ class AsyncDynamoDBStore(BreakGlassStore):
     ) -> BreakGlassEvent | None:
         invoker = arguments.check_name("invoker", invoker)
         profile = arguments.check_name("profile", profile)
-        guard_key = self._layout.guard_key(invoker, profile)
         with self._calls.operation() as operation:
-            guard = await self._read_row(operation, guard_key)
-            if guard is None:
+            event_id = await self._rows.read_guard(operation, invoker, profile)
+            if event_id is None:
                 return None
-            item = await self._read(operation, self._guarded_event_id(guard))
+            item = await self._rows.read(operation, event_id)
         event = outcomes.active_event(item, invoker, profile, self._layout)
         # Judged now that the reads are done: access may have run out while they were tried.
         return event if event is not None and event.is_active(self._now()) else None
@@ -241,7 +231,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
     async def _change(self, event_id: str, now: datetime, decide: _Decision) -> BreakGlassEvent:
         """Read an event and put what is decided in its place, unless somebody was faster."""
         with self._calls.operation() as operation:
-            stored_item = await self._read(operation, event_id)
+            stored_item = await self._rows.read(operation, event_id)
             for _ in range(_ROUNDS):
                 if stored_item is None:
                     raise EventNotFoundError(event_id)
@@ -254,38 +244,20 @@ class AsyncDynamoDBStore(BreakGlassStore):
                         with suppress(StoreUnavailableError):
                             await self._mark_expired(operation, stored, stored_item, now)
                     raise
-                item = self._encode(changed, stored_item)
-                refusal = await self._replace(operation, event_id, stored_item, item)
-                if refusal is None or self._is_same_write(refusal.rows[_EVENT], item):
+                item = self._rows.encode(changed, stored_item)
+                refusal = await self._rows.replace(operation, event_id, stored_item, item)
+                if refusal is None or self._rows.is_same_write(refusal.rows[EVENT], item):
                     return changed
                 # DynamoDB hands back the row that beat us; no row means it is gone.
-                stored_item = outcomes.event_row(refusal.rows[_EVENT])
+                stored_item = outcomes.event_row(refusal.rows[EVENT])
             raise _too_contended(operation, event_id)
 
     async def _mark_expired(
         self, operation: Operation, stored: BreakGlassEvent, stored_item: Item, now: datetime
     ) -> None:
         # Refused means that somebody else changed it first: then it needs no mark of ours.
-        item = self._encode(decide_expiry(stored, now), stored_item)
-        await self._replace(operation, stored.id, stored_item, item)
-
-    async def _replace(
-        self, operation: Operation, event_id: str, stored: Item, item: Item
-    ) -> outcomes.Refusal | None:
-        """Put a row in the place of the one that was read, and drop the guard of an ending event.
-
-        A refusal that comes back is always the event's.
-        """
-        parts = [requests.replace(self._table, stored, item)]
-        pair = codec.guarded_pair(stored)
-        if pair is not None and codec.guarded_pair(item) is None:
-            parts.append(requests.release_guard(self._table, *pair, event_id))
-        refusal = await self._calls.write(operation, parts)
-        if refusal is not None and _EVENT not in refusal.rows:
-            operation.outcome_unknown |= refusal.may_still_land
-            # The guard is another event's by now, and stays; ours ends all the same.
-            refusal = await self._calls.write(operation, parts[:1])
-        return refusal
+        item = self._rows.encode(decide_expiry(stored, now), stored_item)
+        await self._rows.replace(operation, stored.id, stored_item, item)
 
     async def _make_way(
         self,
@@ -301,39 +273,12 @@ class AsyncDynamoDBStore(BreakGlassStore):
             raise _unless_unknown(operation, ActiveEventExistsError(holder))
         try:
             if holder is None or holder_item is None:
-                parts = requests.reap_guard(self._table, event.invoker, event.profile, holder_id)
-                await self._calls.write(operation, parts)
+                await self._rows.reap_guard(operation, event.invoker, event.profile, holder_id)
             else:
                 await self._mark_expired(operation, holder, holder_item, now)
         except StoreUnavailableError as error:
             # What got lost was done to others' rows: it says nothing of this event.
             raise StoreUnavailableError(error.message, operation.outcome_unknown) from error
-
-    async def _read(self, operation: Operation, event_id: str) -> Item | None:
-        """Read an event's row; None where there is none, or a tombstone."""
-        item = await self._read_row(operation, self._layout.event_key(event_id))
-        return outcomes.event_row(item)
-
-    async def _read_row(self, operation: Operation, partition_key: str) -> Item | None:
-        request = requests.get_row(self._table, partition_key)
-        answer = await self._calls.read(operation, "get_item", request)
-        item: Item | None = answer.get("Item")
-        return item
-
-    def _guarded_event_id(self, guard: Item) -> str:
-        event_id: Any = guard.get("event_id", {}).get("S")
-        try:
-            return arguments.check_event_id(event_id)
-        except (TypeError, ValueError) as error:
-            raise CorruptItemError(codec.row_key(guard, self._layout), str(error)) from error
-
-    def _encode(self, event: BreakGlassEvent, stored: Item | None = None) -> Item:
-        item = encode_event(event, self._layout, write_id=token_hex(16), retention=self._retention)
-        return item if stored is None else item | codec.lasting_attributes(stored, self._layout)
-
-    def _is_same_write(self, row: Item | None, item: Item) -> bool:
-        write_id = self._layout.write_id_attribute
-        return row is not None and row.get(write_id) == item[write_id]
 
     def _now(self) -> datetime:
         return arguments.check_instant("clock()", self._clock())

@@ -44,7 +44,7 @@ async def create_table(
     check_table_name(table_name)
     layout = TableLayout() if layout is None else check_layout(layout)
     arguments.check_interval("timeout", timeout, at_least=timedelta(milliseconds=1))
-    with _translated(table_name):
+    with _translated(client, table_name):
         async with asyncio.timeout(timeout.total_seconds()):
             await _ensure_exists(client, table_name, layout, deletion_protection)
             description = await _await_active(client, table_name)
@@ -214,7 +214,7 @@ def _ignored(code: str) -> Iterator[None]:
 
 
 @contextmanager
-def _translated(table_name: str) -> Iterator[None]:
+def _translated(client: DynamoDBClient, table_name: str) -> Iterator[None]:
     try:
         yield
     except BreakGlassError:
@@ -224,4 +224,6 @@ def _translated(table_name: str) -> Iterator[None]:
             f"table {table_name!r} was not ready in time; call create_table again to go on waiting"
         ) from error
     except Exception as error:
-        raise outcomes.translate(error, table_name, outcome_unknown=False) from error
+        raise outcomes.translate(
+            error, client.meta.service_model.operation_names, table_name, outcome_unknown=False
+        ) from error
