@@ -22,6 +22,7 @@ LAYERS = [
     ["_arguments"],
     ["_cursor"],
     ["_memory", "_expiry", "_dynamodb.client", "_dynamodb.layout"],
+    ["_dynamodb.canonical"],
     ["_dynamodb.codec"],
     ["_dynamodb.cursor", "_dynamodb.requests"],
     ["_dynamodb.outcomes"],

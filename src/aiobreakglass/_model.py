@@ -7,7 +7,7 @@ import secrets
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -23,6 +23,7 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+_NO_TIME = timedelta(0)
 _EVENT_ID = re.compile("[0-9a-f]{16}")
 
 
@@ -198,18 +199,7 @@ class BreakGlassEvent(BaseModel):
 
     @model_validator(mode="after")
     def _check_fields_together(self) -> Self:
-        if self.updated_at < self.created_at:
-            raise ValueError("updated_at must not be before created_at")
-        if self.updated_at == _END_OF_TIME:
-            raise ValueError("updated_at must leave room for a later one within the year 9999")
-        if not timedelta(0) < self.expires_at - self.created_at <= MAX_DURATION:
-            raise ValueError(f"expires_at must be after created_at, by at most {MAX_DURATION}")
-        for field in ("closed_by", "closed_reason"):
-            if (getattr(self, field) is not None) != (self.status is BreakGlassStatus.CLOSED):
-                raise ValueError(f"{field} must be set on a closed event, and only there")
-        if not self.mfa_verified and (self.mfa_method or self.mfa_challenge_id):
-            raise ValueError("mfa_method and mfa_challenge_id need mfa_verified to be true")
-        return self
+        return check_fields_together(self)
 
     def is_active(self, at: datetime | None = None) -> bool:
         """Tell whether this event grants access at an instant, by default now.
@@ -273,6 +263,27 @@ class BreakGlassEvent(BaseModel):
         if not self.status.can_transition_to(status):
             raise InvalidStateTransitionError(self.id, self.status, status)
         return BreakGlassEvent.model_validate({**self.model_dump(), **changes, "status": status})
+
+
+_Event = TypeVar("_Event", bound=BreakGlassEvent)
+
+
+def check_fields_together(event: _Event) -> _Event:
+    """Return an event as it is, or raise `ValueError` with the rule that several fields break."""
+    if event.updated_at < event.created_at:
+        raise ValueError("updated_at must not be before created_at")
+    if event.updated_at == _END_OF_TIME:
+        raise ValueError("updated_at must leave room for a later one within the year 9999")
+    if not _NO_TIME < event.expires_at - event.created_at <= MAX_DURATION:
+        raise ValueError(f"expires_at must be after created_at, by at most {MAX_DURATION}")
+    is_closed = event.status is BreakGlassStatus.CLOSED
+    if (event.closed_by is not None) != is_closed:
+        raise ValueError("closed_by must be set on a closed event, and only there")
+    if (event.closed_reason is not None) != is_closed:
+        raise ValueError("closed_reason must be set on a closed event, and only there")
+    if not event.mfa_verified and (event.mfa_method or event.mfa_challenge_id):
+        raise ValueError("mfa_method and mfa_challenge_id need mfa_verified to be true")
+    return event
 
 
 def _aware(argument: str, value: datetime) -> datetime:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
+from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._errors import CorruptItemError
 from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, checked_name
@@ -124,6 +125,11 @@ def row_key(item: Mapping[str, AttributeValue], layout: TableLayout) -> str:
 
 def decode_event(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGlassEvent:
     """Return the event of a row, whoever wrote it, or raise `CorruptItemError`."""
+    return read_canonical(item, layout) or read_any(item, layout)
+
+
+def read_any(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGlassEvent:
+    """Do the same attribute by attribute: for other spellings, and to say what is wrong."""
     key = row_key(item, layout)
     reader = _Reader(item, key)
     fields: dict[str, Any] = {field: reader.text(field) for field in _TEXTS}

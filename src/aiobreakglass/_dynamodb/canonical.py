@@ -1,0 +1,127 @@
+"""Rows in the spelling that this library writes, read in one go by pydantic's core.
+
+What is no such row, though another spelling or another script may make it as good an event, is
+left to the codec, which also knows what to say of it. Reading here gives the very same events, and
+takes about a tenth of the time: a table of patterns in place of functions for each field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import SchemaValidator, core_schema
+
+from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._model import (
+    BreakGlassEvent,
+    BreakGlassStatus,
+    ReasonCode,
+    check_fields_together,
+)
+
+# Texts of ASCII, of which every rule of the model can be seen by a pattern.
+_ID = core_schema.str_schema(pattern="^[0-9a-f]{16}$", strict=True)
+_NAME = core_schema.str_schema(pattern="^[!-~](?:[ -~]{0,254}[!-~])?$", strict=True)
+_JUSTIFICATION = core_schema.str_schema(pattern="^[!-~][ -~\n]{18,998}[!-~]$", strict=True)
+_REASON = core_schema.str_schema(pattern="^[!-~](?:[ -~\n]{0,998}[!-~])?$", strict=True)
+_REASON_CODE = core_schema.enum_schema(ReasonCode, list(ReasonCode), sub_type="str")
+_STATUS = core_schema.enum_schema(BreakGlassStatus, list(BreakGlassStatus), sub_type="str")
+_FLAG = core_schema.bool_schema(strict=True)
+_TIME = core_schema.no_info_after_validator_function(
+    # Python's own function and no other: it makes `datetime.UTC` of the Z, and is written in C.
+    datetime.fromisoformat,
+    core_schema.str_schema(
+        pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z$", strict=True
+    ),
+)
+
+
+@lru_cache(maxsize=1024)
+def _timedelta(nanoseconds: str) -> timedelta:
+    return timedelta(microseconds=int(nanoseconds) // 1000)
+
+
+_DURATION = core_schema.no_info_after_validator_function(
+    # Up to 4 hours, as the model has it: 14 digits and no more than 144 of 11 digits.
+    _timedelta,
+    core_schema.str_schema(
+        pattern="^(?:[1-9][0-9]{3,12}|1[0-3][0-9]{12}|14[0-3][0-9]{11}|144(?:0){11})$",
+        strict=True,
+    ),
+)
+
+
+def read_canonical(item: Mapping[str, Any], layout: TableLayout) -> BreakGlassEvent | None:
+    """Return the event of a row in this library's own spelling; None for any other row."""
+    try:
+        event: BreakGlassEvent = _validator(layout).validate_python(item)
+    except ValidationError:
+        return None
+    return event
+
+
+@lru_cache(maxsize=64)
+def _validator(layout: TableLayout) -> SchemaValidator:
+    prefix = layout.event_prefix
+    key = layout.partition_key
+
+    def complete(event: BreakGlassEvent) -> BreakGlassEvent:
+        if event.__dict__.pop(key) != prefix + event.id:
+            raise ValueError("id does not belong to this key")
+        # As though each had been given by its name, absent ones too.
+        object.__setattr__(event, "__pydantic_fields_set__", set(BreakGlassEvent.model_fields))
+        return check_fields_together(event)
+
+    fields = {
+        "id": _field("id", "S", _ID),
+        "invoker": _field("invoker", "S", _NAME),
+        "profile": _field("profile", "S", _NAME),
+        "reason_code": _field("reason_code", "S", _REASON_CODE),
+        "justification": _field("justification", "S", _JUSTIFICATION),
+        "duration": _field("duration", "N", _DURATION),
+        "status": _field("status", "S", _STATUS),
+        "created_at": _field("created_at", "S", _TIME),
+        "updated_at": _field("updated_at", "S", _TIME),
+        "expires_at": _field("expires_at", "S", _TIME),
+        "closed_by": _optional("S", _NAME),
+        "closed_reason": _optional("S", _REASON),
+        "request_id": _optional("S", _NAME),
+        "mfa_verified": _optional("BOOL", _FLAG, default=False),
+        "mfa_method": _optional("S", _NAME),
+        "mfa_challenge_id": _optional("S", _NAME),
+        # No field of the model: `complete` takes it out again.
+        key: _field(key, "S", core_schema.str_schema(strict=True)),
+    }
+    return SchemaValidator(
+        core_schema.no_info_after_validator_function(
+            complete,
+            core_schema.model_schema(
+                BreakGlassEvent,
+                core_schema.model_fields_schema(fields, extra_behavior="ignore"),
+            ),
+        )
+    )
+
+
+def _field(name: str, wire_type: str, schema: core_schema.CoreSchema) -> core_schema.ModelField:
+    path: list[str | int] = [name, wire_type]
+    return core_schema.model_field(schema, validation_alias=path)
+
+
+def _optional(
+    wire_type: str, schema: core_schema.CoreSchema, *, default: Any = None
+) -> core_schema.ModelField:
+    # The attribute as a whole: by a path like that of `_field`, one of another type would count
+    # as absent.
+    attribute = core_schema.no_info_after_validator_function(
+        itemgetter(wire_type),
+        core_schema.typed_dict_schema(
+            {wire_type: core_schema.typed_dict_field(schema)}, extra_behavior="forbid"
+        ),
+    )
+    return core_schema.model_field(core_schema.with_default_schema(attribute, default=default))

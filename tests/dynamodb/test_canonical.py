@@ -1,0 +1,117 @@
+"""Rows in our own spelling: read in one go, and to the very same events."""
+
+from __future__ import annotations
+
+import string
+from datetime import UTC, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from aiobreakglass import BreakGlassEvent, CorruptItemError, TableLayout
+from aiobreakglass._dynamodb.canonical import read_canonical
+from aiobreakglass._dynamodb.codec import Item, encode_event, read_any
+from tests.dynamodb.test_codec import ARBITRARY_ROWS, LAYOUT, MISSING, ROW, changed, encoded, event
+from tests.strategies import events
+
+ASCII_NAMES = st.text(string.printable, min_size=1, max_size=9).map(str.strip)
+NEARLY_CANONICAL = st.dictionaries(
+    st.sampled_from(
+        ["invoker", "profile", "justification", "closed_by", "closed_reason", "request_id"]
+    ),
+    (ASCII_NAMES | st.text(string.printable, min_size=19, max_size=30)).map(
+        lambda text: {"S": text}
+    )
+    | st.just(MISSING),
+    max_size=2,
+).map(changed)
+TIMES = st.sampled_from(
+    [
+        "2024-02-29T23:59:60.000000Z",
+        "2024-02-30T00:00:00.000000Z",
+        "2024-03-01T12:00:00.000001Z",
+        "2024-03-01T24:00:00.000000Z",
+        "9999-12-31T23:59:59.999999Z",
+        "0000-01-01T00:00:00.000000Z",
+    ]
+)
+STRANGE_TIMES = st.dictionaries(
+    st.sampled_from(["created_at", "updated_at", "expires_at"]),
+    TIMES.map(lambda text: {"S": text}),
+).map(changed)
+DURATIONS = st.integers(0, 15 * 10**12).map(
+    lambda number: changed({"duration": {"N": str(number)}})
+)
+
+
+def same(one: BreakGlassEvent, other: BreakGlassEvent) -> bool:
+    """Compare all that can be told of two events, and not only what `==` compares."""
+    return (
+        one == other
+        and repr(one) == repr(other)
+        and one.model_fields_set == other.model_fields_set
+        and one.model_dump_json() == other.model_dump_json()
+        and one.model_copy() == other.model_copy()
+    )
+
+
+@given(ARBITRARY_ROWS | NEARLY_CANONICAL | STRANGE_TIMES | DURATIONS | events().map(encoded))
+@example(changed({"duration": {"N": "999"}}))
+@example(changed({"duration": {"N": "14400000000000"}}))
+@example(changed({"duration": {"N": "14400000000001"}}))
+@example(changed({"pk": {"S": "BREAKGLASS#fedcba9876543210"}}))
+@example(changed({"closed_by": {"S": "bob"}}))
+@example(changed({"mfa_method": {"S": "totp"}}))
+@example(changed({"invoker": {"S": "alice\n"}}))
+def test_any_row(row: Item) -> None:
+    """A row is left to the other reader, or is read as that one reads it."""
+    read = read_canonical(row, LAYOUT)
+    try:
+        expected = read_any(row, LAYOUT)
+    except CorruptItemError:
+        assert read is None
+    else:
+        assert read is None or same(read, expected)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"status": "closed", "closed_by": "bob", "closed_reason": "It answers\nagain"},
+        {"status": "expired", "request_id": "r-1"},
+        {"mfa_verified": True, "mfa_method": "totp", "mfa_challenge_id": "c-1"},
+        {"duration": timedelta(hours=4)},
+        {"duration": timedelta(microseconds=1)},
+        {"justification": "a" * 20},
+        {"justification": "a" * 1000},
+        {"invoker": "a" * 256},
+    ],
+)
+def test_what_this_library_writes(changes: dict[str, object]) -> None:
+    """A row of ours is not left to the other reader."""
+    written = event(**changes)
+    read = read_canonical(encoded(written, timedelta(days=1)), LAYOUT)
+    assert read is not None
+    assert read == written
+    assert read.created_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["closed_by", "closed_reason", "request_id", "mfa_verified", "mfa_method", "mfa_challenge_id"],
+)
+@pytest.mark.parametrize("attribute", [{"N": "1"}, {"B": b"x"}, {"SS": ["x"]}, {"NULL": True}, {}])
+def test_another_type_where_nothing_need_be(field: str, attribute: dict[str, object]) -> None:
+    """An optional attribute of a wrong type does not count as absent."""
+    assert read_canonical(changed({field: attribute}), LAYOUT) is None
+
+
+def test_another_layout() -> None:
+    """The key is where the layout puts it, and begins as the layout says."""
+    layout = TableLayout(partition_key="key", event_prefix="EVENT/")
+    row = encode_event(event(), layout, write_id="w1", retention=None)
+    assert read_canonical(row, layout) == event()
+    assert read_canonical(row, LAYOUT) is None
+    assert read_canonical(ROW, layout) is None
