@@ -52,13 +52,6 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
-def histories(session: nox.Session) -> None:
-    """Random histories, checked, and the mutants that the checker must catch: many minutes."""
-    install_wheel(session, *group("tests"))
-    session.run("python", "-m", "pytest", "-m", "histories", "tests/histories", *session.posargs)
-
-
-@nox.session
 def soak(session: nox.Session) -> None:
     """Random histories on DynamoDB Local, checked; arguments go to it (`-- --minutes 20`)."""
     install_wheel(session, *group("tests"))

@@ -14,8 +14,6 @@ import pytest
 from tests.histories.plan import History
 from tests.histories.run import Figures, ground, workers
 
-pytestmark = pytest.mark.histories
-
 # The last one is another in each run; to replay it, set HISTORY_SEED to what a failure prints.
 SEEDS = [1, 2, int(os.environ.get("HISTORY_SEED", secrets.randbits(32)))]
 

@@ -7,8 +7,6 @@ import pytest
 from tests.histories.hunt import PATIENCE, caught_after
 from tests.histories.mutants import MUTANTS
 
-pytestmark = pytest.mark.histories
-
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 async def test_a_store_with_a_mistake(dynamodb_local_endpoint: str, mutant: str) -> None:
