@@ -264,8 +264,8 @@ def session() -> AioSession:
 async def client(
     dynamodb_local_endpoint: str, session: AioSession
 ) -> AsyncIterator[DynamoDBClient]:
-    async with open_client(REGION, dynamodb_local_endpoint, session, None) as client:
-        yield client
+    async with open_client(REGION, dynamodb_local_endpoint, session, None) as opened:
+        yield opened.client
 
 
 @pytest.fixture
@@ -294,8 +294,8 @@ async def proxy(dynamodb_local_endpoint: str) -> AsyncIterator[FaultProxy]:
 @pytest.fixture
 async def proxied(proxy: FaultProxy, session: AioSession) -> AsyncIterator[DynamoDBClient]:
     """A client whose requests can be held up."""
-    async with open_client(REGION, proxy.url, session, None) as client:
-        yield client
+    async with open_client(REGION, proxy.url, session, None) as opened:
+        yield opened.client
 
 
 @pytest.fixture(params=["memory", "dynamodb-local"])

@@ -16,17 +16,18 @@ ROOT = Path(aiobreakglass.__file__).parent
 
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
-    ["_errors", "_shielding", "_timestamps"],
+    ["_errors", "_shielding", "_timestamps", "_dynamodb.signing"],
     ["_model"],
     ["_rules", "_store"],
     ["_arguments"],
     ["_cursor"],
-    ["_memory", "_expiry", "_dynamodb.client", "_dynamodb.layout"],
+    ["_memory", "_expiry", "_dynamodb.layout"],
     ["_dynamodb.canonical"],
     ["_dynamodb.codec"],
     ["_dynamodb.cursor", "_dynamodb.requests"],
-    ["_dynamodb.outcomes"],
-    ["_dynamodb.calls", "_dynamodb.table"],
+    ["_dynamodb.outcomes", "_dynamodb.transport"],
+    ["_dynamodb.learning"],
+    ["_dynamodb.calls", "_dynamodb.client", "_dynamodb.table"],
     ["_dynamodb.queries", "_dynamodb.rows"],
     ["_dynamodb.store"],
     ["_dynamodb"],

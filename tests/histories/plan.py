@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tests.faults import proxy
 from tests.faults.proxy import Exchange, Fault
@@ -41,6 +41,11 @@ class History:
     tasks: int = 4
     steps: int = 20
     pairs: int = 2
+
+    @property
+    def transport(self) -> Literal["fast", "standard"]:
+        """How its requests are carried: one history like this, another like that."""
+        return "standard" if self.seed % 2 else "fast"
 
     def steps_of(self, process: int, task: int) -> list[Step]:
         """Return what one task does, one step after the other."""

@@ -76,11 +76,6 @@ class Worker:
         state: State = json.loads(await self._line())
         return state
 
-    async def close_clients(self) -> None:
-        """Have the process close its clients; it opens new ones when it needs them."""
-        await self._send({"do": "close clients"})
-        await self._line()
-
     async def _send(self, order: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")

@@ -36,8 +36,6 @@ class Soak:
         self.figures = Figures()
         self.states: list[list[State]] = []
         """Of each process: before the first history, at every tenth of the time, at the end."""
-        self.closed: list[State] = []
-        """Of each process, when it has closed its clients."""
 
     async def run(self, seconds: float, backend: str) -> None:
         """Play histories until the time is over."""
@@ -48,9 +46,6 @@ class Soak:
                     self.states.append([await worker.state() for worker in team])
                 await self._play(place, team)
             self.states.append([await worker.state() for worker in team])
-            for worker in team:
-                await worker.close_clients()
-            self.closed = [await worker.state() for worker in team]
 
     async def _play(self, place: Ground, team: list[Worker]) -> None:
         faults = self.figures.histories % 2 == 1
@@ -73,8 +68,7 @@ class Soak:
             memory = [f"{states[process]['memory'] / 2**20:.1f}" for states in self.states]
             print(f"memory, MiB           {' '.join(memory)} (process {process}, over the time)")
             sockets = [states[process]["sockets"] for states in (self.states[0], self.states[-1])]
-            sockets.append(self.closed[process]["sockets"])
-            print(f"sockets               {sockets} (before, at the end, after closing)")
+            print(f"sockets               {sockets} (before, at the end)")
         for problem in figures.undecided:
             print(f"undecided: {problem}")
 

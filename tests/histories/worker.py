@@ -13,14 +13,14 @@ import os
 import sys
 import time
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
 
 from aiobreakglass import (
     ActiveEventExistsError,
@@ -30,14 +30,10 @@ from aiobreakglass import (
     InvalidStateTransitionError,
     StoreUnavailableError,
 )
-from aiobreakglass._dynamodb.client import open_client
 from aiobreakglass.testing import FakeClock, make_event
 from tests.histories.mutants import MUTANTS
 from tests.histories.plan import History, Step
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version, microseconds
-
-if TYPE_CHECKING:
-    from types_aiobotocore_dynamodb import DynamoDBClient
 
 REGION: Final = "eu-central-1"
 
@@ -206,31 +202,29 @@ def _changed(event: BreakGlassEvent, step: Step, caller: str) -> BreakGlassEvent
 
 
 class _Worker:
-    """The clients of this process, one for each endpoint, as long as it lives."""
+    """What this process keeps over its histories: botocore's models, which take long to read."""
 
     def __init__(self, store_class: type[AsyncDynamoDBStore]) -> None:
         self._store_class = store_class
-        self._clients: dict[str, DynamoDBClient] = {}
-        self._exits = AsyncExitStack()
+        self._session = get_session()
 
     async def play(self, order: dict[str, Any]) -> None:
         history = History(**order["history"])
-        client = await self._client(order["url"], _HASTE if history.faults else _PATIENCE)
-        store = self._store_class(
-            client,
+        async with self._store_class.open(
             order["table"],
+            region_name=REGION,
+            endpoint_url=order["url"],
+            session=self._session,
+            config=_HASTE if history.faults else _PATIENCE,
+            transport=history.transport,
             clock=_now,
             operation_timeout=timedelta(seconds=1.5 if history.faults else 30),
-        )
-        player = _Player(history, order["process"], store)
-        await player.play()
+        ) as store:
+            player = _Player(history, order["process"], store)
+            await player.play()
         for call in player.calls:
             _say(call.to_json())
         _say("{}")
-
-    async def close(self) -> None:
-        await self._exits.aclose()
-        self._clients.clear()
 
     def tell_state(self) -> None:
         """Tell how much memory this process has, and how many connections are open."""
@@ -240,12 +234,6 @@ class _Worker:
         sockets = [target for target in targets if target.startswith("socket:")]
         memory = pages * os.sysconf("SC_PAGE_SIZE")
         _say(json.dumps({"memory": memory, "sockets": len(sockets)}))
-
-    async def _client(self, url: str, config: AioConfig) -> DynamoDBClient:
-        if url not in self._clients:
-            opening = open_client(REGION, url, None, config)
-            self._clients[url] = await self._exits.enter_async_context(opening)
-        return self._clients[url]
 
 
 def _target(link: Path) -> str:
@@ -267,12 +255,8 @@ async def _main(store_class: type[AsyncDynamoDBStore]) -> None:
         order = json.loads(line)
         if order["do"] == "play":
             await worker.play(order)
-        elif order["do"] == "tell state":
-            worker.tell_state()
         else:
-            await worker.close()
-            _say("{}")
-    await worker.close()
+            worker.tell_state()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -29,6 +29,10 @@ _LONGEST_PAUSE: Final = 1.0
 _transmission: ContextVar[outcomes.Transmission] = ContextVar("aiobreakglass_transmission")
 
 
+Carry = Callable[[str, Request, Callable[[], None]], Awaitable[dict[str, Any]]]
+"""Sends a request to an operation, calls back when it goes, and returns the answer."""
+
+
 @dataclass(slots=True)
 class Operation:
     """One call of a store's method, with all the requests that it makes."""
@@ -49,6 +53,8 @@ class Calls:
         self, client: DynamoDBClient, table_name: str, operation_timeout: timedelta
     ) -> None:
         self._client = client
+        self.carry: Carry | None = None
+        """What sends requests in the client's place, if anything does."""
         self._table_name = table_name
         self._operation_timeout = operation_timeout.total_seconds()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -152,8 +158,10 @@ class Calls:
             # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
             # pooled connection escape those.
             async with asyncio.timeout_at(operation.deadline):
-                method = getattr(self._client, xform_name(name))
-                response: dict[str, Any] = await method(**request)
+                if self.carry is not None:
+                    return await self.carry(name, request, transmission.sent)
+                # Of each attempt that this makes, the client tells by its events.
+                response: dict[str, Any] = await getattr(self._client, xform_name(name))(**request)
                 return response
         finally:
             _transmission.reset(token)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import InvalidRegionError, NoRegionError
 
@@ -14,11 +15,33 @@ from aiobreakglass._errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
+    from aiobotocore.credentials import AioCredentials
     from aiobotocore.session import AioSession
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+    from aiobreakglass._dynamodb.transport import Session, Transport
+
 OPERATION_TIMEOUT: Final = timedelta(seconds=10)
 """How long one call may take as a whole, where nothing else is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A client, and what is known of how it was made."""
+
+    client: DynamoDBClient
+    credentials: AioCredentials | None
+    sessions: list[Session]
+    """The HTTP sessions of our class that it made for itself: its only one, or none."""
+    time_limit: timedelta
+
+    async def transport(self, table_name: str) -> Transport | None:
+        """Return what carries its calls in its place, where anything can."""
+        from aiobreakglass._dynamodb.learning import learn
+
+        return await learn(
+            self.client, self.sessions, self.credentials, table_name, self.time_limit
+        )
 
 
 @asynccontextmanager
@@ -28,11 +51,14 @@ async def open_client(
     session: AioSession | None,
     config: AioConfig | None,
     time_limit: timedelta = OPERATION_TIMEOUT,
-) -> AsyncIterator[DynamoDBClient]:
+) -> AsyncIterator[Opened]:
     """Open a client, and close it at the end; the look-up of credentials is bounded."""
     # Imported here, because it costs several times what all the rest of the package does.
     from aiobotocore.config import AioConfig
+    from aiobotocore.httpsession import AIOHTTPSession
     from aiobotocore.session import get_session
+
+    from aiobreakglass._dynamodb.transport import session_class
 
     # Left alone, botocore's defaults are legacy retries with 10 attempts of 60 s, which an
     # environment variable can change.
@@ -46,11 +72,21 @@ async def open_client(
     if config is not None and retries:
         # Merged by botocore they would replace the mode as well.
         config = config.merge(AioConfig(retries={"mode": "standard", **retries}))
+    # Any, because the stubs leave out what aiobotocore adds to botocore's.
+    merged: Any = settings if config is None else settings.merge(config)
+    if config is not None:
+        # aiobotocore 2 forgets both when it merges.
+        given: Any = config
+        merged.connector_args = given.connector_args
+        merged.http_session_cls = given.http_session_cls
+    sessions: list[Session] = []
+    if merged.http_session_cls is AIOHTTPSession:
+        merged.http_session_cls = session_class(sessions)
     session = session or get_session()
     try:
         # Remembered by the session; apart, because providers raise anything, and may hang.
         async with asyncio.timeout(time_limit.total_seconds()):
-            await session.get_credentials()
+            credentials = await session.get_credentials()
     except Exception as error:
         raise StoreUnavailableError(
             f"credentials could not be looked up: {type(error).__name__}"
@@ -62,7 +98,7 @@ async def open_client(
                     "dynamodb",
                     region_name=region_name,
                     endpoint_url=endpoint_url,
-                    config=settings if config is None else settings.merge(config),
+                    config=merged,
                 )
             )
         except NoRegionError as error:
@@ -80,4 +116,4 @@ async def open_client(
             raise StoreUnavailableError(
                 f"no client could be made: {type(error).__name__}"
             ) from error
-        yield client
+        yield Opened(client, credentials, sessions, time_limit)

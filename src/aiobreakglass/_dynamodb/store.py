@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from aiobreakglass import _arguments as arguments
 from aiobreakglass._cursor import check_cursor_key
@@ -82,6 +82,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
         endpoint_url: str | None = None,
         session: AioSession | None = None,
         config: AioConfig | None = None,
+        transport: Literal["fast", "standard"] = "fast",
         **store_options: Any,
     ) -> AsyncIterator[Self]:
         """Open a store with a client of its own, and close it at the end of `async with`.
@@ -91,12 +92,21 @@ class AsyncDynamoDBStore(BreakGlassStore):
         goes over what is set here: standard retries with 3 attempts, 2 s to connect, 3 s to read,
         a pool of 64 connections. `store_options` are the constructor's. Leaving waits for the
         calls under way, which `operation_timeout` bounds.
+
+        The "fast" transport signs and posts requests on the client's own connections, and leaves
+        to aiobotocore whatever is no plain success; where the client does anything unusual (a
+        proxy, adaptive retries, tracing, handlers of yours, a table's ARN) a line in the log says
+        so, and it is not used. With "standard" all calls are aiobotocore's.
         """
         check_table_name(table_name, or_arn=True)
         timeout = store_options.get("operation_timeout", OPERATION_TIMEOUT)
         _check_operation_timeout(timeout)
-        async with open_client(region_name, endpoint_url, session, config, timeout) as client:
-            store = cls(client, table_name, **store_options)
+        if transport not in ("fast", "standard"):
+            raise ValueError('transport must be "fast" or "standard"')
+        async with open_client(region_name, endpoint_url, session, config, timeout) as opened:
+            store = cls(opened.client, table_name, **store_options)
+            if transport == "fast" and (fast := await opened.transport(table_name)):
+                store._calls.carry = fast.call
             try:
                 yield store
             finally:

@@ -1,0 +1,202 @@
+"""What a client does with a request, learned from the client itself: nothing is hard-coded.
+
+Each operation is carried out once by the real client, whose HTTP session sends nothing. What it
+would have sent must come out again, to the byte, of what was learned; a client that does anything
+unusual carries its calls itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from datetime import timedelta
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from aiobotocore.client import AioBaseClient
+from botocore import xform_name
+
+from aiobreakglass._dynamodb.requests import Request
+from aiobreakglass._dynamodb.signing import DATE_HEADER, TOKEN_HEADER, Signer
+from aiobreakglass._dynamodb.transport import Operation, Session, Transport, standing_in
+
+if TYPE_CHECKING:
+    from aiobotocore.credentials import AioCredentials
+    from types_aiobotocore_dynamodb import DynamoDBClient
+    from yarl import URL
+
+_logger = logging.getLogger("aiobreakglass.transport")
+
+_CONSTANT: Final = frozenset(
+    {"accept-encoding", "amz-sdk-request", "content-type", "user-agent", "x-amz-target"}
+)
+_FRESH: Final = frozenset(
+    {"amz-sdk-invocation-id", "authorization", "content-length", DATE_HEADER, TOKEN_HEADER}
+)
+
+_EVENTS: Final = (
+    "provide-client-params",
+    "before-parameter-build",
+    "before-endpoint-resolution",
+    "before-call",
+    "request-created",
+    "choose-signer",
+    "before-sign",
+    "before-send",
+    "response-received",
+    "before-parse",
+    "needs-retry",
+    "after-call",
+    "after-call-error",
+)
+_HOMES: Final = ("aiobotocore.", "botocore.", "aiobreakglass.")
+
+
+class DeclinedError(Exception):
+    """Why a client's calls are left to the client itself."""
+
+
+class _Observer:
+    """Takes the place of connections: notes what is sent, and answers with nothing."""
+
+    status = 200
+    raw_headers = ()
+
+    def __init__(self) -> None:
+        self.url: Any = None
+        self.sent: dict[str, Any] = {}
+
+    async def request(self, method: str, /, **options: Any) -> Self:
+        self.url = options["url"]
+        self.sent = {"method": method, **options}
+        return self
+
+    async def read(self) -> bytes:
+        return b"{}"
+
+
+async def learn(
+    client: DynamoDBClient,
+    sessions: list[Session],
+    credentials: AioCredentials | None,
+    table_name: str,
+    time_limit: timedelta,
+) -> Transport | None:
+    """Return what carries a client's calls; None, and a line in the log, where nothing can."""
+    try:
+        # Signing needs credentials, whose provider may hang.
+        async with asyncio.timeout(time_limit.total_seconds()):
+            return await _learn(client, sessions, credentials, table_name)
+    except DeclinedError as reason:
+        _logger.info("the store uses aiobotocore's own transport: %s", reason)
+    except Exception as error:  # noqa: BLE001 - then the first call tells the caller
+        _logger.info(
+            "the store uses aiobotocore's own transport: %s on trying", type(error).__name__
+        )
+    return None
+
+
+async def _learn(
+    client: DynamoDBClient,
+    sessions: list[Session],
+    credentials: AioCredentials | None,
+    table_name: str,
+) -> Transport:
+    if len(sessions) != 1:
+        raise DeclinedError("the client has an HTTP session of another class")
+    (session,) = sessions
+    _check_client(client, session, table_name)
+    if credentials is None:
+        raise DeclinedError("there are no credentials")
+    frozen = await credentials.get_frozen_credentials()
+    operations = {
+        name: await _learn_operation(client, name, request, frozen)
+        for name, request in _samples(table_name).items()
+    }
+    account_id = getattr(frozen, "account_id", None)
+    return Transport(client, session, credentials, operations, account_id)
+
+
+def _samples(table_name: str) -> dict[str, Request]:
+    key = {"pk": {"S": "caf\u00e9"}}
+    return {
+        "GetItem": {"TableName": table_name, "Key": key, "ConsistentRead": True},
+        "Query": {"TableName": table_name, "KeyConditionExpression": "pk = :pk"},
+        "TransactWriteItems": {
+            "TransactItems": [{"Put": {"TableName": table_name, "Item": key}}],
+            "ClientRequestToken": "learning",
+        },
+    }
+
+
+def _check_client(client: DynamoDBClient, session: Session, table_name: str) -> None:
+    """Raise where a client does what is not done here."""
+    if session.has_proxies:
+        raise DeclinedError("there is a proxy")
+    if table_name.startswith("arn:"):
+        raise DeclinedError("the table is named by its ARN")
+    config: Any = client.meta.config
+    if (config.retries or {}).get("mode") == "adaptive":
+        raise DeclinedError("retries are adaptive")
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        raise DeclinedError("on AWS Lambda each request carries a tracing header of its own")
+    # Tracers wrap this method, in an object that looks like a function and is none.
+    if type(vars(AioBaseClient)["_make_api_call"]) is not FunctionType:
+        raise DeclinedError("aiobotocore's calls are traced")
+    if strangers := sorted(_strangers(client)):
+        raise DeclinedError(f"the client has handlers of {', '.join(strangers)}")
+
+
+def _strangers(client: DynamoDBClient) -> set[str]:
+    """Return the modules, other than the SDK's, whose handlers see a client's calls."""
+    handlers = client.meta.events._emitter._handlers  # type: ignore[attr-defined]
+    homes = {
+        _home(handler)
+        for event in _EVENTS
+        for name in _samples("")
+        for handler in handlers.prefix_search(f"{event}.dynamodb.{name}")
+    }
+    return {home for home in homes if not home.startswith(_HOMES)}
+
+
+def _home(handler: Any) -> str:
+    handler = getattr(handler, "func", handler)
+    return str(getattr(handler, "__module__", None) or type(handler).__module__)
+
+
+async def _learn_operation(
+    client: DynamoDBClient, name: str, request: Request, credentials: Any
+) -> Operation:
+    observer = _Observer()
+    with standing_in(observer):
+        await getattr(client, xform_name(name))(**request)
+    url, sent = observer.url, observer.sent
+    if url is None or url.query_string:
+        raise DeclinedError("the client sends requests in another way")
+    headers = {key.lower(): value for key, value in sent["headers"].items()}
+    if unknown := headers.keys() - _CONSTANT - _FRESH:
+        raise DeclinedError(f"the client sends {', '.join(sorted(unknown))}")
+    if sent["method"] != "POST" or sent["data"] != json.dumps(request).encode():
+        raise DeclinedError("the client writes requests in another way")
+    try:
+        signer = Signer.of(headers["authorization"], url.raw_path, {**headers, "host": _host(url)})
+    except (KeyError, ValueError) as error:
+        raise DeclinedError("the client signs requests in another way") from error
+    timestamp = headers[DATE_HEADER]
+    signed = signer.authorization(
+        signer.key(credentials.secret_key, timestamp),
+        credentials.access_key,
+        credentials.token,
+        timestamp,
+        sent["data"],
+    )
+    if signed != headers["authorization"] or headers.get(TOKEN_HEADER) != credentials.token:
+        raise DeclinedError("the client signs requests in another way")
+    constant = {key: value for key, value in sent["headers"].items() if key.lower() in _CONSTANT}
+    return Operation(url, constant, signer)
+
+
+def _host(url: URL) -> str:
+    return str(url.raw_host) if url.is_default_port() else f"{url.raw_host}:{url.port}"

@@ -1,0 +1,76 @@
+"""AWS's Signature Version 4 for POSTs of which only time, body and credentials differ. Pure.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+DATE_HEADER: Final = "x-amz-date"
+TOKEN_HEADER: Final = "x-amz-security-token"  # noqa: S105 - the name of a header
+
+_ALGORITHM: Final = "AWS4-HMAC-SHA256"
+_AUTHORIZATION: Final = re.compile(
+    rf"{_ALGORITHM} Credential=[^,]+/[0-9]{{8}}/([^,/]+)/([^,/]+)/aws4_request, "
+    r"SignedHeaders=([^,]+), Signature=[0-9a-f]{64}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """What the signatures of all requests to one operation have in common."""
+
+    path: str
+    region: str
+    service: str
+    headers: Mapping[str, str]
+    """The signed headers, by lower-case name, but for time and session token."""
+
+    @classmethod
+    def of(cls, authorization: str, path: str, headers: Mapping[str, str]) -> Signer:
+        """Learn from a signed request, its host among the headers; `ValueError` if nothing can.
+
+        Whether it was learned right is seen when the same request is signed again.
+        """
+        match = _AUTHORIZATION.fullmatch(authorization)
+        if match is None:
+            raise ValueError(f"it is not signed by {_ALGORITHM}")
+        region, service, signed = match.groups()
+        constant = set(signed.split(";")) - {DATE_HEADER, TOKEN_HEADER}
+        values = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
+        if missing := constant - values.keys():
+            raise ValueError(f"{', '.join(sorted(missing))} is signed and not sent")
+        return cls(path, region, service, {name: values[name] for name in constant})
+
+    def key(self, secret_key: str, timestamp: str) -> bytes:
+        """Derive the key for all signatures of one day, the timestamp's."""
+        key = f"AWS4{secret_key}".encode()
+        for part in (timestamp[:8], self.region, self.service, "aws4_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return key
+
+    def authorization(
+        self, key: bytes, access_key: str, token: str | None, timestamp: str, body: bytes
+    ) -> str:
+        """Return the value of the header `Authorization`; `timestamp` is `YYYYMMDDTHHMMSSZ`."""
+        headers = {**self.headers, DATE_HEADER: timestamp}
+        if token is not None:
+            headers[TOKEN_HEADER] = token
+        names = sorted(headers)
+        signed = ";".join(names)
+        lines = "".join([f"{name}:{headers[name]}\n" for name in names])
+        request = f"POST\n{self.path}\n\n{lines}\n{signed}\n{sha256(body).hexdigest()}"
+        scope = f"{timestamp[:8]}/{self.region}/{self.service}/aws4_request"
+        digest = sha256(request.encode()).hexdigest()
+        text = f"{_ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
+        signature = hmac.digest(key, text.encode(), "sha256").hex()
+        return (
+            f"{_ALGORITHM} Credential={access_key}/{scope}, "
+            f"SignedHeaders={signed}, Signature={signature}"
+        )
