@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -41,6 +41,8 @@ class TestInMemoryStore(StoreContract):
 class DynamoDBContract(StoreContract):
     """The contract of a store on a table of each test's own."""
 
+    transport: Literal["fast", "standard"] = "fast"
+
     @pytest.fixture
     async def store(
         self, endpoint_url: str, session: AioSession, clock: FakeClock
@@ -51,7 +53,12 @@ class DynamoDBContract(StoreContract):
         ) as client:
             await create_table(client, name)
         async with AsyncDynamoDBStore.open(
-            name, region_name=REGION, endpoint_url=endpoint_url, session=session, clock=clock
+            name,
+            region_name=REGION,
+            endpoint_url=endpoint_url,
+            session=session,
+            transport=self.transport,
+            clock=clock,
         ) as store:
             yield store
 
@@ -66,6 +73,10 @@ class TestDynamoDBStoreOnDynamoDBLocal(DynamoDBContract):
     @pytest.fixture
     def endpoint_url(self, dynamodb_local_endpoint: str) -> str:
         return dynamodb_local_endpoint
+
+
+class TestDynamoDBStoreByTheStandardTransport(TestDynamoDBStoreOnDynamoDBLocal):
+    transport = "standard"
 
 
 class TestMadeEvent:

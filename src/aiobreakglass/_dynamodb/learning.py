@@ -199,4 +199,5 @@ async def _learn_operation(
 
 
 def _host(url: URL) -> str:
-    return str(url.raw_host) if url.is_default_port() else f"{url.raw_host}:{url.port}"
+    host = f"[{url.raw_host}]" if ":" in str(url.raw_host) else str(url.raw_host)
+    return host if url.is_default_port() else f"{host}:{url.port}"

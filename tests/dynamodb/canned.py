@@ -1,0 +1,150 @@
+"""A server that answers as DynamoDB would, the same each time, and spoils what it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+ANSWERS = {
+    "GetItem": {"Item": {"pk": {"S": "caf\u00e9"}, "n": {"N": "1"}, "l": {"L": [{"BOOL": True}]}}},
+    "Query": {"Items": [{"pk": {"S": "x"}}], "Count": 1, "ScannedCount": 1},
+    "TransactWriteItems": {},
+}
+
+Spoil = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
+"""What becomes of an answer; it is given the body that would be right."""
+
+
+async def right(request: web.Request, body: bytes) -> web.StreamResponse:
+    """Spoil nothing."""
+    return response(200, body)
+
+
+def response(status: int, body: bytes, **headers: str) -> web.Response:
+    """Return a response as DynamoDB sends it, its checksum right unless it is given."""
+    return web.Response(
+        status=status,
+        body=body,
+        content_type="application/x-amz-json-1.0",
+        headers={"x-amzn-requestid": "r-1", "x-amz-crc32": str(zlib.crc32(body)), **headers},
+    )
+
+
+def error(status: int, code: str, **extra: object) -> Spoil:
+    """Answer with an error of DynamoDB's."""
+    body = json.dumps(
+        {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no", **extra}
+    ).encode()
+
+    async def refuse(request: web.Request, _: bytes) -> web.StreamResponse:
+        return response(status, body)
+
+    return refuse
+
+
+def sent(status: int, body: bytes, **headers: str) -> Spoil:
+    """Answer with this, whatever was asked."""
+
+    async def answer(request: web.Request, _: bytes) -> web.StreamResponse:
+        return response(status, body, **headers)
+
+    return answer
+
+
+async def without_checksum(request: web.Request, body: bytes) -> web.StreamResponse:
+    """Leave out the checksum, as servers other than DynamoDB do."""
+    return web.Response(body=body, content_type="application/x-amz-json-1.0")
+
+
+async def wrong_checksum(request: web.Request, body: bytes) -> web.StreamResponse:
+    """Send another body's checksum."""
+    return response(200, body, **{"x-amz-crc32": "1"})
+
+
+async def dropped(request: web.Request, body: bytes) -> web.StreamResponse:
+    """Break the connection."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def hanging(request: web.Request, body: bytes) -> web.StreamResponse:
+    """Never answer."""
+    await asyncio.Event().wait()
+    raise AssertionError("an event that nobody sets")
+
+
+def _in_pieces(pieces: int, *, of: float = 1.0) -> Spoil:
+    async def stream(request: web.Request, body: bytes) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"x-amz-crc32": str(zlib.crc32(body))})
+        answer.enable_chunked_encoding()
+        await answer.prepare(request)
+        end = int(len(body) * of)
+        size = max(1, end // pieces)
+        for start in range(0, end, size):
+            await answer.write(body[start : min(start + size, end)])
+            await asyncio.sleep(0)
+        if of < 1:
+            assert request.transport is not None
+            request.transport.abort()
+        return answer
+
+    return stream
+
+
+chunked = _in_pieces(2)
+dribbled = _in_pieces(1000)
+cut = _in_pieces(2, of=0.5)
+
+
+@dataclass
+class CannedServer:
+    """A server that is listening at `url`."""
+
+    url: str = ""
+    script: list[Spoil] = field(default_factory=list)
+    """What becomes of the next answers; those after them are right."""
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    """The headers, by lower-case name, and the body of each request that has come."""
+    _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def have_come(self, number: int) -> None:
+        """Wait until this many requests have come."""
+        async with self._arrival:
+            await self._arrival.wait_for(lambda: len(self.requests) >= number)
+
+    async def note(self, headers: dict[str, str], body: bytes) -> None:
+        """Take down that a request has come."""
+        async with self._arrival:
+            self.requests.append((headers, body))
+            self._arrival.notify_all()
+
+
+@asynccontextmanager
+async def canned_server() -> AsyncIterator[CannedServer]:
+    """Listen on 127.0.0.1 and a free port."""
+    server = CannedServer()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        await server.note(headers, await request.read())
+        operation = headers["x-amz-target"].rpartition(".")[2]
+        spoil = server.script.pop(0) if server.script else right
+        return await spoil(request, json.dumps(ANSWERS[operation]).encode())
+
+    application = web.Application()
+    application.router.add_post("/", handle)
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield server
+    finally:
+        await runner.cleanup()
