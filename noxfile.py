@@ -59,6 +59,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """What calls cost in CPU time, beside other libraries; for example `-- --rounds 5`."""
+    install_wheel(session, *group("bench"))
+    session.run("python", "-m", "benchmarks.client_cpu", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """The distributions, in dist/."""
     dist = Path("dist")

@@ -77,8 +77,10 @@ def checked_instant(value: datetime) -> datetime:
 def _checked_text(value: str, at_least: int) -> str:
     # Browsers submit a line break in a form as CR LF; the evidence keeps one kind of newline.
     text = value.replace("\r\n", "\n").strip()
-    if any(
-        unicodedata.category(character) in ("Cc", "Cs") for character in text.replace("\n", "")
+    line = text.replace("\n", "")
+    # What is printable has neither: a look that spares most texts one for each character.
+    if not line.isprintable() and any(
+        unicodedata.category(character) in ("Cc", "Cs") for character in line
     ):
         raise ValueError("must not have control characters other than newlines, nor surrogates")
     if not at_least <= len(text) <= 1000:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aiobreakglass import BreakGlassEvent, CorruptItemError, TableLayout
 from aiobreakglass._dynamodb.canonical import read_canonical
-from aiobreakglass._dynamodb.codec import Item, encode_event, read_any
+from aiobreakglass._dynamodb.codec import Item, decode_events, encode_event, read_any
 from tests.dynamodb.test_codec import ARBITRARY_ROWS, LAYOUT, MISSING, ROW, changed, encoded, event
 from tests.strategies import events
 
@@ -45,6 +45,11 @@ DURATIONS = st.integers(0, 15 * 10**12).map(
 )
 
 
+def read_one(row: Item, layout: TableLayout) -> BreakGlassEvent | None:
+    read = read_canonical([row], layout)
+    return None if read is None else read[0]
+
+
 def same(one: BreakGlassEvent, other: BreakGlassEvent) -> bool:
     """Compare all that can be told of two events, and not only what `==` compares."""
     return (
@@ -66,7 +71,7 @@ def same(one: BreakGlassEvent, other: BreakGlassEvent) -> bool:
 @example(changed({"invoker": {"S": "alice\n"}}))
 def test_any_row(row: Item) -> None:
     """A row is left to the other reader, or is read as that one reads it."""
-    read = read_canonical(row, LAYOUT)
+    read = read_one(row, LAYOUT)
     try:
         expected = read_any(row, LAYOUT)
     except CorruptItemError:
@@ -92,7 +97,7 @@ def test_any_row(row: Item) -> None:
 def test_what_this_library_writes(changes: dict[str, object]) -> None:
     """A row of ours is not left to the other reader."""
     written = event(**changes)
-    read = read_canonical(encoded(written, timedelta(days=1)), LAYOUT)
+    read = read_one(encoded(written, timedelta(days=1)), LAYOUT)
     assert read is not None
     assert read == written
     assert read.created_at.tzinfo is UTC
@@ -105,13 +110,26 @@ def test_what_this_library_writes(changes: dict[str, object]) -> None:
 @pytest.mark.parametrize("attribute", [{"N": "1"}, {"B": b"x"}, {"SS": ["x"]}, {"NULL": True}, {}])
 def test_another_type_where_nothing_need_be(field: str, attribute: dict[str, object]) -> None:
     """An optional attribute of a wrong type does not count as absent."""
-    assert read_canonical(changed({field: attribute}), LAYOUT) is None
+    assert read_one(changed({field: attribute}), LAYOUT) is None
 
 
 def test_another_layout() -> None:
     """The key is where the layout puts it, and begins as the layout says."""
     layout = TableLayout(partition_key="key", event_prefix="EVENT/")
     row = encode_event(event(), layout, write_id="w1", retention=None)
-    assert read_canonical(row, layout) == event()
-    assert read_canonical(row, LAYOUT) is None
-    assert read_canonical(ROW, layout) is None
+    assert read_one(row, layout) == event()
+    assert read_one(row, LAYOUT) is None
+    assert read_one(ROW, layout) is None
+
+
+def test_several_rows_of_which_one_is_not_ours() -> None:
+    """Where one row is another writer's, all are read by the other reader, and in their order."""
+    others = changed({"created_at": {"S": "2024-03-01T12:00:00Z"}})
+    closed = encoded(event(id="fedcba9876543210", status="expired"))
+    assert read_canonical([ROW, others], LAYOUT) is None
+    assert decode_events([ROW, others, closed], LAYOUT) == [
+        event(),
+        event(),
+        event(id="fedcba9876543210", status="expired"),
+    ]
+    assert decode_events([], LAYOUT) == []

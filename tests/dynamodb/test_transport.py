@@ -14,6 +14,7 @@ from typing import Any
 
 import aiobotocore.client
 import aiobotocore.httpxsession
+import orjson
 import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
@@ -201,6 +202,21 @@ class TestRequests:
         assert len({headers["amz-sdk-invocation-id"] for headers, _ in server.requests}) == 3
         first, second, ordinary = map(sent, server.requests)
         assert first == second == ordinary
+
+    @pytest.mark.parametrize("loads", [json.loads, orjson.loads], ids=["json", "orjson"])
+    async def test_with_and_without_the_extra(
+        self,
+        server: CannedServer,
+        session: AioSession,
+        monkeypatch: pytest.MonkeyPatch,
+        loads: Any,
+    ) -> None:
+        """Answers are the same whichever library reads them."""
+        monkeypatch.setattr("aiobreakglass._dynamodb.transport.loads", loads)
+        async with opened(server, session) as client:
+            transport = await carried(client)
+            for name, request in REQUESTS.items():
+                assert await transport.call(name, request, unheard) == ANSWERS[name]
 
     async def test_tell_when_they_go(self, server: CannedServer, session: AioSession) -> None:
         """Whoever sends a request hears of it before it is sent."""
@@ -453,4 +469,10 @@ def test_private_names() -> None:
             ]
             if isinstance(name, str) and private.fullmatch(name) and name not in ours
         }
-    assert found == {"_get_session", "_make_api_call", "_emitter", "_handlers"}
+    assert found == {
+        "_get_session",
+        "_make_api_call",
+        "_emitter",
+        "_handlers",
+        "_retry",  # a file of botocore's, by its name
+    }

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import InvalidRegionError, NoRegionError
@@ -56,7 +57,6 @@ async def open_client(
     # Imported here, because it costs several times what all the rest of the package does.
     from aiobotocore.config import AioConfig
     from aiobotocore.httpsession import AIOHTTPSession
-    from aiobotocore.session import get_session
 
     from aiobreakglass._dynamodb.transport import session_class
 
@@ -82,7 +82,9 @@ async def open_client(
     sessions: list[Session] = []
     if merged.http_session_cls is AIOHTTPSession:
         merged.http_session_cls = session_class(sessions)
-    session = session or get_session()
+    # In a thread, because reading holds up the event loop for long.
+    if session is None:
+        session = await asyncio.to_thread(_new_session)
     try:
         # Remembered by the session; apart, because providers raise anything, and may hang.
         async with asyncio.timeout(time_limit.total_seconds()):
@@ -117,3 +119,26 @@ async def open_client(
                 f"no client could be made: {type(error).__name__}"
             ) from error
         yield Opened(client, credentials, sessions, time_limit)
+
+
+def _new_session() -> AioSession:
+    """Return a session that shares botocore's models of AWS with all others; reads files."""
+    from aiobotocore.session import get_session
+
+    session = get_session()
+    if session.get_config_variable("data_path") is None:
+        session.register_component("data_loader", _models())
+    return session
+
+
+@cache
+def _models() -> Any:
+    # They never change while a process lives.
+    from botocore.loaders import create_loader
+
+    models = create_loader()
+    for kind in ("service-2", "endpoint-rule-set-1"):
+        models.load_service_model("dynamodb", kind)
+    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+        models.load_data(name)
+    return models

@@ -6,7 +6,7 @@ A row is what DynamoDB's low-level API speaks: `{"status": {"S": "active"}, ...}
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
@@ -125,7 +125,16 @@ def row_key(item: Mapping[str, AttributeValue], layout: TableLayout) -> str:
 
 def decode_event(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGlassEvent:
     """Return the event of a row, whoever wrote it, or raise `CorruptItemError`."""
-    return read_canonical(item, layout) or read_any(item, layout)
+    (event,) = decode_events([item], layout)
+    return event
+
+
+def decode_events(
+    items: Sequence[Mapping[str, AttributeValue]], layout: TableLayout
+) -> list[BreakGlassEvent]:
+    """Return the events of rows in their order, or raise for the first that is none."""
+    events = read_canonical(items, layout)
+    return [read_any(item, layout) for item in items] if events is None else events
 
 
 def read_any(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGlassEvent:

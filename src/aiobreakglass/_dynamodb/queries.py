@@ -6,7 +6,7 @@ from aiobreakglass._arguments import Listing
 from aiobreakglass._cursor import decode_cursor
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.calls import Calls
-from aiobreakglass._dynamodb.codec import Item, decode_event
+from aiobreakglass._dynamodb.codec import Item, decode_event, decode_events
 from aiobreakglass._dynamodb.cursor import cursor_after, start_key
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.requests import Request
@@ -38,7 +38,7 @@ class Queries:
                 answer = await self._calls.read(operation, "Query", request)
                 items += answer["Items"]
                 request = requests.following(request, answer)
-        events = tuple(decode_event(item, layout) for item in items[:size])
+        events = tuple(decode_events(items[:size], layout))
         if len(items) <= size:
             return EventPage(events)
         return EventPage(events, cursor_after(items[size - 1], listing, self._cursor_key))
