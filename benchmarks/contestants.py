@@ -34,6 +34,20 @@ LAYOUT = TableLayout()
 GUARD_KEY = LAYOUT.guard_key("alice", "prod")
 EVENTS = TypeAdapter(list[BreakGlassEvent])
 
+NEW = make_event(invoker="carol")
+"""What is created: this library is given the event, the others the rows, ready to be sent."""
+
+ROWS: list[dict[str, Any]] = [
+    {
+        name: int(value["N"]) if "N" in value else next(iter(value.values()))
+        for name, value in row.items()
+    }
+    for row in (
+        encode_event(NEW, LAYOUT, write_id="0" * 32, retention=RETENTION),
+        encode_guard(NEW, LAYOUT),
+    )
+]
+
 Call = Callable[[], Awaitable[object]]
 
 
@@ -100,7 +114,6 @@ async def stock(stack: AsyncExitStack, url: str) -> Contestant:
         return EVENTS.validate_python([model(plain(item)) for item in answer["Items"]])
 
     async def create() -> object:
-        event, guard = new_rows()
         puts: list[Any] = [
             {
                 "Put": {
@@ -109,28 +122,13 @@ async def stock(stack: AsyncExitStack, url: str) -> Contestant:
                     "ConditionExpression": "attribute_not_exists(pk)",
                 }
             }
-            for row in (event, guard)
+            for row in ROWS
         ]
         return await client.transact_write_items(TransactItems=puts)
 
     return Contestant(
         {"find_active": find_active, "list_by_invoker": list_by_invoker, "create": create}
     )
-
-
-def new_rows() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return an event's row and its guard's as plain values, as a user of an SDK would."""
-    event = make_event()
-    item = encode_event(event, LAYOUT, write_id=uuid4().hex, retention=RETENTION)
-    rows = item, encode_guard(event, LAYOUT)
-    plain = [
-        {
-            name: int(value["N"]) if "N" in value else next(iter(value.values()))
-            for name, value in row.items()
-        }
-        for row in rows
-    ]
-    return plain[0], plain[1]
 
 
 async def aiodynamo_contestant(stack: AsyncExitStack, url: str) -> tuple[Contestant, Contestant]:
@@ -157,7 +155,7 @@ async def aiodynamo_contestant(stack: AsyncExitStack, url: str) -> tuple[Contest
 
     async def create() -> object:
         condition = F("pk").does_not_exist()
-        puts = [Put(TABLE, row, condition) for row in new_rows()]
+        puts = [Put(TABLE, row, condition) for row in ROWS]
         await client.transact_write_items(puts, request_token=str(uuid4()))
         return puts
 
@@ -189,7 +187,7 @@ async def store(stack: AsyncExitStack, url: str, transport: Any) -> Contestant:
         {
             "find_active": find_active,
             "list_by_invoker": lambda: opened.list_by_invoker("alice"),
-            "create": lambda: opened.create(make_event()),
+            "create": lambda: opened.create(NEW),
         }
     )
 
@@ -214,7 +212,7 @@ async def floor(stack: AsyncExitStack, url: str) -> Contestant:
         {"TableName": TABLE, "Key": {"pk": {"S": GUARD_KEY}}, "ConsistentRead": True}
     ).encode()
     event = guard.replace(GUARD_KEY.encode(), b"BREAKGLASS#0123456789abcdef")
-    written = json.dumps({"TransactItems": new_rows()}).encode() + b" " * 600
+    written = json.dumps({"TransactItems": ROWS}).encode() + b" " * 600
 
     async def find_active() -> object:
         return await post("GetItem", guard), await post("GetItem", event)

@@ -19,11 +19,19 @@ async def shielded(work: Coroutine[Any, Any, _Result]) -> _Result:
     The caller is cancelled all the same, when the work has ended: no task is left behind.
     """
     task = asyncio.create_task(work)
-    # A cancelled caller is not there to retrieve the exception, and nobody else would.
-    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    # Unlike `asyncio.shield`, it reports no failure of the work to the loop behind our back.
+    ended = asyncio.get_running_loop().create_future()
+
+    def note(task: asyncio.Task[_Result]) -> None:
+        # A cancelled caller is not there to retrieve the exception, and nobody else would.
+        if not task.cancelled():
+            task.exception()
+        if not ended.done():
+            ended.set_result(None)
+
+    task.add_done_callback(note)
     try:
-        # Unlike `asyncio.shield`, it reports no failure of the work to the loop behind our back.
-        await asyncio.wait({task})
+        await ended
         return task.result()
     except asyncio.CancelledError:
         await asyncio.wait({task}, timeout=CANCELLATION_GRACE.total_seconds())

@@ -16,7 +16,8 @@ def encode_time(instant: datetime) -> str:
 
     Always six decimals and always UTC: an encoding that trims zeros sorts `.1Z` after `.12Z`.
     """
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def decode_time(text: str) -> datetime:

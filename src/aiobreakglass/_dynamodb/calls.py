@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from botocore import xform_name
 
@@ -115,7 +115,7 @@ class Calls:
         under way: it is never compensated, and its connection is not torn down for nothing.
         """
         name = "TransactWriteItems"
-        request = requests.transaction(parts, token=str(uuid4()))
+        request = requests.transaction(parts, token=token_hex(16))
         transmission = outcomes.Transmission()
         try:
             await self._repeat(

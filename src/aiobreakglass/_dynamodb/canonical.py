@@ -75,11 +75,14 @@ def _validator(layout: TableLayout) -> SchemaValidator:
     prefix = layout.event_prefix
     key = layout.partition_key
 
+    set_attribute = object.__setattr__
+
     def complete(event: BreakGlassEvent) -> BreakGlassEvent:
-        if event.__dict__.pop(key) != prefix + event.id:
+        values = event.__dict__
+        if values.pop(key) != prefix + values["id"]:
             raise ValueError("id does not belong to this key")
         # As though each had been given by its name, absent ones too.
-        object.__setattr__(event, "__pydantic_fields_set__", set(_FIELDS))
+        set_attribute(event, "__pydantic_fields_set__", set(_FIELDS))
         return check_fields_together(event)
 
     fields = {

@@ -47,14 +47,15 @@ def encode_event(
     event: BreakGlassEvent, layout: TableLayout, *, write_id: str, retention: timedelta | None
 ) -> Item:
     """Return the row of an event, as one logical write puts it."""
+    values = vars(event)
     item: Item = {layout.partition_key: {"S": layout.event_key(event.id)}}
-    item |= {field: {"S": str(getattr(event, field))} for field in _TEXTS}
-    item |= {field: {"S": encode_time(getattr(event, field))} for field in _TIMES}
-    item |= {
-        field: {"S": text}
-        for field in _OPTIONAL_TEXTS
-        if (text := getattr(event, field)) is not None
-    }
+    for field in _TEXTS:
+        item[field] = {"S": str(values[field])}
+    for field in _TIMES:
+        item[field] = {"S": encode_time(values[field])}
+    for field in _OPTIONAL_TEXTS:
+        if values[field] is not None:
+            item[field] = {"S": values[field]}
     item["duration"] = {"N": str(event.duration // _MICROSECOND * 1000)}
     item["mfa_verified"] = {"BOOL": event.mfa_verified}
     item[layout.write_id_attribute] = {"S": write_id}

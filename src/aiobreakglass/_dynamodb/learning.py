@@ -116,7 +116,9 @@ async def _learn(
         for name, request in _samples(table_name).items()
     }
     account_id = getattr(frozen, "account_id", None)
-    return Transport(client, session, credentials, operations, account_id)
+    config: Any = client.meta.config
+    places: int = config.max_pool_connections
+    return Transport(client, session, credentials, operations, account_id, places)
 
 
 def _samples(table_name: str) -> dict[str, Request]:

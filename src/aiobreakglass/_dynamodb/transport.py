@@ -8,6 +8,7 @@ retries, quotas and exceptions are its own.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import zlib
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
     from types_aiobotocore_dynamodb import DynamoDBClient
     from yarl import URL
+
+# As `json.dumps` writes, but for the search for cycles, of which a request has none.
+_encode: Final = json.JSONEncoder(check_circular=False).encode
 
 _QUOTA: Final = 500
 """How many successes fill the SDK's retry quota again, from empty."""
@@ -120,6 +125,7 @@ class Transport:
         credentials: AioCredentials,
         operations: Mapping[str, Operation],
         account_id: str | None,
+        places: int,
     ) -> None:
         self._client = client
         self._session = session
@@ -128,6 +134,9 @@ class Transport:
         self._account_id = account_id
         self._keys: dict[str, tuple[tuple[str, str], bytes]] = {}
         self._owed = 0
+        # First come, first served: aiohttp would let whoever has just been served go first again.
+        self._places = asyncio.Semaphore(places)
+        self._invocations = map(f"{str(uuid4())[:24]}{{:012x}}".format, count())
 
     async def call(self, name: str, request: Request, on_send: Callable[[], None]) -> Any:
         """Return the answer to a request, or raise what the client raises.
@@ -136,7 +145,7 @@ class Transport:
         """
         operation = self._operations[name]
         try:
-            body = json.dumps(request).encode()
+            body = _encode(request).encode()
         except TypeError:
             # Binary attributes, which other writers may have added, are the client's to encode.
             return await self._ordinary_call(name, request)
@@ -146,11 +155,12 @@ class Transport:
             return await self._ordinary_call(name, request)
         headers = self._headers(name, operation, credentials, body)
         try:
-            connections = await self._session.connections()
-            on_send()
-            # No `async with`: a response that was released cannot be handed on.
-            response = await connections.post(operation.url, data=body, headers=headers)
-            content = await response.read()
+            async with self._places:
+                connections = await self._session.connections()
+                on_send()
+                # No `async with`: a response that was released cannot be handed on.
+                response = await connections.post(operation.url, data=body, headers=headers)
+                content = await response.read()
         except Exception as error:  # noqa: BLE001 - aiobotocore knows what becomes of it
             return await self._ordinary_call(name, request, _Outcome(error))
         answer = _answer(name, response, content)
@@ -175,7 +185,7 @@ class Transport:
             "Authorization": operation.signer.authorization(
                 known[1], credentials.access_key, credentials.token, timestamp, body
             ),
-            "amz-sdk-invocation-id": str(uuid4()),
+            "amz-sdk-invocation-id": next(self._invocations),
         }
         if credentials.token is not None:
             headers["X-Amz-Security-Token"] = credentials.token

@@ -1,0 +1,118 @@
+"""Capacity units of each call, as DynamoDB Local reports them, at histories of growing length.
+
+`python -m benchmarks.units` prints a table; a list is of one page of 100 events.
+"""
+
+import argparse
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from aiobotocore.session import get_session
+
+from aiobreakglass import ActiveEventExistsError, AsyncDynamoDBStore, create_table
+from aiobreakglass.testing import make_event
+from tests.backends.dynamodb_local import dynamodb_local
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+REGION = "us-east-1"
+HISTORIES = (1, 100, 10_000)
+PAIR = {"invoker": "alice", "profile": "prod"}
+
+
+class Meter:
+    """Adds up what a client's requests consume."""
+
+    def __init__(self, client: "DynamoDBClient") -> None:
+        self._units: Counter[str] = Counter()
+        for name in ("GetItem", "Query", "TransactWriteItems"):
+            client.meta.events.register(f"before-parameter-build.dynamodb.{name}", self._ask)
+            client.meta.events.register(f"after-call.dynamodb.{name}", self._add)
+
+    def _ask(self, params: dict[str, Any], **_: Any) -> None:
+        params["ReturnConsumedCapacity"] = "TOTAL"
+
+    def _add(self, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        consumed = parsed.get("ConsumedCapacity", [])
+        tables = consumed if isinstance(consumed, list) else [consumed]
+        kind = "write" if model.name == "TransactWriteItems" else "read"
+        self._units[kind] += sum(table["CapacityUnits"] for table in tables)
+
+    async def measure(self, call: Callable[[], Awaitable[object]]) -> str:
+        """Make a call, and tell its units of reading and of writing."""
+        self._units.clear()
+        await call()
+        return f"{self._units['read']:g} / {self._units['write']:g}"
+
+
+async def refused(call: Awaitable[object]) -> None:
+    """Make a call that a holder refuses."""
+    try:
+        await call
+    except ActiveEventExistsError:
+        return
+    raise AssertionError("nobody refused it")
+
+
+async def measure(client: "DynamoDBClient", history: int) -> dict[str, str]:
+    """Return the units of each call where a pair has had this many events."""
+    table_name = f"units-{uuid4().hex}"
+    await create_table(client, table_name)
+    store = AsyncDynamoDBStore(client, table_name)
+    now = datetime.now(UTC)
+    for age in range(history):
+        then = now - timedelta(days=1, seconds=age)
+        await store.create(make_event(**PAIR, created_at=then, status="expired"))
+    meter = Meter(client)
+    find = store.find_active_by_invoker_and_profile
+    since = now - timedelta(days=7)
+    event = make_event(**PAIR)
+    units = {"find_active, no access": await meter.measure(lambda: find("alice", "prod"))}
+    units["create"] = await meter.measure(lambda: store.create(event))
+    units["create, refused"] = await meter.measure(
+        lambda: refused(store.create(make_event(**PAIR)))
+    )
+    units["find_active, access"] = await meter.measure(lambda: find("alice", "prod"))
+    units["get"] = await meter.measure(lambda: store.get(event.id))
+    units["update"] = await meter.measure(
+        lambda: store.update(event.model_copy(update={"request_id": "r-1"}))
+    )
+    units["close"] = await meter.measure(
+        lambda: store.close(event.id, closed_by="bob", closed_reason="done")
+    )
+    units["delete"] = await meter.measure(lambda: store.delete(event.id))
+    units["list_by_invoker"] = await meter.measure(lambda: store.list_by_invoker("alice"))
+    units["get_last"] = await meter.measure(
+        lambda: store.get_last_by_invoker_and_profile("alice", "prod")
+    )
+    units["count_by_invoker_since"] = await meter.measure(
+        lambda: store.count_by_invoker_since("alice", since)
+    )
+    return units
+
+
+async def main(histories: list[int]) -> None:
+    with dynamodb_local() as url:
+        async with get_session().create_client(
+            "dynamodb",
+            region_name=REGION,
+            endpoint_url=url,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",  # noqa: S106 - the emulator takes any
+        ) as client:
+            tables = [await measure(client, history) for history in histories]
+    print(f"| call | {' | '.join(f'{history:,} past events' for history in histories)} |")
+    print(f"| --- |{' ---: |' * len(histories)}")
+    for call in tables[0]:
+        print(f"| {call} | {' | '.join(table[call] for table in tables)} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--histories", type=int, nargs="+", default=HISTORIES)
+    asyncio.run(main(parser.parse_args().histories))
