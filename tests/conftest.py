@@ -2,6 +2,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from botocore.handlers import BUILTIN_HANDLERS
 
 from aiobreakglass.testing import moto_server
 from tests.backends import unavailable
@@ -24,6 +25,17 @@ def no_aws_account() -> Iterator[None]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_stubber() -> None:
+    """Take out the handler that moto, for its other modes, puts into all sessions to come.
+
+    Where somebody's handlers listen to a client, the fast transport steps aside.
+    """
+    from moto.core.models import botocore_stubber
+
+    BUILTIN_HANDLERS.remove(("before-send", botocore_stubber))
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,7 @@ class DynamoDBContract(StoreContract):
             transport=self.transport,
             clock=clock,
         ) as store:
+            assert (store._calls.carry is None) is (self.transport == "standard")
             yield store
 
 

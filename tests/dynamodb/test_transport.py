@@ -250,6 +250,17 @@ class TestRequests:
             answer = await transport.call("GetItem", REQUESTS["GetItem"], unheard)
             assert answer == ANSWERS["GetItem"]
 
+    @pytest.mark.parametrize("connections", [0, 1])
+    async def test_on_as_many_connections_as_the_configuration_says(
+        self, server: CannedServer, session: AioSession, connections: int
+    ) -> None:
+        """One is shared by all in turn, and 0 is no limit, as for aiohttp."""
+        config = AioConfig(max_pool_connections=connections)
+        async with opened(server, session, config) as client, asyncio.timeout(10):
+            transport = await carried(client)
+            calls = [transport.call("Query", REQUESTS["Query"], unheard) for _ in range(9)]
+            assert await asyncio.gather(*calls) == [ANSWERS["Query"]] * 9
+
     async def test_after_credentials_have_changed(
         self, server: CannedServer, session: AioSession
     ) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import os
+import sys
 from datetime import timedelta
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -117,7 +118,8 @@ async def _learn(
     }
     account_id = getattr(frozen, "account_id", None)
     config: Any = client.meta.config
-    places: int = config.max_pool_connections
+    # For aiohttp, none is no limit.
+    places: int = config.max_pool_connections or sys.maxsize
     return Transport(client, session, credentials, operations, account_id, places)
 
 
