@@ -1,6 +1,7 @@
 """Ways to ask whether somebody holds access, to list 100 events, and to create one."""
 
 import json
+import os
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -56,7 +57,6 @@ class Contestant:
     """One way to make each kind of call."""
 
     calls: dict[str, Call]
-    is_blocking: bool = False
 
 
 def model(item: dict[str, Any]) -> dict[str, Any]:
@@ -228,8 +228,6 @@ async def floor(stack: AsyncExitStack, url: str) -> Contestant:
 
 def http_session() -> aiohttp.ClientSession:
     """Return a session that trusts the stub, as aiobotocore's does."""
-    import os
-
     context = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=context, limit=64), auto_decompress=False

@@ -437,7 +437,6 @@ class TestClientsThatAreUnusual:
     async def test_no_credentials(
         self,
         caplog: pytest.LogCaptureFixture,
-        session: AioSession,
         server: CannedServer,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
