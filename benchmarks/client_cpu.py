@@ -14,16 +14,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 
 import trustme
+from aiobotocore.config import AioConfig
 
 from aiobreakglass import AsyncDynamoDBStore
-from benchmarks.contestants import Contestant, contestants
+from benchmarks import imports, targets, wire
+from benchmarks.contestants import REGION, TABLE, Contestant, aiodynamo, floor, stock, store
+from benchmarks.pynamo import pynamo
+from benchmarks.targets import AIODYNAMO, FLOOR, OURS, PLAIN_AIODYNAMO, PLAIN_STOCK, STOCK
 
 CALLS = {"find_active": 60, "list_by_invoker": 12, "create": 60}
 """How many calls of each kind a round has."""
+
+PARTS = (*CALLS, "throughput", "latency", "import")
 
 
 @contextmanager
@@ -48,25 +55,57 @@ def stub(cpu: int) -> Iterator[str]:
             process.wait()
 
 
-async def rounds(
-    entrants: dict[str, Contestant], kind: str, number: int
-) -> dict[str, list[float]]:
-    """Return the microseconds of CPU per call of each contestant, a figure a round."""
+async def contestants(stack: AsyncExitStack, url: str) -> dict[str, Contestant]:
+    """Open all of them, until the stack ends, and see that they do the same."""
+    with_models, plain = await stock(stack, url)
+    configured, _ = await stock(
+        stack,
+        url,
+        AioConfig(
+            parameter_validation=False, retries={"mode": "standard"}, user_agent="breakglass"
+        ),
+    )
+    aiodynamo_with_models, aiodynamo_plain = await aiodynamo(stack, url)
+    entrants = {
+        STOCK: with_models,
+        f"{STOCK}, configured": configured,
+        PLAIN_STOCK: plain,
+        "aiopynamodb, its own models": await pynamo(stack, url),
+        AIODYNAMO: aiodynamo_with_models,
+        PLAIN_AIODYNAMO: aiodynamo_plain,
+        f"{OURS}, standard": await store(stack, url, "standard"),
+        OURS: await store(stack, url, "fast"),
+    }
+    await wire.check(url, entrants, STOCK)
+    return entrants | {FLOOR: await floor(stack, url, await wire.sent(url, plain))}
+
+
+async def in_turns(
+    entrants: dict[str, Contestant],
+    number: int,
+    measure: Callable[[Contestant], Awaitable[float]],
+) -> dict[str, float]:
+    """Return the medians of what is measured of each contestant once a round."""
     figures: dict[str, list[float]] = {name: [] for name in entrants}
     for turn in range(-1, number):
         for name, contestant in entrants.items():
-            call = contestant.calls[kind]
-            start = time.process_time()
-            for _ in range(CALLS[kind]):
-                await call()
-            spent = (time.process_time() - start) / CALLS[kind] * 1e6
+            figure = await measure(contestant)
             if turn >= 0:  # The round before the first one warms up.
-                figures[name].append(spent)
+                figures[name].append(figure)
         gc.collect()
-    return figures
+    return {name: statistics.median(values) for name, values in figures.items()}
 
 
-async def throughput(contestant: Contestant, tasks: int, seconds: float) -> float:
+async def cpu_time(kind: str, contestant: Contestant) -> float:
+    """Return the microseconds of CPU that a call takes."""
+    call = contestant.calls[kind]
+    start = time.process_time()
+    for _ in range(CALLS[kind]):
+        await call()
+    return (time.process_time() - start) / CALLS[kind] * 1e6
+
+
+async def throughput(tasks: int, seconds: float, contestant: Contestant) -> float:
     """Return how many checks a second so many tasks make together."""
     done = 0
     end = time.perf_counter() + seconds
@@ -78,64 +117,114 @@ async def throughput(contestant: Contestant, tasks: int, seconds: float) -> floa
             done += 1
 
     start = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(tasks)))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(tasks):
+            group.create_task(work())
     return done / (time.perf_counter() - start)
 
 
-async def latencies(url: str, tasks: int, calls: int) -> list[float]:
-    """Return how long each check takes, in milliseconds, where each answer takes 4 ms."""
-    taken: list[float] = []
-    async with AsyncDynamoDBStore.open(
-        "breakglass", region_name="eu-central-1", endpoint_url=f"{url}4"
-    ) as store:
+async def latencies(url: str, tasks: int, calls: int) -> tuple[list[float], int]:
+    """Return how long checks take, in milliseconds, of a stub that answers after 4 ms; and errors.
 
-        async def work() -> None:
-            for _ in range(calls):
-                start = time.perf_counter()
-                assert await store.find_active_by_invoker_and_profile("alice", "prod")
+    The tasks begin together, on a store that has no connection yet.
+    """
+    taken: list[float] = []
+    failed = 0
+
+    async def work(store: AsyncDynamoDBStore) -> None:
+        nonlocal failed
+        for _ in range(calls):
+            start = time.perf_counter()
+            try:
+                found = await store.find_active_by_invoker_and_profile("alice", "prod")
+            except Exception as error:  # noqa: BLE001 - counted, whatever it is
+                print(repr(error), file=sys.stderr)
+                failed += 1
+            else:
+                assert found is not None
                 taken.append((time.perf_counter() - start) * 1000)
 
-        await asyncio.gather(*(work() for _ in range(tasks)))
-    return taken
+    async with (
+        AsyncDynamoDBStore.open(TABLE, region_name=REGION, endpoint_url=f"{url}4") as store,
+        asyncio.TaskGroup() as group,
+    ):
+        for _ in range(tasks):
+            group.create_task(work(store))
+    return taken, failed
 
 
-def told(kind: str, figures: dict[str, list[float]], *, stock: str, floor: str) -> None:
+def tell(kind: str, medians: dict[str, float]) -> None:
     """Print one table of medians and ratios."""
-    medians = {name: statistics.median(values) for name, values in figures.items()}
     print(f"\n| {kind} | us of CPU | times as fast as stock | times the floor |")
     print("| --- | ---: | ---: | ---: |")
     for name, median in medians.items():
         print(
-            f"| {name} | {median:.0f} | {medians[stock] / median:.2f} "
-            f"| {median / medians[floor]:.2f} |"
+            f"| {name} | {median:.0f} | {medians[STOCK] / median:.2f} "
+            f"| {median / medians[FLOOR]:.2f} |"
         )
 
 
-async def main(number: int) -> None:
+async def calls(url: str, number: int, parts: list[str]) -> list[targets.Target]:
+    """Measure calls, one after the other and at the same time; returns their targets."""
+    found: list[targets.Target] = []
+    async with AsyncExitStack() as stack:
+        entrants = await contestants(stack, url)
+        medians: dict[str, dict[str, float]] = {}
+        for kind in CALLS:
+            if kind in parts or (kind == "find_active" and "throughput" in parts):
+                medians[kind] = await in_turns(entrants, number, partial(cpu_time, kind))
+                tell(kind, medians[kind])
+                found += targets.of_calls(kind, medians[kind])
+        if "throughput" in parts:
+            rates = await in_turns(entrants, number, partial(throughput, 32, 0.3))
+            print("\n| find_active, 32 tasks | operations a second |\n| --- | ---: |")
+            for name, rate in rates.items():
+                print(f"| {name} | {rate:.0f} |")
+            found.append(targets.of_throughput(medians["find_active"], rates))
+    if "latency" in parts:
+        taken, failed = await latencies(url, 256, 20)
+        percentiles = statistics.quantiles(taken, n=100)
+        ratio = percentiles[98] / percentiles[49]
+        print("\n| find_active, 256 tasks, answers after 4 ms | |\n| --- | ---: |")
+        print(f"| answered | {len(taken)} |\n| failed | {failed} |\n| p99 / p50 | {ratio:.2f} |")
+        found += targets.of_latencies(failed, ratio)
+    return found
+
+
+def import_costs(number: int) -> list[targets.Target]:
+    """Measure imports; returns their targets."""
+    medians = imports.import_times(number)
+    reference = next(iter(medians.values()))
+    print("\n| import | times pydantic with one model |\n| --- | ---: |")
+    for name, median in medians.items():
+        print(f"| {name} | {median / reference:.2f} |")
+    return list(
+        targets.of_imports(
+            medians,
+            imports.imported_sdks("import aiobreakglass"),
+            imports.imported_sdks("from aiobreakglass import *"),
+        )
+    )
+
+
+def main(number: int, parts: list[str]) -> None:
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         sys.exit("two cores are needed: one for the client, one for the stub")
     os.sched_setaffinity(0, {cpus[0]})
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    with stub(cpus[1]) as url:
-        async with AsyncExitStack() as stack:
-            entrants = await contestants(stack, url)
-            for kind in CALLS:
-                taking_part = {
-                    name: entrant for name, entrant in entrants.items() if kind in entrant.calls
-                }
-                figures = await rounds(taking_part, kind, number)
-                told(kind, figures, stock="stock aiobotocore + models", floor="the floor")
-            print("\n| find_active, 32 tasks | operations a second |\n| --- | ---: |")
-            for name, entrant in entrants.items():
-                print(f"| {name} | {await throughput(entrant, 32, 2):.0f} |")
-        taken = sorted(await latencies(url, 256, 20))
-        median, last = statistics.median(taken), taken[int(len(taken) * 0.99)]
-        print("\n| find_active, 256 tasks, answers after 4 ms | |\n| --- | ---: |")
-        print(f"| checks, all answered | {len(taken)} |\n| p99 / p50 | {last / median:.2f} |")
+    found: list[targets.Target] = []
+    if parts != ["import"]:
+        with stub(cpus[1]) as url:
+            found += asyncio.run(calls(url, number, parts))
+    if "import" in parts:
+        found += import_costs(number)
+    targets.tell(found)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=15)
-    asyncio.run(main(parser.parse_args().rounds))
+    parser.add_argument("--only", choices=PARTS, action="append", help="may be given repeatedly")
+    arguments = parser.parse_args()
+    main(arguments.rounds, arguments.only or list(PARTS))

@@ -1,4 +1,7 @@
-"""Ways to ask whether somebody holds access, to list 100 events, and to create one."""
+"""Ways to ask whether somebody holds access, to list 100 events, and to create one.
+
+All run in one process: no version of theirs keeps another's out.
+"""
 
 import json
 import os
@@ -6,10 +9,11 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import aiohttp
+from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from aiodynamo.client import Client
 from aiodynamo.credentials import Key, StaticCredentials
@@ -20,34 +24,22 @@ from boto3.dynamodb.types import (  # type: ignore[import-untyped] # only to be 
     TypeDeserializer,
     TypeSerializer,
 )
-from pydantic import TypeAdapter
 from yarl import URL
 
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, TableLayout
-from aiobreakglass._dynamodb.codec import encode_event, encode_guard
-from aiobreakglass._timestamps import decode_time
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent
 from aiobreakglass.testing import make_event
-from benchmarks.stub import PAGE, RETENTION
+from benchmarks.plain import EVENTS, LAYOUT, event_row, fields, guard_row
+from benchmarks.stub import PAGE
 
-REGION = "eu-central-1"
-TABLE = "breakglass"
-LAYOUT = TableLayout()
-GUARD_KEY = LAYOUT.guard_key("alice", "prod")
-EVENTS = TypeAdapter(list[BreakGlassEvent])
+REGION: Final = "eu-central-1"
+TABLE: Final = "breakglass"
+GUARD_KEY: Final = LAYOUT.guard_key("alice", "prod")
 
-NEW = make_event(invoker="carol")
-"""What is created: this library is given the event, the others the rows, ready to be sent."""
+NEW: Final = make_event(invoker="carol", request_id="r-1")
+"""What is created: those with models are given the event and make its rows."""
 
-ROWS: list[dict[str, Any]] = [
-    {
-        name: int(value["N"]) if "N" in value else next(iter(value.values()))
-        for name, value in row.items()
-    }
-    for row in (
-        encode_event(NEW, LAYOUT, write_id="0" * 32, retention=RETENTION),
-        encode_guard(NEW, LAYOUT),
-    )
-]
+ROWS: Final = [event_row(NEW), guard_row(NEW)]
+"""The same as plain rows that are finished, for those without models."""
 
 Call = Callable[[], Awaitable[object]]
 
@@ -57,33 +49,18 @@ class Contestant:
     """One way to make each kind of call."""
 
     calls: dict[str, Call]
+    has_models: bool
+    """Whether it answers with this library's events."""
 
 
-def model(item: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an event from an item's plain values, for pydantic to validate."""
-    fields = {name: item.get(name) for name in BreakGlassEvent.model_fields}
-    for name in ("created_at", "updated_at", "expires_at"):
-        fields[name] = decode_time(item[name])
-    fields["duration"] = BreakGlassEvent.model_fields["duration"].default
-    return fields
-
-
-async def contestants(stack: AsyncExitStack, url: str) -> dict[str, Contestant]:
-    """Open all of them, until the stack ends."""
-    return {
-        "stock aiobotocore + models": await stock(stack, url),
-        "aiodynamo": (aiodynamo := await aiodynamo_contestant(stack, url))[0],
-        "aiodynamo + models": aiodynamo[1],
-        "aiobreakglass, standard": await store(stack, url, "standard"),
-        "aiobreakglass, fast": await store(stack, url, "fast"),
-        "the floor": await floor(stack, url),
-    }
-
-
-async def stock(stack: AsyncExitStack, url: str) -> Contestant:
-    """aiobotocore as it comes, boto3's deserializer, and the models."""
+async def stock(
+    stack: AsyncExitStack, url: str, config: AioConfig | None = None
+) -> tuple[Contestant, Contestant]:
+    """aiobotocore with boto3's deserializer: with the models, and with plain rows."""
     client = await stack.enter_async_context(
-        get_session().create_client("dynamodb", region_name=REGION, endpoint_url=url)
+        get_session().create_client(
+            "dynamodb", region_name=REGION, endpoint_url=url, config=config
+        )
     )
     deserialize = TypeDeserializer().deserialize
     serialize = TypeSerializer().serialize
@@ -97,12 +74,11 @@ async def stock(stack: AsyncExitStack, url: str) -> Contestant:
         )
         return plain(answer["Item"])
 
-    async def find_active() -> object:
+    async def held() -> dict[str, Any]:
         guard = await get(GUARD_KEY)
-        item = await get(LAYOUT.event_key(guard["event_id"]))
-        return BreakGlassEvent.model_validate(model(item)).is_active()
+        return await get(LAYOUT.event_key(guard["event_id"]))
 
-    async def list_by_invoker() -> object:
+    async def rows() -> list[dict[str, Any]]:
         answer = await client.query(
             TableName=TABLE,
             IndexName="invoker-index",
@@ -111,63 +87,86 @@ async def stock(stack: AsyncExitStack, url: str) -> Contestant:
             ScanIndexForward=False,
             Limit=PAGE,
         )
-        return EVENTS.validate_python([model(plain(item)) for item in answer["Items"]])
+        return list(map(plain, answer["Items"]))
 
-    async def create() -> object:
+    async def put(rows: list[dict[str, Any]]) -> object:
         puts: list[Any] = [
             {
                 "Put": {
                     "TableName": TABLE,
                     "Item": {name: serialize(value) for name, value in row.items()},
                     "ConditionExpression": "attribute_not_exists(pk)",
+                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                 }
             }
-            for row in ROWS
+            for row in rows
         ]
         return await client.transact_write_items(TransactItems=puts)
 
-    return Contestant(
-        {"find_active": find_active, "list_by_invoker": list_by_invoker, "create": create}
-    )
+    return with_and_without_models(held, rows, put)
 
 
-async def aiodynamo_contestant(stack: AsyncExitStack, url: str) -> tuple[Contestant, Contestant]:
-    """aiodynamo, which returns dicts; and with the models."""
+async def aiodynamo(stack: AsyncExitStack, url: str) -> tuple[Contestant, Contestant]:
+    """aiodynamo, which speaks in plain rows, over aiohttp: with the models, and without."""
     session = await stack.enter_async_context(http_session())
     client = Client(
         AIOHTTP(session), StaticCredentials(Key("testing", "testing")), REGION, URL(url)
     )
     table = client.table(TABLE)
+    condition = F("pk").does_not_exist()
 
-    async def find_active(*, with_models: bool = False) -> object:
+    async def held() -> dict[str, Any]:
         guard = await table.get_item({"pk": GUARD_KEY}, consistent_read=True)
         key = {"pk": LAYOUT.event_key(guard["event_id"])}
-        item = await table.get_item(key, consistent_read=True)
-        if with_models:
-            return BreakGlassEvent.model_validate(model(item)).is_active()
-        return item["status"] == "active"
+        return await table.get_item(key, consistent_read=True)
 
-    async def list_by_invoker(*, with_models: bool = False) -> object:
+    async def rows() -> list[dict[str, Any]]:
         page = await table.query_single_page(
             HashKey("invoker", "alice"), index="invoker-index", scan_forward=False, limit=PAGE
         )
-        return EVENTS.validate_python(list(map(model, page.items))) if with_models else page.items
+        return page.items
 
-    async def create() -> object:
-        condition = F("pk").does_not_exist()
-        puts = [Put(TABLE, row, condition) for row in ROWS]
+    async def put(rows: list[dict[str, Any]]) -> None:
+        puts = [Put(TABLE, row, condition) for row in rows]
         await client.transact_write_items(puts, request_token=str(uuid4()))
-        return puts
+
+    return with_and_without_models(held, rows, put)
+
+
+def with_and_without_models(
+    held: Callable[[], Awaitable[dict[str, Any]]],
+    rows: Callable[[], Awaitable[list[dict[str, Any]]]],
+    put: Callable[[list[dict[str, Any]]], Awaitable[object]],
+) -> tuple[Contestant, Contestant]:
+    """Return a way to speak in events and one to speak in plain rows, from one in plain rows."""
+
+    async def find_active() -> object:
+        event = BreakGlassEvent.model_validate(fields(await held()))
+        return event if event.is_active() else None
+
+    async def find_active_row() -> object:
+        row = await held()
+        return row if row["status"] == "active" else None
+
+    async def list_by_invoker() -> object:
+        return EVENTS.validate_python(list(map(fields, await rows())))
 
     return (
         Contestant(
-            {"find_active": find_active, "list_by_invoker": list_by_invoker, "create": create}
+            {
+                "find_active": find_active,
+                "list_by_invoker": list_by_invoker,
+                "create": lambda: put([event_row(NEW), guard_row(NEW)]),
+            },
+            has_models=True,
         ),
         Contestant(
             {
-                "find_active": lambda: find_active(with_models=True),
-                "list_by_invoker": lambda: list_by_invoker(with_models=True),
-            }
+                "find_active": find_active_row,
+                "list_by_invoker": rows,
+                "create": lambda: put(ROWS),
+            },
+            has_models=False,
         ),
     )
 
@@ -177,23 +176,20 @@ async def store(stack: AsyncExitStack, url: str, transport: Any) -> Contestant:
     opened = await stack.enter_async_context(
         AsyncDynamoDBStore.open(TABLE, region_name=REGION, endpoint_url=url, transport=transport)
     )
-
-    async def find_active() -> object:
-        found = await opened.find_active_by_invoker_and_profile("alice", "prod")
-        assert found is not None
-        return found
-
     return Contestant(
         {
-            "find_active": find_active,
+            "find_active": lambda: opened.find_active_by_invoker_and_profile("alice", "prod"),
             "list_by_invoker": lambda: opened.list_by_invoker("alice"),
             "create": lambda: opened.create(NEW),
-        }
+        },
+        has_models=True,
     )
 
 
-async def floor(stack: AsyncExitStack, url: str) -> Contestant:
-    """aiohttp alone: bytes that were signed before, and the answer's JSON."""
+async def floor(
+    stack: AsyncExitStack, url: str, sent: dict[str, list[tuple[str, str]]]
+) -> Contestant:
+    """aiohttp alone: what somebody has sent, with a signature made before; the answer's JSON."""
     session = await stack.enter_async_context(http_session())
     headers = {
         "Content-Type": "application/x-amz-json-1.0",
@@ -203,27 +199,22 @@ async def floor(stack: AsyncExitStack, url: str) -> Contestant:
         "Accept-Encoding": "identity",
     }
 
-    async def post(operation: str, body: bytes) -> Any:
-        target = {"X-Amz-Target": f"DynamoDB_20120810.{operation}"}
-        async with session.post(url, data=body, headers=headers | target) as response:
-            return json.loads(await response.read())
+    def again(requests: list[tuple[str, str]]) -> Call:
+        signed = [
+            (headers | {"X-Amz-Target": f"DynamoDB_20120810.{operation}"}, body.encode())
+            for operation, body in requests
+        ]
 
-    guard = json.dumps(
-        {"TableName": TABLE, "Key": {"pk": {"S": GUARD_KEY}}, "ConsistentRead": True}
-    ).encode()
-    event = guard.replace(GUARD_KEY.encode(), b"BREAKGLASS#0123456789abcdef")
-    written = json.dumps({"TransactItems": ROWS}).encode() + b" " * 600
+        async def call() -> object:
+            answers = []
+            for headers, body in signed:
+                async with session.post(url, data=body, headers=headers) as response:
+                    answers.append(json.loads(await response.read()))
+            return answers
 
-    async def find_active() -> object:
-        return await post("GetItem", guard), await post("GetItem", event)
+        return call
 
-    return Contestant(
-        {
-            "find_active": find_active,
-            "list_by_invoker": lambda: post("Query", guard),
-            "create": lambda: post("TransactWriteItems", written),
-        }
-    )
+    return Contestant({kind: again(requests) for kind, requests in sent.items()}, has_models=False)
 
 
 def http_session() -> aiohttp.ClientSession:

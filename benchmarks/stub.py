@@ -1,7 +1,7 @@
 """A server over HTTPS that answers as DynamoDB would, the same each time, in a process of its own.
 
 `python -m benchmarks.stub CERTIFICATE CPU` prints its port; each answer waits as long as the path
-of its request says, in milliseconds.
+of its request says, in milliseconds. A GET is answered with the latest requests, oldest first.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import os
 import ssl
 import sys
 import zlib
+from collections import deque
 from datetime import UTC, datetime, timedelta
 
 from aiobreakglass import TableLayout
@@ -56,6 +57,9 @@ QUERY = _response(
 )
 DONE = _response({})
 
+LATEST: deque[tuple[str, str]] = deque(maxlen=8)
+"""The operations and bodies of requests, for comparing what contestants send."""
+
 
 class Connection(asyncio.Protocol):
     """Answers each request when it is whole; requests never overlap on one connection."""
@@ -72,7 +76,7 @@ class Connection(asyncio.Protocol):
         head, found, body = self._received.partition(b"\r\n\r\n")
         if not found:
             return
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
         if len(body) < length:
             return
         self._received = b""
@@ -82,9 +86,15 @@ class Connection(asyncio.Protocol):
 
 
 def _answer(head: bytes, body: bytes) -> bytes:
-    if b".GetItem" in head:
+    if head.startswith(b"GET"):
+        latest = _response(list(LATEST))
+        LATEST.clear()
+        return latest
+    operation = head.partition(b"DynamoDB_20120810.")[2].partition(b"\r\n")[0]
+    LATEST.append((operation.decode(), body.decode()))
+    if operation == b"GetItem":
         return GUARD if b"ACTIVE#" in body else EVENT
-    return QUERY if b".Query" in head else DONE
+    return QUERY if operation == b"Query" else DONE
 
 
 async def main(certificate: str, cpu: int) -> None:

@@ -1,0 +1,104 @@
+"""What the library sets out to reach, and whether a run has reached it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+OURS = "aiobreakglass"
+STOCK = "stock aiobotocore + models"
+PLAIN_STOCK = "stock aiobotocore, plain rows"
+PLAIN_AIODYNAMO = "aiodynamo, plain rows"
+AIODYNAMO = "aiodynamo + models"
+FLOOR = "the floor"
+
+ALIKE = 0.05
+"""Two contestants that differ by less than this have no order between them."""
+
+Medians = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target, the figure of this run, and whether it is good enough."""
+
+    words: str
+    figure: str
+    reached: bool
+
+
+def at_least(words: str, figure: float, least: float) -> Target:
+    return Target(f"{words}: at least {least} times as fast", f"{figure:.2f}", figure >= least)
+
+
+def ahead(words: str, figure: float) -> Target:
+    return Target(f"{words}: ahead", f"{figure:.2f}", figure > 1)
+
+
+def at_most(words: str, figure: float, most: float) -> Target:
+    return Target(f"{words}: at most {most} times", f"{figure:.2f}", figure <= most)
+
+
+def of_calls(kind: str, medians: Medians) -> Iterator[Target]:
+    """Yield the targets of one kind of call."""
+    ratios = {name: median / medians[OURS] for name, median in medians.items()}
+    match kind:
+        case "find_active":
+            yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 3.2)
+            yield ahead(f"{kind}, {PLAIN_AIODYNAMO}", ratios[PLAIN_AIODYNAMO])
+            yield at_most(f"{kind}, {FLOOR}", 1 / ratios[FLOOR], 1.35)
+        case "list_by_invoker":
+            yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 6.5)
+            yield at_least(f"{kind}, {AIODYNAMO}", ratios[AIODYNAMO], 1.5)
+        case "create":
+            yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 3.5)
+            yield at_least(f"{kind}, {PLAIN_STOCK}", ratios[PLAIN_STOCK], 3.5)
+            yield ahead(f"{kind}, {AIODYNAMO}", ratios[AIODYNAMO])
+            yield ahead(f"{kind}, {PLAIN_AIODYNAMO}", ratios[PLAIN_AIODYNAMO])
+
+
+def of_throughput(medians: Medians, rates: Medians) -> Target:
+    """Return whether who needs less CPU time also answers more calls a second."""
+    swapped = [
+        f"{one} and {other}"
+        for one, other in combinations(rates, 2)
+        if (medians[one] < medians[other]) != (rates[one] > rates[other])
+        and abs(medians[one] / medians[other] - 1) > ALIKE
+        and abs(rates[one] / rates[other] - 1) > ALIKE
+    ]
+    return Target(
+        "find_active, 32 tasks: the order of operations a second is that of CPU time",
+        "; ".join(swapped) or "the same",
+        not swapped,
+    )
+
+
+def of_latencies(failed: int, ratio: float) -> Iterator[Target]:
+    yield Target("find_active, 256 tasks: no error", str(failed), failed == 0)
+    yield Target("find_active, 256 tasks: p99 under 5 times p50", f"{ratio:.2f}", ratio < 5)
+
+
+def of_imports(medians: Medians, early: set[str], later: set[str]) -> Iterator[Target]:
+    pydantic, package, names = medians.values()
+    for words, figure in (("import aiobreakglass", package), ("all public names", names)):
+        ratio = figure / pydantic
+        yield Target(
+            f"{words}: under 1.3 times pydantic with one model", f"{ratio:.2f}", ratio < 1.3
+        )
+    yield Target(
+        "import aiobreakglass: neither aiobotocore nor botocore", _listed(early), not early
+    )
+    yield Target(
+        "all public names: no aiobotocore before open", _listed(later), "aiobotocore" not in later
+    )
+
+
+def _listed(modules: set[str]) -> str:
+    return ", ".join(sorted(modules)) or "none"
+
+
+def tell(targets: list[Target]) -> None:
+    """Print the targets; a ratio is of this library's to the other's, or how often it fits in."""
+    print("\n| target | this run | |\n| --- | ---: | --- |")
+    for target in targets:
+        verdict = "reached" if target.reached else "not reached"
+        print(f"| {target.words} | {target.figure} | {verdict} |")

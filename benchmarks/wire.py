@@ -1,0 +1,97 @@
+"""What contestants send, compared: the same keys, attributes, conditions and consistency."""
+
+import json
+import re
+from typing import Any
+
+import aiohttp
+
+from benchmarks.contestants import Contestant, http_session
+from benchmarks.stub import PAGE
+
+Sent = list[tuple[str, str]]
+"""The operations and bodies of requests."""
+
+OWN = {"ClientRequestToken", "ReturnConsumedCapacity", "ReturnValuesOnConditionCheckFailure"}
+"""What a client adds without asking, or has no way to ask for."""
+
+DEFAULTS = {"ConsistentRead": False, "Select": "ALL_ATTRIBUTES"}
+"""What means the same when it is left out."""
+
+
+async def requests(url: str, session: aiohttp.ClientSession) -> Sent:
+    """Return what the stub has been sent since it was last asked."""
+    async with session.get(url) as response:
+        return [(operation, body) for operation, body in json.loads(await response.read())]
+
+
+async def sent(url: str, contestant: Contestant) -> dict[str, Sent]:
+    """Return what a contestant sends for each kind of call."""
+    async with http_session() as session:
+        await requests(url, session)
+        found = {}
+        for kind, call in contestant.calls.items():
+            await call()
+            found[kind] = await requests(url, session)
+    return found
+
+
+async def check(url: str, contestants: dict[str, Contestant], reference: str) -> None:
+    """Raise where a contestant sends anything else than the reference does, or reads it otherwise.
+
+    Those with this library's models must also come to the same events.
+    """
+    expected = await sent(url, contestants[reference])
+    for name, contestant in contestants.items():
+        first, second = await sent(url, contestant), await sent(url, contestant)
+        for kind, own in first.items():
+            assert plain(own) == plain(expected[kind]), (
+                f"{name} sends for {kind}\n{plain(own)}\nand {reference}\n{plain(expected[kind])}"
+            )
+        for kind in ("find_active", "list_by_invoker"):
+            if contestant.has_models:
+                answer: Any = await contestant.calls[kind]()
+                same: Any = await contestants[reference].calls[kind]()
+                assert answer, f"{name} finds nothing"
+                assert answer == same or list(answer) == list(same), f"{name} reads other events"
+        if contestant.has_models:
+            fresh = re.compile('"write_id": ?({[^}]*})')
+            ids = [fresh.findall(one["create"][0][1]) for one in (first, second)]
+            assert ids[0] != ids[1], f"{name} writes twice under one write_id"
+
+
+def plain(requests: Sent) -> list[Any]:
+    """Return requests in one spelling, without what differs from call to call."""
+    return [(operation, _plain(json.loads(body))) for operation, body in requests]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return list(map(_plain, value))
+    if not isinstance(value, dict):
+        return value
+    names = value.get("ExpressionAttributeNames", {})
+    values = value.get("ExpressionAttributeValues", {})
+
+    def expression(text: str) -> str:
+        meant = re.sub(
+            r"[#:]\w+",
+            lambda match: names.get(match[0]) or json.dumps(values[match[0]], sort_keys=True),
+            text,
+        )
+        return meant.replace(" ", "")
+
+    spelled: dict[str, Any] = {}
+    for name, inner in value.items():
+        if name in OWN or name.startswith("ExpressionAttribute"):
+            continue
+        if name.endswith("Expression"):
+            spelled[name] = expression(inner)
+        elif name == "write_id":
+            spelled[name] = bool(re.fullmatch("[0-9a-f]{32}", inner["S"]))
+        elif name == "Limit":
+            # This library asks for one more than the page has, to tell whether another follows.
+            spelled[name] = inner in (PAGE, PAGE + 1)
+        elif (name, inner) not in DEFAULTS.items():
+            spelled[name] = _plain(inner)
+    return spelled
