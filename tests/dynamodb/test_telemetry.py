@@ -1,0 +1,153 @@
+"""OpenTelemetry's own instrumentation: it sees of a store all that it sees of a client."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pytest
+from aiobotocore.session import AioSession
+from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
+from opentelemetry.instrumentation.botocore import AiobotocoreInstrumentor as _Aiobotocore
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from aiobreakglass import AsyncDynamoDBStore, CorruptItemError
+from aiobreakglass.testing import make_event
+from tests.dynamodb import canned
+from tests.dynamodb.canned import CannedServer, Spoil, canned_server
+from tests.dynamodb.conftest import REGION
+
+AiobotocoreInstrumentor: Any = _Aiobotocore  # It has types no more than half of the way.
+
+Kind = Literal["fast", "standard"]
+
+
+class Telemetry:
+    """What has been traced."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemorySpanExporter()
+        self._provider = TracerProvider(shutdown_on_exit=False)
+        self._provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+
+    @contextmanager
+    def by(self, instrumentor: Any) -> Iterator[None]:
+        """Have an instrumentor at work."""
+        instrumentor.instrument(tracer_provider=self._provider)
+        assert instrumentor.is_instrumented_by_opentelemetry
+        try:
+            yield
+        finally:
+            instrumentor.uninstrument()
+
+    @contextmanager
+    def within(self, name: str) -> Iterator[None]:
+        """Have a span of this name around."""
+        with self._provider.get_tracer(__name__).start_as_current_span(name):
+            yield
+
+    def spans(self) -> list[tuple[str, str | None]]:
+        """Return the names of all spans that have ended, each with its parent's."""
+        ended = self._exporter.get_finished_spans()
+        names = {span.context.span_id: span.name for span in ended}
+        return [(span.name, span.parent and names[span.parent.span_id]) for span in ended]
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[CannedServer]:
+    async with canned_server() as server:
+        yield server
+
+
+def opened(
+    server: CannedServer, session: AioSession, transport: Kind = "fast"
+) -> AbstractAsyncContextManager[AsyncDynamoDBStore]:
+    return AsyncDynamoDBStore.open(
+        "breakglass",
+        region_name=REGION,
+        endpoint_url=server.url,
+        session=session,
+        transport=transport,
+    )
+
+
+async def test_of_aiobotocore(
+    telemetry: Telemetry,
+    server: CannedServer,
+    session: AioSession,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The client carries its calls itself, and each has its span."""
+    caplog.set_level(logging.INFO, "aiobreakglass.transport")
+    with telemetry.by(AiobotocoreInstrumentor()):
+        async with opened(server, session) as store:
+            event = await store.create(make_event())
+            with pytest.raises(CorruptItemError):
+                await store.get(event.id)
+            assert await store.count_by_invoker_since("alice", datetime.now(UTC)) == 1
+    assert telemetry.spans() == [
+        ("DynamoDB.TransactWriteItems", None),
+        ("DynamoDB.GetItem", None),
+        ("DynamoDB.Query", None),
+    ]
+    assert caplog.messages == [
+        "the store uses aiobotocore's own transport: aiobotocore's calls are traced"
+    ]
+
+
+async def test_of_aiobotocore_that_has_ended(
+    telemetry: Telemetry,
+    server: CannedServer,
+    session: AioSession,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Who stops tracing gets the fast transport with the next store."""
+    caplog.set_level(logging.INFO, "aiobreakglass.transport")
+    with telemetry.by(AiobotocoreInstrumentor()):
+        pass
+    async with opened(server, session) as store:
+        await store.create(make_event())
+    assert telemetry.spans() == []
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("transport", ["fast", "standard"])
+@pytest.mark.parametrize(
+    ("spoil", "attempts"),
+    [(canned.right, 1), (canned.error(500, "InternalServerError"), 2), (canned.dropped, 2)],
+    ids=["answered", "500 first", "dropped first"],
+)
+async def test_of_aiohttp(
+    telemetry: Telemetry,
+    server: CannedServer,
+    session: AioSession,
+    caplog: pytest.LogCaptureFixture,
+    transport: Kind,
+    spoil: Spoil,
+    attempts: int,
+) -> None:
+    """Each attempt has its span and tells the server of it, in a header outside the signature."""
+    caplog.set_level(logging.INFO, "aiobreakglass.transport")
+    with telemetry.by(AioHttpClientInstrumentor()):
+        async with opened(server, session, transport) as store:
+            server.script = [spoil]
+            with telemetry.within("a check"):
+                await store.create(make_event())
+    assert telemetry.spans() == [("POST", "a check")] * attempts + [("a check", None)]
+    assert len({headers["traceparent"] for headers, _ in server.requests}) == attempts
+    for headers, _ in server.requests:
+        assert (
+            "SignedHeaders=content-type;host;x-amz-date;x-amz-target,"
+            in (headers["authorization"])
+        )
+    assert caplog.messages == []
