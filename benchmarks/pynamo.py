@@ -23,7 +23,7 @@ from benchmarks.stub import PAGE
 
 
 class TimeAttribute(Attribute[datetime]):
-    """An instant with six decimals; its own attribute writes another offset than Z."""
+    """An instant with six decimals and a Z, where UTCDateTimeAttribute writes +0000."""
 
     attr_type = STRING
 
