@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -13,14 +14,22 @@ CANCELLATION_GRACE: Final = timedelta(seconds=1)
 _Result = TypeVar("_Result")
 
 
-async def shielded(work: Coroutine[Any, Any, _Result]) -> _Result:
+def end_of_patience(deadline: float = math.inf) -> float:
+    """Return until when a caller that is cancelled now waits, by the event loop's clock."""
+    now = asyncio.get_running_loop().time()
+    return min(deadline, now + CANCELLATION_GRACE.total_seconds())
+
+
+async def shielded(work: Coroutine[Any, Any, _Result], deadline: float = math.inf) -> _Result:
     """Await work that a cancellation of the caller lets finish, or cuts off after the grace.
 
-    The caller is cancelled all the same, when the work has ended: no task is left behind.
+    So does the `deadline`, by the event loop's clock. The caller is cancelled all the same, when
+    the work has ended: no task is left behind.
     """
+    loop = asyncio.get_running_loop()
     task = asyncio.create_task(work)
     # Unlike `asyncio.shield`, it reports no failure of the work to the loop behind our back.
-    ended = asyncio.get_running_loop().create_future()
+    ended = loop.create_future()
 
     def note(task: asyncio.Task[_Result]) -> None:
         # A cancelled caller is not there to retrieve the exception, and nobody else would.
@@ -34,7 +43,7 @@ async def shielded(work: Coroutine[Any, Any, _Result]) -> _Result:
         await ended
         return task.result()
     except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=CANCELLATION_GRACE.total_seconds())
+        await asyncio.wait({task}, timeout=max(0, end_of_patience(deadline) - loop.time()))
         raise
     finally:
         if task.cancel():

@@ -74,6 +74,18 @@ async def dropped(request: web.Request, body: bytes) -> web.StreamResponse:
     return web.Response()
 
 
+def raw(reply: bytes) -> Spoil:
+    """Reply with these bytes, be they HTTP or not, and end the connection."""
+
+    async def answer(request: web.Request, _: bytes) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(reply)
+        request.transport.close()
+        return web.Response()
+
+    return answer
+
+
 async def hanging(request: web.Request, body: bytes) -> web.StreamResponse:
     """Never answer."""
     await asyncio.Event().wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import pytest
 from aiobotocore.session import AioSession
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.instrumentation.botocore import AiobotocoreInstrumentor as _Aiobotocore
+from opentelemetry.instrumentation.botocore import BotocoreInstrumentor as _Botocore
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -22,7 +23,9 @@ from tests.dynamodb import canned
 from tests.dynamodb.canned import CannedServer, Spoil, canned_server
 from tests.dynamodb.conftest import REGION
 
-AiobotocoreInstrumentor: Any = _Aiobotocore  # It has types no more than half of the way.
+# They have types no more than half of the way.
+AiobotocoreInstrumentor: Any = _Aiobotocore
+BotocoreInstrumentor: Any = _Botocore
 
 Kind = Literal["fast", "standard"]
 
@@ -150,4 +153,37 @@ async def test_of_aiohttp(
             "SignedHeaders=content-type;host;x-amz-date;x-amz-target,"
             in (headers["authorization"])
         )
-    assert caplog.messages == []
+    reason = "the store uses aiobotocore's own transport: the client's HTTP session is traced"
+    assert caplog.messages == ([reason] if transport == "fast" else [])
+
+
+@pytest.mark.parametrize("transport", ["fast", "standard"])
+async def test_of_aiobotocore_that_begins_later(
+    telemetry: Telemetry, server: CannedServer, session: AioSession, transport: Kind
+) -> None:
+    """Who starts tracing after a store has opened sees its calls from then on."""
+    async with opened(server, session, transport) as store:
+        await store.create(make_event())
+        with telemetry.by(AiobotocoreInstrumentor()):
+            await store.create(make_event())
+        await store.create(make_event())
+    assert telemetry.spans() == [("DynamoDB.TransactWriteItems", None)]
+
+
+@pytest.mark.parametrize("transport", ["fast", "standard"])
+@pytest.mark.parametrize("begins", ["before", "later"])
+async def test_of_botocore(
+    telemetry: Telemetry, server: CannedServer, session: AioSession, transport: Kind, begins: str
+) -> None:
+    """What botocore's alone adds to aiobotocore's requests, AWS X-Ray's header, is there."""
+    instrumentor = BotocoreInstrumentor()
+    async with AsyncExitStack() as stack:
+        if begins == "before":
+            stack.enter_context(telemetry.by(instrumentor))
+        store = await stack.enter_async_context(opened(server, session, transport))
+        if begins == "later":
+            stack.enter_context(telemetry.by(instrumentor))
+        with telemetry.within("a check"):
+            await store.create(make_event())
+    ((headers, _),) = server.requests
+    assert "x-amzn-trace-id" in headers

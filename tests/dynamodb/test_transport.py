@@ -79,7 +79,9 @@ SPOILS: dict[str, Spoil] = {
     "empty": canned.sent(200, b""),
     "binary": canned.sent(200, b'{"Item": {"pk": {"B": "/w=="}}, "Count": 0, "Items": []}'),
     "redirected": canned.sent(301, b"{}"),
+    "redirected to nowhere": canned.sent(301, b"{}", location=""),
     "dropped": canned.dropped,
+    "no HTTP": canned.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
     "hanging": canned.hanging,
     "chunked": canned.chunked,
     "dribbled": canned.dribbled,
@@ -168,6 +170,39 @@ class TestOutcomes:
             await (await carried(client)).call("TransactWriteItems", BINARY, unheard)
         ((_, body),) = server.requests
         assert json.loads(body)["TransactItems"][0]["Put"]["Item"] == {"pk": {"B": "/w=="}}
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    async def test_of_a_redirect(
+        self, server: CannedServer, session: AioSession, status: int
+    ) -> None:
+        """It is followed as far as the client follows it, who never is where it is told to go."""
+        config = AioConfig(retries={"mode": "standard", "total_max_attempts": 1})
+        request = REQUESTS["GetItem"]
+        async with opened(server, session, config) as client:
+            transport = await carried(client)
+            server.script = [canned.sent(status, b"{}", location="/nowhere")] * 2
+            fast = await outcome(transport.call("GetItem", request, unheard))
+            server.script = [canned.sent(status, b"{}", location="/nowhere")]
+            assert fast == await outcome(client.client.get_item(**request))
+
+    @pytest.mark.parametrize("field", ["access_key", "token"])
+    async def test_of_credentials_with_a_line_break(
+        self, server: CannedServer, session: AioSession, field: str
+    ) -> None:
+        """What would end a header, and begin another, is refused as the client refuses it."""
+        own = get_session()
+        own.set_credentials("KEY1", "secret", "token")
+        credentials = await own.get_credentials()
+        assert credentials is not None
+        config = AioConfig(retries={"mode": "standard", "total_max_attempts": 1})
+        async with opened(server, own, config) as client:
+            transport = await carried(client)
+            setattr(credentials, field, "one\r\nX-Another: two")
+            request = REQUESTS["GetItem"]
+            fast = await outcome(transport.call("GetItem", request, unheard))
+            assert fast == await outcome(client.client.get_item(**request))
+        assert isinstance(fast, tuple)
+        assert server.requests == []
 
     async def test_of_a_connection_that_cannot_be_made(
         self, session: AioSession, unused_tcp_port: int
@@ -414,6 +449,13 @@ class TestClientsThatAreUnusual:
         monkeypatch.setattr(clients, "_make_api_call", Wrapper(clients._make_api_call))
         await self.check("traced", caplog, server, session=session)
 
+    async def test_connections_that_are_not_kept(
+        self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
+    ) -> None:
+        """Where aiohttp asks the server to end each connection, that is left to it."""
+        config = AioConfig(connector_args={"force_close": True, "keepalive_timeout": None})
+        await self.check("set up in another way", caplog, server, session=session, config=config)
+
     async def test_an_http_session_of_another_class(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
     ) -> None:
@@ -461,7 +503,7 @@ def test_private_names() -> None:
     """All that is used of other packages' insides, so that an upgrade knows where to look."""
     folder = Path(aiobreakglass.__file__).parent / "_dynamodb"
     found = set()
-    for path in (folder / "transport.py", folder / "learning.py", folder / "client.py"):
+    for path in (folder / f"{name}.py" for name in ("wire", "transport", "learning", "client")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         ours = {
             node.attr
@@ -482,6 +524,7 @@ def test_private_names() -> None:
     assert found == {
         "_get_session",
         "_make_api_call",
+        "_request",
         "_emitter",
         "_handlers",
         "_retry",  # a file of botocore's, by its name

@@ -29,8 +29,11 @@ _LONGEST_PAUSE: Final = 1.0
 _transmission: ContextVar[outcomes.Transmission] = ContextVar("aiobreakglass_transmission")
 
 
-Carry = Callable[[str, Request, Callable[[], None]], Awaitable[dict[str, Any]]]
-"""Sends a request to an operation, calls back when it goes, and returns the answer."""
+Carry = Callable[[str, Request, Callable[[], None], float | None], Awaitable[dict[str, Any]]]
+"""Sends a request to an operation, calls back when it goes, and returns the answer.
+
+Where it is given a deadline, a cancellation lets what has gone come to its end, till then.
+"""
 
 
 @dataclass(slots=True)
@@ -53,8 +56,8 @@ class Calls:
         self, client: DynamoDBClient, table_name: str, operation_timeout: timedelta
     ) -> None:
         self._client = client
-        self.carry: Carry | None = None
-        """What sends requests in the client's place, if anything does."""
+        self.carry: Carry = self._carried_by_the_client
+        """What sends requests; something else may take the client's place."""
         self._table_name = table_name
         self._operation_timeout = operation_timeout.total_seconds()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,7 +104,7 @@ class Calls:
             return await self._repeat(
                 operation,
                 transmission,
-                lambda: self._send(operation, transmission, name, request),
+                lambda: self._send(operation, transmission, name, request, None),
             )
         except Exception as error:
             raise self._translated(error, transmission, operation.outcome_unknown) from error
@@ -121,7 +124,7 @@ class Calls:
             await self._repeat(
                 operation,
                 transmission,
-                lambda: shielded(self._send(operation, transmission, name, request)),
+                lambda: self._send(operation, transmission, name, request, operation.deadline),
             )
         except Exception as error:
             if (refused := outcomes.refusal(error)) is not None:
@@ -152,19 +155,30 @@ class Calls:
         transmission: outcomes.Transmission,
         name: str,
         request: Request,
+        shielded_until: float | None,
     ) -> dict[str, Any]:
         token = _transmission.set(transmission)
         try:
             # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
             # pooled connection escape those.
             async with asyncio.timeout_at(operation.deadline):
-                if self.carry is not None:
-                    return await self.carry(name, request, transmission.sent)
-                # Of each attempt that this makes, the client tells by its events.
-                response: dict[str, Any] = await getattr(self._client, xform_name(name))(**request)
-                return response
+                return await self.carry(name, request, transmission.sent, shielded_until)
         finally:
             _transmission.reset(token)
+
+    async def _carried_by_the_client(
+        self,
+        name: str,
+        request: Request,
+        _on_send: Callable[[], None],
+        shielded_until: float | None,
+    ) -> dict[str, Any]:
+        # Of each attempt that this makes, the client tells by its events.
+        call = getattr(self._client, xform_name(name))(**request)
+        response: dict[str, Any] = await (
+            call if shielded_until is None else shielded(call, shielded_until)
+        )
+        return response
 
     async def _may_try_again(
         self,

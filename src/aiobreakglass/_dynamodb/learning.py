@@ -16,15 +16,23 @@ from datetime import timedelta
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from aiobotocore.client import AioBaseClient
 from botocore import xform_name
+from multidict import CIMultiDict
 
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import DATE_HEADER, TOKEN_HEADER, Signer
-from aiobreakglass._dynamodb.transport import Operation, Session, Transport, standing_in
+from aiobreakglass._dynamodb.transport import (
+    Operation,
+    Session,
+    Transport,
+    standing_in,
+    traceable_methods,
+)
+from aiobreakglass._dynamodb.wire import Route
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
+    from aiohttp import ClientSession
     from types_aiobotocore_dynamodb import DynamoDBClient
     from yarl import URL
 
@@ -112,15 +120,16 @@ async def _learn(
     if credentials is None:
         raise DeclinedError("there are no credentials")
     frozen = await credentials.get_frozen_credentials()
+    connections = await session.connections()
     operations = {
-        name: await _learn_operation(client, name, request, frozen)
+        name: await _learn_operation(client, connections, name, request, frozen)
         for name, request in _samples(table_name).items()
     }
     account_id = getattr(frozen, "account_id", None)
     config: Any = client.meta.config
     # For aiohttp, none is no limit.
     places: int = config.max_pool_connections or sys.maxsize
-    return Transport(client, session, credentials, operations, account_id, places)
+    return Transport(client, credentials, operations, account_id, places)
 
 
 def _samples(table_name: str) -> dict[str, Request]:
@@ -146,8 +155,8 @@ def _check_client(client: DynamoDBClient, session: Session, table_name: str) -> 
         raise DeclinedError("retries are adaptive")
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         raise DeclinedError("on AWS Lambda each request carries a tracing header of its own")
-    # Tracers wrap this method, in an object that looks like a function and is none.
-    if type(vars(AioBaseClient)["_make_api_call"]) is not FunctionType:
+    # Tracers wrap methods in objects that look like functions and are none.
+    if not all(type(method) is FunctionType for method in traceable_methods()):
         raise DeclinedError("aiobotocore's calls are traced")
     if strangers := sorted(_strangers(client)):
         raise DeclinedError(f"the client has handlers of {', '.join(strangers)}")
@@ -171,7 +180,11 @@ def _home(handler: Any) -> str:
 
 
 async def _learn_operation(
-    client: DynamoDBClient, name: str, request: Request, credentials: Any
+    client: DynamoDBClient,
+    connections: ClientSession,
+    name: str,
+    request: Request,
+    credentials: Any,
 ) -> Operation:
     observer = _Observer()
     with standing_in(observer):
@@ -198,8 +211,13 @@ async def _learn_operation(
     )
     if signed != headers["authorization"] or headers.get(TOKEN_HEADER) != credentials.token:
         raise DeclinedError("the client signs requests in another way")
-    constant = {key: value for key, value in sent["headers"].items() if key.lower() in _CONSTANT}
-    return Operation(url, constant, signer)
+    constant = CIMultiDict(
+        (key, value) for key, value in sent["headers"].items() if key.lower() in _CONSTANT
+    )
+    try:
+        return Operation(Route(connections, url, constant), signer)
+    except ValueError as error:
+        raise DeclinedError(str(error)) from error
 
 
 def _host(url: URL) -> str:

@@ -18,7 +18,6 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 from botocore.exceptions import ConnectionError as TransportError
-from botocore.parsers import ResponseParserError
 
 from aiobreakglass._dynamodb.codec import Item, decode_event, guarded_pair, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
@@ -58,7 +57,6 @@ _DISCREET_ERRORS: Final = (
     ConnectionClosedError,
     EndpointConnectionError,
     ReadTimeoutError,
-    ResponseParserError,
 )
 
 
@@ -168,7 +166,7 @@ def translate(
                 "check name and region, or make it with create_table"
             )
         return StoreUnavailableError(f"DynamoDB refused: {code}: {message}", outcome_unknown)
-    if isinstance(error, (*_DISCREET_ERRORS, TransportError, HTTPClientError)):
+    if _is_discreet(error) or isinstance(error, (TransportError, HTTPClientError)):
         return StoreUnavailableError(
             f"DynamoDB gave no proper answer: {_described(error)}", outcome_unknown
         )
@@ -196,6 +194,9 @@ def check_integrity(
         raise ChecksumError(
             checksum_type="crc32", expected_checksum=checksum, actual_checksum=actual
         )
+    # Imported here, because it costs more than all the rest of this package; a client has it.
+    from botocore.parsers import ResponseParserError
+
     try:
         answer = json.loads(body)
     except ValueError as error:
@@ -242,7 +243,13 @@ def _message(error: ClientError) -> str:
 def _described(error: Exception | None) -> str:
     # What others raise, providers of credentials above all, may quote credentials: the cause has
     # it, the message not. These are botocore's own words and the endpoint's URL.
-    return str(error) if isinstance(error, _DISCREET_ERRORS) else type(error).__name__
+    return str(error) if _is_discreet(error) else type(error).__name__
+
+
+def _is_discreet(error: Exception | None) -> bool:
+    from botocore.parsers import ResponseParserError
+
+    return isinstance(error, (*_DISCREET_ERRORS, ResponseParserError))
 
 
 def _status(error: ClientError) -> int:

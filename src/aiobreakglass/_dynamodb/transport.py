@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -17,16 +18,21 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
+from operator import is_
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
+from aiobotocore.client import AioBaseClient
+from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.httpsession import AIOHTTPSession
-from aiohttp import ClientResponse
+from aiohttp import ClientSession
 from botocore import xform_name
 
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import Signer
+from aiobreakglass._dynamodb.wire import Response, Route
+from aiobreakglass._shielding import shielded
 
 loads: Callable[[bytes], Any]
 try:
@@ -37,10 +43,11 @@ except ImportError:
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
     from types_aiobotocore_dynamodb import DynamoDBClient
-    from yarl import URL
 
 # As `json.dumps` writes, but for the search for cycles, of which a request has none.
 _encode: Final = json.JSONEncoder(check_circular=False).encode
+
+_PLAIN: Final = re.compile("[!-~]+")
 
 _QUOTA: Final = 500
 """How many successes fill the SDK's retry quota again, from empty."""
@@ -94,13 +101,23 @@ def standing_in(connections: Connections) -> Iterator[None]:
         _stand_ins.reset(token)
 
 
+def traceable_methods() -> tuple[object, ...]:
+    """Return the methods on a call's ordinary way that tracers wrap, as they are by now."""
+    return (
+        vars(AioBaseClient)["_make_api_call"],
+        # Inherited, so far.
+        AioEndpoint.prepare_request,
+        vars(ClientSession)["_request"],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     """Takes the place of connections: what has come of the attempt already."""
 
-    outcome: ClientResponse | Exception
+    outcome: Response | Exception
 
-    async def request(self, *_: Any, **__: Any) -> ClientResponse:
+    async def request(self, *_: Any, **__: Any) -> Response:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
@@ -110,8 +127,7 @@ class _Outcome:
 class Operation:
     """What requests to one operation have in common."""
 
-    url: URL
-    headers: Mapping[str, str]
+    route: Route
     signer: Signer
 
 
@@ -121,85 +137,107 @@ class Transport:
     def __init__(
         self,
         client: DynamoDBClient,
-        session: Session,
         credentials: AioCredentials,
         operations: Mapping[str, Operation],
         account_id: str | None,
         places: int,
     ) -> None:
         self._client = client
-        self._session = session
         self._credentials = credentials
         self._operations = operations
         self._account_id = account_id
-        self._keys: dict[str, tuple[tuple[str, str], bytes]] = {}
+        self._keys: dict[str, tuple[object, bytes]] = {}
         self._owed = 0
+        self._traceable_methods = traceable_methods()
         # First come, first served: aiohttp would let whoever has just been served go first again.
         self._places = asyncio.Semaphore(places)
         self._invocations = map(f"{str(uuid4())[:24]}{{:012x}}".format, count())
 
-    async def call(self, name: str, request: Request, on_send: Callable[[], None]) -> Any:
+    async def call(
+        self,
+        name: str,
+        request: Request,
+        on_send: Callable[[], None],
+        deadline: float | None = None,
+    ) -> Any:
         """Return the answer to a request, or raise what the client raises.
 
-        `on_send` is called when the request is about to go.
+        `on_send` is called when the request is about to go. With a `deadline`, by the event loop's
+        clock, a cancellation lets what has gone come to its end: till then, and not for long.
         """
-        operation = self._operations[name]
-        try:
-            body = _encode(request).encode()
-        except TypeError:
-            # Binary attributes, which other writers may have added, are the client's to encode.
-            return await self._ordinary_call(name, request)
-        credentials = await self._credentials.get_frozen_credentials()
-        if getattr(credentials, "account_id", None) != self._account_id:
-            # It is part of the endpoint where there is one.
-            return await self._ordinary_call(name, request)
-        headers = self._headers(name, operation, credentials, body)
+        message = await self._message(name, request)
+        if message is None:
+            return await self._ordinary_call(name, request, deadline)
         try:
             async with self._places:
-                connections = await self._session.connections()
-                on_send()
-                # No `async with`: a response that was released cannot be handed on.
-                response = await connections.post(operation.url, data=body, headers=headers)
-                content = await response.read()
+                response = await self._operations[name].route.exchange(message, on_send, deadline)
         except Exception as error:  # noqa: BLE001 - aiobotocore knows what becomes of it
-            return await self._ordinary_call(name, request, _Outcome(error))
-        answer = _answer(name, response, content)
+            return await self._ordinary_call(name, request, deadline, _Outcome(error))
+        if response.is_redirect:
+            # aiohttp would have followed it, and on behalf of the client does.
+            return await self._ordinary_call(name, request, deadline)
+        answer = _answer(name, response)
         if answer is None:
-            return await self._ordinary_call(name, request, _Outcome(response))
+            return await self._ordinary_call(name, request, deadline, _Outcome(response))
         if self._owed:
             await self._give_back(name)
         return answer
 
-    def _headers(
-        self, name: str, operation: Operation, credentials: Any, body: bytes
-    ) -> dict[str, str]:
+    async def _message(self, name: str, request: Request) -> bytes | None:
+        """Return the bytes of a signed request; None where only the client can make them."""
+        # By identity, because what tracers wrap a method in claims to be equal to it.
+        if not all(map(is_, traceable_methods(), self._traceable_methods)):
+            return None
+        try:
+            body = _encode(request).encode()
+        except TypeError:
+            # Binary attributes, which other writers may have added, are the client's to encode.
+            return None
+        credentials: Any = await self._credentials.get_frozen_credentials()
+        if getattr(credentials, "account_id", None) != self._account_id:
+            # It is part of the endpoint where there is one.
+            return None
+        operation = self._operations[name]
         timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        made_of = (credentials.secret_key, timestamp[:8])
+        key = self._key(name, credentials, timestamp)
+        if key is None:
+            return None
+        token = credentials.token
+        authorization = operation.signer.authorization(
+            key, credentials.access_key, token, timestamp, body
+        )
+        headers = (
+            f"X-Amz-Date: {timestamp}\r\nAuthorization: {authorization}\r\n"
+            f"amz-sdk-invocation-id: {next(self._invocations)}\r\n"
+        )
+        if token is not None:
+            headers += f"X-Amz-Security-Token: {token}\r\n"
+        return operation.route.message(headers, body)
+
+    def _key(self, name: str, credentials: Any, timestamp: str) -> bytes | None:
+        """Return what signs a day's requests; None where credentials are no text for a header."""
+        made_of = (credentials, timestamp[:8])
         known = self._keys.get(name)
         if known is None or known[0] != made_of:
-            known = made_of, operation.signer.key(credentials.secret_key, timestamp)
+            # A line break would end the header, and begin another.
+            if not all(map(_PLAIN.fullmatch, (credentials.access_key, credentials.token or "-"))):
+                return None
+            known = made_of, self._operations[name].signer.key(credentials.secret_key, timestamp)
             self._keys[name] = known
-        headers = {
-            **operation.headers,
-            "X-Amz-Date": timestamp,
-            "Authorization": operation.signer.authorization(
-                known[1], credentials.access_key, credentials.token, timestamp, body
-            ),
-            "amz-sdk-invocation-id": next(self._invocations),
-        }
-        if credentials.token is not None:
-            headers["X-Amz-Security-Token"] = credentials.token
-        return headers
+        return known[1]
 
     async def _ordinary_call(
-        self, name: str, request: Request, outcome: _Outcome | None = None
+        self, name: str, request: Request, deadline: float | None, outcome: _Outcome | None = None
     ) -> Any:
-        method = getattr(self._client, xform_name(name))
         if outcome is None:
-            return await method(**request)
+            return await self._client_call(name, request, deadline)
         self._owed = _QUOTA
         with standing_in(outcome):
-            return await method(**request)
+            return await self._client_call(name, request, deadline)
+
+    async def _client_call(self, name: str, request: Request, deadline: float | None) -> Any:
+        call = getattr(self._client, xform_name(name))(**request)
+        return await (call if deadline is None else shielded(call, deadline))
 
     async def _give_back(self, name: str) -> None:
         """Tell the client of a success: each fills a little of what retries take of its quota."""
@@ -213,8 +251,9 @@ class Transport:
         )
 
 
-def _answer(name: str, response: ClientResponse, content: bytes) -> dict[str, Any] | None:
+def _answer(name: str, response: Response) -> dict[str, Any] | None:
     """Return the answer of a 200 that is what DynamoDB sent; None for anything else."""
+    content = response.content
     if response.status != 200 or response.headers.get("x-amz-crc32") != str(zlib.crc32(content)):
         return None
     # Binary attributes are the client's to decode.

@@ -1,0 +1,162 @@
+"""One HTTP exchange on a connection of aiohttp's pool: write the bytes, read what comes back.
+
+aiohttp's own way there merges headers and cookies into a new request object, and makes a response
+object, for each call: that takes more time than all else that a call does. Its pool, time limits,
+parser and exceptions are what is used here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import (
+    ClientConnectionError,
+    ClientRequest,
+    ClientResponse,
+    ClientResponseError,
+    ServerTimeoutError,
+)
+from aiohttp.hdrs import CONTENT_LENGTH, LOCATION, URI
+from aiohttp.http_exceptions import HttpProcessingError
+
+from aiobreakglass._shielding import end_of_patience
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession, StreamReader
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+    from aiohttp.http import RawResponseMessage
+    from multidict import CIMultiDict, CIMultiDictProxy
+    from yarl import URL
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back, in full; aiobotocore takes it for one of aiohttp's."""
+
+    url: URL
+    status: int
+    headers: CIMultiDictProxy[str]
+    raw_headers: Iterable[tuple[bytes, bytes]]
+    content: bytes
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether it says where else to ask."""
+        elsewhere = self.headers.get(LOCATION) or self.headers.get(URI)
+        return self.status in _REDIRECTS and bool(elsewhere)
+
+    async def read(self) -> bytes:
+        """Return the body."""
+        return self.content
+
+
+class Route:
+    """The way to one URL, with the headers that all requests there have in common.
+
+    `ValueError` where aiohttp would do more than send these headers and a body of known length.
+    """
+
+    def __init__(self, session: ClientSession, url: URL, headers: CIMultiDict[str]) -> None:
+        if session.trace_configs:
+            raise ValueError("the client's HTTP session is traced")
+        if session.headers or session.connector is None or session.connector.force_close:
+            raise ValueError("the client's HTTP session is set up in another way")
+        self.url = url
+        self._connector = session.connector
+        self._timeout = session.timeout
+        # Never sent: it tells the pool where to, and what aiohttp adds to the headers.
+        self._request = ClientRequest(
+            "POST",
+            url,
+            headers=headers,
+            skip_auto_headers=session.skip_auto_headers,
+            loop=asyncio.get_running_loop(),
+            response_class=ClientResponse,
+            session=session,
+        )
+        lines = [
+            f"{name}: {value}\r\n"
+            for name, value in self._request.headers.items()
+            if name != CONTENT_LENGTH
+        ]
+        self._head = "".join([f"POST {url.raw_path_qs} HTTP/1.1\r\n", *lines])
+
+    def message(self, headers: str, body: bytes) -> bytes:
+        """Return a whole request, given the lines of its other headers."""
+        return f"{self._head}{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    async def exchange(
+        self, message: bytes, on_send: Callable[[], None], deadline: float | None = None
+    ) -> Response:
+        """Send a request and return its response, or raise what aiohttp raises.
+
+        `on_send` is called when the request is about to go. With a `deadline`, by the event loop's
+        clock, a cancelled caller waits until the request is answered: till then, and not for long.
+        """
+        connection = await self._connect()
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is None or transport is None:
+            # Lost as soon as it was made.
+            connection.close()
+            raise ClientConnectionError("Cannot write to closing transport")
+        try:
+            protocol.set_response_params(
+                read_until_eof=True, auto_decompress=False, read_timeout=self._timeout.sock_read
+            )
+            on_send()
+            transport.write(message)
+            protocol.start_timeout()
+            try:
+                head, body = await self._read_head(protocol)
+            except asyncio.CancelledError:
+                if deadline is not None:
+                    # Reading goes on where it was interrupted; of what comes nobody will hear.
+                    with suppress(Exception):
+                        async with asyncio.timeout_at(end_of_patience(deadline)):
+                            await self._read_head(protocol)
+                raise
+            content = await body.read()
+        except BaseException:
+            # Also where a response is still to come: the next request would take it for its own.
+            connection.close()
+            raise
+        connection.release()
+        return Response(self.url, head.code, head.headers, head.raw_headers, content)
+
+    async def _connect(self) -> Connection:
+        while True:
+            if self._connector.closed:
+                raise ClientConnectionError("Connector is closed.")
+            try:
+                connection = await self._connector.connect(self._request, [], self._timeout)
+            except TimeoutError as error:
+                raise ServerTimeoutError(f"Connection timeout to host {self.url}") from error
+            # What has come unasked would be taken for the response.
+            if connection.protocol is None or len(connection.protocol) == 0:
+                return connection
+            connection.close()
+
+    async def _read_head(
+        self, protocol: ResponseHandler
+    ) -> tuple[RawResponseMessage, StreamReader]:
+        """Return status and headers of the response, informational ones aside, and its body."""
+        while True:
+            try:
+                head, body = await protocol.read()
+            except HttpProcessingError as error:
+                raise ClientResponseError(
+                    self._request.request_info,
+                    (),
+                    status=error.code,
+                    message=error.message,
+                    headers=error.headers,
+                ) from error
+            if not 100 <= head.code < 200:
+                return head, body
