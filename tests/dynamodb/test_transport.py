@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gzip
 import json
 import logging
 import re
@@ -18,6 +19,7 @@ import orjson
 import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
+from aiohttp.client_proto import ResponseHandler
 from botocore import UNSIGNED, xform_name
 from botocore.exceptions import EndpointConnectionError
 
@@ -78,6 +80,7 @@ SPOILS: dict[str, Spoil] = {
     "no object": canned.sent(200, b"[]"),
     "empty": canned.sent(200, b""),
     "binary": canned.sent(200, b'{"Item": {"pk": {"B": "/w=="}}, "Count": 0, "Items": []}'),
+    "compressed": canned.sent(200, gzip.compress(b"{}"), **{"content-encoding": "gzip"}),
     "redirected": canned.sent(301, b"{}"),
     "redirected to nowhere": canned.sent(301, b"{}", location=""),
     "dropped": canned.dropped,
@@ -448,6 +451,28 @@ class TestClientsThatAreUnusual:
         clients: Any = aiobotocore.client.AioBaseClient
         monkeypatch.setattr(clients, "_make_api_call", Wrapper(clients._make_api_call))
         await self.check("traced", caplog, server, session=session)
+
+    @pytest.mark.parametrize(
+        ("name", "other"),
+        [("set_response_params", lambda self, *, read_timeout: None), ("start_timeout", None)],
+    )
+    async def test_another_aiohttp(
+        self,
+        caplog: pytest.LogCaptureFixture,
+        server: CannedServer,
+        session: AioSession,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+        other: Any,
+    ) -> None:
+        """What is not documented of aiohttp is there, or not relied upon."""
+
+        class Another(ResponseHandler):
+            pass
+
+        setattr(Another, name, other)
+        monkeypatch.setattr("aiobreakglass._dynamodb.wire.ResponseHandler", Another)
+        await self.check("reads responses in another way", caplog, server, session=session)
 
     async def test_connections_that_are_not_kept(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import (
@@ -20,6 +21,7 @@ from aiohttp import (
     ClientResponseError,
     ServerTimeoutError,
 )
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.hdrs import CONTENT_LENGTH, LOCATION, URI
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -27,11 +29,13 @@ from aiobreakglass._shielding import end_of_patience
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession, StreamReader
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.http import RawResponseMessage
     from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
+
+# What aiohttp documents is its pool; how its own session reads from a connection is not.
+_READING: Final = {"read_until_eof", "auto_decompress", "read_timeout"}
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -64,6 +68,8 @@ class Route:
     """
 
     def __init__(self, session: ClientSession, url: URL, headers: CIMultiDict[str]) -> None:
+        if not _is_known(ResponseHandler):
+            raise ValueError("aiohttp reads responses in another way")
         if session.trace_configs:
             raise ValueError("the client's HTTP session is traced")
         if session.headers or session.connector is None or session.connector.force_close:
@@ -160,3 +166,8 @@ class Route:
                 ) from error
             if not 100 <= head.code < 200:
                 return head, body
+
+
+def _is_known(protocol: type[ResponseHandler]) -> bool:
+    parameters = signature(protocol.set_response_params).parameters
+    return parameters.keys() >= _READING and callable(getattr(protocol, "start_timeout", None))
