@@ -34,7 +34,7 @@ from aiobreakglass import (
     _shielding,
     create_table,
 )
-from aiobreakglass._dynamodb.client import open_client
+from aiobreakglass._dynamodb.client import Opened, open_client
 from aiobreakglass._expiry import expire_due
 from aiobreakglass._shielding import CANCELLATION_GRACE
 from aiobreakglass.testing import FakeClock, make_event
@@ -231,7 +231,11 @@ class Subject:
 
 def calls_under_way(others: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
     """Return the tasks that send requests; the proxy, in the same loop, has tasks of its own."""
-    return {task for task in asyncio.all_tasks() - others if "Calls." in repr(task.get_coro())}
+    return {
+        task
+        for task in asyncio.all_tasks() - others
+        if "RequestHandler." not in repr(task.get_coro())
+    }
 
 
 def connections_in_use(client: DynamoDBClient) -> int:
@@ -261,11 +265,14 @@ def session() -> AioSession:
 
 
 @pytest.fixture
-async def client(
-    dynamodb_local_endpoint: str, session: AioSession
-) -> AsyncIterator[DynamoDBClient]:
+async def backend(dynamodb_local_endpoint: str, session: AioSession) -> AsyncIterator[Opened]:
     async with open_client(REGION, dynamodb_local_endpoint, session, None) as opened:
-        yield opened.client
+        yield opened
+
+
+@pytest.fixture
+def client(backend: Opened) -> DynamoDBClient:
+    return backend.client
 
 
 @pytest.fixture
@@ -291,25 +298,47 @@ async def proxy(dynamodb_local_endpoint: str) -> AsyncIterator[FaultProxy]:
         yield proxy
 
 
+async def on_transport(
+    transport: str, opened: Opened, table_name: str, clock: FakeClock
+) -> AsyncDynamoDBStore:
+    store = AsyncDynamoDBStore(opened.client, table_name, clock=clock)
+    if transport == "fast":
+        fast = await opened.transport(table_name)
+        assert fast is not None
+        store._calls.carry = fast.call
+    return store
+
+
 @pytest.fixture
-async def proxied(proxy: FaultProxy, session: AioSession) -> AsyncIterator[DynamoDBClient]:
+async def proxied(proxy: FaultProxy, session: AioSession) -> AsyncIterator[Opened]:
     """A client whose requests can be held up."""
     async with open_client(REGION, proxy.url, session, None) as opened:
-        yield opened.client
+        yield opened
 
 
-@pytest.fixture(params=["memory", "dynamodb-local"])
-def subject(request: pytest.FixtureRequest, clock: FakeClock) -> Subject:
+@pytest.fixture(params=["standard", "fast"])
+async def proxied_store(
+    request: pytest.FixtureRequest, proxied: Opened, table_name: str, clock: FakeClock
+) -> AsyncDynamoDBStore:
+    return await on_transport(request.param, proxied, table_name, clock)
+
+
+@pytest.fixture(params=["memory", "standard", "fast"])
+async def subject(
+    request: pytest.FixtureRequest,
+    backend: Opened,
+    table_name: str,
+    rows: Rows,
+    clock: FakeClock,
+) -> Subject:
     if request.param == "memory":
         return Subject(InMemoryStore(clock=clock), partial(asyncio.sleep, 0))
-    client: DynamoDBClient = request.getfixturevalue("client")
-    rows: Rows = request.getfixturevalue("rows")
 
     async def check() -> None:
-        assert connections_in_use(client) == 0
+        assert connections_in_use(backend.client) == 0
         assert audit(await rows.all()) == []
 
-    return Subject(request.getfixturevalue("store"), check)
+    return Subject(await on_transport(request.param, backend, table_name, clock), check)
 
 
 class Gate:
@@ -403,8 +432,8 @@ class TestCancelledTogether:
     async def test_64_calls_at_once(
         self,
         proxy: FaultProxy,
-        proxied: DynamoDBClient,
-        table_name: str,
+        proxied: Opened,
+        proxied_store: AsyncDynamoDBStore,
         store: AsyncDynamoDBStore,
         clock: FakeClock,
         rows: Rows,
@@ -416,26 +445,27 @@ class TestCancelledTogether:
             for number, case in zip(range(64), kinds * 64, strict=False)
         ]
         gate = Gate(proxy, len(crowd))
-        crowded = AsyncDynamoDBStore(proxied, table_name, clock=clock)
-        calls = [asyncio.create_task(outcome(case.call(crowded, event))) for case, event in crowd]
+        calls = [
+            asyncio.create_task(outcome(case.call(proxied_store, event))) for case, event in crowd
+        ]
         await gate.full.wait()
         for call in calls:
             call.cancel()
         gate.opened.set()
         await asyncio.wait(calls)
         assert all(call.cancelled() for call in calls)
-        assert connections_in_use(proxied) == 0
+        assert connections_in_use(proxied.client) == 0
         assert audit(await rows.all()) == []
         for case, event in crowd:
-            await assert_repeatable(case, crowded, event)
+            await assert_repeatable(case, proxied_store, event)
         assert audit(await rows.all()) == []
 
     @every_kind
     async def test_a_sibling_in_a_task_group_fails(
         self,
         proxy: FaultProxy,
-        proxied: DynamoDBClient,
-        table_name: str,
+        proxied: Opened,
+        proxied_store: AsyncDynamoDBStore,
         store: AsyncDynamoDBStore,
         clock: FakeClock,
         rows: Rows,
@@ -444,7 +474,6 @@ class TestCancelledTogether:
         """A call whose task group breaks up ends with it, and the group raises what broke it."""
         event = await case.given(store, clock, "alice")
         gate = Gate(proxy)
-        grouped = AsyncDynamoDBStore(proxied, table_name, clock=clock)
 
         async def fail() -> None:
             await gate.full.wait()
@@ -453,7 +482,7 @@ class TestCancelledTogether:
 
         async def both() -> None:
             async with asyncio.TaskGroup() as tasks:
-                calls.append(tasks.create_task(case.call(grouped, event)))
+                calls.append(tasks.create_task(case.call(proxied_store, event)))
                 tasks.create_task(fail())
 
         calls: list[asyncio.Task[object]] = []
@@ -461,9 +490,9 @@ class TestCancelledTogether:
             await both()
         assert [type(error) for error in caught.value.exceptions] == [KeyError]
         assert [call.cancelled() for call in calls] == [True]
-        assert connections_in_use(proxied) == 0
+        assert connections_in_use(proxied.client) == 0
         assert audit(await rows.all()) == []
-        await assert_repeatable(case, grouped, event)
+        await assert_repeatable(case, proxied_store, event)
 
 
 class TestNotAnswered:
@@ -473,8 +502,8 @@ class TestNotAnswered:
     async def test_a_time_limit_around_the_call(
         self,
         proxy: FaultProxy,
-        proxied: DynamoDBClient,
-        table_name: str,
+        proxied: Opened,
+        proxied_store: AsyncDynamoDBStore,
         store: AsyncDynamoDBStore,
         clock: FakeClock,
         rows: Rows,
@@ -484,24 +513,23 @@ class TestNotAnswered:
         """`asyncio.timeout` ends a call with `TimeoutError`, and what it had begun with it."""
         monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(milliseconds=20))
         event = await case.given(store, clock, "alice")
-        limited = AsyncDynamoDBStore(proxied, table_name, clock=clock)
         proxy.plan = lambda exchange: faults.hang_after
         others = asyncio.all_tasks()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await case.call(limited, event)
+                await case.call(proxied_store, event)
         assert calls_under_way(others) == set()
-        assert connections_in_use(proxied) == 0
+        assert connections_in_use(proxied.client) == 0
         proxy.plan = lambda exchange: faults.none
         assert audit(await rows.all()) == []
-        await assert_repeatable(case, limited, event)
+        await assert_repeatable(case, proxied_store, event)
 
     @every_kind
     async def test_cancelled_again_during_the_grace(
         self,
         proxy: FaultProxy,
-        proxied: DynamoDBClient,
-        table_name: str,
+        proxied: Opened,
+        proxied_store: AsyncDynamoDBStore,
         store: AsyncDynamoDBStore,
         clock: FakeClock,
         rows: Rows,
@@ -509,10 +537,9 @@ class TestNotAnswered:
     ) -> None:
         """Who cancels twice is not kept waiting for the grace to end."""
         event = await case.given(store, clock, "alice")
-        twice = AsyncDynamoDBStore(proxied, table_name, clock=clock)
         gate = Gate(proxy)
         others = asyncio.all_tasks()
-        call = asyncio.create_task(outcome(case.call(twice, event)))
+        call = asyncio.create_task(outcome(case.call(proxied_store, event)))
         await gate.full.wait()
         async with asyncio.timeout(CANCELLATION_GRACE.total_seconds() / 2):
             call.cancel()
@@ -521,10 +548,10 @@ class TestNotAnswered:
             await asyncio.wait({call})
         assert call.cancelled()
         assert calls_under_way(others) == set()
-        assert connections_in_use(proxied) == 0
+        assert connections_in_use(proxied.client) == 0
         gate.opened.set()
         assert audit(await rows.all()) == []
-        await assert_repeatable(case, twice, event)
+        await assert_repeatable(case, proxied_store, event)
 
 
 class TestLeaving:
@@ -610,11 +637,11 @@ class TestLeaving:
 class TestElsewhere:
     @table(CASES | SENDING_NOTHING)
     async def test_a_call_from_another_event_loop(
-        self, proxy: FaultProxy, proxied: DynamoDBClient, clock: FakeClock, case: Case
+        self, proxy: FaultProxy, proxied: Opened, clock: FakeClock, case: Case
     ) -> None:
         """A store belongs to the loop that used it first, and says so at once in any other."""
         event = make_event(created_at=clock())
-        store = AsyncDynamoDBStore(proxied, "no-such-table", clock=clock)
+        store = AsyncDynamoDBStore(proxied.client, "no-such-table", clock=clock)
         with pytest.raises(TableError):
             await store.delete(event.id)
         sent = len(proxy.exchanges)

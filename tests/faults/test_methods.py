@@ -25,6 +25,8 @@ from aiobreakglass import (
     StoreUnavailableError,
     create_table,
 )
+from aiobreakglass._dynamodb.client import Opened, open_client
+from aiobreakglass._dynamodb.transport import Transport
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
@@ -57,6 +59,7 @@ class Setting(NamedTuple):
 
     read_timeout: float = LONG_ENOUGH.total_seconds()
     sdk_attempts: int = 1
+    transport: str = "standard"
 
 
 PATIENT = Setting()
@@ -76,18 +79,30 @@ WITHIN_THE_SDKS_ATTEMPTS = (
     "response lost, then `ThrottlingException`",
 )
 
-# One setting after the other, because the clients of each are made anew.
+# The expectations that are tried in a setting, by name. One setting after the other, because the
+# clients of each are made anew; and each one object, because pytest tells them apart by identity.
+TRIED: list[tuple[Setting, dict[str, Expectation]]] = [
+    (setting._replace(transport=transport), expectations)
+    for transport in ("standard", "fast")
+    for setting, expectations in (
+        (PATIENT, {name: it for name, it in EXPECTATIONS.items() if not it.hangs}),
+        (HASTY, {name: it for name, it in EXPECTATIONS.items() if it.hangs}),
+        (
+            REPEATING,
+            {
+                f"{name}, within the SDK's attempts": EXPECTATIONS[name]
+                for name in WITHIN_THE_SDKS_ATTEMPTS
+            },
+        ),
+    )
+]
+
 faults = pytest.mark.parametrize(
     ("benches", "expected"),
     [
-        pytest.param(setting, expected, id=fault)
-        for setting in (PATIENT, HASTY)
-        for fault, expected in EXPECTATIONS.items()
-        if expected.hangs == (setting is HASTY)
-    ]
-    + [
-        pytest.param(REPEATING, EXPECTATIONS[fault], id=f"{fault}, within the SDK's attempts")
-        for fault in WITHIN_THE_SDKS_ATTEMPTS
+        pytest.param(setting, expected, id=f"{setting.transport}: {name}")
+        for setting, expectations in TRIED
+        for name, expected in expectations.items()
     ],
     indirect=["benches"],
     scope="module",
@@ -135,6 +150,8 @@ class Bench:
     call: Call
     proxy: FaultProxy
     client: DynamoDBClient
+    transport: Transport | None
+    """What carries the client's calls in its place, if anything does."""
     backend: DynamoDBClient
     """A client past the proxy."""
 
@@ -161,6 +178,8 @@ class Bench:
         store = AsyncDynamoDBStore(
             self.client, table_name, clock=lambda: scene.now, operation_timeout=limit
         )
+        if self.transport is not None:
+            store._calls.carry = self.transport.call
         self.proxy.plan = plan(self.call.operation, script, for_good=for_good)
         result, error = None, None
         try:
@@ -238,18 +257,19 @@ async def benches(
     )
     async with AsyncExitStack() as stack:
 
-        async def client(endpoint_url: str) -> DynamoDBClient:
+        async def opened(endpoint_url: str) -> Opened:
             return await stack.enter_async_context(
-                session.create_client(
-                    "dynamodb", region_name=REGION, endpoint_url=endpoint_url, config=config
-                )
+                open_client(REGION, endpoint_url, session, config)
             )
 
-        backend = await client(dynamodb_local_endpoint)
+        backend = (await opened(dynamodb_local_endpoint)).client
         benches = {}
         for name, call in CALLS.items():
             proxy = await stack.enter_async_context(fault_proxy(dynamodb_local_endpoint))
-            benches[name] = Bench(call, proxy, await client(proxy.url), backend)
+            own = await opened(proxy.url)
+            transport = await own.transport("breakglass") if setting.transport == "fast" else None
+            assert (transport is not None) == (setting.transport == "fast")
+            benches[name] = Bench(call, proxy, own.client, transport, backend)
         yield benches
 
 
