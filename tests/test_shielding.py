@@ -131,6 +131,18 @@ class TestCancelled:
             await caller
         assert work.ending == "cut off"
 
+    async def test_work_that_outlasts_the_deadline(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A deadline that is nearer than the grace cuts the work off."""
+        monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(hours=1))
+        work = Work()
+        deadline = asyncio.get_running_loop().time() + 0.05
+        caller = asyncio.create_task(shielded(work(), deadline))
+        await work.begun.wait()
+        caller.cancel()
+        await asyncio.wait({caller}, timeout=30)
+        assert caller.cancelled()
+        assert work.ending == "cut off"
+
     async def test_twice(self) -> None:
         """Who is cancelled again during the grace waits no longer: the work is cut off at once."""
         caller = await begun(work := Work())

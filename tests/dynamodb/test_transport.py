@@ -19,8 +19,10 @@ import orjson
 import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
+from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 from botocore import UNSIGNED, xform_name
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import EndpointConnectionError
 
 import aiobreakglass
@@ -298,6 +300,64 @@ class TestRequests:
             transport = await carried(client)
             calls = [transport.call("Query", REQUESTS["Query"], unheard) for _ in range(9)]
             assert await asyncio.gather(*calls) == [ANSWERS["Query"]] * 9
+
+    async def test_in_their_order(self, server: CannedServer, session: AioSession) -> None:
+        """Whoever waits for a connection goes before one who was served and comes again."""
+        config = AioConfig(max_pool_connections=1)
+        async with opened(server, session, config) as client, asyncio.timeout(10):
+            transport = await carried(client)
+
+            async def call(name: str) -> None:
+                await transport.call(name, REQUESTS[name], unheard)
+
+            async def call_again_and_again() -> None:
+                for _ in range(3):
+                    await call("GetItem")
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(call_again_and_again())
+                tasks.create_task(call("Query"))
+        targets = [headers["x-amz-target"].partition(".")[2] for headers, _ in server.requests]
+        assert targets == ["GetItem", "Query", "GetItem", "GetItem"]
+
+    async def test_that_the_client_carries_are_shielded(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """A cancelled caller waits for the answer to what is the client's to send as well."""
+        may_answer = asyncio.Event()
+
+        async def late(request: web.Request, body: bytes) -> web.StreamResponse:
+            await may_answer.wait()
+            return await canned.right(request, body)
+
+        server.script = [late]
+        async with opened(server, session) as client:
+            transport = await carried(client)
+            deadline = asyncio.get_running_loop().time() + 60
+            call = asyncio.create_task(
+                transport.call("TransactWriteItems", BINARY, unheard, deadline)
+            )
+            await server.have_come(1)
+            call.cancel()
+            await asyncio.sleep(0)
+            assert not call.done()
+            may_answer.set()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            connections = await client.sessions[0].connections()
+            # An answer that nobody waited for would have cost the connection.
+            assert [len(idle) for idle in connections.connector._conns.values()] == [1]
+
+    async def test_on_another_day(self, server: CannedServer, session: AioSession) -> None:
+        """Each day's requests are signed with that day's key, each secret's with its own."""
+        async with opened(server, session) as client:
+            transport = await carried(client)
+            moments = ["20240101T000000Z", "20240101T235959Z", "20240102T000000Z"]
+            credentials = ReadOnlyCredentials("KEY", "secret", None)
+            keys = [transport._key("GetItem", credentials, moment) for moment in moments]
+            other = credentials._replace(secret_key="another")  # noqa: S106 - of nobody
+            keys.append(transport._key("GetItem", other, moments[-1]))
+        assert [keys.index(key) for key in keys] == [0, 0, 2, 3]
 
     async def test_after_credentials_have_changed(
         self, server: CannedServer, session: AioSession
