@@ -1,0 +1,40 @@
+"""The machine's own Chromium, driven by Playwright; nothing is downloaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, async_playwright
+
+FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def installed() -> str | None:
+    """Where Chromium is; None where it is missing."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@asynccontextmanager
+async def chromium(executable: str) -> AsyncIterator[Browser]:
+    """Run Chromium without a window; no connection of its own leaves the machine."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=executable,
+            args=FLAGS,
+            # Its sandbox refuses to be set up by root.
+            chromium_sandbox=os.geteuid() != 0,
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
