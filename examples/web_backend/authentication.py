@@ -4,10 +4,10 @@ What the rest of the application relies on is `SignedIn` alone: a `Person` whom 
 provider vouches for, with what they may do. The stub takes the name from a cookie that anybody can
 set, and only while `demo_sign_in` is on; otherwise it lets nobody in.
 
-A real session cookie is named `__Host-...`, is `Secure`, `HttpOnly` and `SameSite=Strict`, holds an
-unguessable reference or a signature, and ends when the person signs out. What else a cookie needs
-is there already: what would change something is refused where another site's page has asked for
-it (edge.py), and bodies are JSON, which such a page can send only after asking us.
+A real session cookie is named `__Host-...`, is `Secure`, `HttpOnly` and `SameSite=Strict`, holds
+an unguessable reference or a signature, and ends when the person signs out. What else a cookie
+needs is there already: what would change something is refused where another site's page has asked
+for it (edge.py), and bodies are JSON, which such a page can send only after asking us.
 """
 
 from __future__ import annotations
