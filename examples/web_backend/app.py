@@ -19,7 +19,6 @@ from fastapi.staticfiles import StaticFiles
 
 from aiobreakglass import (
     AsyncDynamoDBStore,
-    BreakGlassError,
     BreakGlassEvent,
     BreakGlassStore,
     run_expiry,
@@ -113,6 +112,7 @@ async def keep_expiring(store: BreakGlassStore, changes: Changes, interval: time
     while True:
         try:
             await run_expiry(store, interval=interval, on_expired=publish)
-        except BreakGlassError:
+        except Exception:
+            # Its end would take down the store, as that of the changes would.
             logger.exception("lapsed events are not marked for now")
             await asyncio.sleep(interval.total_seconds())

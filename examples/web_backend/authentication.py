@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Cookie, Depends, Request, Response, status
+from fastapi import APIRouter, Cookie, Depends, HTTPException, Request, Response, status
 from pydantic import BaseModel
 
 from .problems import ProblemError
@@ -81,4 +81,6 @@ async def demo_people() -> list[str]:
 @demo_router.post("", status_code=status.HTTP_204_NO_CONTENT)
 async def demo_sign_in(choice: DemoSignIn, response: Response) -> None:
     """Be somebody, without any proof."""
+    if choice.name not in DEMO_PEOPLE:
+        raise HTTPException(status.HTTP_404_NOT_FOUND)
     response.set_cookie(COOKIE, choice.name, httponly=True, samesite="strict")

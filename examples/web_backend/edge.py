@@ -78,6 +78,7 @@ def is_cross_origin(headers: Headers) -> bool:
     """Tell whether a browser made the request for a page of another origin.
 
     Programs that are no browsers send neither header; no page can make them send a cookie either.
+    The scheme of the origin is not compared: behind a proxy this process does not know its own.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:

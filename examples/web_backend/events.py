@@ -63,11 +63,11 @@ async def open_access(
         )
     with refusing_values():
         event = BreakGlassEvent(invoker=person.name, **opening.model_dump(exclude_none=True))
-    try:
-        stored = await store.create(event)
-    except EventExistsError as error:
-        stored = await _opened_before(store, event, error)
-        response.status_code = HTTPStatus.OK
+        try:
+            stored = await store.create(event)
+        except EventExistsError as error:
+            stored = await _opened_before(store, event, error)
+            response.status_code = HTTPStatus.OK
     feed.publish(stored)
     return _shown(stored, response)
 

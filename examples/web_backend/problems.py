@@ -248,10 +248,12 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(BreakGlassError)
     async def of_the_store(request: Request, error: BreakGlassError) -> JSONResponse:
-        response = response_for(error)
-        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
-        return response
+        match error:
+            case StoreUnavailableError():
+                logger.warning("%s %s: %s", request.method, request.url.path, error)
+            case TableError() | CorruptItemError():
+                logger.error("%s %s: %s", request.method, request.url.path, error)
+        return response_for(error)
 
     @app.exception_handler(ProblemError)
     async def of_ours(_: Request, error: ProblemError) -> JSONResponse:

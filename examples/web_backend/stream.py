@@ -8,10 +8,11 @@ proxy takes the connection for dead.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterable
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
@@ -27,9 +28,9 @@ from .problems import ProblemError
 
 RECONNECT_AFTER: Final = 2000
 """Milliseconds that a browser waits when a stream has ended."""
-LONGEST_STREAM: Final = 450
-"""How many messages a stream has, a quarter of an hour's. Then the browser connects anew and is
-asked again who it is, so that a stream does not outlive a session for long."""
+LONGEST_STREAM: Final = timedelta(minutes=15)
+"""After so long the browser has to connect anew, and is asked again who it is: a stream does not
+outlive a session by more."""
 
 # Revisions begin at zero in each process, so they alone do not tell one state from another.
 _PROCESS: Final = secrets.token_hex(4)
@@ -91,11 +92,11 @@ router = APIRouter()
 async def changes(_: SignedIn, feed: Feed) -> AsyncIterable[ServerSentEvent]:
     """Tell who holds access now, and each change to that as soon as it is known."""
     before: State | None = None
-    sent = 0
+    clock = asyncio.get_running_loop().time
+    ends_at = clock() + LONGEST_STREAM.total_seconds()
     async with aclosing(feed.watch()) as states:
         async for state in states:
             yield message(before, state)
             before = state
-            sent += 1
-            if sent == LONGEST_STREAM:
+            if clock() >= ends_at:
                 return

@@ -17,7 +17,7 @@ from aiobreakglass.testing import make_event
 from tests.backends import unavailable
 
 from .chromium import chromium, installed
-from .conftest import OPENING, application, served
+from .conftest import OPENING, SETTINGS, application, served
 from .stores import FaultyStore
 
 # What waits for something waits this long at most; the machine may be busy.
@@ -31,9 +31,15 @@ class Visit(Protocol):
 
 
 @pytest.fixture
-async def app(store: FaultyStore) -> FastAPI:
+def poll_seconds() -> float:
+    """How often the table is read; a test may have it otherwise."""
+    return SETTINGS.poll_seconds
+
+
+@pytest.fixture
+async def app(store: FaultyStore, poll_seconds: float) -> FastAPI:
     """The application, which `url` starts."""
-    return application(store)
+    return application(store, SETTINGS.model_copy(update={"poll_seconds": poll_seconds}))
 
 
 @pytest.fixture
@@ -93,8 +99,9 @@ async def open_access(page: Page, profile: str = "production") -> None:
     await page.get_by_role("button", name="Open emergency access").click()
 
 
+@pytest.mark.parametrize("poll_seconds", [3600])
 async def test_access_is_opened_and_closed(visit: Visit) -> None:
-    """It appears, and goes, on this page and on somebody else's, without a reload."""
+    """It appears, and goes, on this page and on somebody else's, at once and without a reload."""
     page, other = await visit("alice"), await visit("rita")
     await expect(page.locator("#nobody")).to_be_visible()
 
@@ -104,7 +111,7 @@ async def test_access_is_opened_and_closed(visit: Visit) -> None:
         await expect(holders(each).locator(".profile")).to_have_text("production")
         await expect(holders(each).locator(".invoker")).to_have_text("alice")
         await expect(each.locator("#timeline .bar.active")).to_have_count(1)
-    await expect(other.get_by_role("log")).to_have_text("alice now holds access to production.")
+    await expect(other.get_by_role("log")).to_contain_text("alice now holds access to production.")
 
     await page.get_by_role("button", name="Close access of alice to production").click()
     await page.get_by_label("What was done").fill("The replica has taken over")
@@ -113,7 +120,9 @@ async def test_access_is_opened_and_closed(visit: Visit) -> None:
         await expect(holders(each)).to_have_count(0)
         await expect(each.locator("#nobody")).to_be_visible()
         await expect(each.locator("#timeline .bar.closed")).to_have_count(1)
-    await expect(other.get_by_role("log")).to_have_text("Access of alice to production has ended.")
+    await expect(other.get_by_role("log")).to_contain_text(
+        "Access of alice to production has ended."
+    )
 
 
 async def test_a_second_opening_is_refused(visit: Visit) -> None:
@@ -174,6 +183,7 @@ async def test_a_store_that_cannot_be_reached(visit: Visit, store: FaultyStore) 
     await expect(connection(page)).to_have_text("Live.")
 
 
+@pytest.mark.parametrize("poll_seconds", [3600])
 async def test_an_answer_that_is_lost(visit: Visit, store: FaultyStore) -> None:
     """Nobody knows what became of it, so it is sent again, and recognised."""
     page = await visit("alice")
@@ -185,6 +195,25 @@ async def test_an_answer_that_is_lost(visit: Visit, store: FaultyStore) -> None:
     await expect(refusal(page)).to_be_hidden()
     await expect(holders(page)).to_have_count(1)
     assert len(await store.list_by_invoker("alice")) == 1
+
+
+async def test_an_answer_that_is_lost_and_comes_with_the_stream(
+    visit: Visit, store: FaultyStore
+) -> None:
+    """The page sees by the event's id that it has been opened, and asks for nothing more."""
+    page = await visit("alice")
+    store.answers_get_lost = True
+    await open_access(page)
+    await expect(holders(page)).to_have_count(1)
+    await expect(refusal(page)).to_be_hidden()
+    await expect(page.get_by_label("Justification")).to_be_empty()
+
+
+async def test_somebody_who_is_signed_out(visit: Visit, app: FastAPI) -> None:
+    page = await visit("alice")
+    await page.context.clear_cookies()
+    app.state.changes.end()
+    await expect(connection(page)).to_contain_text("You are signed out")
 
 
 async def test_a_server_that_goes_away_and_comes_back(

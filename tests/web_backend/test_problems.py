@@ -162,6 +162,7 @@ async def test_a_request_for_what_is_not_there(
         ({"justification": "too short"}, {"#/justification"}),
         ({"duration": "PT5H", "id": "XYZ"}, {"#/duration", "#/id"}),
         ({"duration": "PT0S"}, {"#/duration"}),
+        ({"duration": "PT0.000001S"}, {"#"}),
         ({"reason_code": "boredom"}, {"#/reason_code"}),
         ({"invoker": "bob"}, {"#/invoker"}),
         ({"profile": None}, {"#/profile"}),

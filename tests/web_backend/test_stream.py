@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -70,11 +71,25 @@ async def test_it_begins_with_what_there_is(client: httpx.AsyncClient) -> None:
         assert (kind, message["held"], message["ended"]) == ("snapshot", [event], [])
 
 
-async def test_a_change_in_this_process(client: httpx.AsyncClient) -> None:
-    async with messages(client) as said:
+async def test_a_change_in_this_process(store: FaultyStore) -> None:
+    """It is told at once, long before the table is read again."""
+    app = application(store, SETTINGS.model_copy(update={"poll_seconds": 3600}))
+    async with (
+        asyncio.timeout(30),
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
+        messages(client) as said,
+    ):
         await said.first()
         event = (await client.post("/api/events", json=OPENING)).json()
         assert (await said.until("held"))["held"] == [event]
+        later = datetime.fromisoformat(event["expires_at"]) + timedelta(hours=1)
+        changed = await client.patch(
+            f"/api/events/{event['id']}",
+            json={"expires_at": later.isoformat()},
+            headers={"if-match": "*"},
+        )
+        assert (await said.until("held"))["held"] == [changed.json()]
         await client.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
         assert (await said.until("ended"))["ended"] == [event["id"]]
 
@@ -178,6 +193,6 @@ async def test_more_streams_than_this_process_is_to_serve(store: FaultyStore) ->
 async def test_it_ends_in_the_end_so_that_a_sign_out_is_noticed(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "LONGEST_STREAM", 3)
+    monkeypatch.setattr(stream, "LONGEST_STREAM", timedelta(seconds=0.2))
     async with aconnect_sse(client, "GET", "/api/changes") as source:
-        assert len([event async for event in source.aiter_sse()]) == 3
+        assert [event async for event in source.aiter_sse()]

@@ -26,7 +26,7 @@ export async function ask(path, { method = "GET", body, parameters } = {}) {
   const query = parameters ? `?${new URLSearchParams(parameters)}` : "";
   const options = { method, signal: AbortSignal.timeout(20_000) };
   if (body !== undefined) {
-    options.body = typeof body === "string" ? body : JSON.stringify(body);
+    options.body = JSON.stringify(body);
     options.headers = { "Content-Type": "application/json" };
   }
   let response, content;

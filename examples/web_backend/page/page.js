@@ -51,6 +51,7 @@ async function start() {
   document.querySelector("main").hidden = false;
   follow();
   setInterval(tick, 1000);
+  setInterval(showMonth, 60_000);
   new ResizeObserver(showMonth).observe($("timeline"));
   await readMonth();
 }
@@ -70,8 +71,13 @@ function follow() {
   source.addEventListener("error", () => {
     showConnection("lost", "The connection is lost, and is being tried again.");
     // After an answer that is no stream a browser does not try again by itself.
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 5000);
+    if (source.readyState === EventSource.CLOSED) ask("/api/me").then(comeBack, comeBack);
   });
+}
+
+function comeBack(answer) {
+  if (answer.status === 401) showConnection("lost", "You are signed out. Sign in, and reload.");
+  else setTimeout(follow, 5000);
 }
 
 function take(message, isSnapshot) {
@@ -88,8 +94,9 @@ function take(message, isSnapshot) {
   $("read-at").dataset.at = message.read_at ?? "";
   if (message.is_current) showConnection("current", "Live.");
   else showConnection("stale", "The record cannot be read. What is shown may have changed since.");
+  if (unanswered && held.has(unanswered.id)) haveOpened(held.get(unanswered.id));
   showHeld();
-  showMonth();
+  if (message.held.length || message.ended.length) showMonth();
 }
 
 async function hasEnded(event) {
@@ -112,7 +119,10 @@ function showConnection(state, text) {
 }
 
 function announce(text) {
-  $("announcer").textContent = text;
+  const line = document.createElement("p");
+  line.textContent = text;
+  $("announcer").append(line);
+  if ($("announcer").children.length > 20) $("announcer").firstElementChild.remove();
 }
 
 function showHeld() {
@@ -177,7 +187,7 @@ function tick() {
 
 // --- opening ---
 
-// What was sent last without a clear answer. Sent again as it was, with the id that it had, it is
+// What was sent last, without a clear answer. Sent again as it was, with the id that it had, it is
 // recognised, so that nothing is opened twice; once anything is changed it is another request.
 let unanswered = null;
 
@@ -187,19 +197,24 @@ $("open").addEventListener("submit", async (submission) => {
   submission.preventDefault();
   const form = submission.target;
   const fields = Object.fromEntries(new FormData(form));
-  const body = unanswered ?? JSON.stringify({ id: newEventId(), ...fields });
+  const opening = unanswered ?? { id: newEventId(), ...fields };
   await attempt(form, async () => {
     try {
-      const event = await ask("/api/events", { method: "POST", body });
-      unanswered = null;
-      form.reset();
-      accept(event);
+      haveOpened(await ask("/api/events", { method: "POST", body: opening }));
     } catch (error) {
-      unanswered = error.outcomeUnknown ? body : null;
+      unanswered = error.outcomeUnknown ? opening : null;
       throw error;
     }
   });
 });
+
+// The answer to the request says so, or where that was lost, the stream does later.
+function haveOpened(event) {
+  unanswered = null;
+  $("open").reset();
+  refuse($("open"), null);
+  accept(event);
+}
 
 // --- closing ---
 
@@ -321,7 +336,9 @@ async function readMonth() {
 }
 
 function showMonth() {
-  draw($("timeline"), history.values(), now(), (text) => { $("detail").textContent = text; });
+  draw($("timeline"), history.values(), now(), (text) => {
+    if ($("detail").textContent !== text) $("detail").textContent = text;
+  });
 }
 
 start();

@@ -80,11 +80,14 @@ export function draw(container, events, now, tell) {
     const ranOut = row.filter(({ event }) => standing(event, now) === "expired").length;
     const group = svg("g", {
       role: "group",
-      "aria-label": `${profile}: opened ${row.length} times, ran out ${ranOut} times`,
+      "aria-label": `${profile}: opened ${times(row.length)}, ran out ${times(ranOut)}`,
     });
-    group.append(svg("text", { class: "profile", x: MARGIN, y: y + 15 }, shortened(profile, width)));
-    const total = row.length === 1 ? "once" : `${row.length} times`;
-    group.append(svg("text", { x: width - MARGIN, y: y + 15, "text-anchor": "end" }, total));
+    // An svg within an svg cuts off what is wider, however wide the letters are.
+    const label = svg("svg", { x: MARGIN, y, width: width - 90, height: LABEL });
+    label.append(svg("text", { class: "profile", x: 0, y: 15 }, shortened(profile, width)));
+    group.append(label);
+    const total = svg("text", { x: width - MARGIN, y: y + 15, "text-anchor": "end" }, times(row.length));
+    group.append(total);
     group.append(svg("rect", { class: "lane", x: 0, y: y + LABEL, width, height: lanes * LANE, rx: 3 }));
     for (const { event, x, width: barWidth, lane } of row) {
       const text = described(event, now);
@@ -116,8 +119,12 @@ export function draw(container, events, now, tell) {
   moveWithArrows(bars, chosen);
 }
 
+function times(number) {
+  return number === 1 ? "once" : `${number} times`;
+}
+
 function shortened(text, width) {
-  const room = Math.floor((width - 80) / 8);
+  const room = Math.floor((width - 90) / 7);
   return text.length > room ? `${text.slice(0, room - 1)}…` : text;
 }
 
