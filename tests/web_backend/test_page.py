@@ -174,6 +174,7 @@ async def test_a_store_that_cannot_be_reached(visit: Visit, store: FaultyStore) 
     await expect(holders(page)).to_have_count(1)
     store.failure = StoreUnavailableError("throttled")
     await expect(connection(page)).to_contain_text("The record cannot be read")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "stale")
     await expect(page.locator("#read-at")).to_contain_text("As of")
     await expect(holders(page)).to_have_count(1)
     await open_access(page, "staging")
@@ -275,11 +276,13 @@ async def test_with_the_keyboard_alone(visit: Visit, store: FaultyStore) -> None
 
 
 async def test_on_a_phone(visit: Visit, store: FaultyStore) -> None:
-    """Nothing is wider than the screen, whatever the names."""
+    """Nothing is wider than the screen, whatever the names, and nothing of them is cut off."""
     await store.create(make_event(invoker="w" * 256, profile="p" * 256, justification="j" * 1000))
     page = await visit("rita", width=360)
     await expect(holders(page)).to_have_count(1)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    for block in await page.locator("#held :is(li, h3, p)").all():
+        assert await block.evaluate("block => block.scrollWidth <= block.clientWidth")
 
 
 async def test_every_control_has_a_name(visit: Visit) -> None:

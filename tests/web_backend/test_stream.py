@@ -31,7 +31,6 @@ async def app(store: FaultyStore) -> FastAPI:
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        asyncio.timeout(60),
         served(app) as url,
         httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}, timeout=30) as client,
     ):
@@ -59,7 +58,7 @@ class Messages:
 
 @asynccontextmanager
 async def messages(client: httpx.AsyncClient) -> AsyncIterator[Messages]:
-    async with aconnect_sse(client, "GET", "/api/changes") as source:
+    async with asyncio.timeout(60), aconnect_sse(client, "GET", "/api/changes") as source:
         assert source.response.status_code == 200
         yield Messages(source.aiter_sse())
 
@@ -151,8 +150,9 @@ async def test_who_disconnects_is_forgotten(client: httpx.AsyncClient, app: Fast
     async with messages(client) as said:
         await said.first()
         assert app.state.changes.watchers == 1
-    while app.state.changes.watchers:  # noqa: ASYNC110 - the server tells nobody
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while app.state.changes.watchers:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
 
 
 async def test_who_does_not_read_holds_up_nobody(
@@ -194,5 +194,5 @@ async def test_it_ends_in_the_end_so_that_a_sign_out_is_noticed(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "LONGEST_STREAM", timedelta(seconds=0.2))
-    async with aconnect_sse(client, "GET", "/api/changes") as source:
+    async with asyncio.timeout(10), aconnect_sse(client, "GET", "/api/changes") as source:
         assert [event async for event in source.aiter_sse()]
