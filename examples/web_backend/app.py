@@ -17,12 +17,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from aiobreakglass import (
-    AsyncDynamoDBStore,
-    BreakGlassEvent,
-    BreakGlassStore,
-    run_expiry,
-)
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStore, run_expiry
 
 from . import authentication, events, stream
 from .changes import Changes

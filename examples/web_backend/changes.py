@@ -62,6 +62,13 @@ class _Own:
     until: datetime
 
 
+def pause_after(failures: int, interval: timedelta) -> timedelta:
+    """Return how long to wait after so many failures in a row."""
+    # An outage may be long: without the bound the power would leave what a timedelta can hold.
+    factor: int = 2 ** min(failures, 20)
+    return min(interval * factor, max(LONGEST_PAUSE, interval))
+
+
 class Changes:
     """Follows the active events of a store; `follow` is to be run as a task by whoever owns it."""
 
@@ -97,8 +104,7 @@ class Changes:
         failures = 0
         while True:
             failures = 0 if await self.read() else failures + 1
-            pause = min(self._interval * 2**failures, max(LONGEST_PAUSE, self._interval))
-            await asyncio.sleep(pause.total_seconds())
+            await asyncio.sleep(pause_after(failures, self._interval).total_seconds())
 
     async def read(self) -> bool:
         """Read the table once, and tell whether that worked."""

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
-from web_backend.changes import LAG, Changes
+from web_backend.changes import LAG, Changes, pause_after
 
 from aiobreakglass import CorruptItemError, StoreUnavailableError
 from aiobreakglass.testing import FakeClock, make_event
@@ -180,6 +180,15 @@ class TestAStoreThatCannotBeReached:
         clock.set(event.expires_at)
         await changes.read()
         assert not await shown(changes)
+
+    @pytest.mark.parametrize(
+        ("failures", "interval", "pause"),
+        [(0, 2, 2), (1, 2, 4), (2, 2, 8), (3, 2, 10), (10**6, 2, 10), (10**6, 60, 60)],
+    )
+    def test_is_asked_less_and_less(self, failures: int, interval: int, pause: int) -> None:
+        """However long it lasts."""
+        waited = pause_after(failures, timedelta(seconds=interval))
+        assert waited == timedelta(seconds=pause)
 
 
 class TestWatching:
