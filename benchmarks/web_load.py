@@ -2,7 +2,8 @@
 
 The application runs as it would in production, under uvicorn, in a process of its own, with an
 `AsyncDynamoDBStore` on the backend that is asked for. Everything stays on this machine. Any answer
-that is not a yes with the right event is an error, and any error makes this program fail.
+that is not a yes with the right event is an error, and any error makes this program fail. Needs
+Linux.
 """
 
 import argparse
@@ -12,11 +13,12 @@ import re
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 import aiohttp
 from aiobotocore.session import get_session
@@ -77,30 +79,32 @@ def application(endpoint_url: str) -> Iterator[str]:
         # Only to have somebody who asks.
         "BREAKGLASS_DEMO_SIGN_IN": "true",
     }
-    process = subprocess.Popen(  # noqa: S603 - our own application
-        [
-            *(sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES)),
-            *("--factory", "web_backend.app:create_app"),
-            *("--host", "127.0.0.1", "--port", "0", "--no-access-log"),
-        ],
-        env=os.environ | settings,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        log = []
-        for line in process.stderr:
-            log.append(line)
-            if url := re.search(r"running on (http://\S+)", line):
-                yield url[1]
-                break
-        else:
-            sys.exit("".join(log))
-    finally:
-        process.terminate()
-        _, rest = process.communicate(timeout=LONGEST_WAIT)
-        print("".join(line for line in rest.splitlines(True) if "INFO" not in line), end="")
+    with tempfile.TemporaryDirectory() as folder:
+        # Not a pipe, which would fill up, and hold up the application, while nobody reads it.
+        log = Path(folder, "log")
+        with log.open("w") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own application
+                [
+                    *(sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES)),
+                    *("--factory", "web_backend.app:create_app"),
+                    *("--host", "127.0.0.1", "--port", "0", "--no-access-log"),
+                ],
+                env=os.environ | settings,
+                stderr=output,
+            )
+        try:
+            deadline = perf_counter() + LONGEST_WAIT
+            while not (url := re.search(r"running on (http://\S+)", log.read_text())):
+                if process.poll() is not None or perf_counter() > deadline:
+                    sys.exit(f"the application has not started:\n{log.read_text()}")
+                sleep(0.05)
+            yield url[1]
+        finally:
+            process.terminate()
+            process.wait(LONGEST_WAIT)
+            lines = log.read_text().splitlines()
+            complaints = [line for line in lines if not line.startswith("INFO:")]
+            print(*complaints[:20], sep="\n", end="\n" if complaints else "")
 
 
 class Tally:
@@ -141,7 +145,8 @@ async def client(
         timeout=aiohttp.ClientTimeout(total=LONGEST_WAIT),
     ) as session:
         for _ in range(WARM_UP):
-            await ask(session, url)
+            if (error := await ask(session, url)) is not None:
+                tally.errors[error] += 1
         await ready.wait()
         last = await end
         while (start := perf_counter()) < last and tally.budget > 0:

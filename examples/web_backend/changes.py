@@ -85,6 +85,7 @@ class Changes:
         self._listed: dict[str, BreakGlassEvent] = {}
         self._own: dict[str, _Own] = {}
         self._state = State()
+        self._is_failing = False
         self._news = asyncio.Event()
         self._ended = False
         self.watchers = 0
@@ -119,19 +120,21 @@ class Changes:
         try:
             listed = {event.id: event async for event in active}
         except BreakGlassError as error:
-            if self._state.is_current:
+            if not self._is_failing:
                 logger.warning("the active events cannot be read: %s", error)
         except Exception:
             # This task must outlive any mistake: its end would take down the store that answers
             # checks, and those need none of this.
             logger.exception("the active events could not be read")
         else:
-            if not self._state.is_current:
-                logger.info("the active events are being read")
+            if self._is_failing:
+                logger.info("the active events can be read again")
+            self._is_failing = False
             self._listed = listed
             self._own = {id_: own for id_, own in self._own.items() if own.until > began}
             self._show(self._clock(), began, is_current=True)
             return True
+        self._is_failing = True
         self._show(self._clock(), self._state.read_at, is_current=False)
         return False
 

@@ -12,7 +12,9 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="BREAKGLASS_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BREAKGLASS_", frozen=True, hide_input_in_errors=True
+    )
 
     table_name: str
     region_name: str | None = None

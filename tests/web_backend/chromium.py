@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,9 +29,8 @@ async def chromium(executable: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=executable,
-            args=FLAGS,
-            # Its sandbox refuses to be set up by root.
-            chromium_sandbox=os.geteuid() != 0,
+            # Root and many containers cannot set up its sandbox; it sees our own page alone.
+            args=["--no-sandbox", *FLAGS],
         )
         try:
             yield browser

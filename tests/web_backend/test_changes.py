@@ -155,7 +155,11 @@ class TestAStoreThatCannotBeReached:
         ids=lambda failure: type(failure).__name__,
     )
     async def test_is_told_of_until_it_can(
-        self, changes: Changes, store: LaggingStore, clock: FakeClock, failure: Exception
+        self,
+        changes: Changes,
+        store: LaggingStore,
+        clock: FakeClock,
+        failure: Exception,
     ) -> None:
         event = await store.create(make_event(created_at=clock()))
         await store.catch_up()
@@ -169,6 +173,14 @@ class TestAStoreThatCannotBeReached:
         store.failure = None
         assert await changes.read()
         assert await is_current(changes)
+
+    async def test_is_logged_once_be_it_from_the_start(
+        self, changes: Changes, store: LaggingStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        store.failure = StoreUnavailableError("throttled")
+        for _ in range(3):
+            await changes.read()
+        assert caplog.messages == ["the active events cannot be read: throttled"]
 
     async def test_does_not_make_access_last_longer(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
