@@ -3,7 +3,8 @@
 // Names and justifications are other people's text. They reach the document as text content or as
 // attributes of labels, never as HTML; the Content-Security-Policy enforces it.
 
-import { ask, newEventId, Refusal } from "./api.js";
+import { ask, newEventId } from "./api.js";
+import { attempt, refuse } from "./forms.js";
 import { DAYS, draw, standing } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
@@ -86,10 +87,15 @@ function take(message, isSnapshot) {
   const before = held;
   const first = isSnapshot && $("connection").dataset.state === "connecting";
   held = isSnapshot ? new Map() : new Map(before);
-  for (const event of message.held) held.set(event.id, event);
+  for (const event of message.held) {
+    held.set(event.id, event);
+    history.set(event.id, event);
+  }
   for (const id of message.ended) held.delete(id);
-  for (const event of message.held) history.set(event.id, event);
-  for (const event of held.values()) if (!before.has(event.id) && !first) announce(`${event.invoker} now holds access to ${event.profile}.`);
+  for (const event of held.values()) {
+    if (before.has(event.id) || first) continue;
+    announce(`${event.invoker} now holds access to ${event.profile}.`);
+  }
   for (const event of before.values()) if (!held.has(event.id)) hasEnded(event);
   $("read-at").dataset.at = message.read_at ?? "";
   if (message.is_current) showConnection("current", "Live.");
@@ -128,13 +134,14 @@ function announce(text) {
 function showHeld() {
   const events = [...held.values()]
     .filter((event) => Date.parse(event.expires_at) > now())
-    .sort((one, other) => other.created_at.localeCompare(one.created_at));
+    .sort((one, other) => Date.parse(other.created_at) - Date.parse(one.created_at));
   const shown = new Map([...$("held").children].map((item) => [item.dataset.id, item]));
   for (const [id, item] of shown) if (!events.some((event) => event.id === id)) item.remove();
   events.forEach((event, index) => {
     const item = shown.get(event.id) ?? newItem(event.id);
     fill(item, event);
-    if ($("held").children[index] !== item) $("held").insertBefore(item, $("held").children[index] ?? null);
+    const there = $("held").children[index] ?? null;
+    if (there !== item) $("held").insertBefore(item, there);
   });
   $("count").hidden = events.length === 0;
   $("count").textContent = events.length;
@@ -257,54 +264,6 @@ function accept(event) {
   showMonth();
 }
 
-async function attempt(form, action) {
-  const button = form.querySelector(".primary");
-  button.disabled = true;
-  refuse(form, null);
-  try {
-    await action();
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    refuse(form, error);
-  } finally {
-    button.disabled = false;
-  }
-}
-
-function refuse(form, error) {
-  const place = form.querySelector(".refusal");
-  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
-  for (const message of form.querySelectorAll(".field .error")) message.textContent = "";
-  if (error === null) {
-    place.replaceChildren();
-    return;
-  }
-  const title = document.createElement("strong");
-  title.textContent = error.problem.title;
-  const detail = document.createElement("p");
-  detail.textContent = explained(error);
-  place.replaceChildren(title, detail);
-  for (const { pointer, detail: rule } of error.problem.errors ?? []) {
-    const field = form.elements.namedItem((pointer ?? "").slice(2));
-    if (!field) continue;
-    field.setAttribute("aria-invalid", "true");
-    const message = $(`${field.id}-error`);
-    if (message) message.textContent = rule;
-    field.focus();
-  }
-}
-
-function explained(error) {
-  if (error.name === "active-event-exists") {
-    const { profile, expires_at: until } = error.problem.event;
-    return `You hold access to ${profile} until ${time.format(Date.parse(until))}. Use it, or close it first.`;
-  }
-  if (error.status !== 401 && error.outcomeUnknown) {
-    return `${error.problem.detail} It may have been done all the same. Send it again: a repetition is recognised.`;
-  }
-  return error.problem.detail;
-}
-
 // --- the last 30 days ---
 
 async function readMonth() {
@@ -322,7 +281,9 @@ async function readMonth() {
         const { events, next_cursor: next } = await ask("/api/events", { parameters });
         for (const event of events) {
           const known = history.get(event.id);
-          if (!known || known.updated_at < event.updated_at) history.set(event.id, event);
+          if (!known || Date.parse(known.updated_at) < Date.parse(event.updated_at)) {
+            history.set(event.id, event);
+          }
         }
         cursor = next;
       }

@@ -31,6 +31,10 @@ function ending(event, now) {
   ];
 }
 
+function byBeginning(one, other) {
+  return Date.parse(one.created_at) - Date.parse(other.created_at);
+}
+
 export function described(event, now) {
   const from = instantFormat.format(Date.parse(event.created_at));
   const to = instantFormat.format(ending(event, now));
@@ -62,7 +66,7 @@ export function draw(container, events, now, tell) {
     MARGIN + ((Math.max(instant, begin) - begin) / (DAYS * DAY)) * (width - 2 * MARGIN);
   const rows = Map.groupBy(
     [...events].filter((event) => ending(event, now) > begin)
-      .sort((one, other) => one.created_at.localeCompare(other.created_at)),
+      .sort(byBeginning),
     (event) => event.profile,
   );
   const chosen = container.querySelector(":focus")?.dataset.id;
@@ -131,7 +135,7 @@ function shortened(text, width) {
 // One stop for the Tab key, and from there through time.
 function moveWithArrows(bars, chosen) {
   if (!bars.length) return;
-  bars.sort((one, other) => one.event.created_at.localeCompare(other.event.created_at));
+  bars.sort((one, other) => byBeginning(one.event, other.event));
   let at = bars.findIndex(({ event }) => event.id === chosen);
   const hadFocus = at >= 0;
   if (!hadFocus) at = bars.length - 1;
