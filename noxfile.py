@@ -66,6 +66,21 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def web(session: nox.Session) -> None:
+    """The web backend to look at, which prints its URL; arguments go to it (`-- --port 0`)."""
+    install_wheel(session, *group("web"), *group("moto"))
+    session.run("python", "-m", "web_backend", *session.posargs, env={"PYTHONPATH": "examples"})
+
+
+@nox.session
+def load(session: nox.Session) -> None:
+    """How the web backend stands 200 clients; arguments go to it (`-- --backend moto`)."""
+    # Those of the tests carry DynamoDB Local, and moto.
+    install_wheel(session, *group("web"), *group("bench"), *group("tests"))
+    session.run("python", "-m", "benchmarks.web_load", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """The distributions, in dist/."""
     dist = Path("dist")

@@ -1,0 +1,92 @@
+"""Try it, with nothing else: `nox -s web`, or `python -m web_backend` from this folder's parent.
+
+Serves the application on 127.0.0.1 with a store that is gone with the program, some events of the
+last 30 days, and a sign-in that lets anybody be anybody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+
+import uvicorn
+from aiobotocore.session import get_session
+from pydantic import SecretBytes
+
+from aiobreakglass import BreakGlassStore, InMemoryStore, create_table
+
+from .app import OpenStore, create_app, open_dynamodb
+from .demonstration import past_month
+from .settings import Settings
+
+REGION = "eu-central-1"
+
+
+@asynccontextmanager
+async def in_memory(settings: Settings) -> AsyncIterator[BreakGlassStore]:
+    store = InMemoryStore(cursor_key=settings.cursor_key.get_secret_value())
+    await tell_the_past(store)
+    yield store
+
+
+@asynccontextmanager
+async def on_moto(settings: Settings) -> AsyncIterator[BreakGlassStore]:
+    async with get_session().create_client(
+        "dynamodb", region_name=settings.region_name, endpoint_url=settings.endpoint_url
+    ) as client:
+        await create_table(client, settings.table_name)
+    async with open_dynamodb(settings) as store:
+        await tell_the_past(store)
+        yield store
+
+
+async def tell_the_past(store: BreakGlassStore) -> None:
+    for event in past_month():
+        await store.create(event)
+
+
+@contextmanager
+def moto() -> Iterator[str]:
+    from aiobreakglass.testing import moto_server
+
+    # Never an account of yours, and no proxy, which would not know the way to this machine.
+    os.environ |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    with moto_server() as url:
+        yield url
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="web_backend", description=__doc__.partition("\n")[0])
+    parser.add_argument("--port", type=int, default=8000, help="0 for any that is free; 8000")
+    parser.add_argument(
+        "--backend", choices=["memory", "moto"], default="memory", help="what keeps the events"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
+    with ExitStack() as stack:
+        endpoint_url = stack.enter_context(moto()) if options.backend == "moto" else None
+        settings = Settings(
+            table_name="break-glass",
+            region_name=REGION,
+            endpoint_url=endpoint_url,
+            cursor_key=SecretBytes(secrets.token_bytes(32)),
+            expiry_seconds=5,
+            demo_sign_in=True,
+        )
+        open_store: OpenStore = on_moto if endpoint_url else in_memory
+        app = create_app(settings, open_store=open_store)
+        # It prints the URL when it is ready.
+        uvicorn.run(app, host="127.0.0.1", port=options.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The application: `uvicorn --app-dir examples --factory web_backend.app:create_app`.
+
+Its settings are environment variables, which settings.py names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStore, run_expiry
+
+from . import authentication, events, stream
+from .changes import Changes
+from .edge import MAX_BODY, Edge
+from .problems import DOCUMENTED, handle_problems
+from .settings import Settings
+from .shutdown import on_stop
+
+PAGE = Path(__file__).parent / "page"
+
+logger = logging.getLogger("web_backend")
+
+OpenStore = Callable[[Settings], AbstractAsyncContextManager[BreakGlassStore]]
+
+
+@asynccontextmanager
+async def open_dynamodb(settings: Settings) -> AsyncIterator[BreakGlassStore]:
+    """Open the store of a deployment."""
+    async with AsyncDynamoDBStore.open(
+        settings.table_name,
+        region_name=settings.region_name,
+        endpoint_url=settings.endpoint_url,
+        cursor_key=settings.cursor_key.get_secret_value(),
+    ) as store:
+        yield store
+
+
+def create_app(
+    settings: Settings | None = None, *, open_store: OpenStore = open_dynamodb
+) -> FastAPI:
+    """Make the application; by default from the environment, on DynamoDB."""
+    # Its values come from the environment, which the type checker does not see.
+    in_force = Settings() if settings is None else settings  # type: ignore[call-arg]
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_store(in_force) as store:
+            changes = Changes(store, interval=in_force.poll_interval)
+            app.state.store, app.state.changes = store, changes
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(changes.follow())]
+                if (interval := in_force.expiry_interval) is not None:
+                    running.append(tasks.create_task(keep_expiring(store, changes, interval)))
+                with on_stop(changes.end):
+                    yield
+                changes.end()
+                for task in running:
+                    task.cancel()
+
+    app = FastAPI(
+        title="Emergency access",
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere; the description itself is at /openapi.json.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = in_force
+    app.add_middleware(Edge)
+    handle_problems(app)
+    api = APIRouter(prefix="/api", responses=DOCUMENTED, max_body_size=MAX_BODY)
+    api.include_router(events.router)
+    api.include_router(stream.router)
+    app.include_router(api)
+    if in_force.demo_sign_in:
+        app.include_router(authentication.demo_router)
+    app.add_api_route("/", page, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_api_route("/health", health, methods=["GET", "HEAD"], include_in_schema=False)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    return app
+
+
+async def page() -> FileResponse:
+    return FileResponse(PAGE / "index.html")
+
+
+async def health() -> str:
+    """Tell that this process answers. The table is no part of it: restarting mends no table."""
+    return "ok"
+
+
+async def keep_expiring(store: BreakGlassStore, changes: Changes, interval: timedelta) -> NoReturn:
+    """Mark what has lapsed. A row that cannot be read must not stop the checks of all others."""
+
+    async def publish(event: BreakGlassEvent) -> None:
+        changes.publish(event)
+
+    while True:
+        try:
+            await run_expiry(store, interval=interval, on_expired=publish)
+        except Exception:
+            # Its end would take down the store, as that of the changes would.
+            logger.exception("lapsed events are not marked for now")
+            await asyncio.sleep(interval.total_seconds())

@@ -1,0 +1,86 @@
+"""Who is asking. THIS IS A STUB: replace `signed_in` before anything depends on it.
+
+What the rest of the application relies on is `SignedIn` alone: a `Person` whom your identity
+provider vouches for, with what they may do. The stub takes the name from a cookie that anybody can
+set, and only while `demo_sign_in` is on; otherwise it lets nobody in.
+
+A real session cookie is named `__Host-...`, is `Secure`, `HttpOnly` and `SameSite=Strict`, holds
+an unguessable reference or a signature, and ends when the person signs out. What else a cookie
+needs is there already: what would change something is refused where another site's page has asked
+for it (edge.py), and bodies are JSON, which such a page can send only after asking us.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Cookie, Depends, HTTPException, Request, Response, status
+from pydantic import BaseModel
+
+from .problems import ProblemError
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who has signed in, and what they may do."""
+
+    name: str
+    """The invoker of what they open: a name that is never given to anybody else."""
+    profiles: frozenset[str]
+    """What they may open in an emergency."""
+    is_reviewer: bool = False
+    """Whether they may close and change what others have opened."""
+
+
+PROFILES = frozenset({"production", "staging", "billing", "customer-data"})
+DEMO_PEOPLE = {
+    person.name: person
+    for person in (
+        Person("alice", PROFILES),
+        Person("bob", PROFILES - {"customer-data"}),
+        Person("rita", frozenset({"production"}), is_reviewer=True),
+    )
+}
+COOKIE = "demo_person"
+
+
+async def signed_in(
+    request: Request, demo_person: Annotated[str | None, Cookie(include_in_schema=False)] = None
+) -> Person:
+    """Return who is asking, or refuse with 401."""
+    person = DEMO_PEOPLE.get(demo_person or "")
+    if person is None or not request.app.state.settings.demo_sign_in:
+        raise ProblemError(
+            status.HTTP_401_UNAUTHORIZED,
+            "not-signed-in",
+            "Nobody is signed in",
+            "Sign in, and try again.",
+            # Every 401 names a way to sign in; there is no registered name for a cookie.
+            headers={"WWW-Authenticate": "Cookie"},
+        )
+    return person
+
+
+SignedIn = Annotated[Person, Depends(signed_in)]
+
+
+class DemoSignIn(BaseModel):
+    name: str
+
+
+demo_router = APIRouter(prefix="/demo/sign-in", include_in_schema=False)
+
+
+@demo_router.get("")
+async def demo_people() -> list[str]:
+    """Name everybody whom one can be."""
+    return [*DEMO_PEOPLE]
+
+
+@demo_router.post("", status_code=status.HTTP_204_NO_CONTENT)
+async def demo_sign_in(choice: DemoSignIn, response: Response) -> None:
+    """Be somebody, without any proof."""
+    if choice.name not in DEMO_PEOPLE:
+        raise HTTPException(status.HTTP_404_NOT_FOUND)
+    response.set_cookie(COOKIE, choice.name, httponly=True, samesite="strict")

@@ -1,0 +1,177 @@
+"""Who holds access now, followed for everybody who watches.
+
+DynamoDB tells nobody of a change (short of Streams), so one task for the whole process reads the
+active events every few seconds. What comes of that is a sequence of states, each a value that
+never changes. A watcher is given the latest state whenever it is ready for one, so one that is
+slow skips states instead of letting them pile up: there is no queue, and whoever stops watching
+leaves nothing behind.
+
+Lists are eventually consistent, and other replicas write as well. What this process wrote is
+therefore shown at once, and goes over what the list says for as long as that may lag behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final, NoReturn
+
+from aiobreakglass import (
+    MAX_DURATION,
+    MAX_QUERY_LIMIT,
+    BreakGlassError,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    BreakGlassStore,
+    iterate,
+)
+
+logger = logging.getLogger("web_backend")
+
+LAG: Final = timedelta(seconds=10)
+"""For how long a list may miss what was written; indexes usually follow within a second."""
+LONGEST_PAUSE: Final = timedelta(seconds=10)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known at one moment."""
+
+    revision: int = 0
+    events: Mapping[str, BreakGlassEvent] = field(default_factory=lambda: MappingProxyType({}))
+    """Those that grant access, by their id."""
+    read_at: datetime | None = None
+    """When the table was last read in whole; None before the first time."""
+    is_current: bool = False
+    """Whether the last attempt to read it has worked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What this process wrote, and until when it is believed against the list."""
+
+    event: BreakGlassEvent
+    until: datetime
+
+
+def pause_after(failures: int, interval: timedelta) -> timedelta:
+    """Return how long to wait after so many failures in a row."""
+    # An outage may be long: without the bound the power would leave what a timedelta can hold.
+    factor: int = 2 ** min(failures, 20)
+    return min(interval * factor, max(LONGEST_PAUSE, interval))
+
+
+class Changes:
+    """Follows the active events of a store; `follow` is to be run as a task by whoever owns it."""
+
+    def __init__(
+        self,
+        store: BreakGlassStore,
+        *,
+        interval: timedelta,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._store = store
+        self._interval = interval
+        self._clock = clock
+        self._listed: dict[str, BreakGlassEvent] = {}
+        self._own: dict[str, _Own] = {}
+        self._state = State()
+        self._is_failing = False
+        self._news = asyncio.Event()
+        self._ended = False
+        self.watchers = 0
+
+    def publish(self, event: BreakGlassEvent) -> None:
+        """Show an event as the store has just returned it, before the next reading."""
+        now = self._clock()
+        # An end is for ever; of what is active others may know more as soon as the list can.
+        until = event.expires_at if event.status.is_terminal else now + LAG
+        known = self._own.get(event.id)
+        if known is None or known.event.updated_at <= event.updated_at:
+            self._own[event.id] = _Own(event, until)
+        self._show(now, self._state.read_at, is_current=self._state.is_current)
+
+    async def follow(self) -> NoReturn:
+        """Read the table again and again, until cancelled."""
+        failures = 0
+        while True:
+            failures = 0 if await self.read() else failures + 1
+            await asyncio.sleep(pause_after(failures, self._interval).total_seconds())
+
+    async def read(self) -> bool:
+        """Read the table once, and tell whether that worked."""
+        began = self._clock()
+        # What grants access now was created within MAX_DURATION; nothing older need be read.
+        active = iterate(
+            self._store.list_by_status,
+            BreakGlassStatus.ACTIVE,
+            MAX_QUERY_LIMIT,
+            since=began - MAX_DURATION,
+        )
+        try:
+            listed = {event.id: event async for event in active}
+        except BreakGlassError as error:
+            if not self._is_failing:
+                logger.warning("the active events cannot be read: %s", error)
+        except Exception:
+            # This task must outlive any mistake: its end would take down the store that answers
+            # checks, and those need none of this.
+            logger.exception("the active events could not be read")
+        else:
+            if self._is_failing:
+                logger.info("the active events can be read again")
+            self._is_failing = False
+            self._listed = listed
+            self._own = {id_: own for id_, own in self._own.items() if own.until > began}
+            self._show(self._clock(), began, is_current=True)
+            return True
+        self._is_failing = True
+        self._show(self._clock(), self._state.read_at, is_current=False)
+        return False
+
+    def end(self) -> None:
+        """End every watching: this process is about to stop."""
+        self._ended = True
+        self._news.set()
+
+    async def watch(self) -> AsyncGenerator[State, None]:
+        """Yield the present state, then each time the latest one, until `end`."""
+        seen: State | None = None
+        self.watchers += 1
+        try:
+            while not self._ended:
+                if self._state is seen:
+                    await self._news.wait()
+                else:
+                    seen = self._state
+                    yield seen
+        finally:
+            self.watchers -= 1
+
+    def _show(self, now: datetime, read_at: datetime | None, *, is_current: bool) -> None:
+        events = dict(self._listed)
+        for id_, own in self._own.items():
+            listed = events.get(id_)
+            if listed is None or listed.updated_at < own.event.updated_at:
+                events[id_] = own.event
+        self._state = replace(
+            self._state,
+            revision=self._state.revision + 1,
+            events=MappingProxyType(
+                {id_: event for id_, event in events.items() if event.is_active(now)}
+            ),
+            read_at=read_at,
+            is_current=is_current,
+        )
+        # Those who wait now are woken; those who come later wait for the next.
+        news, self._news = self._news, asyncio.Event()
+        news.set()

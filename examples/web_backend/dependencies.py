@@ -1,0 +1,29 @@
+"""What the lifespan has opened, as a request's handlers ask for it."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from aiobreakglass import BreakGlassStore
+
+from .changes import Changes
+from .settings import Settings
+
+
+async def opened_store(request: Request) -> BreakGlassStore:
+    return cast("BreakGlassStore", request.app.state.store)
+
+
+async def followed_changes(request: Request) -> Changes:
+    return cast("Changes", request.app.state.changes)
+
+
+async def settings_in_force(request: Request) -> Settings:
+    return cast("Settings", request.app.state.settings)
+
+
+Store = Annotated[BreakGlassStore, Depends(opened_store)]
+Feed = Annotated[Changes, Depends(followed_changes)]
+InForce = Annotated[Settings, Depends(settings_in_force)]

@@ -1,0 +1,189 @@
+"""The operations on events. Who asks comes from the authentication, never from the request."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from aiobreakglass import (
+    BreakGlassEvent,
+    BreakGlassStatus,
+    BreakGlassStore,
+    ConcurrentModificationError,
+    EventExistsError,
+    EventNotFoundError,
+    EventPage,
+)
+
+from .authentication import Person, SignedIn
+from .dependencies import Feed, Store
+from .models import Access, Change, Closing, Event, Listing, Me, Opening, Page, etag
+from .problems import ProblemError, refusing_values
+
+router = APIRouter()
+
+
+@router.get("/me")
+async def me(person: SignedIn) -> Me:
+    """Who is signed in, and what they may open."""
+    return Me(name=person.name, is_reviewer=person.is_reviewer, profiles=sorted(person.profiles))
+
+
+@router.get("/access")
+async def am_i_allowed(profile: str, person: SignedIn, store: Store) -> Access:
+    """Whether this person holds emergency access to a profile right now; strongly consistent."""
+    with refusing_values("query"):
+        event = await store.find_active_by_invoker_and_profile(person.name, profile)
+    if event is None:
+        return Access(allowed=False)
+    return Access(allowed=True, event_id=event.id, expires_at=event.expires_at)
+
+
+@router.post(
+    "/events",
+    status_code=HTTPStatus.CREATED,
+    responses={HTTPStatus.OK: {"model": Event, "description": "It was open already"}},
+)
+async def open_access(
+    opening: Opening, person: SignedIn, store: Store, feed: Feed, response: Response
+) -> Event:
+    """Open access for whoever asks.
+
+    Choose the `id` yourself, and repeat the same request where you do not know what became of it:
+    if it was opened by then, that event is the answer, with status 200.
+    """
+    if opening.profile not in person.profiles:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "profile-not-allowed",
+            "Not a profile of yours",
+            "You may not open this profile, not even in an emergency.",
+        )
+    with refusing_values():
+        event = BreakGlassEvent(invoker=person.name, **opening.model_dump(exclude_none=True))
+        try:
+            stored = await store.create(event)
+        except EventExistsError as error:
+            stored = await _opened_before(store, event, error)
+            response.status_code = HTTPStatus.OK
+    feed.publish(stored)
+    return _shown(stored, response)
+
+
+@router.get("/events")
+async def list_events(listing: Annotated[Listing, Query()], _: SignedIn, store: Store) -> Page:
+    """The events of a status, an invoker or a profile, newest first; eventually consistent."""
+    with refusing_values("query"):
+        page = await _list(store, listing)
+    return Page(
+        events=[Event.model_validate(event) for event in page], next_cursor=page.next_cursor
+    )
+
+
+@router.get("/events/{event_id}")
+async def get_event(event_id: str, _: SignedIn, store: Store, response: Response) -> Event:
+    """One event; its ETag is what a change has to name."""
+    with refusing_values("path"):
+        event = await store.get(event_id)
+    return _shown(event, response)
+
+
+@router.patch("/events/{event_id}")
+async def change_expiry(
+    event_id: str,
+    change: Change,
+    person: SignedIn,
+    store: Store,
+    feed: Feed,
+    response: Response,
+    if_match: Annotated[str | None, Header()] = None,
+) -> Event:
+    """Move the end of access, within four hours of its beginning."""
+    event = await _own_event(store, event_id, person)
+    if if_match is None:
+        raise ProblemError(
+            HTTPStatus.PRECONDITION_REQUIRED,
+            "if-match-required",
+            "Which version?",
+            "Send the ETag of the event as you have read it, as If-Match.",
+        )
+    if not {"*", etag(event)} & {tag.strip() for tag in if_match.split(",")}:
+        raise ConcurrentModificationError(event_id, event)
+    with refusing_values():
+        moved = BreakGlassEvent.model_validate(
+            event.model_dump() | {"expires_at": change.expires_at}
+        )
+        stored = await store.update(moved)
+    feed.publish(stored)
+    return _shown(stored, response)
+
+
+@router.post("/events/{event_id}/close")
+async def close_event(
+    event_id: str,
+    closing: Closing,
+    person: SignedIn,
+    store: Store,
+    feed: Feed,
+    response: Response,
+) -> Event:
+    """End access now. Where it has ended already, the refusal says how: a repeat is safe."""
+    await _own_event(store, event_id, person)
+    with refusing_values():
+        stored = await store.close(event_id, closed_by=person.name, closed_reason=closing.reason)
+    feed.publish(stored)
+    return _shown(stored, response)
+
+
+async def _opened_before(
+    store: BreakGlassStore, event: BreakGlassEvent, error: EventExistsError
+) -> BreakGlassEvent:
+    """Return what an earlier attempt of the same request has opened, or raise the refusal."""
+    try:
+        stored = await store.get(event.id)
+    except EventNotFoundError:
+        # Deleted since.
+        raise error from None
+    said = {"invoker", "profile", "reason_code", "justification", "duration"}
+    if stored.model_dump(include=said) != event.model_dump(include=said):
+        raise error
+    return stored
+
+
+async def _own_event(store: BreakGlassStore, event_id: str, person: Person) -> BreakGlassEvent:
+    """Return an event that this person may end or change. Whose it is never changes."""
+    with refusing_values("path"):
+        event = await store.get(event_id)
+    if event.invoker != person.name and not person.is_reviewer:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "not-yours",
+            "Somebody else's access",
+            "Only who opened it, or a reviewer, may do this.",
+        )
+    return event
+
+
+async def _list(store: BreakGlassStore, listing: Listing) -> EventPage:
+    bounds = {"since": listing.since, "until": listing.until}
+    match listing:
+        case Listing(status=BreakGlassStatus() as status):
+            return await store.list_by_status(
+                status, listing.limit, cursor=listing.cursor, **bounds
+            )
+        case Listing(invoker=str() as invoker):
+            return await store.list_by_invoker(
+                invoker, listing.limit, cursor=listing.cursor, **bounds
+            )
+        case Listing(profile=str() as profile):
+            return await store.list_by_profile(
+                profile, listing.limit, cursor=listing.cursor, **bounds
+            )
+    raise AssertionError("exactly one of the three is given: the model has checked it")
+
+
+def _shown(event: BreakGlassEvent, response: Response) -> Event:
+    response.headers["ETag"] = etag(event)
+    return Event.model_validate(event)

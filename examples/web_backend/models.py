@@ -1,0 +1,97 @@
+"""What goes in and out as JSON. The rules of an event's fields are the library's, not repeated."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from aiobreakglass import BreakGlassEvent, BreakGlassStatus, ReasonCode
+
+MAX_PAGE = 200
+
+
+class Event(BaseModel):
+    """An event as everybody who has signed in may see it."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+    id: str
+    invoker: str
+    profile: str
+    reason_code: ReasonCode
+    justification: str
+    duration: timedelta
+    status: BreakGlassStatus
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    closed_by: str | None
+    closed_reason: str | None
+
+
+class Page(BaseModel):
+    events: list[Event]
+    next_cursor: str | None
+
+
+class Access(BaseModel):
+    """Whether this person holds emergency access to this profile right now."""
+
+    allowed: bool
+    event_id: str | None = None
+    expires_at: datetime | None = None
+
+
+class Me(BaseModel):
+    name: str
+    is_reviewer: bool
+    profiles: list[str]
+
+
+class Request(BaseModel):
+    # A misspelt field is refused rather than overlooked, and so is an attempt to name an invoker.
+    model_config = ConfigDict(extra="forbid")
+
+
+class Opening(Request):
+    """Who opens is not said here: it is whoever has signed in."""
+
+    id: str | None = None
+    """16 hexadecimal characters of your choice: repeated with them, a request is recognised."""
+    profile: str
+    reason_code: ReasonCode
+    justification: str
+    duration: timedelta = timedelta(hours=1)
+
+
+class Closing(Request):
+    reason: str
+
+
+class Change(Request):
+    expires_at: AwareDatetime
+
+
+class Listing(Request):
+    """Exactly one of the first three says what to list."""
+
+    status: BreakGlassStatus | None = None
+    invoker: str | None = None
+    profile: str | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    cursor: Annotated[str | None, Field(max_length=4096)] = None
+
+    @model_validator(mode="after")
+    def _check_one_is_given(self) -> Self:
+        if sum(value is not None for value in (self.status, self.invoker, self.profile)) != 1:
+            raise ValueError("give exactly one of status, invoker and profile")
+        return self
+
+
+def etag(event: BreakGlassEvent) -> str:
+    """Return the version of an event: its `updated_at`, which strictly increases."""
+    return f'"{event.updated_at.isoformat()}"'

@@ -1,0 +1,46 @@
+// Requests, and what comes back when they are refused or nobody knows what became of them.
+
+export class Refusal extends Error {
+  constructor(problem, status) {
+    super(problem.detail);
+    this.problem = problem;
+    this.status = status;
+  }
+
+  get name() {
+    return (this.problem.type ?? "").split(":").at(-1);
+  }
+
+  // Whether a change may have happened all the same: only a server that knows better says no.
+  get outcomeUnknown() {
+    return this.problem.outcome_unknown ?? (this.status === 0 || this.status >= 500);
+  }
+}
+
+const SILENCE = {
+  title: "No answer",
+  detail: "The server cannot be reached, or has not answered in time.",
+};
+
+export async function ask(path, { method = "GET", body, parameters } = {}) {
+  const query = parameters ? `?${new URLSearchParams(parameters)}` : "";
+  const options = { method, signal: AbortSignal.timeout(20_000) };
+  if (body !== undefined) {
+    options.body = JSON.stringify(body);
+    options.headers = { "Content-Type": "application/json" };
+  }
+  let response, content;
+  try {
+    response = await fetch(path + query, options);
+    content = response.status === 204 ? null : await response.json();
+  } catch {
+    throw new Refusal(SILENCE, 0);
+  }
+  if (!response.ok) throw new Refusal(content, response.status);
+  return content;
+}
+
+export function newEventId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,53 @@
+// Sending a form, and showing in it why it was refused.
+
+import { Refusal } from "./api.js";
+
+const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+export async function attempt(form, action) {
+  const button = form.querySelector(".primary");
+  button.disabled = true;
+  refuse(form, null);
+  try {
+    await action();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    refuse(form, error);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+export function refuse(form, error) {
+  const place = form.querySelector(".refusal");
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const message of form.querySelectorAll(".field .error")) message.textContent = "";
+  if (error === null) {
+    place.replaceChildren();
+    return;
+  }
+  const title = document.createElement("strong");
+  title.textContent = error.problem.title;
+  const detail = document.createElement("p");
+  detail.textContent = explained(error);
+  place.replaceChildren(title, detail);
+  for (const { pointer, detail: rule } of error.problem.errors ?? []) {
+    const field = form.elements.namedItem((pointer ?? "").slice(2));
+    if (!field) continue;
+    field.setAttribute("aria-invalid", "true");
+    const message = document.getElementById(`${field.id}-error`);
+    if (message) message.textContent = rule;
+    field.focus();
+  }
+}
+
+function explained(error) {
+  if (error.name === "active-event-exists") {
+    const { profile, expires_at: until } = error.problem.event;
+    return `You hold access to ${profile} until ${time.format(Date.parse(until))}. Use it, or close it first.`;
+  }
+  if (error.status !== 401 && error.outcomeUnknown) {
+    return `${error.problem.detail} It may have been done all the same. Send it again: a repetition is recognised.`;
+  }
+  return error.problem.detail;
+}

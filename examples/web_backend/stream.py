@@ -1,0 +1,102 @@
+"""The changes as server-sent events.
+
+The first message of a stream is a `snapshot`; each that follows is an `update`, which has the
+differences from the one before. Both say when the table was last read, and whether that is the
+latest there is. Where nothing is to be said for 15 seconds FastAPI sends a comment, so that no
+proxy takes the connection for dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterable
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel
+
+from .authentication import SignedIn
+from .changes import State, utc_now
+from .dependencies import Feed, InForce
+from .models import Event
+from .problems import ProblemError
+
+RECONNECT_AFTER: Final = 2000
+"""Milliseconds that a browser waits when a stream has ended."""
+LONGEST_STREAM: Final = timedelta(minutes=15)
+"""After so long the browser has to connect anew, and is asked again who it is: a stream does not
+outlive a session by more."""
+
+# Revisions begin at zero in each process, so they alone do not tell one state from another.
+_PROCESS: Final = secrets.token_hex(4)
+
+
+class Message(BaseModel):
+    held: list[Event]
+    """In a snapshot all that grant access; in an update those that are new or have changed."""
+    ended: list[str]
+    """The ids of those that grant nothing any more."""
+    read_at: datetime | None
+    is_current: bool
+    now: datetime
+    """By the server's clock, which ends access; a browser's may be wrong."""
+
+
+def message(before: State | None, state: State) -> ServerSentEvent:
+    """Say what somebody who knows `before` has to be told."""
+    known = {} if before is None else before.events
+    content = Message(
+        held=[
+            Event.model_validate(event)
+            for event in state.events.values()
+            if event != known.get(event.id)
+        ],
+        ended=[event_id for event_id in known if event_id not in state.events],
+        read_at=state.read_at,
+        is_current=state.is_current,
+        now=utc_now(),
+    )
+    return ServerSentEvent(
+        event="snapshot" if before is None else "update",
+        data=content,
+        id=f"{_PROCESS}-{state.revision}",
+        retry=RECONNECT_AFTER if before is None else None,
+    )
+
+
+async def room_for_one_more(feed: Feed, settings: InForce) -> None:
+    """Refuse a stream while there are as many as this process is to serve."""
+    if feed.watchers >= settings.max_streams:
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "too-many-streams",
+            "Too many pages are open",
+            "This page is not kept up to date for now; everything else works.",
+            headers={"Retry-After": "30"},
+        )
+
+
+router = APIRouter()
+
+
+@router.get(
+    "/changes",
+    response_class=EventSourceResponse,
+    dependencies=[Depends(room_for_one_more)],
+)
+async def changes(_: SignedIn, feed: Feed) -> AsyncIterable[ServerSentEvent]:
+    """Tell who holds access now, and each change to that as soon as it is known."""
+    before: State | None = None
+    clock = asyncio.get_running_loop().time
+    ends_at = clock() + LONGEST_STREAM.total_seconds()
+    async with aclosing(feed.watch()) as states:
+        async for state in states:
+            yield message(before, state)
+            before = state
+            if clock() >= ends_at:
+                return

@@ -1,0 +1,38 @@
+"""The machine's own Chromium, driven by Playwright; nothing is downloaded."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, async_playwright
+
+FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def installed() -> str | None:
+    """Where Chromium is; None where it is missing."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@asynccontextmanager
+async def chromium(executable: str) -> AsyncIterator[Browser]:
+    """Run Chromium without a window; no connection of its own leaves the machine."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=executable,
+            # Root and many containers cannot set up its sandbox; it sees our own page alone.
+            args=["--no-sandbox", *FLAGS],
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()

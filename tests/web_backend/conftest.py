@@ -1,0 +1,149 @@
+"""The application on a store in memory: called in this process, or served on a port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretBytes
+from web_backend.app import create_app
+from web_backend.changes import Changes
+from web_backend.settings import Settings
+
+from aiobreakglass import BreakGlassStore
+
+from .stores import FaultyStore
+
+SETTINGS = Settings(
+    table_name="break-glass",
+    cursor_key=SecretBytes(b"0123456789abcdef"),
+    poll_seconds=0.05,
+    demo_sign_in=True,
+)
+OPENING = {
+    "profile": "production",
+    "reason_code": "incident",
+    "justification": "The primary database does not answer",
+}
+
+SignIn = Callable[[str], httpx.AsyncClient]
+
+
+@asynccontextmanager
+async def started(app: FastAPI) -> AsyncIterator[None]:
+    """Keep the lifespan of an application in a task of its own, as servers do."""
+    ready, stop = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            ready.set()
+            await stop.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(live())
+        await ready.wait()
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to pytest."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+@asynccontextmanager
+async def served(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
+    """Serve an application on a free port; yields its URL."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="warning", ws="none", lifespan="on"
+    )
+    server = Server(config)
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(30):
+        while not server.started:
+            assert not serving.done(), "the application did not start"
+            await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        # The signal that would have told it is not there.
+        app.state.changes.end()
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+def store() -> FaultyStore:
+    return FaultyStore(cursor_key=SETTINGS.cursor_key.get_secret_value())
+
+
+def application(store: BreakGlassStore, settings: Settings = SETTINGS) -> FastAPI:
+    @asynccontextmanager
+    async def opened(_: Settings) -> AsyncIterator[BreakGlassStore]:
+        yield store
+
+    return create_app(settings, open_store=opened)
+
+
+@pytest.fixture
+async def app(store: FaultyStore) -> AsyncIterator[FastAPI]:
+    """The application, started."""
+    app = application(store)
+    async with started(app):
+        yield app
+
+
+@pytest.fixture
+def changes(app: FastAPI) -> Changes:
+    changes: Changes = app.state.changes
+    return changes
+
+
+@pytest.fixture
+async def sign_in(app: FastAPI) -> AsyncIterator[SignIn]:
+    """Signs somebody in; returns their client."""
+    clients = []
+
+    def signed_in(name: str) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(
+            # As with a server, an exception that nobody has foreseen is a response.
+            transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+            base_url="http://backend",
+            cookies={"demo_person": name},
+        )
+        clients.append(client)
+        return client
+
+    yield signed_in
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+def alice(sign_in: SignIn) -> httpx.AsyncClient:
+    return sign_in("alice")
+
+
+@pytest.fixture
+def bob(sign_in: SignIn) -> httpx.AsyncClient:
+    return sign_in("bob")
+
+
+@pytest.fixture
+def reviewer(sign_in: SignIn) -> httpx.AsyncClient:
+    return sign_in("rita")
+
+
+@pytest.fixture
+def stranger(sign_in: SignIn) -> httpx.AsyncClient:
+    return sign_in("")

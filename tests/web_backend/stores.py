@@ -1,0 +1,85 @@
+"""Stores in memory that fail, or lag behind, as DynamoDB can."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from aiobreakglass import (
+    BreakGlassEvent,
+    BreakGlassStatus,
+    EventPage,
+    InMemoryStore,
+    StoreUnavailableError,
+)
+
+
+class FaultyStore(InMemoryStore):
+    """Fails while it is told to."""
+
+    failure: Exception | None = None
+    """What every call raises."""
+    answers_get_lost = False
+    """Whether writes happen, and nobody is told."""
+
+    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        self._fail()
+        return self._lose(await super().create(event))
+
+    async def get(self, event_id: str) -> BreakGlassEvent:
+        self._fail()
+        return await super().get(event_id)
+
+    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        self._fail()
+        return self._lose(await super().update(event))
+
+    async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
+        self._fail()
+        return self._lose(
+            await super().close(event_id, closed_by=closed_by, closed_reason=closed_reason)
+        )
+
+    async def find_active_by_invoker_and_profile(
+        self, invoker: str, profile: str
+    ) -> BreakGlassEvent | None:
+        self._fail()
+        return await super().find_active_by_invoker_and_profile(invoker, profile)
+
+    async def list_by_status(
+        self, status: BreakGlassStatus | str, limit: int | None = None, **bounds: Any
+    ) -> EventPage:
+        self._fail()
+        return await super().list_by_status(status, limit, **bounds)
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def _lose(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        if self.answers_get_lost:
+            raise StoreUnavailableError("the connection was reset", outcome_unknown=True)
+        return event
+
+
+class LaggingStore(FaultyStore):
+    """Lists what was true when its indexes last caught up."""
+
+    _index: tuple[BreakGlassEvent, ...] = ()
+
+    async def catch_up(self) -> None:
+        """Let the list of active events show the present."""
+        self._index = (await super().list_by_status("active", 1000)).events
+
+    async def list_by_status(
+        self,
+        status: BreakGlassStatus | str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        **_: Any,
+    ) -> EventPage:
+        self._fail()
+        return EventPage(
+            tuple(event for event in self._index if since is None or event.created_at >= since)
+        )

@@ -1,0 +1,250 @@
+"""What is shown converges to the truth, whatever the list says in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Set
+from contextlib import aclosing
+from datetime import timedelta
+
+import pytest
+from web_backend.changes import LAG, Changes, pause_after
+
+from aiobreakglass import CorruptItemError, StoreUnavailableError
+from aiobreakglass.testing import FakeClock, make_event
+
+from .stores import LaggingStore
+
+INTERVAL = timedelta(seconds=2)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> LaggingStore:
+    return LaggingStore(clock=clock)
+
+
+@pytest.fixture
+def changes(store: LaggingStore, clock: FakeClock) -> Changes:
+    return Changes(store, interval=INTERVAL, clock=clock)
+
+
+async def shown(changes: Changes) -> Set[str]:
+    async with aclosing(changes.watch()) as states:
+        async for state in states:
+            return state.events.keys()
+    raise AssertionError("watching has ended")
+
+
+async def is_current(changes: Changes) -> bool:
+    async with aclosing(changes.watch()) as states:
+        async for state in states:
+            return state.is_current
+    raise AssertionError("watching has ended")
+
+
+class TestAnotherReplica:
+    async def test_opens_and_closes(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        event = await store.create(make_event(created_at=clock()))
+        await store.catch_up()
+        await changes.read()
+        assert await shown(changes) == {event.id}
+        await store.close(event.id, closed_by="bob", closed_reason="Done")
+        await store.catch_up()
+        await changes.read()
+        assert not await shown(changes)
+
+    async def test_has_not_marked_what_has_lapsed(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        """A lapsed event grants nothing, although the list has it as active."""
+        event = await store.create(make_event(created_at=clock()))
+        await store.catch_up()
+        clock.set(event.expires_at)
+        await changes.read()
+        assert not await shown(changes)
+
+    async def test_opened_the_longest_access_that_there_is(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        """Nothing that still grants access is too old to be read."""
+        event = await store.create(make_event(created_at=clock(), duration=timedelta(hours=4)))
+        await store.catch_up()
+        clock.set(event.expires_at - timedelta(microseconds=1))
+        await changes.read()
+        assert await shown(changes) == {event.id}
+
+
+class TestThisProcess:
+    async def test_opens_before_the_list_knows(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        event = await store.create(make_event(created_at=clock()))
+        changes.publish(event)
+        assert await shown(changes) == {event.id}
+        await changes.read()
+        assert await shown(changes) == {event.id}
+
+    async def test_opens_what_somebody_else_closes_before_the_list_knows(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        """Only for as long as the list may lag does it go for less than what was written here."""
+        event = await store.create(make_event(created_at=clock()))
+        changes.publish(event)
+        await store.close(event.id, closed_by="bob", closed_reason="Done")
+        clock.advance(LAG)
+        await changes.read()
+        assert not await shown(changes)
+
+    async def test_closes_before_the_list_knows(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        """An end is for ever, however long the list takes to show it."""
+        event = await store.create(make_event(created_at=clock()))
+        await store.catch_up()
+        await changes.read()
+        changes.publish(await store.close(event.id, closed_by="bob", closed_reason="Done"))
+        assert not await shown(changes)
+        clock.advance(LAG * 2)
+        await changes.read()
+        assert not await shown(changes)
+
+    async def test_extends_before_the_list_knows(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        event = await store.create(make_event(created_at=clock(), duration=timedelta(seconds=5)))
+        await store.catch_up()
+        later = event.model_copy(update={"expires_at": clock() + timedelta(hours=1)})
+        changes.publish(await store.update(later))
+        clock.advance(timedelta(seconds=6))
+        await changes.read()
+        assert await shown(changes) == {event.id}
+
+    async def test_publishes_in_the_wrong_order(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        """Two requests for one event may come back in another order than they were done."""
+        event = await store.create(make_event(created_at=clock()))
+        closed = await store.close(event.id, closed_by="bob", closed_reason="Done")
+        changes.publish(closed)
+        changes.publish(event)
+        assert not await shown(changes)
+
+    async def test_remembers_no_longer_than_it_has_to(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        for _ in range(10):
+            event = await store.create(make_event(created_at=clock()))
+            changes.publish(event)
+            changes.publish(await store.close(event.id, closed_by="bob", closed_reason="Done"))
+        clock.advance(timedelta(hours=1))
+        await changes.read()
+        assert not changes._own
+
+
+class TestAStoreThatCannotBeReached:
+    @pytest.mark.parametrize(
+        "failure",
+        [StoreUnavailableError("throttled"), CorruptItemError("key", "no id"), OSError("a bug")],
+        ids=lambda failure: type(failure).__name__,
+    )
+    async def test_is_told_of_until_it_can(
+        self,
+        changes: Changes,
+        store: LaggingStore,
+        clock: FakeClock,
+        failure: Exception,
+    ) -> None:
+        event = await store.create(make_event(created_at=clock()))
+        await store.catch_up()
+        assert not await is_current(changes)
+        await changes.read()
+        assert await is_current(changes)
+        store.failure = failure
+        assert not await changes.read()
+        assert not await is_current(changes)
+        assert await shown(changes) == {event.id}
+        store.failure = None
+        assert await changes.read()
+        assert await is_current(changes)
+
+    async def test_is_logged_once_be_it_from_the_start(
+        self, changes: Changes, store: LaggingStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        store.failure = StoreUnavailableError("throttled")
+        for _ in range(3):
+            await changes.read()
+        assert caplog.messages == ["the active events cannot be read: throttled"]
+
+    async def test_does_not_make_access_last_longer(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        event = await store.create(make_event(created_at=clock()))
+        await store.catch_up()
+        await changes.read()
+        store.failure = StoreUnavailableError("throttled")
+        clock.set(event.expires_at)
+        await changes.read()
+        assert not await shown(changes)
+
+    @pytest.mark.parametrize(
+        ("failures", "interval", "pause"),
+        [(0, 2, 2), (1, 2, 4), (2, 2, 8), (3, 2, 10), (10**6, 2, 10), (10**6, 60, 60)],
+    )
+    def test_is_asked_less_and_less(self, failures: int, interval: int, pause: int) -> None:
+        """However long it lasts."""
+        waited = pause_after(failures, timedelta(seconds=interval))
+        assert waited == timedelta(seconds=pause)
+
+
+class TestWatching:
+    async def test_slowly(self, changes: Changes, store: LaggingStore, clock: FakeClock) -> None:
+        """Who is not ready for a state is given the latest one next, and nothing piles up."""
+        async with aclosing(changes.watch()) as states:
+            first = await anext(states)
+            for number in range(100):
+                changes.publish(make_event(invoker=f"invoker-{number}", created_at=clock()))
+            latest = await anext(states)
+        assert not first.events
+        assert len(latest.events) == 100
+
+    async def test_that_waits_is_woken(self, changes: Changes, clock: FakeClock) -> None:
+        async with asyncio.timeout(10), aclosing(changes.watch()) as states:
+            await anext(states)
+            waiting = asyncio.ensure_future(anext(states))
+            await asyncio.sleep(0)
+            event = make_event(created_at=clock())
+            changes.publish(event)
+            assert (await waiting).events.keys() == {event.id}
+
+    async def test_ends_for_all(self, changes: Changes) -> None:
+        async def watch() -> int:
+            return len([state async for state in changes.watch()])
+
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            watching = [tasks.create_task(watch()) for _ in range(3)]
+            while changes.watchers < 3:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0)
+            changes.end()
+        assert [task.result() for task in watching] == [1, 1, 1]
+        assert changes.watchers == 0
+
+    async def test_that_is_cancelled_leaves_nothing_behind(self, changes: Changes) -> None:
+        async def watch() -> None:
+            async with aclosing(changes.watch()) as states:
+                async for _ in states:
+                    pass
+
+        watching = asyncio.create_task(watch())
+        while not changes.watchers:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        assert changes.watchers == 0

@@ -1,0 +1,294 @@
+"""The page in a real browser, as somebody uses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
+
+from aiobreakglass import StoreUnavailableError
+from aiobreakglass.testing import make_event
+from tests.backends import unavailable
+
+from .chromium import chromium, installed
+from .conftest import OPENING, SETTINGS, application, served
+from .stores import FaultyStore
+
+# What waits for something waits this long at most; the machine may be busy.
+expect.set_options(timeout=20_000)
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
+
+
+class Visit(Protocol):
+    def __call__(self, name: str, *, width: int = 1000) -> Awaitable[Page]: ...
+
+
+@pytest.fixture
+def poll_seconds() -> float:
+    """How often the table is read; a test may have it otherwise."""
+    return SETTINGS.poll_seconds
+
+
+@pytest.fixture
+async def app(store: FaultyStore, poll_seconds: float) -> FastAPI:
+    """The application, which `url` starts."""
+    return application(store, SETTINGS.model_copy(update={"poll_seconds": poll_seconds}))
+
+
+@pytest.fixture
+async def url(app: FastAPI) -> AsyncIterator[str]:
+    async with served(app) as url:
+        yield url
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    executable = installed()
+    if executable is None:
+        unavailable("the page's tests need `chromium`: apt-get install chromium")
+    async with chromium(executable) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def visit(browser: Browser, url: str) -> AsyncIterator[Visit]:
+    """Opens the page as somebody; its code must not fail, and no policy be broken."""
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # A refusal is noted by the browser as well.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    async def visit(name: str, *, width: int = 1000) -> Page:
+        context = await browser.new_context(viewport={"width": width, "height": 900})
+        await context.add_cookies([{"name": "demo_person", "value": name, "url": url}])
+        page = await context.new_page()
+        page.on("console", listen)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(url)
+        await expect(connection(page)).to_have_text("Live.")
+        return page
+
+    yield visit
+    assert complaints == []
+
+
+def connection(page: Page) -> Locator:
+    return page.locator("#connection-text")
+
+
+def holders(page: Page) -> Locator:
+    return page.locator("#held > li")
+
+
+def refusal(page: Page) -> Locator:
+    return page.locator("#open").get_by_role("alert")
+
+
+async def open_access(page: Page, profile: str = "production") -> None:
+    await page.get_by_label("Profile", exact=True).select_option(profile)
+    await page.get_by_label("Justification").fill(OPENING["justification"])
+    await page.get_by_role("button", name="Open emergency access").click()
+
+
+@pytest.mark.parametrize("poll_seconds", [3600])
+async def test_access_is_opened_and_closed(visit: Visit) -> None:
+    """It appears, and goes, on this page and on somebody else's, at once and without a reload."""
+    page, other = await visit("alice"), await visit("rita")
+    await expect(page.locator("#nobody")).to_be_visible()
+
+    await open_access(page)
+    for each in (page, other):
+        await expect(holders(each)).to_have_count(1)
+        await expect(holders(each).locator(".profile")).to_have_text("production")
+        await expect(holders(each).locator(".invoker")).to_have_text("alice")
+        await expect(each.locator("#timeline .bar.active")).to_have_count(1)
+    await expect(other.get_by_role("log")).to_contain_text("alice now holds access to production.")
+
+    await page.get_by_role("button", name="Close access of alice to production").click()
+    await page.get_by_label("What was done").fill("The replica has taken over")
+    await page.get_by_role("button", name="Close access", exact=True).click()
+    for each in (page, other):
+        await expect(holders(each)).to_have_count(0)
+        await expect(each.locator("#nobody")).to_be_visible()
+        await expect(each.locator("#timeline .bar.closed")).to_have_count(1)
+    await expect(other.get_by_role("log")).to_contain_text(
+        "Access of alice to production has ended."
+    )
+
+
+async def test_a_second_opening_is_refused(visit: Visit) -> None:
+    page = await visit("alice")
+    await open_access(page)
+    await expect(holders(page)).to_have_count(1)
+    await open_access(page)
+    await expect(refusal(page)).to_contain_text("Access is held already")
+    await expect(refusal(page)).to_contain_text("You hold access to production until")
+    await expect(holders(page)).to_have_count(1)
+
+
+async def test_what_somebody_else_does_is_seen(visit: Visit, url: str, store: FaultyStore) -> None:
+    """Through this process's API, and by another program on the same table."""
+    page = await visit("alice")
+    async with httpx.AsyncClient(base_url=url, cookies={"demo_person": "bob"}) as bob:
+        event = (await bob.post("/api/events", json=OPENING)).json()
+        await expect(holders(page).locator(".invoker")).to_have_text("bob")
+        # Whose it is not, and no reviewer: there is nothing to close it with.
+        await expect(holders(page).get_by_role("button")).to_have_count(0)
+        await bob.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
+        await expect(holders(page)).to_have_count(0)
+    event_of_another = await store.create(make_event(invoker="carol"))
+    await expect(holders(page).locator(".invoker")).to_have_text("carol")
+    await store.close(event_of_another.id, closed_by="carol", closed_reason="Done")
+    await expect(holders(page)).to_have_count(0)
+
+
+async def test_hostile_text_is_text(visit: Visit, store: FaultyStore) -> None:
+    for status in ("active", "closed"):
+        await store.create(
+            make_event(invoker=HOSTILE, profile=HOSTILE, justification=HOSTILE, status=status)
+        )
+    page = await visit("rita")
+    for part in (".profile", ".invoker", ".why"):
+        await expect(holders(page).locator(part)).to_have_text(HOSTILE)
+    await page.locator("#timeline .bar.closed").dispatch_event("pointerenter")
+    await expect(page.locator("#detail")).to_contain_text(HOSTILE)
+    await holders(page).get_by_role("button").click()
+    await expect(page.locator("#closing-what")).to_contain_text(HOSTILE)
+    await expect(page.locator("img")).to_have_count(0)
+    await expect(page).to_have_title("Emergency access")
+
+
+async def test_a_store_that_cannot_be_reached(visit: Visit, store: FaultyStore) -> None:
+    """The page says that it may be out of date, goes on showing what it knew, and recovers."""
+    page = await visit("alice")
+    await open_access(page)
+    await expect(holders(page)).to_have_count(1)
+    store.failure = StoreUnavailableError("throttled")
+    await expect(connection(page)).to_contain_text("The record cannot be read")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "stale")
+    await expect(page.locator("#read-at")).to_contain_text("As of")
+    await expect(holders(page)).to_have_count(1)
+    await open_access(page, "staging")
+    await expect(refusal(page)).to_contain_text("The record cannot be reached")
+    await expect(refusal(page)).not_to_contain_text("may have been done")
+    store.failure = None
+    await expect(connection(page)).to_have_text("Live.")
+
+
+@pytest.mark.parametrize("poll_seconds", [3600])
+async def test_an_answer_that_is_lost(visit: Visit, store: FaultyStore) -> None:
+    """Nobody knows what became of it, so it is sent again, and recognised."""
+    page = await visit("alice")
+    store.answers_get_lost = True
+    await open_access(page)
+    await expect(refusal(page)).to_contain_text("It may have been done all the same")
+    store.answers_get_lost = False
+    await page.get_by_role("button", name="Open emergency access").click()
+    await expect(refusal(page)).to_be_hidden()
+    await expect(holders(page)).to_have_count(1)
+    assert len(await store.list_by_invoker("alice")) == 1
+
+
+async def test_an_answer_that_is_lost_and_comes_with_the_stream(
+    visit: Visit, store: FaultyStore
+) -> None:
+    """The page sees by the event's id that it has been opened, and asks for nothing more."""
+    page = await visit("alice")
+    store.answers_get_lost = True
+    await open_access(page)
+    await expect(holders(page)).to_have_count(1)
+    await expect(refusal(page)).to_be_hidden()
+    await expect(page.get_by_label("Justification")).to_be_empty()
+
+
+async def test_somebody_who_is_signed_out(visit: Visit, app: FastAPI) -> None:
+    page = await visit("alice")
+    await page.context.clear_cookies()
+    app.state.changes.end()
+    await expect(connection(page)).to_contain_text("You are signed out")
+
+
+async def test_a_server_that_goes_away_and_comes_back(
+    browser: Browser, store: FaultyStore
+) -> None:
+    page = await browser.new_page()
+    async with served(application(store)) as url:
+        port = int(url.rpartition(":")[2])
+        await page.context.add_cookies([{"name": "demo_person", "value": "alice", "url": url}])
+        await page.goto(url)
+        await expect(connection(page)).to_have_text("Live.")
+    await expect(connection(page)).to_contain_text("The connection is lost")
+    await store.create(make_event())
+    async with served(application(store), port):
+        await expect(connection(page)).to_have_text("Live.")
+        await expect(holders(page)).to_have_count(1)
+
+
+async def test_access_that_runs_out(visit: Visit, store: FaultyStore) -> None:
+    page = await visit("alice")
+    await store.create(make_event(duration=timedelta(seconds=5)))
+    await expect(holders(page).locator(".countdown")).to_have_text(re.compile(r"0:0\d"))
+    await expect(holders(page)).to_have_count(0)
+    await expect(page.locator("#timeline .bar.expired")).to_have_count(1)
+
+
+async def test_a_browser_whose_clock_is_wrong(visit: Visit, browser: Browser, url: str) -> None:
+    """Access runs out by the server's clock, and that is what is counted down."""
+    page = await browser.new_page()
+    await page.context.add_cookies([{"name": "demo_person", "value": "alice", "url": url}])
+    await page.clock.install(time=datetime.now(UTC) + timedelta(days=1))
+    await page.goto(url)
+    await expect(connection(page)).to_have_text("Live.")
+    await open_access(page)
+    await expect(holders(page).locator(".countdown")).to_contain_text("59:")
+
+
+async def test_with_the_keyboard_alone(visit: Visit, store: FaultyStore) -> None:
+    now = datetime.now(UTC)
+    for days in (1, 2):
+        await store.create(make_event(status="closed", created_at=now - timedelta(days=days)))
+    page = await visit("alice")
+    await open_access(page)
+    await expect(holders(page)).to_have_count(1)
+
+    await page.locator("#timeline .bar[tabindex='0']").focus()
+    await page.keyboard.press("Home")
+    await expect(page.locator("#detail")).to_contain_text("closed by bob")
+    await page.keyboard.press("End")
+    await expect(page.locator("#detail")).to_contain_text("open now")
+
+    await page.get_by_role("button", name="Close access of alice to production").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("The replica has taken over")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(holders(page)).to_have_count(0)
+
+
+async def test_on_a_phone(visit: Visit, store: FaultyStore) -> None:
+    """Nothing is wider than the screen, whatever the names, and nothing of them is cut off."""
+    await store.create(make_event(invoker="w" * 256, profile="p" * 256, justification="j" * 1000))
+    page = await visit("rita", width=360)
+    await expect(holders(page)).to_have_count(1)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    for block in await page.locator("#held :is(li, h3, p)").all():
+        assert await block.evaluate("block => block.scrollWidth <= block.clientWidth")
+
+
+async def test_every_control_has_a_name(visit: Visit) -> None:
+    page = await visit("rita")
+    await open_access(page)
+    await expect(holders(page)).to_have_count(1)
+    for control in await page.locator("button:visible, select:visible, textarea:visible").all():
+        snapshot = await control.aria_snapshot()
+        assert '"' in snapshot, snapshot

@@ -1,0 +1,198 @@
+"""Server-sent events, from an application that is served on a port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from httpx_sse import ServerSentEvent, aconnect_sse
+from web_backend import stream
+
+from aiobreakglass import StoreUnavailableError
+from aiobreakglass.testing import make_event
+
+from .conftest import OPENING, SETTINGS, application, served
+from .stores import FaultyStore
+
+
+@pytest.fixture
+async def app(store: FaultyStore) -> FastAPI:
+    """The application, which `client` starts."""
+    return application(store)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}, timeout=30) as client,
+    ):
+        yield client
+
+
+class Messages:
+    """What a stream has said, read on demand."""
+
+    def __init__(self, events: AsyncIterator[ServerSentEvent]) -> None:
+        self._events = events
+
+    async def first(self) -> tuple[str, dict[str, Any]]:
+        event = await anext(self._events)
+        return event.event, json.loads(event.data)
+
+    async def until(self, key: str) -> dict[str, Any]:
+        """Return the next message in which `key` is not empty."""
+        async for event in self._events:
+            message: dict[str, Any] = json.loads(event.data)
+            if message[key]:
+                return message
+        raise AssertionError("the stream has ended")
+
+
+@asynccontextmanager
+async def messages(client: httpx.AsyncClient) -> AsyncIterator[Messages]:
+    async with asyncio.timeout(60), aconnect_sse(client, "GET", "/api/changes") as source:
+        assert source.response.status_code == 200
+        yield Messages(source.aiter_sse())
+
+
+async def test_it_begins_with_what_there_is(client: httpx.AsyncClient) -> None:
+    event = (await client.post("/api/events", json=OPENING)).json()
+    async with messages(client) as said:
+        kind, message = await said.first()
+        assert (kind, message["held"], message["ended"]) == ("snapshot", [event], [])
+
+
+async def test_a_change_in_this_process(store: FaultyStore) -> None:
+    """It is told at once, long before the table is read again."""
+    app = application(store, SETTINGS.model_copy(update={"poll_seconds": 3600}))
+    async with (
+        asyncio.timeout(30),
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
+        messages(client) as said,
+    ):
+        await said.first()
+        event = (await client.post("/api/events", json=OPENING)).json()
+        assert (await said.until("held"))["held"] == [event]
+        later = datetime.fromisoformat(event["expires_at"]) + timedelta(hours=1)
+        changed = await client.patch(
+            f"/api/events/{event['id']}",
+            json={"expires_at": later.isoformat()},
+            headers={"if-match": "*"},
+        )
+        assert (await said.until("held"))["held"] == [changed.json()]
+        await client.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
+        assert (await said.until("ended"))["ended"] == [event["id"]]
+
+
+async def test_a_change_by_somebody_else(client: httpx.AsyncClient, store: FaultyStore) -> None:
+    async with messages(client) as said:
+        await said.first()
+        event = await store.create(make_event())
+        (held,) = (await said.until("held"))["held"]
+        assert held["id"] == event.id
+        await store.close(event.id, closed_by="bob", closed_reason="Done")
+        assert (await said.until("ended"))["ended"] == [event.id]
+
+
+async def test_a_store_that_cannot_be_reached(
+    client: httpx.AsyncClient, store: FaultyStore
+) -> None:
+    async with messages(client) as said:
+        await said.until("is_current")
+        store.failure = StoreUnavailableError("throttled")
+        stale = await said.until("now")
+        while stale["is_current"]:
+            stale = await said.until("now")
+        store.failure = None
+        current = await said.until("is_current")
+        assert current["read_at"] > stale["read_at"]
+
+
+async def test_each_message_has_an_id_and_the_first_says_when_to_come_back(
+    client: httpx.AsyncClient,
+) -> None:
+    async with aconnect_sse(client, "GET", "/api/changes") as source:
+        events = source.aiter_sse()
+        first, second = await anext(events), await anext(events)
+    assert first.retry == stream.RECONNECT_AFTER
+    assert first.id
+    assert second.id
+    assert first.id != second.id
+
+
+async def test_a_comment_is_sent_where_there_is_nothing_to_say(
+    store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.05)
+    app = application(store, SETTINGS.model_copy(update={"poll_seconds": 3600}))
+    async with (
+        asyncio.timeout(30),
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
+        client.stream("GET", "/api/changes") as response,
+    ):
+        async for line in response.aiter_lines():
+            if line.startswith(":"):
+                return
+    raise AssertionError("the stream has ended")
+
+
+async def test_who_disconnects_is_forgotten(client: httpx.AsyncClient, app: FastAPI) -> None:
+    async with messages(client) as said:
+        await said.first()
+        assert app.state.changes.watchers == 1
+    async with asyncio.timeout(30):
+        while app.state.changes.watchers:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_who_does_not_read_holds_up_nobody(
+    client: httpx.AsyncClient, store: FaultyStore
+) -> None:
+    """Buffers fill up, and that is all: others are told as before."""
+    async with (
+        client.stream("GET", "/api/changes") as unread,
+        messages(client) as said,
+    ):
+        assert unread.status_code == 200
+        await said.first()
+        for _ in range(200):
+            event = (
+                await client.post("/api/events", json=OPENING | {"justification": "x" * 1000})
+            ).json()
+            await client.post(f"/api/events/{event['id']}/close", json={"reason": "x" * 1000})
+        event = await store.create(make_event())
+        while (await said.until("held"))["held"][0]["id"] != event.id:
+            pass
+
+
+async def test_more_streams_than_this_process_is_to_serve(store: FaultyStore) -> None:
+    app = application(store, SETTINGS.model_copy(update={"max_streams": 1}))
+    async with (
+        asyncio.timeout(30),
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
+        messages(client) as said,
+    ):
+        await said.first()
+        refused = await client.get("/api/changes")
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"]
+        assert (await client.get("/api/access?profile=production")).status_code == 200
+
+
+async def test_it_ends_in_the_end_so_that_a_sign_out_is_noticed(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "LONGEST_STREAM", timedelta(seconds=0.2))
+    async with asyncio.timeout(10), aconnect_sse(client, "GET", "/api/changes") as source:
+        assert [event async for event in source.aiter_sse()]
