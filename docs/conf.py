@@ -1,0 +1,92 @@
+"""The documentation as a site: `nox -s docs`.
+
+The pages are those that people read in the repository, so its root is the source: a link between
+them, or to a file, is the same in both places.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import TYPE_CHECKING, get_type_hints
+
+import aiobreakglass
+import aiobreakglass.testing
+from aiobreakglass import BreakGlassEvent
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.addnodes import pending_xref
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+project = "aiobreakglass"
+author = "the aiobreakglass maintainers"
+release = importlib.metadata.version("aiobreakglass")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+root_doc = "docs/index"
+include_patterns = ["*.md", "docs/**.md", "benchmarks/README.md", "examples/**.md"]
+exclude_patterns = ["docs/_build", ".*", "dist"]
+nitpicky = True
+
+html_theme = "furo"
+html_title = f"aiobreakglass {release}"
+html_static_path: list[str] = []
+html_copy_source = False
+templates_path = ["_templates"]
+# The site's address is its folder; the page that says so sends on to the first one.
+html_additional_pages = {"index": "forward.html"}
+
+myst_heading_anchors = 4
+
+# Docstrings put names and code between single backticks, as Markdown does.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+# Others' names, which are documented elsewhere: nothing is fetched to build this site.
+nitpick_ignore = [
+    ("py:class", name)
+    for name in (
+        "AioConfig",
+        "AioSession",
+        "DynamoDBClient",
+        "collections.abc.Awaitable",
+        "collections.abc.Callable",
+        "collections.abc.Iterator",
+        "datetime",
+        "datetime.datetime",
+        "datetime.timedelta",
+        "timedelta",
+        # What `iterate` takes: any of a store's list methods, and its first argument.
+        "ListMethod",
+        "_Key",
+    )
+]
+
+# A field's rules are told by its docstring; its annotation here is its type, and no more.
+BreakGlassEvent.__annotations__ = get_type_hints(BreakGlassEvent)
+
+
+def resolve_private(
+    app: Sphinx, environment: BuildEnvironment, reference: pending_xref, text: nodes.Element
+) -> nodes.Element | None:
+    """Find what an annotation names by the module that defines it, under its public name."""
+    name = reference.get("reftarget", "").rpartition(".")[2]
+    for module in (aiobreakglass, aiobreakglass.testing):
+        if name in module.__all__:
+            return environment.domains.python_domain.resolve_xref(
+                environment,
+                reference["refdoc"],
+                app.builder,
+                "obj",
+                f"{module.__name__}.{name}",
+                reference,
+                text,
+            )
+    return None
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what Sphinx does not do by itself."""
+    app.connect("missing-reference", resolve_private)
