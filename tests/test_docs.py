@@ -93,10 +93,9 @@ def test_links_lead_somewhere(page: Page) -> None:
 def test_every_page_has_its_place_in_the_site() -> None:
     """The table of contents names each page, or the folder pattern that it is part of."""
     named = {
-        (INDEX.path.parent / f"{line}.md").resolve()
+        (INDEX.path.parent / f"{entry}.md").resolve()
         for block in INDEX.texts("{toctree}")
-        for line in block.splitlines()
-        if line and not line.startswith(":")
+        for entry in re.findall(r"^(?:[\w ]+<)?([\w./*]+)>?$", block, flags=re.MULTILINE)
     }
     missing = {page.path for page in ALL_PAGES} - named - {INDEX.path}
     assert [path for path in missing if not any(path.match(str(name)) for name in named)] == []
