@@ -7,7 +7,10 @@ them, or to a file, is the same in both places.
 from __future__ import annotations
 
 import importlib.metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, get_type_hints
+
+from sphinx.addnodes import pending_xref
 
 import aiobreakglass
 import aiobreakglass.testing
@@ -15,7 +18,6 @@ from aiobreakglass import BreakGlassEvent
 
 if TYPE_CHECKING:
     from docutils import nodes
-    from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
@@ -44,6 +46,7 @@ default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+
 # Others' names, which are documented elsewhere: nothing is fetched to build this site.
 nitpick_ignore = [
     ("py:class", name)
@@ -87,6 +90,16 @@ def resolve_private(
     return None
 
 
+def show_folders(app: Sphinx, doctree: nodes.document) -> None:
+    """Leave of a link to a folder, for which the site has no page, its text."""
+    for link in list(doctree.findall(pending_xref)):
+        if link["reftype"] == "myst" and link["refdomain"] is None:
+            folder = Path(app.srcdir, link["refdoc"]).parent / link["reftarget"]
+            if folder.is_dir():
+                link.replace_self(link.children)
+
+
 def setup(app: Sphinx) -> None:
     """Connect what Sphinx does not do by itself."""
     app.connect("missing-reference", resolve_private)
+    app.connect("doctree-read", show_folders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,7 +37,7 @@ class Page:
 
     @property
     def name(self) -> str:
-        return self.path.relative_to(ROOT).as_posix()
+        return Path(os.path.relpath(self.path, ROOT)).as_posix()
 
     @cached_property
     def text(self) -> str:
