@@ -35,6 +35,7 @@ html_theme = "furo"
 html_title = f"aiobreakglass {release}"
 html_static_path: list[str] = []
 html_copy_source = False
+html_show_copyright = False
 templates_path = ["_templates"]
 # The site's address is its folder; the page that says so sends on to the first one.
 html_additional_pages = {"index": "forward.html"}

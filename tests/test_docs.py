@@ -152,12 +152,14 @@ class TestReference:
     async def test_shows_examples_that_run(self, documented: type) -> None:
         examples = re.findall(r"::\n\n((?:    .*\n|\n)+)", inspect.getdoc(documented) or "")
         assert examples
-        names = {name: getattr(aiobreakglass, name) for name in aiobreakglass.__all__}
-        names |= vars(aiobreakglass.testing)
-        names |= {"pytest": pytest, "StoreContract": StoreContract, "MyStore": InMemoryStore}
+        names = {
+            name: getattr(module, name)
+            for module in (aiobreakglass, aiobreakglass.testing)
+            for name in module.__all__
+        } | {"pytest": pytest, "MyStore": InMemoryStore}
         for example in examples:
             source = textwrap.dedent(example)
-            code = compile(source, documented.__name__, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            code = compile(source, "<example>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
             result = eval(code, names)  # noqa: S307 - it is our own docstring
             if inspect.isawaitable(result):
                 await result
