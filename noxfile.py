@@ -81,6 +81,15 @@ def load(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site, in docs/_build; a reference that leads nowhere is an error."""
+    install_wheel(session, *group("docs"))
+    shutil.rmtree("docs/_build", ignore_errors=True)
+    strict = ["--fail-on-warning", "--keep-going", "--quiet"]
+    session.run("sphinx-build", *strict, *session.posargs, "-c", "docs", ".", "docs/_build")
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """The distributions, in dist/."""
     dist = Path("dist")

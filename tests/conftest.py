@@ -1,12 +1,21 @@
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
+from aiobotocore.session import get_session
 from botocore.handlers import BUILTIN_HANDLERS
 
 from aiobreakglass.testing import moto_server
 from tests.backends import unavailable
 from tests.backends.dynamodb_local import dynamodb_local, missing_requirement
+from tests.documents.calls import REGION, TABLE
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,6 +51,26 @@ def no_stubber() -> None:
 def moto_endpoint() -> Iterator[str]:
     with moto_server() as url:
         yield url
+
+
+@pytest.fixture
+async def moto_client(moto_endpoint: str) -> AsyncIterator[DynamoDBClient]:
+    async with get_session().create_client(
+        "dynamodb", region_name=REGION, endpoint_url=moto_endpoint
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def no_table(moto_endpoint: str) -> AsyncIterator[DynamoDBClient]:
+    """A client; the table that the documents speak of is gone when the test ends."""
+    async with get_session().create_client(
+        "dynamodb", region_name=REGION, endpoint_url=moto_endpoint
+    ) as client:
+        yield client
+        with suppress(client.exceptions.ResourceNotFoundException):
+            await client.update_table(TableName=TABLE, DeletionProtectionEnabled=False)
+            await client.delete_table(TableName=TABLE)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 from aiobotocore.session import get_session
 
-ROOT = Path(__file__).parents[1]
+from tests.documents.pages import README, ROOT, without_particulars
+
 QUICKSTART = ROOT / "examples" / "quickstart.py"
 
 NOWHERE = "http://127.0.0.1:9"
@@ -60,19 +61,11 @@ def assert_says_what_to_do(result: subprocess.CompletedProcess[str], advice: str
     assert advice in result.stderr
 
 
-def without_particulars(story: str) -> str:
-    story = re.sub(r"127\.0\.0\.1:\d+", "ENDPOINT", story)
-    story = re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+|\d\d:\d\d:\d\d\.\d{3}Z", "TIME", story)
-    story = re.sub(r"alice-[0-9a-f]{4}", "ALICE", story)
-    return re.sub(r"\b[0-9a-f]{16}\b", "EVENT", story)
-
-
 def test_on_moto_it_prints_what_the_readme_shows() -> None:
     # Neither proxies nor settings for real accounts lead the story astray.
     result = run(http_proxy=NOWHERE, AWS_ENDPOINT_URL_DYNAMODB=NOWHERE)
     assert_tells_the_story(result)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"^```text\n(.*?)^```$", readme, flags=re.DOTALL | re.MULTILINE)
+    (shown,) = README.texts("text")
     assert without_particulars(result.stdout) == without_particulars(shown)
 
 

@@ -29,7 +29,7 @@ class StoreContract(
 ):
     """What every `BreakGlassStore` owes its callers, as tests.
 
-    Inherit it, and bring the fixture `store`: an empty store that takes its time from `clock`.
+    Inherit it, and bring the fixture `store`: an empty store that takes its time from `clock`::
 
         class TestMyStore(StoreContract):
             @pytest.fixture

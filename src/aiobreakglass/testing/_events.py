@@ -30,7 +30,9 @@ def make_event(**overrides: Any) -> BreakGlassEvent:
 
 
 class FakeClock:
-    """A clock that moves only when told to: pass it as a store's `clock`.
+    """A clock that moves only when told to.
+
+    Pass it as a store's `clock`::
 
         clock = FakeClock()
         store = InMemoryStore(clock=clock)

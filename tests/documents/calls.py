@@ -1,0 +1,193 @@
+"""Every call of the store, and what it sends and needs, for the tables that tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiobreakglass import (
+    ActiveEventExistsError,
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    TableLayout,
+)
+from aiobreakglass.testing import FakeClock, make_event
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+REGION = "eu-west-1"
+TABLE = "break-glass"
+LAYOUT = TableLayout()
+
+Permission = tuple[str, str, str | None]
+"""An action, the kind of its resource, and the operation that it must be part of."""
+
+
+class Recorder:
+    """What a client sends, in the README's words, and what IAM would be asked for it."""
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self.requests: list[str] = []
+        self.permissions: set[Permission] = set()
+        client.meta.events.register("provide-client-params.dynamodb", self._record)
+
+    def _record(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        parts = [part for item in params.get("TransactItems", ()) for part in item.items()]
+        if parts:
+            self.requests.append(f"{model.name}({', '.join(kind for kind, _ in parts)})")
+        else:
+            self.requests.append(model.name)
+            self._need(model.name, params)
+        for kind, part in parts:
+            self._need(f"{kind}Item", part, enclosing=model.name)
+
+    def _need(self, action: str, params: dict[str, Any], enclosing: str | None = None) -> None:
+        resource = "index" if "IndexName" in params else "table"
+        self.permissions.add((f"dynamodb:{action}", resource, enclosing))
+
+
+def granted(*statements: dict[str, Any]) -> set[Permission]:
+    arn = f"arn:aws:dynamodb:{REGION}:123456789012:table/{TABLE}"
+    kinds = {arn: "table", f"{arn}/index/*": "index"}
+    permissions = set()
+    for statement in statements:
+        assert statement["Effect"] == "Allow"
+        conditions = statement.get("Condition", {}).get("ForAnyValue:StringEquals", {})
+        enclosing = conditions.get("dynamodb:EnclosingOperation")
+        for action in statement["Action"]:
+            permissions.add((action, kinds[statement["Resource"]], enclosing))
+    return permissions
+
+
+@dataclass
+class Alice:
+    """Somebody whose calls are recorded, with a name of her own for each of them."""
+
+    name: str
+    store: AsyncDynamoDBStore
+    clock: FakeClock
+    recorder: Recorder
+    others: DynamoDBClient
+
+    async def opens(self) -> BreakGlassEvent:
+        event = make_event(invoker=self.name, created_at=self.clock())
+        return await self.store.create(event)
+
+    async def closes(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        return await self.store.close(event.id, closed_by="bob", closed_reason="Over")
+
+    async def has_opened(self) -> BreakGlassEvent:
+        event = await self.opens()
+        self.recorder.requests.clear()
+        return event
+
+    async def has_closed(self) -> BreakGlassEvent:
+        event = await self.closes(await self.opens())
+        self.recorder.requests.clear()
+        return event
+
+
+async def check_without_access(alice: Alice) -> None:
+    await alice.store.find_active_by_invoker_and_profile(alice.name, "prod")
+
+
+async def check_with_access(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.store.find_active_by_invoker_and_profile(event.invoker, event.profile)
+
+
+async def get(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.store.get(event.id)
+
+
+async def create(alice: Alice) -> None:
+    await alice.opens()
+
+
+async def create_refused(alice: Alice) -> None:
+    await alice.has_opened()
+    with pytest.raises(ActiveEventExistsError):
+        await alice.opens()
+
+
+async def create_where_another_has_lapsed(alice: Alice) -> None:
+    event = await alice.has_opened()
+    alice.clock.set(event.expires_at)
+    await alice.opens()
+
+
+async def create_where_a_guard_has_lost_its_event(alice: Alice) -> None:
+    event = await alice.has_opened()
+    key = {"pk": {"S": LAYOUT.event_key(event.id)}}
+    await alice.others.delete_item(TableName=TABLE, Key=key)
+    await alice.opens()
+
+
+async def update(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.store.update(event.model_copy(update={"request_id": "c0ffee"}))
+
+
+async def close(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.closes(event)
+
+
+async def delete_active(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.store.delete(event.id)
+
+
+async def delete_closed(alice: Alice) -> None:
+    event = await alice.has_closed()
+    await alice.store.delete(event.id)
+
+
+async def list_by_invoker(alice: Alice) -> None:
+    await alice.store.list_by_invoker(alice.name)
+
+
+async def list_by_status(alice: Alice) -> None:
+    await alice.store.list_by_status("active")
+
+
+async def list_by_profile(alice: Alice) -> None:
+    await alice.store.list_by_profile("prod")
+
+
+async def count_by_invoker(alice: Alice) -> None:
+    await alice.store.count_by_invoker_since(alice.name, alice.clock())
+
+
+async def count_by_profile(alice: Alice) -> None:
+    await alice.store.count_by_profile_since("prod", alice.clock())
+
+
+async def get_last(alice: Alice) -> None:
+    await alice.store.get_last_by_invoker_and_profile(alice.name, "prod")
+
+
+CALLS: dict[Callable[[Alice], Awaitable[None]], str] = {
+    check_without_access: "`find_active_by_invoker_and_profile`, no access",
+    check_with_access: "`find_active_by_invoker_and_profile`, access",
+    get: "`get`",
+    create: "`create`",
+    create_refused: "`create`, refused",
+    create_where_another_has_lapsed: "`create`, where another has lapsed",
+    create_where_a_guard_has_lost_its_event: "`create`, where a guard has lost its event",
+    update: "`update`",
+    close: "`close`",
+    delete_active: "`delete`, active",
+    delete_closed: "`delete`, closed or expired",
+    list_by_invoker: "lists and counts",
+    list_by_status: "lists and counts",
+    list_by_profile: "lists and counts",
+    count_by_invoker: "lists and counts",
+    count_by_profile: "lists and counts",
+    get_last: "lists and counts",
+}

@@ -1,0 +1,195 @@
+"""What the documentation shows is so: every block of every page is tried, every link followed."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+import xml.etree.ElementTree as ET
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aiobreakglass
+import aiobreakglass.testing
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    InMemoryStore,
+    create_table,
+    pytest_plugin,
+)
+from aiobreakglass.testing import FakeClock, StoreContract, make_event
+from tests.documents.calls import TABLE
+from tests.documents.pages import ALL_PAGES, PAGES, ROOT, Page
+from tests.documents.reader import HELD_ELSEWHERE, Reader
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+OPERATIONS = Page(ROOT / "docs" / "operations.md")
+REFERENCE = Page(ROOT / "docs" / "reference.md")
+CONTRIBUTING = Page(ROOT / "CONTRIBUTING.md")
+SECURITY = Page(ROOT / "SECURITY.md")
+INDEX = Page(ROOT / "docs" / "index.md")
+LINKED = re.compile(r"\]\(([\w/.]+\.py)\)")
+DIAGRAMS = sorted((ROOT / "docs").glob("*.svg"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+async def test_a_page_can_be_followed_to_the_letter(
+    page: Page, tmp_path: Path, moto_endpoint: str, no_table: DynamoDBClient
+) -> None:
+    await create_table(no_table, TABLE)
+    if page == OPERATIONS:
+        # What its commands are about.
+        store = AsyncDynamoDBStore(no_table, TABLE)
+        await store.create(make_event(id="e5ee23033c0b4ce7"))
+    with Reader(page, tmp_path, moto_endpoint) as reader:
+        reader.follow()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "```yaml\nkey: value\n```",
+        "```\nno language\n```",
+        "    indented\n",
+        "<pre>\nraw\n</pre>",
+        '```json\n{"held": "nowhere"}\n```',
+        "```text\nan output of no command\n```",
+        "```sh\nsleep 0\n```\n\n```text\nanother output than it has\n```",
+        "```python\nraise LookupError\n```",
+        "```python\ndef test_a_failure():\n    raise LookupError\n```",
+        "- in a list:\n\n  ```ini\n  without = a file\n  ```",
+    ],
+)
+def test_a_block_that_nothing_tries_or_that_does_not_work_fails(
+    block: str, tmp_path: Path
+) -> None:
+    (tmp_path / "page.md").write_text(f"# A page\n\n{block}\n", encoding="utf-8")
+    page = Page(tmp_path / "page.md")
+    with Reader(page, tmp_path, "") as reader, pytest.raises(AssertionError):
+        reader.follow()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rm -rf .venv",
+        "nox -s nonsense",
+        "python nowhere.py",
+        "python -m pytest tests/nowhere.py",
+        "python -m pip install '.[nonsense]'",
+        "python examples/quickstart.py --nonsense",
+    ],
+)
+def test_a_command_that_does_not_work_fails(command: str, tmp_path: Path) -> None:
+    with Reader(INDEX, tmp_path, "") as reader, pytest.raises(AssertionError):
+        reader.obey(command)
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Page) -> None:
+    anchors = {other.path: other.anchors for other in ALL_PAGES}
+    for link in page.links:
+        if link.startswith(("https://", "http://127.0.0.1")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.path.parent / file).resolve() if file else page.path
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        assert not anchor or anchor in anchors[target], link
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    """The table of contents names each page, or the folder pattern that it is part of."""
+    named = {
+        (INDEX.path.parent / f"{entry}.md").resolve()
+        for block in INDEX.texts("{toctree}")
+        for entry in re.findall(r"^(?:[\w ]+<)?([\w./*]+)>?$", block, flags=re.MULTILINE)
+    }
+    missing = {page.path for page in ALL_PAGES} - named - {INDEX.path}
+    assert [path for path in missing if not any(path.match(str(name)) for name in named)] == []
+
+
+@pytest.mark.parametrize("held", HELD_ELSEWHERE.items(), ids=str)
+def test_what_is_held_elsewhere_is_there(held: tuple[tuple[str, str], str]) -> None:
+    """A page that no longer has such blocks gives up its exception."""
+    (page, language), test = held
+    assert Page(ROOT / page).texts(language)
+    assert (ROOT / test).is_file()
+
+
+class TestReference:
+    def test_names_all_that_is_public(self) -> None:
+        fixtures = [name for name in vars(pytest_plugin) if name.startswith("breakglass_")]
+        assert len(fixtures) == 4
+        public = [*aiobreakglass.__all__, *aiobreakglass.testing.__all__, *fixtures]
+        documented = re.findall(r"^\.\. (?:auto|py:)\w+:: (\w+)", REFERENCE.text, re.MULTILINE)
+        assert sorted(documented) == sorted(public)
+
+    def test_names_all_that_an_event_has(self) -> None:
+        (members,) = re.findall(r"BreakGlassEvent.*\n +:members: ([\w, \n]+)\n", REFERENCE.text)
+        public = {
+            name
+            for name, value in vars(BreakGlassEvent).items()
+            if inspect.isfunction(value) and not name.startswith("_")
+        }
+        assert {*re.findall(r"\w+", members)} == public | BreakGlassEvent.model_fields.keys()
+
+    def test_tells_the_limits(self) -> None:
+        values = re.findall(r"py:data:: (\w+)\n +:value: (.+)\n", REFERENCE.text)
+        assert len(values) == 3
+        for name, value in values:
+            limit = eval(value, {"timedelta": timedelta})  # noqa: S307 - it is our own page
+            assert limit == getattr(aiobreakglass, name)
+
+    @pytest.mark.parametrize("documented", [FakeClock, StoreContract], ids=lambda it: it.__name__)
+    async def test_shows_examples_that_run(self, documented: type) -> None:
+        examples = re.findall(r"::\n\n((?:    .*\n|\n)+)", inspect.getdoc(documented) or "")
+        assert examples
+        names = {
+            name: getattr(module, name)
+            for module in (aiobreakglass, aiobreakglass.testing)
+            for name in module.__all__
+        } | {"pytest": pytest, "MyStore": InMemoryStore}
+        for example in examples:
+            source = textwrap.dedent(example)
+            code = compile(source, "<example>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            result = eval(code, names)  # noqa: S307 - it is our own docstring
+            if inspect.isawaitable(result):
+                await result
+
+
+def test_the_way_of_an_operation_goes_by_names_that_exist() -> None:
+    for step, files, names in CONTRIBUTING.rows("Adding a store operation"):
+        sources = [(ROOT / path).read_text(encoding="utf-8") for path in LINKED.findall(files)]
+        assert sources, step
+        for name in re.findall(r"`(\w+)`", names):
+            assert all(re.search(rf"\b{name}\b", source) for source in sources), f"{step}: {name}"
+
+
+def test_each_claim_of_what_is_not_told_names_its_test() -> None:
+    for claim, test in SECURITY.rows("What is not in messages and logs"):
+        (path,) = LINKED.findall(test)
+        assert path.startswith("tests/"), claim
+
+
+@pytest.mark.parametrize("path", DIAGRAMS, ids=lambda path: path.name)
+def test_diagrams_stand_alone(path: Path) -> None:
+    """A diagram says in words what it shows, and fetches nothing."""
+    svg = "{http://www.w3.org/2000/svg}"
+    root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314 - our own file
+    assert root.get("role") == "img"
+    title, description = root.find(f"{svg}title"), root.find(f"{svg}desc")
+    assert title is not None
+    assert description is not None
+    assert root.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
+    text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert "http" not in text
+    assert "<script" not in text
+    assert any(path.name in link for page in PAGES for link in page.links)

@@ -1,0 +1,212 @@
+"""What the documentation claims beyond its blocks: roles, incidents, logs, the backend."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from aiobotocore.session import get_session
+
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    CorruptItemError,
+    TableLayout,
+    create_table,
+    expire_due,
+    run_expiry,
+)
+from aiobreakglass.testing import FakeClock, make_event
+from tests.documents import calls
+from tests.documents.calls import LAYOUT, REGION, TABLE, Alice, Recorder, granted
+from tests.documents.pages import ROOT, Page
+from tests.documents.reader import Reader, commands
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+OPERATIONS = Page(ROOT / "docs" / "operations.md")
+WEB = Page(ROOT / "docs" / "web.md")
+
+
+async def only_asks(alice: Alice, event: BreakGlassEvent) -> None:
+    await alice.store.find_active_by_invoker_and_profile(event.invoker, event.profile)
+    await alice.store.find_active_by_invoker_and_profile("nobody", event.profile)
+    await alice.store.get(event.id)
+
+
+async def reviews(alice: Alice, event: BreakGlassEvent) -> None:
+    await alice.store.get(event.id)
+    for call in (calls.list_by_invoker, calls.list_by_status, calls.list_by_profile):
+        await call(alice)
+    for call in (calls.count_by_invoker, calls.count_by_profile, calls.get_last):
+        await call(alice)
+
+
+async def marks_what_has_run_out(alice: Alice, event: BreakGlassEvent) -> None:
+    alice.clock.set(event.expires_at)
+    assert [expired.id for expired in await expire_due(alice.store, now=alice.clock())] == [
+        event.id
+    ]
+
+
+ROLES = {
+    "Only asks": only_asks,
+    "Reviews": reviews,
+    "Marks what has run out": marks_what_has_run_out,
+}
+
+
+class TestOperations:
+    def test_policies_are_of_roles(self) -> None:
+        headings = re.findall(r"^### (.+)\n\n.*\n\n```json", OPERATIONS.text, flags=re.MULTILINE)
+        assert headings == list(ROLES)
+
+    @pytest.mark.parametrize("role", ROLES)
+    async def test_a_role_needs_what_its_policy_grants(
+        self, role: str, moto_client: DynamoDBClient, no_table: DynamoDBClient
+    ) -> None:
+        await create_table(no_table, TABLE)
+        clock, recorder = FakeClock(), Recorder(moto_client)
+        alice = Alice(
+            role, AsyncDynamoDBStore(moto_client, TABLE, clock=clock), clock, recorder, no_table
+        )
+        event = await alice.has_opened()
+        recorder.permissions.clear()
+        await ROLES[role](alice, event)
+        statements = json.loads(OPERATIONS.texts("json")[list(ROLES).index(role)])
+        statements = statements if isinstance(statements, list) else [statements]
+        assert recorder.permissions == granted(*statements)
+
+    async def test_closing_by_hand(
+        self,
+        moto_client: DynamoDBClient,
+        no_table: DynamoDBClient,
+        tmp_path: Path,
+        moto_endpoint: str,
+    ) -> None:
+        """What the page has an operator type ends access, and leaves a whole event."""
+        await create_table(no_table, TABLE)
+        store = AsyncDynamoDBStore(moto_client, TABLE)
+        event = await store.create(make_event(id="e5ee23033c0b4ce7"))
+        with Reader(OPERATIONS, tmp_path, moto_endpoint) as reader:
+            for block in OPERATIONS.texts("sh"):
+                for command in commands(block):
+                    reader.obey(command)
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
+        closed = await store.get(event.id)
+        assert (closed.status, closed.closed_by) == ("closed", "bob")
+        assert (await store.create(make_event())).is_active()
+
+    async def test_several_environments_in_one_table(
+        self, moto_client: DynamoDBClient, no_table: DynamoDBClient
+    ) -> None:
+        """They keep apart by their keys, and not in the lists."""
+        await create_table(no_table, TABLE)
+        layouts = [
+            TableLayout(event_prefix=f"{name}#", guard_prefix=f"{name}-ACTIVE#")
+            for name in ("production", "trial")
+        ]
+        production, trial = (AsyncDynamoDBStore(moto_client, TABLE, layout=it) for it in layouts)
+        event = await production.create(make_event())
+        assert await trial.find_active_by_invoker_and_profile("alice", "prod") is None
+        await trial.create(make_event())
+        assert await production.find_active_by_invoker_and_profile("alice", "prod") == event
+        with pytest.raises(CorruptItemError):
+            await production.list_by_invoker("alice")
+        with pytest.raises(CorruptItemError):
+            await expire_due(production)
+        assert await production.count_by_invoker_since("alice", event.created_at) == 2
+
+    async def test_an_active_event_without_its_guard(
+        self,
+        moto_client: DynamoDBClient,
+        no_table: DynamoDBClient,
+        tmp_path: Path,
+        moto_endpoint: str,
+    ) -> None:
+        """The check does not see it, the page's program finds it, and it can be closed."""
+        await create_table(no_table, TABLE)
+        store = AsyncDynamoDBStore(moto_client, TABLE)
+        event = await store.create(make_event())
+        await moto_client.delete_item(
+            TableName=TABLE, Key={"pk": {"S": LAYOUT.guard_key(event.invoker, event.profile)}}
+        )
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
+        (program,) = (text for text in OPERATIONS.texts("python") if "has no guard" in text)
+        with Reader(OPERATIONS, tmp_path, moto_endpoint) as reader:
+            found = reader.run(sys.executable, "-c", program)
+        assert found == f"event {event.id} of alice has no guard: close it\n"
+        closed = await store.close(event.id, closed_by="bob", closed_reason="It has no guard")
+        assert closed.status == "closed"
+
+
+BACKEND_FROM_START_TO_END = """
+import asyncio
+import httpx
+from app import app
+
+
+async def main():
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+    async with app.router.lifespan_context(app), client:
+        answer = await client.get("/access/prod", headers={"x-forwarded-user": "alice"})
+        print(answer.status_code, answer.json())
+
+
+asyncio.run(main())
+"""
+
+
+async def test_the_backend_opens_its_store_in_the_lifespan(
+    no_table: DynamoDBClient, tmp_path: Path, moto_endpoint: str
+) -> None:
+    await create_table(no_table, TABLE)
+    (program,) = (text for text in WEB.texts("python") if text.startswith("# app.py"))
+    (tmp_path / "app.py").write_text(program, encoding="utf-8")
+    with Reader(WEB, tmp_path, moto_endpoint) as reader:
+        output = reader.run(sys.executable, "-c", BACKEND_FROM_START_TO_END)
+    assert output == "200 None\n"
+
+
+async def test_logs_hold_neither_what_people_wrote_nor_credentials(
+    no_table: DynamoDBClient, moto_endpoint: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await create_table(no_table, TABLE)
+    clock = FakeClock()
+    written = "hunter2 hunter2 hunter2"
+    session = get_session()
+    session.set_credentials("hunter2-key", "hunter2-secret", "hunter2-token")
+    caplog.set_level(logging.DEBUG, "aiobreakglass")
+    async with AsyncDynamoDBStore.open(
+        TABLE, region_name=REGION, endpoint_url=moto_endpoint, session=session, clock=clock
+    ) as store:
+        event = await store.create(make_event(created_at=clock(), justification=written))
+        await store.close(event.id, closed_by="bob", closed_reason=written)
+        event = await store.create(make_event(created_at=clock(), justification=written))
+        clock.set(event.expires_at)
+        told = asyncio.Event()
+
+        async def fail(_: BreakGlassEvent) -> None:
+            told.set()
+            raise LookupError("no such pager")
+
+        expiry = asyncio.create_task(
+            run_expiry(store, interval=timedelta(hours=1), on_expired=fail, clock=clock)
+        )
+        async with asyncio.timeout(30):
+            await told.wait()
+        expiry.cancel()
+        await asyncio.wait({expiry})
+    records = [record for record in caplog.records if record.name.startswith("aiobreakglass")]
+    assert {record.levelname for record in records} == {"INFO", "ERROR"}
+    logged = "\n".join(f"{record.getMessage()} {vars(record)}" for record in records)
+    assert event.id in logged
+    assert "hunter2" not in logged
