@@ -507,8 +507,8 @@ class TestCancellation:
         call = asyncio.create_task(store.create(event))
         await arrived.wait()
         call.cancel()
-        await asyncio.sleep(0)
-        assert not call.done()
+        gone, _ = await asyncio.wait({call}, timeout=0.1)
+        assert not gone
         leave.set()
         with pytest.raises(asyncio.CancelledError):
             await call

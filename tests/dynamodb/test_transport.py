@@ -339,8 +339,8 @@ class TestRequests:
             )
             await server.have_come(1)
             call.cancel()
-            await asyncio.sleep(0)
-            assert not call.done()
+            gone, _ = await asyncio.wait({call}, timeout=0.1)
+            assert not gone
             may_answer.set()
             with pytest.raises(asyncio.CancelledError):
                 await call
