@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from aiobotocore.config import AioConfig
@@ -38,6 +38,8 @@ WRITE = "TransactWriteItems"
 IMPATIENT = AioConfig(
     connect_timeout=0.5, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 1}
 )
+
+Transport = Literal["fast", "standard"]
 
 TRANSIENT = {
     "500": faults.answer(500, "InternalServerError"),
@@ -89,8 +91,13 @@ def rows(client: DynamoDBClient, table_name: str) -> Rows:
 
 
 @pytest.fixture
+def transport() -> Transport:
+    return "fast"
+
+
+@pytest.fixture
 async def store(
-    proxy: FaultProxy, table_name: str, clock: FakeClock
+    proxy: FaultProxy, table_name: str, clock: FakeClock, transport: Transport
 ) -> AsyncIterator[AsyncDynamoDBStore]:
     """A store behind the proxy, that gives up after three seconds."""
     async with AsyncDynamoDBStore.open(
@@ -100,6 +107,7 @@ async def store(
         clock=clock,
         config=IMPATIENT,
         operation_timeout=timedelta(seconds=3),
+        transport=transport,
     ) as store:
         yield store
 
@@ -491,6 +499,10 @@ class TestIntegrity:
 
 
 class TestCancellation:
+    @pytest.fixture(params=["fast", "standard"])
+    def transport(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
     async def test_a_write_under_way_is_let_finish(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
