@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -42,11 +42,13 @@ class TestInMemoryStore(StoreContract):
 class DynamoDBContract(StoreContract):
     """The contract of a store on a table of each test's own."""
 
-    transport: Literal["fast", "standard"] = "fast"
-
-    @pytest.fixture
+    @pytest.fixture(params=["fast", "standard"])
     async def store(
-        self, endpoint_url: str, session: AioSession, clock: FakeClock
+        self,
+        endpoint_url: str,
+        session: AioSession,
+        clock: FakeClock,
+        request: pytest.FixtureRequest,
     ) -> AsyncIterator[AsyncDynamoDBStore]:
         name = f"contract-{uuid4().hex}"
         async with session.create_client(
@@ -58,18 +60,15 @@ class DynamoDBContract(StoreContract):
             region_name=REGION,
             endpoint_url=endpoint_url,
             session=session,
-            transport=self.transport,
+            transport=request.param,
             clock=clock,
         ) as store:
             carrier = getattr(store._calls.carry, "__self__", None)
-            assert isinstance(carrier, Transport) is (self.transport == "fast")
+            assert isinstance(carrier, Transport) is (request.param == "fast")
             yield store
 
 
 class TestDynamoDBStoreOnMoto(DynamoDBContract):
-    # Both transports keep the contract: one here, the other on DynamoDB Local.
-    transport = "standard"
-
     @pytest.fixture
     def endpoint_url(self, moto_endpoint: str) -> str:
         return moto_endpoint
