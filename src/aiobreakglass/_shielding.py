@@ -24,7 +24,8 @@ async def shielded(work: Coroutine[Any, Any, _Result], deadline: float = math.in
     """Await work that a cancellation of the caller lets finish, or cuts off after the grace.
 
     So does the `deadline`, by the event loop's clock. The caller is cancelled all the same, when
-    the work has ended: no task is left behind.
+    the work has ended; who is cancelled again and again meanwhile may leave work behind that is
+    cancelled, too, and is just ending.
     """
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(work)

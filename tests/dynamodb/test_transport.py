@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import functools
 import gzip
 import json
 import logging
@@ -17,13 +18,15 @@ import aiobotocore.client
 import aiobotocore.httpxsession
 import orjson
 import pytest
+from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
+from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.session import AioSession, get_session
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiohttp.client_proto import ResponseHandler
 from botocore import UNSIGNED, xform_name
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, HTTPClientError
 
 import aiobreakglass
 from aiobreakglass import AsyncDynamoDBStore
@@ -189,6 +192,23 @@ class TestOutcomes:
             fast = await outcome(transport.call("GetItem", request, unheard))
             server.script = [canned.sent(status, b"{}", location="/nowhere")]
             assert fast == await outcome(client.client.get_item(**request))
+
+    async def test_of_an_empty_session_token(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """It is none, and no header is made of it."""
+        own = get_session()
+        own.set_credentials("KEY1", "secret", "token")
+        credentials = await own.get_credentials()
+        assert credentials is not None
+        async with opened(server, own) as client:
+            transport = await carried(client)
+            credentials.token = ""
+            await transport.call("GetItem", REQUESTS["GetItem"], unheard)
+            await client.client.get_item(**REQUESTS["GetItem"])
+        for headers, _ in server.requests:
+            assert "x-amz-security-token" not in headers
+            assert "x-amz-security-token" not in headers["authorization"]
 
     @pytest.mark.parametrize("field", ["access_key", "token"])
     async def test_of_credentials_with_a_line_break(
@@ -533,6 +553,66 @@ class TestClientsThatAreUnusual:
         setattr(Another, name, other)
         monkeypatch.setattr("aiobreakglass._dynamodb.wire.ResponseHandler", Another)
         await self.check("reads responses in another way", caplog, server, session=session)
+
+    @pytest.mark.parametrize("name", ["_make_api_call", "prepare_request", "_request"])
+    async def test_a_patch(
+        self,
+        caplog: pytest.LogCaptureFixture,
+        server: CannedServer,
+        session: AioSession,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+    ) -> None:
+        """A function in a method's place sees every call, though it looks like the method."""
+        owner: Any = {
+            "_make_api_call": AioBaseClient,
+            "prepare_request": AioEndpoint,
+            "_request": ClientSession,
+        }[name]
+        original = getattr(owner, name)
+
+        @functools.wraps(original)
+        def patched(*arguments: Any, **options: Any) -> Any:
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, patched)
+        await self.check("traced", caplog, server, session=session)
+
+    async def test_a_session_of_another_class(
+        self,
+        caplog: pytest.LogCaptureFixture,
+        server: CannedServer,
+        session: AioSession,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """aiohttp's session may have been replaced by one that does more."""
+        with pytest.warns(DeprecationWarning, match="discouraged"):
+            another = type("Another", (ClientSession,), {})
+        monkeypatch.setattr("aiobotocore.httpsession.aiohttp.ClientSession", another)
+        await self.check("set up in another way", caplog, server, session=session)
+
+    @pytest.mark.parametrize("extra", ["x\r\nX-Evil: 1", "x\nX-Evil: 1"])
+    async def test_a_header_that_aiohttp_refuses(
+        self, server: CannedServer, session: AioSession, extra: str
+    ) -> None:
+        """It is aiohttp's to refuse: neither transport sends it."""
+        config = AioConfig(user_agent_extra=extra, retries={"total_max_attempts": 1})
+        async with opened(server, session, config) as client:
+            assert await client.transport("breakglass") is None
+            with pytest.raises(HTTPClientError):
+                await client.client.get_item(**REQUESTS["GetItem"])
+        assert server.requests == []
+
+    async def test_a_password_in_the_url(self, session: AioSession) -> None:
+        """It would make a second header for the authorization."""
+        async with open_client(REGION, "http://user:secret@127.0.0.1:1", session, None) as client:
+            assert await client.transport("breakglass") is None
+
+    async def test_more_than_one_request(self, server: CannedServer, session: AioSession) -> None:
+        """A client that asks somebody else first sends nothing while it is learned from."""
+        config = AioConfig(endpoint_discovery_enabled=True)
+        async with open_client(REGION, None, session, config) as client:
+            assert await client.transport("breakglass") is None
 
     async def test_connections_that_are_not_kept(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession

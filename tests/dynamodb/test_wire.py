@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, ServerDisconnectedError
+from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -38,6 +40,8 @@ class Server:
         self.connections = 0
         self.heads: list[bytes] = []
         self.reply: Reply = echo
+        self.early = False
+        """Whether to answer before the body has come."""
         self.arrived = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,11 +49,16 @@ class Server:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 self.heads.append(head)
+                if self.early:
+                    writer.write(response(b"no", "400 Bad Request"))
+                    await writer.drain()
+                    # What is left of the body is read as though it were requests.
+                    await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
                 body = await reader.readexactly(length)
                 self.arrived.set()
                 await self.reply(writer, body)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             pass
         finally:
             writer.close()
@@ -126,7 +135,7 @@ class TestResponses:
         assert await exchange(route, b"asked") == b"asked"
 
     async def test_that_nobody_asked_for(self, server: Server, route: Route) -> None:
-        """What waits on a connection before a request has gone is not its response."""
+        """What has come on a connection before a request goes is not its response."""
 
         async def twice(writer: asyncio.StreamWriter, body: bytes) -> None:
             writer.write(response(body))
@@ -141,8 +150,63 @@ class TestResponses:
         ((protocol, _),) = route._connector._conns[route._request.connection_key]
         while len(protocol) == 0:  # noqa: ASYNC110 - aiohttp tells nobody when it has come
             await asyncio.sleep(0)
+        with pytest.raises(ClientConnectionError, match="closing transport"):
+            await exchange(route, b"2")
+        assert await exchange(route, b"3") == b"3"
+        assert (server.connections, len(server.heads)) == (2, 2)
+
+    async def test_on_a_new_connection(self, session: ClientSession) -> None:
+        """A server that speaks first is not answering."""
+
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(response(b"welcome"))
+            await reader.read()
+            writer.close()
+
+        class Slow(aiohttp.TCPConnector):
+            """Hands out connections on which something has come."""
+
+            async def connect(self, *arguments: Any, **options: Any) -> Any:
+                connection = await super().connect(*arguments, **options)
+                assert isinstance(connection.protocol, ResponseHandler)
+                while not connection.protocol.should_close:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0)
+                return connection
+
+        async with (
+            await asyncio.start_server(greet, "127.0.0.1", 0) as listener,
+            ClientSession(connector=Slow()) as session,
+        ):
+            port = listener.sockets[0].getsockname()[1]
+            route = Route(session, URL(f"http://127.0.0.1:{port}/"), HEADERS)
+            with pytest.raises(ClientConnectionError, match="closing transport"):
+                await exchange(route, b"1")
+
+    async def test_before_the_request_has_gone(
+        self, server: Server, session: ClientSession
+    ) -> None:
+        """Who is answered early leaves nothing of its request for the next one to begin with."""
+        length = 20_000_000
+        server.early = True
+        url = URL(f"http://127.0.0.1:{server.port}/")
+        route = Route(session, url, HEADERS)
+        early = await route.exchange(route.message("", b"x" * length), nothing)
+        assert early.status == 400
+        server.early = False
         assert await exchange(route, b"2") == b"2"
         assert server.connections == 2
+
+    async def test_of_a_protocol_that_is_switched_to(self, server: Server, route: Route) -> None:
+        """101 is the last word in HTTP, and no information ahead of another."""
+
+        async def switch(writer: asyncio.StreamWriter, body: bytes) -> None:
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
+
+        server.reply = switch
+        async with asyncio.timeout(30):
+            assert (await route.exchange(route.message("", b""), nothing)).status == 101
+        server.reply = echo
+        assert await exchange(route, b"2") == b"2"
 
     async def test_to_a_caller_that_went_away(self, server: Server, route: Route) -> None:
         """A response that comes late is not taken for the next request's."""

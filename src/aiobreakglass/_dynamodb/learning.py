@@ -1,8 +1,8 @@
 """What a client does with a request, learned from the client itself: nothing is hard-coded.
 
 Each operation is carried out once by the real client, whose HTTP session sends nothing. What it
-would have sent must come out again, to the byte, of what was learned; a client that does anything
-unusual carries its calls itself.
+would have sent must come out again of what was learned, header by header, body and signature to
+the byte; a client that does anything unusual carries its calls itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
+from itertools import repeat
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -61,6 +63,7 @@ _EVENTS: Final = (
     "after-call-error",
 )
 _HOMES: Final = ("aiobotocore.", "botocore.", "aiobreakglass.")
+_ORIGINS: Final = ("aiobotocore.", "botocore.", "aiohttp.")
 
 
 class DeclinedError(Exception):
@@ -74,10 +77,12 @@ class _Observer:
     raw_headers = ()
 
     def __init__(self) -> None:
+        self.requests = 0
         self.url: Any = None
         self.sent: dict[str, Any] = {}
 
     async def request(self, method: str, /, **options: Any) -> Self:
+        self.requests += 1
         self.url = options["url"]
         self.sent = {"method": method, **options}
         return self
@@ -155,11 +160,16 @@ def _check_client(client: DynamoDBClient, session: Session, table_name: str) -> 
         raise DeclinedError("retries are adaptive")
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         raise DeclinedError("on AWS Lambda each request carries a tracing header of its own")
-    # Tracers wrap methods in objects that look like functions and are none.
-    if not all(type(method) is FunctionType for method in traceable_methods()):
+    if not all(map(_is_original, traceable_methods())):
         raise DeclinedError("aiobotocore's calls are traced")
     if strangers := sorted(_strangers(client)):
         raise DeclinedError(f"the client has handlers of {', '.join(strangers)}")
+
+
+def _is_original(method: object) -> bool:
+    # Tracers put something in its place: an object that looks like a function and is none, or a
+    # function of theirs, whose name and module may be copied, but not where it looks names up.
+    return type(method) is FunctionType and method.__globals__["__name__"].startswith(_ORIGINS)
 
 
 def _strangers(client: DynamoDBClient) -> set[str]:
@@ -187,10 +197,10 @@ async def _learn_operation(
     credentials: Any,
 ) -> Operation:
     observer = _Observer()
-    with standing_in(observer):
+    with standing_in(repeat(observer)):
         await getattr(client, xform_name(name))(**request)
     url, sent = observer.url, observer.sent
-    if url is None or url.query_string:
+    if observer.requests != 1 or url.query_string:
         raise DeclinedError("the client sends requests in another way")
     headers = {key.lower(): value for key, value in sent["headers"].items()}
     if unknown := headers.keys() - _CONSTANT - _FRESH:
@@ -209,15 +219,31 @@ async def _learn_operation(
         timestamp,
         sent["data"],
     )
-    if signed != headers["authorization"] or headers.get(TOKEN_HEADER) != credentials.token:
+    if signed != headers["authorization"] or headers.get(TOKEN_HEADER, "") != (
+        credentials.token or ""
+    ):
         raise DeclinedError("the client signs requests in another way")
     constant = CIMultiDict(
         (key, value) for key, value in sent["headers"].items() if key.lower() in _CONSTANT
     )
     try:
-        return Operation(Route(connections, url, constant), signer)
+        route = Route(connections, url, constant)
     except ValueError as error:
         raise DeclinedError(str(error)) from error
+    _check_route(route, headers, sent["data"])
+    return Operation(route, signer)
+
+
+def _check_route(route: Route, headers: Mapping[str, str], body: bytes) -> None:
+    """Raise where a request would have other headers than aiohttp would have sent."""
+    fresh = _FRESH - {"content-length"}
+    given = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name in fresh)
+    message = route.message(given, body)
+    lines = message.removesuffix(b"\r\n\r\n" + body).decode().lower().split("\r\n")[1:]
+    expected = {**headers, "host": _host(route.url), "accept": "*/*", "content-length": len(body)}
+    sent = [f"{name}: {value}".lower() for name, value in expected.items()]
+    if sorted(lines) != sorted(sent) or not "".join(lines).isprintable():
+        raise DeclinedError("the client's headers are not what aiohttp sends")
 
 
 def _host(url: URL) -> str:

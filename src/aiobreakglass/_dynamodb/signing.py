@@ -60,7 +60,7 @@ class Signer:
     ) -> str:
         """Return the value of the header `Authorization`; `timestamp` is `YYYYMMDDTHHMMSSZ`."""
         headers = {**self.headers, DATE_HEADER: timestamp}
-        if token is not None:
+        if token:
             headers[TOKEN_HEADER] = token
         names = sorted(headers)
         signed = ";".join(names)

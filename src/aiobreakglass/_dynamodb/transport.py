@@ -13,7 +13,7 @@ import json
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -59,7 +59,10 @@ class Connections(Protocol):
     async def request(self, method: str, /, **options: Any) -> Any: ...
 
 
-_stand_ins: ContextVar[list[Connections]] = ContextVar("aiobreakglass_stand_ins")
+_stand_ins: ContextVar[Iterator[Connections]] = ContextVar("aiobreakglass_stand_ins")
+
+
+_NONE: Final[Iterator[Connections]] = iter(())
 
 
 class Session(AIOHTTPSession):
@@ -74,9 +77,9 @@ class Session(AIOHTTPSession):
         return await super()._get_session(None)  # type: ignore[misc] # not in its stubs
 
     async def _get_session(self, proxy_url: str | None) -> Any:
-        waiting = _stand_ins.get(None)
-        if waiting:
-            return waiting.pop()
+        stand_in = next(_stand_ins.get(_NONE), None)
+        if stand_in is not None:
+            return stand_in
         return await super()._get_session(proxy_url)  # type: ignore[misc] # not in its stubs
 
 
@@ -92,9 +95,9 @@ def session_class(made: list[Session]) -> type[Session]:
 
 
 @contextmanager
-def standing_in(connections: Connections) -> Iterator[None]:
-    """Have the next attempt of this task's go to something else than the connections."""
-    token = _stand_ins.set([connections])
+def standing_in(connections: Iterable[Connections]) -> Iterator[None]:
+    """Have the next attempts of this task's go to something else than the connections."""
+    token = _stand_ins.set(iter(connections))
     try:
         yield
     finally:
@@ -104,10 +107,10 @@ def standing_in(connections: Connections) -> Iterator[None]:
 def traceable_methods() -> tuple[object, ...]:
     """Return the methods on a call's ordinary way that tracers wrap, as they are by now."""
     return (
-        vars(AioBaseClient)["_make_api_call"],
+        vars(AioBaseClient).get("_make_api_call"),
         # Inherited, so far.
         AioEndpoint.prepare_request,
-        vars(ClientSession)["_request"],
+        vars(ClientSession).get("_request"),
     )
 
 
@@ -210,7 +213,7 @@ class Transport:
             f"X-Amz-Date: {timestamp}\r\nAuthorization: {authorization}\r\n"
             f"amz-sdk-invocation-id: {next(self._invocations)}\r\n"
         )
-        if token is not None:
+        if token:
             headers += f"X-Amz-Security-Token: {token}\r\n"
         return operation.route.message(headers, body)
 
@@ -232,7 +235,7 @@ class Transport:
         if outcome is None:
             return await self._client_call(name, request, deadline)
         self._owed = _QUOTA
-        with standing_in(outcome):
+        with standing_in([outcome]):
             return await self._client_call(name, request, deadline)
 
     async def _client_call(self, name: str, request: Request, deadline: float | None) -> Any:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import (
     ClientConnectionError,
     ClientRequest,
-    ClientResponse,
     ClientResponseError,
+    ClientSession,
     ServerTimeoutError,
 )
 from aiohttp.client_proto import ResponseHandler
@@ -28,14 +28,18 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiobreakglass._shielding import end_of_patience
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession, StreamReader
+    from aiohttp import StreamReader
     from aiohttp.connector import Connection
     from aiohttp.http import RawResponseMessage
     from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
 
 # What aiohttp documents is its pool; how its own session reads from a connection is not.
-_READING: Final = {"read_until_eof", "auto_decompress", "read_timeout"}
+_READING: Final = ("force_close", "read", "set_response_params", "should_close", "start_timeout")
+_SETTINGS: Final = ("read_until_eof", "auto_decompress", "read_timeout")
+
+_AT_ONCE: Final = 65536
+"""Bytes of a request of which, over TLS, nobody tells whether they have gone."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -72,7 +76,12 @@ class Route:
             raise ValueError("aiohttp reads responses in another way")
         if session.trace_configs:
             raise ValueError("the client's HTTP session is traced")
-        if session.headers or session.connector is None or session.connector.force_close:
+        if (
+            type(session) is not ClientSession
+            or session.headers
+            or session.connector is None
+            or session.connector.force_close
+        ):
             raise ValueError("the client's HTTP session is set up in another way")
         self.url = url
         self._connector = session.connector
@@ -84,7 +93,6 @@ class Route:
             headers=headers,
             skip_auto_headers=session.skip_auto_headers,
             loop=asyncio.get_running_loop(),
-            response_class=ClientResponse,
             session=session,
         )
         lines = [
@@ -106,12 +114,7 @@ class Route:
         `on_send` is called when the request is about to go. With a `deadline`, by the event loop's
         clock, a cancelled caller waits until the request is answered: till then, and not for long.
         """
-        connection = await self._connect()
-        protocol, transport = connection.protocol, connection.transport
-        if protocol is None or transport is None:
-            # Lost as soon as it was made.
-            connection.close()
-            raise ClientConnectionError("Cannot write to closing transport")
+        connection, protocol, transport = await self._connect()
         try:
             protocol.set_response_params(
                 read_until_eof=True, auto_decompress=False, read_timeout=self._timeout.sock_read
@@ -133,21 +136,28 @@ class Route:
             # Also where a response is still to come: the next request would take it for its own.
             connection.close()
             raise
+        if not protocol.should_close and (
+            transport.get_write_buffer_size() or (head.code != 200 and len(message) > _AT_ONCE)
+        ):
+            # Answered early, maybe: what is still to be sent of it would begin the next request.
+            protocol.force_close()
         connection.release()
         return Response(self.url, head.code, head.headers, head.raw_headers, content)
 
-    async def _connect(self) -> Connection:
-        while True:
-            if self._connector.closed:
-                raise ClientConnectionError("Connector is closed.")
-            try:
-                connection = await self._connector.connect(self._request, [], self._timeout)
-            except TimeoutError as error:
-                raise ServerTimeoutError(f"Connection timeout to host {self.url}") from error
-            # What has come unasked would be taken for the response.
-            if connection.protocol is None or len(connection.protocol) == 0:
-                return connection
+    async def _connect(self) -> tuple[Connection, ResponseHandler, asyncio.Transport]:
+        if self._connector.closed:
+            raise ClientConnectionError("Connector is closed.")
+        try:
+            connection = await self._connector.connect(self._request, [], self._timeout)
+        except TimeoutError as error:
+            raise ServerTimeoutError(f"Connection timeout to host {self.url}") from error
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is None or transport is None or protocol.should_close:
+            # Lost as soon as it was made; or there is on it already what would be taken for the
+            # response.
             connection.close()
+            raise ClientConnectionError("Cannot write to closing transport")
+        return connection, protocol, transport
 
     async def _read_head(
         self, protocol: ResponseHandler
@@ -164,10 +174,11 @@ class Route:
                     message=error.message,
                     headers=error.headers,
                 ) from error
-            if not 100 <= head.code < 200:
+            if head.code == 101 or not 100 <= head.code < 200:
                 return head, body
 
 
 def _is_known(protocol: type[ResponseHandler]) -> bool:
-    parameters = signature(protocol.set_response_params).parameters
-    return parameters.keys() >= _READING and callable(getattr(protocol, "start_timeout", None))
+    return None not in [getattr(protocol, name, None) for name in _READING] and all(
+        name in signature(protocol.set_response_params).parameters for name in _SETTINGS
+    )
