@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -181,30 +181,37 @@ def translate(
 def check_integrity(
     operation: str, status_code: int, headers: Mapping[str, str], body: bytes
 ) -> None:
-    """Raise botocore's own error for a 200 that is not what DynamoDB sent.
+    """Raise botocore's own error for a success that is not what DynamoDB sent.
 
     In standard retry mode botocore compares no checksum, and hands on a body that is not JSON as
     an empty answer, which would read as "no access".
     """
-    if status_code >= 300:
-        return
+    if status_code < 300:
+        read_answer(operation, headers, body)
+
+
+def read_answer(
+    operation: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    loads: Callable[[bytes], Any] = json.loads,
+) -> dict[str, Any]:
+    """Return the answer of a success, or raise botocore's own error where it is none."""
     checksum = headers.get("x-amz-crc32")
     actual = str(zlib.crc32(body))
     if checksum is not None and checksum != actual:
         raise ChecksumError(
             checksum_type="crc32", expected_checksum=checksum, actual_checksum=actual
         )
-    # Imported here, because it costs more than all the rest of this package; a client has it.
-    from botocore.parsers import ResponseParserError
-
     try:
-        answer = json.loads(body)
+        answer: dict[str, Any] = loads(body)
     except ValueError as error:
-        raise ResponseParserError("the body of a 200 is not JSON") from error
+        raise _parser_error("the body of a 200 is not JSON") from error
     if not isinstance(answer, dict):
-        raise ResponseParserError("the body of a 200 is not a JSON object")
+        raise _parser_error("the body of a 200 is not a JSON object")
     if operation == "Query" and not isinstance(answer.get("Count"), int):
-        raise ResponseParserError("the answer to a Query has no count")
+        raise _parser_error("the answer to a Query has no count")
+    return answer
 
 
 def event_row(item: Item | None) -> Item | None:
@@ -244,6 +251,13 @@ def _described(error: Exception | None) -> str:
     # What others raise, providers of credentials above all, may quote credentials: the cause has
     # it, the message not. These are botocore's own words and the endpoint's URL.
     return str(error) if _is_discreet(error) else type(error).__name__
+
+
+def _parser_error(problem: str) -> Exception:
+    # Imported here, because it costs more than all the rest of this package; a client has it.
+    from botocore.parsers import ResponseParserError
+
+    return ResponseParserError(problem)
 
 
 def _is_discreet(error: Exception | None) -> bool:
