@@ -64,9 +64,6 @@ class Connections(Protocol):
 _stand_ins: ContextVar[Iterator[Connections]] = ContextVar("aiobreakglass_stand_ins")
 
 
-_NONE: Final[Iterator[Connections]] = iter(())
-
-
 class Session(AIOHTTPSession):
     """aiobotocore's own HTTP session, for whose connections something else can stand in."""
 
@@ -79,7 +76,7 @@ class Session(AIOHTTPSession):
         return await super()._get_session(None)  # type: ignore[misc] # not in its stubs
 
     async def _get_session(self, proxy_url: str | None) -> Any:
-        stand_in = next(_stand_ins.get(_NONE), None)
+        stand_in = next(_stand_ins.get(iter(())), None)
         if stand_in is not None:
             return stand_in
         return await super()._get_session(proxy_url)  # type: ignore[misc] # not in its stubs
