@@ -23,6 +23,7 @@ class EventPage(Sequence["BreakGlassEvent"]):
     """One page of a list: a sequence of events, and where the next page begins."""
 
     events: tuple[BreakGlassEvent, ...]
+    """The page itself, in the list's order."""
     next_cursor: str | None = None
     """What to pass as `cursor` for the next page of the same query; None at the end."""
 
