@@ -40,6 +40,14 @@ async def is_allowed(client: httpx.AsyncClient, profile: str = "production") -> 
     return allowed
 
 
+async def moved(client: httpx.AsyncClient, event_id: str, end: datetime) -> httpx.Response:
+    return await client.patch(
+        f"/api/events/{event_id}",
+        json={"expires_at": end.isoformat()},
+        headers={"if-match": "*"},
+    )
+
+
 class TestOpening:
     async def test_gives_access_to_whoever_asks(
         self, alice: httpx.AsyncClient, bob: httpx.AsyncClient
@@ -216,6 +224,32 @@ class TestMovingTheEnd:
     ) -> None:
         path, change, etag = await self.opened(alice)
         response = await bob.patch(path, json=change, headers={"if-match": etag})
+        assert (response.status_code, named(response)) == (403, "not-yours")
+
+    async def test_later_where_the_profile_is_theirs_no_more(
+        self, bob: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        """What could not be opened now cannot be extended; to shorten it takes no profile."""
+        event = await store.create(make_event(invoker="bob", profile="customer-data"))
+        response = await moved(bob, event.id, event.expires_at + timedelta(minutes=1))
+        assert (response.status_code, named(response)) == (403, "profile-not-allowed")
+        assert (await store.get(event.id)).expires_at == event.expires_at
+        response = await moved(bob, event.id, event.expires_at - timedelta(minutes=1))
+        assert response.status_code == 200
+
+    @pytest.mark.parametrize("profile", ["production", "staging"])
+    async def test_later_of_somebody_elses_as_a_reviewer(
+        self, alice: httpx.AsyncClient, reviewer: httpx.AsyncClient, profile: str
+    ) -> None:
+        """A reviewer takes access away and gives none, with the profile or without."""
+        event = await opened(alice, profile=profile)
+        end = datetime.fromisoformat(event["expires_at"])
+        response = await moved(reviewer, event["id"], end + timedelta(microseconds=1))
+        assert (response.status_code, named(response)) == (403, "not-yours")
+        response = await moved(reviewer, event["id"], end - timedelta(minutes=1))
+        assert response.status_code == 200
+        # What was taken away is not given back either.
+        response = await moved(reviewer, event["id"], end)
         assert (response.status_code, named(response)) == (403, "not-yours")
 
     async def test_of_something_else(self, alice: httpx.AsyncClient) -> None:
