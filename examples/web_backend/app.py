@@ -21,7 +21,7 @@ from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStore, 
 
 from . import authentication, events, stream
 from .changes import Changes
-from .edge import MAX_BODY, Edge
+from .edge import MAX_BODY, Application
 from .problems import DOCUMENTED, handle_problems
 from .settings import Settings
 from .shutdown import on_stop
@@ -67,15 +67,16 @@ def create_app(
                 for task in running:
                     task.cancel()
 
-    app = FastAPI(
+    app = Application(
         title="Emergency access",
         lifespan=lifespan,
+        # It would lead to the host that the request names.
+        redirect_slashes=False,
         # Their pages load scripts from elsewhere; the description itself is at /openapi.json.
         docs_url=None,
         redoc_url=None,
     )
     app.state.settings = in_force
-    app.add_middleware(Edge)
     handle_problems(app)
     api = APIRouter(prefix="/api", responses=DOCUMENTED, max_body_size=MAX_BODY)
     api.include_router(events.router)

@@ -353,6 +353,12 @@ class TestAuthentication:
         assert "SameSite=strict" in cookie
 
 
+def are_those_for_browsers(headers: httpx.Headers) -> None:
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
 class TestTheEdge:
     @pytest.mark.parametrize(
         ("headers", "status"),
@@ -361,6 +367,7 @@ class TestTheEdge:
             ({"sec-fetch-site": "same-site"}, 403),
             ({"origin": "https://elsewhere.example"}, 403),
             ({"origin": "null"}, 403),
+            ({"origin": "http://[::1"}, 403),
             ({"sec-fetch-site": "same-origin", "origin": "http://backend"}, 201),
             ({"origin": "http://backend"}, 201),
             ({}, 201),
@@ -411,10 +418,21 @@ class TestTheEdge:
 
     @pytest.mark.parametrize("path", ["/", "/page/page.js", "/api/me", "/api/nothing"])
     async def test_headers_for_browsers(self, alice: httpx.AsyncClient, path: str) -> None:
-        headers = (await alice.get(path)).headers
-        assert "default-src 'none'" in headers["content-security-policy"]
-        assert headers["cache-control"] == "no-store"
-        assert headers["x-content-type-options"] == "nosniff"
+        are_those_for_browsers((await alice.get(path)).headers)
+
+    async def test_headers_for_browsers_where_all_else_fails(
+        self, alice: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        store.failure = RuntimeError("nobody has foreseen it")
+        response = await alice.get(f"/api/events/{ID}")
+        assert response.status_code == 500
+        are_those_for_browsers(response.headers)
+
+    async def test_a_path_with_a_slash_too_many(self, alice: httpx.AsyncClient) -> None:
+        """It leads nowhere: a redirection would lead to whatever host the request names."""
+        response = await alice.get("/api/events/?status=active", headers={"host": "elsewhere"})
+        assert response.status_code == 404
+        assert "location" not in response.headers
 
     @pytest.mark.parametrize("path", ["/", "/page/page.js", "/health"])
     async def test_head(self, stranger: httpx.AsyncClient, path: str) -> None:
