@@ -21,7 +21,7 @@ from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStore, 
 
 from . import authentication, events, stream
 from .changes import Changes
-from .edge import MAX_BODY, Application
+from .edge import MAX_BODY, Application, handle_long_bodies
 from .problems import DOCUMENTED, handle_problems
 from .settings import Settings
 from .shutdown import on_stop
@@ -70,6 +70,7 @@ def create_app(
     app = Application(
         title="Emergency access",
         lifespan=lifespan,
+        max_body_size=MAX_BODY,
         # It would lead to the host that the request names.
         redirect_slashes=False,
         # Their pages load scripts from elsewhere; the description itself is at /openapi.json.
@@ -78,7 +79,8 @@ def create_app(
     )
     app.state.settings = in_force
     handle_problems(app)
-    api = APIRouter(prefix="/api", responses=DOCUMENTED, max_body_size=MAX_BODY)
+    handle_long_bodies(app)
+    api = APIRouter(prefix="/api", responses=DOCUMENTED)
     api.include_router(events.router)
     api.include_router(stream.router)
     app.include_router(api)

@@ -391,8 +391,9 @@ class TestTheEdge:
         assert response.status_code == 422
 
     @pytest.mark.parametrize("tells_its_length", [True, False])
+    @pytest.mark.parametrize("path", ["/api/events", "/demo/sign-in"])
     async def test_a_body_that_is_too_long(
-        self, alice: httpx.AsyncClient, tells_its_length: bool
+        self, alice: httpx.AsyncClient, path: str, tells_its_length: bool
     ) -> None:
         body = b" " * (MAX_BODY + 1)
 
@@ -400,11 +401,11 @@ class TestTheEdge:
             yield body
 
         response = await alice.post(
-            "/api/events",
+            path,
             content=body if tells_its_length else chunks(),
             headers={"content-type": "application/json"},
         )
-        assert response.status_code == 413
+        assert (response.status_code, named(response)) == (413, "body-too-long")
         assert response.headers["content-type"] == "application/problem+json"
 
     async def test_the_longest_body_there_can_be(self, alice: httpx.AsyncClient) -> None:

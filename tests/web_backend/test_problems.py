@@ -193,6 +193,16 @@ async def test_a_body_that_is_no_json(alice: httpx.AsyncClient) -> None:
     assert [error["pointer"] for error in response.json()["errors"]] == ["#"]
 
 
+async def test_a_failure_that_has_no_name(alice: httpx.AsyncClient) -> None:
+    """Where the status says all there is, so does the type."""
+    response = await alice.post(
+        "/api/events", content="[" * 16_000, headers={"content-type": "application/json"}
+    )
+    assert (response.status_code, response.headers["content-type"]) == (400, PROBLEM)
+    problem = response.json()
+    assert (problem["type"], problem["title"]) == ("about:blank", "Bad Request")
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

@@ -37,6 +37,7 @@ def test_the_requests_are_those_that_exist(app: FastAPI) -> None:
 
 
 def test_the_problems_are_those_that_exist() -> None:
+    assert "| `about:blank` |" in README
     told = {
         name
         for row in re.findall(r"^\| [45]\d\d \| (.+?) \|", README, flags=re.MULTILINE)
