@@ -8,14 +8,34 @@ from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
-from web_backend.changes import LAG, Changes, pause_after
+from web_backend.changes import Changes, pause_after
 
-from aiobreakglass import CorruptItemError, StoreUnavailableError
+from aiobreakglass import (
+    MAX_DURATION,
+    BreakGlassEvent,
+    CorruptItemError,
+    StoreUnavailableError,
+)
 from aiobreakglass.testing import FakeClock, make_event
 
 from .stores import LaggingStore
 
 INTERVAL = timedelta(seconds=2)
+
+
+class ObservedStore(LaggingStore):
+    """Remembers what was asked for by its id."""
+
+    def __init__(self, *, clock: FakeClock) -> None:
+        super().__init__(clock=clock)
+        self.gotten: list[str] = []
+        self.failure_of_get: Exception | None = None
+
+    async def get(self, event_id: str) -> BreakGlassEvent:
+        self.gotten.append(event_id)
+        if self.failure_of_get is not None:
+            raise self.failure_of_get
+        return await super().get(event_id)
 
 
 @pytest.fixture
@@ -24,8 +44,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def store(clock: FakeClock) -> LaggingStore:
-    return LaggingStore(clock=clock)
+def store(clock: FakeClock) -> ObservedStore:
+    return ObservedStore(clock=clock)
 
 
 @pytest.fixture
@@ -91,16 +111,68 @@ class TestThisProcess:
         await changes.read()
         assert await shown(changes) == {event.id}
 
+    @pytest.mark.parametrize(
+        "passed", [timedelta(0), timedelta(minutes=-30)], ids=["at once", "clock set back"]
+    )
     async def test_opens_what_somebody_else_closes_before_the_list_knows(
-        self, changes: Changes, store: LaggingStore, clock: FakeClock
+        self, changes: Changes, store: LaggingStore, clock: FakeClock, passed: timedelta
     ) -> None:
-        """Only for as long as the list may lag does it go for less than what was written here."""
+        """The next reading shows it, whatever the list says and whatever the time is."""
         event = await store.create(make_event(created_at=clock()))
         changes.publish(event)
         await store.close(event.id, closed_by="bob", closed_reason="Done")
-        clock.advance(LAG)
+        clock.set(clock() + passed)
         await changes.read()
         assert not await shown(changes)
+
+    async def test_extends_what_somebody_else_closes_before_the_list_knows(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        """The list has an older version, in which it is active."""
+        event = await store.create(make_event(created_at=clock(), duration=timedelta(minutes=5)))
+        await store.catch_up()
+        later = event.model_copy(update={"expires_at": clock() + timedelta(hours=1)})
+        changes.publish(await store.update(later))
+        await store.close(event.id, closed_by="bob", closed_reason="Done")
+        await changes.read()
+        assert not await shown(changes)
+
+    async def test_opens_what_is_deleted_before_the_list_knows(
+        self, changes: Changes, clock: FakeClock
+    ) -> None:
+        changes.publish(make_event(created_at=clock()))
+        await changes.read()
+        assert not await shown(changes)
+
+    async def test_asks_only_for_what_the_list_does_not_confirm(
+        self, changes: Changes, store: ObservedStore, clock: FakeClock
+    ) -> None:
+        listed = await store.create(make_event(invoker="alice", created_at=clock()))
+        await store.catch_up()
+        open_ = await store.create(make_event(invoker="bob", created_at=clock()))
+        closed = await store.create(make_event(invoker="carol", created_at=clock()))
+        lapsed = await store.create(
+            make_event(invoker="dave", created_at=clock(), duration=timedelta(minutes=5))
+        )
+        for event in (listed, open_, closed, lapsed):
+            changes.publish(event)
+        await store.close(closed.id, closed_by="rita", closed_reason="Done")
+        clock.set(lapsed.expires_at)
+        await changes.read()
+        assert store.gotten == [open_.id, closed.id]
+        store.gotten.clear()
+        await changes.read()
+        assert store.gotten == [open_.id]
+
+    async def test_cannot_ask_for_what_the_list_does_not_confirm(
+        self, changes: Changes, store: ObservedStore, clock: FakeClock
+    ) -> None:
+        """What it shows then is not said to be current."""
+        changes.publish(await store.create(make_event(created_at=clock())))
+        await changes.read()
+        store.failure_of_get = StoreUnavailableError("throttled")
+        assert not await changes.read()
+        assert not await is_current(changes)
 
     async def test_closes_before_the_list_knows(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
@@ -111,7 +183,7 @@ class TestThisProcess:
         await changes.read()
         changes.publish(await store.close(event.id, closed_by="bob", closed_reason="Done"))
         assert not await shown(changes)
-        clock.advance(LAG * 2)
+        clock.advance(timedelta(minutes=10))
         await changes.read()
         assert not await shown(changes)
 
@@ -143,7 +215,7 @@ class TestThisProcess:
             event = await store.create(make_event(created_at=clock()))
             changes.publish(event)
             changes.publish(await store.close(event.id, closed_by="bob", closed_reason="Done"))
-        clock.advance(timedelta(hours=1))
+        clock.advance(MAX_DURATION)
         await changes.read()
         assert not changes._own
 
