@@ -23,7 +23,7 @@ from . import authentication, events, stream
 from .changes import Changes
 from .edge import MAX_BODY, Application, handle_long_bodies
 from .problems import DOCUMENTED, handle_problems
-from .settings import Settings
+from .settings import Settings, naming_variables
 from .shutdown import on_stop
 
 PAGE = Path(__file__).parent / "page"
@@ -49,8 +49,9 @@ def create_app(
     settings: Settings | None = None, *, open_store: OpenStore = open_dynamodb
 ) -> FastAPI:
     """Make the application; by default from the environment, on DynamoDB."""
-    # Its values come from the environment, which the type checker does not see.
-    in_force = Settings() if settings is None else settings  # type: ignore[call-arg]
+    with naming_variables():
+        # Its values come from the environment, which the type checker does not see.
+        in_force = Settings() if settings is None else settings  # type: ignore[call-arg]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
