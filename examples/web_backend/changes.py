@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -78,10 +79,10 @@ class Changes:
         self._listed: dict[str, BreakGlassEvent] = {}
         self._own: dict[str, BreakGlassEvent] = {}
         self._state = State()
-        self._is_failing = False
+        self._failure: type[Exception] | None = None
         self._news = asyncio.Event()
         self._ended = False
-        self.watchers = 0
+        self.places_taken = 0
 
     def publish(self, event: BreakGlassEvent) -> None:
         """Show an event as the store has just returned it, before the next reading."""
@@ -109,16 +110,19 @@ class Changes:
             listed = {event.id: event async for event in active}
             await self._confirm(listed)
         except BreakGlassError as error:
-            if not self._is_failing:
+            # Said once for each kind: what is unavailable and what is corrupt call for others.
+            if self._failure is not type(error):
                 logger.warning("the active events cannot be read: %s", error)
-        except Exception:
+            self._failure = type(error)
+        except Exception as error:
             # This task must outlive any mistake: its end would take down the store that answers
             # checks, and those need none of this.
             logger.exception("the active events could not be read")
+            self._failure = type(error)
         else:
-            if self._is_failing:
+            if self._failure is not None:
                 logger.info("the active events can be read again")
-            self._is_failing = False
+            self._failure = None
             self._listed = listed
             # What is older is listed no more, however far the list lags behind.
             self._own = {
@@ -126,7 +130,6 @@ class Changes:
             }
             self._show(self._clock(), began, is_current=True)
             return True
-        self._is_failing = True
         self._show(self._clock(), self._state.read_at, is_current=False)
         return False
 
@@ -135,19 +138,24 @@ class Changes:
         self._ended = True
         self._news.set()
 
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Count somebody who watches, from before the first state until after the last."""
+        self.places_taken += 1
+        try:
+            yield
+        finally:
+            self.places_taken -= 1
+
     async def watch(self) -> AsyncGenerator[State, None]:
         """Yield the present state, then each time the latest one, until `end`."""
         seen: State | None = None
-        self.watchers += 1
-        try:
-            while not self._ended:
-                if self._state is seen:
-                    await self._news.wait()
-                else:
-                    seen = self._state
-                    yield seen
-        finally:
-            self.watchers -= 1
+        while not self._ended:
+            if self._state is seen:
+                await self._news.wait()
+            else:
+                seen = self._state
+                yield seen
 
     def _learn(self, event: BreakGlassEvent) -> None:
         known = self._own.get(event.id)

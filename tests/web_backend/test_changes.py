@@ -254,6 +254,18 @@ class TestAStoreThatCannotBeReached:
             await changes.read()
         assert caplog.messages == ["the active events cannot be read: throttled"]
 
+    async def test_is_logged_when_what_is_wrong_becomes_something_else(
+        self, changes: Changes, store: LaggingStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        unavailable, corrupt = StoreUnavailableError("throttled"), CorruptItemError("key", "no id")
+        for failure in (unavailable, unavailable, corrupt, corrupt, unavailable):
+            store.failure = failure
+            await changes.read()
+        assert caplog.messages == [
+            f"the active events cannot be read: {failure}"
+            for failure in (unavailable, corrupt, unavailable)
+        ]
+
     async def test_does_not_make_access_last_longer(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
@@ -297,26 +309,27 @@ class TestWatching:
 
     async def test_ends_for_all(self, changes: Changes) -> None:
         async def watch() -> int:
-            return len([state async for state in changes.watch()])
+            with changes.place():
+                return len([state async for state in changes.watch()])
 
         async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
             watching = [tasks.create_task(watch()) for _ in range(3)]
-            while changes.watchers < 3:  # noqa: ASYNC110 - it tells nobody
+            while changes.places_taken < 3:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0)
             changes.end()
         assert [task.result() for task in watching] == [1, 1, 1]
-        assert changes.watchers == 0
+        assert changes.places_taken == 0
 
     async def test_that_is_cancelled_leaves_nothing_behind(self, changes: Changes) -> None:
         async def watch() -> None:
-            async with aclosing(changes.watch()) as states:
-                async for _ in states:
+            with changes.place():
+                async for _ in changes.watch():
                     pass
 
         watching = asyncio.create_task(watch())
-        while not changes.watchers:  # noqa: ASYNC110 - it tells nobody
+        while not changes.places_taken:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
         watching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await watching
-        assert changes.watchers == 0
+        assert changes.places_taken == 0
