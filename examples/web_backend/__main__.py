@@ -87,7 +87,13 @@ def main() -> None:
         open_store: OpenStore = on_moto if endpoint_url else in_memory
         app = create_app(settings, open_store=open_store)
         # It prints the URL when it is ready.
-        uvicorn.run(app, host="127.0.0.1", port=options.port)
+        uvicorn.run(
+            app,
+            host="127.0.0.1",
+            port=options.port,
+            # Or a page that does not read what it is sent would keep it from ending.
+            timeout_graceful_shutdown=10,
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The application: `uvicorn --app-dir examples --factory web_backend.app:create_app`.
+"""The application, which README.md shows how to run.
 
 Its settings are environment variables, which settings.py names.
 """
