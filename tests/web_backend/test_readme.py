@@ -9,6 +9,9 @@ from fastapi import FastAPI
 from web_backend import problems
 from web_backend.settings import Settings
 
+from tests.documents.pages import Page
+from tests.documents.reader import Reader, commands
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "web_backend"
 README = (EXAMPLE / "README.md").read_text(encoding="utf-8")
 
@@ -23,6 +26,14 @@ def test_links_lead_somewhere() -> None:
 def test_every_file_is_told_of() -> None:
     files = {path.name for path in EXAMPLE.glob("*.py")}
     assert [file for file in sorted(files) if f"]({file})" not in README] == []
+
+
+def test_what_is_to_be_installed_is_there(tmp_path: Path) -> None:
+    page = Page(EXAMPLE / "README.md")
+    (block,) = (text for text in page.texts("sh") if "--group" in text)
+    with Reader(page, tmp_path, "") as reader:
+        for command in commands(block):
+            reader.obey(command)
 
 
 def test_the_settings_are_those_that_exist() -> None:
