@@ -274,6 +274,23 @@ class TestAnotherReplica:
         await expect(page.locator("#timeline .bar.closed")).to_have_count(1)
         await expect(connection(page)).to_have_text("Live.")
 
+    async def test_opens_what_a_list_forgets(
+        self, page: Page, app: FastAPI, store: LaggingStore
+    ) -> None:
+        """A list may go back in time; that access has ended is said only where it has."""
+        event = await store.create(make_event(invoker="carol"))
+        await store.catch_up()
+        await app.state.changes.read()
+        await expect(holders(page)).to_have_count(1)
+        store._index = ()
+        await self.read(app, page)
+        await expect(holders(page)).to_have_count(1)
+        await expect(log(page)).not_to_contain_text("has ended")
+        await store.close(event.id, closed_by="carol", closed_reason="Done")
+        await self.read(app, page)
+        await expect(holders(page)).to_have_count(0)
+        await expect(log(page)).to_contain_text("Access of carol to prod has ended.")
+
     async def test_opens_what_cannot_be_asked_for(
         self, page: Page, app: FastAPI, store: LaggingStore
     ) -> None:

@@ -4,7 +4,8 @@
 // A newer version is never replaced by an older one, nor an end by what was before it. Held is what
 // the latest message of the stream names. What it does not name is asked for, strongly consistent,
 // with each message until both agree: what was opened here, perhaps by way of another replica, is
-// held in the meantime; what the stream has named before is not.
+// held in the meantime; what the stream has named before is not, but that it has ended is said only
+// where the answer is that it has.
 
 import { ask } from "./api.js";
 import { standing } from "./timeline.js";
@@ -16,8 +17,8 @@ const version = (event) => event.updated_at.replace("Z", "");
 export class Record {
   history = new Map();
   held = new Map();
-  #opened = new Set();
-  #ended = new Set();
+  #unnamed = new Set();
+  #dropped = new Set();
   #asking = new Set();
   #unanswered = new Set();
   #hasBegun = false;
@@ -29,7 +30,7 @@ export class Record {
     this.changed = changed;
   }
 
-  // Whether all that is held is known to be: a question about it without an answer says no.
+  // Whether it is known what is held: a question about it without an answer says no.
   get isSure() {
     return this.#unanswered.size === 0;
   }
@@ -46,19 +47,17 @@ export class Record {
     for (const id of message.ids) this.#settle(id);
     const before = this.held;
     this.held = new Map();
-    for (const id of [...message.ids, ...this.#opened]) {
+    for (const id of [...message.ids, ...this.#unnamed]) {
       if (this.#isActive(id)) this.held.set(id, this.history.get(id));
     }
-    for (const event of before.values()) {
-      if (!this.held.has(event.id)) this.#end(event.id, hasEnded(event));
-    }
+    for (const id of before.keys()) if (!this.held.has(id)) this.#drop(id);
     for (const event of this.held.values()) {
       if (this.#hasBegun && !before.has(event.id)) {
         this.announce(`${event.invoker} now holds access to ${event.profile}.`);
       }
     }
     this.#hasBegun = true;
-    for (const id of [...this.#opened, ...this.#ended]) this.#look(id);
+    for (const id of [...this.#unnamed, ...this.#dropped]) this.#look(id);
   }
 
   // Take the answer to a request of this page; returns whether it grants access as far as is known.
@@ -66,14 +65,14 @@ export class Record {
     this.remember(event);
     const known = this.history.get(event.id);
     if (!this.#isActive(event.id)) {
-      if (this.held.has(event.id)) {
-        this.#end(event.id, `Access of ${known.invoker} to ${known.profile} is closed.`);
+      if (this.held.delete(event.id) || this.#dropped.has(event.id)) {
+        this.announce(`Access of ${known.invoker} to ${known.profile} is closed.`);
       }
       this.#settle(event.id);
     } else if (this.held.has(event.id)) {
       this.held.set(event.id, known);
-    } else if (!this.#ended.has(event.id)) {
-      this.#opened.add(event.id);
+    } else if (!this.#dropped.has(event.id)) {
+      this.#unnamed.add(event.id);
       this.held.set(event.id, known);
       this.announce(`You now hold access to ${known.profile}.`);
     }
@@ -82,19 +81,18 @@ export class Record {
 
   // Take a refusal that says no more than that it has ended.
   end(event) {
-    if (this.held.has(event.id)) this.#end(event.id, hasEnded(event));
+    if (this.held.has(event.id)) this.#drop(event.id);
     this.#look(event.id);
   }
 
-  #end(id, text) {
+  #drop(id) {
     this.held.delete(id);
     this.#settle(id);
-    this.#ended.add(id);
-    this.announce(text);
+    this.#dropped.add(id);
   }
 
   #settle(id) {
-    for (const ids of [this.#opened, this.#ended, this.#unanswered]) ids.delete(id);
+    for (const ids of [this.#unnamed, this.#dropped, this.#unanswered]) ids.delete(id);
   }
 
   #isActive(id) {
@@ -105,24 +103,26 @@ export class Record {
   async #look(id) {
     if (this.#asking.has(id)) return;
     this.#asking.add(id);
+    const event = this.history.get(id);
     try {
       this.remember(await ask(`/api/events/${id}`));
       this.#unanswered.delete(id);
     } catch (error) {
       if (error.status === 404) this.history.delete(id);
-      else if (this.#opened.has(id)) this.#unanswered.add(id);
+      else if (this.#unnamed.has(id) || this.#dropped.has(id)) this.#unanswered.add(id);
     } finally {
       this.#asking.delete(id);
     }
     if (!this.#isActive(id)) {
-      const event = this.held.get(id);
-      if (event) this.#end(id, hasEnded(event));
+      if (this.held.delete(id) || this.#dropped.has(id)) {
+        this.announce(`Access of ${event.invoker} to ${event.profile} has ended.`);
+      }
       this.#settle(id);
+    } else if (this.#dropped.has(id) && !this.#unanswered.has(id)) {
+      this.#dropped.delete(id);
+      this.#unnamed.add(id);
+      this.held.set(id, this.history.get(id));
     }
     this.changed();
   }
-}
-
-function hasEnded(event) {
-  return `Access of ${event.invoker} to ${event.profile} has ended.`;
 }
