@@ -21,7 +21,7 @@ from aiobreakglass import BreakGlassStore, InMemoryStore, create_table
 
 from .app import OpenStore, create_app, open_dynamodb
 from .demonstration import past_month
-from .settings import Settings
+from .settings import Settings, naming_variables
 
 REGION = "eu-central-1"
 
@@ -74,18 +74,26 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
     with ExitStack() as stack:
         endpoint_url = stack.enter_context(moto()) if options.backend == "moto" else None
-        settings = Settings(
-            table_name="break-glass",
-            region_name=REGION,
-            endpoint_url=endpoint_url,
-            cursor_key=SecretBytes(secrets.token_bytes(32)),
-            expiry_seconds=5,
-            demo_sign_in=True,
-        )
+        # The others come from the environment.
+        with naming_variables():
+            settings = Settings(
+                table_name="break-glass",
+                region_name=REGION,
+                endpoint_url=endpoint_url,
+                cursor_key=SecretBytes(secrets.token_bytes(32)),
+                expiry_seconds=5,
+                demo_sign_in=True,
+            )
         open_store: OpenStore = on_moto if endpoint_url else in_memory
         app = create_app(settings, open_store=open_store)
         # It prints the URL when it is ready.
-        uvicorn.run(app, host="127.0.0.1", port=options.port)
+        uvicorn.run(
+            app,
+            host="127.0.0.1",
+            port=options.port,
+            # Or a page that does not read what it is sent would keep it from ending.
+            timeout_graceful_shutdown=10,
+        )
 
 
 if __name__ == "__main__":

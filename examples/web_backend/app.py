@@ -1,4 +1,4 @@
-"""The application: `uvicorn --app-dir examples --factory web_backend.app:create_app`.
+"""The application, which README.md shows how to run.
 
 Its settings are environment variables, which settings.py names.
 """
@@ -21,9 +21,9 @@ from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStore, 
 
 from . import authentication, events, stream
 from .changes import Changes
-from .edge import MAX_BODY, Edge
+from .edge import MAX_BODY, Application, handle_long_bodies
 from .problems import DOCUMENTED, handle_problems
-from .settings import Settings
+from .settings import Settings, naming_variables
 from .shutdown import on_stop
 
 PAGE = Path(__file__).parent / "page"
@@ -49,8 +49,9 @@ def create_app(
     settings: Settings | None = None, *, open_store: OpenStore = open_dynamodb
 ) -> FastAPI:
     """Make the application; by default from the environment, on DynamoDB."""
-    # Its values come from the environment, which the type checker does not see.
-    in_force = Settings() if settings is None else settings  # type: ignore[call-arg]
+    with naming_variables():
+        # Its values come from the environment, which the type checker does not see.
+        in_force = Settings() if settings is None else settings  # type: ignore[call-arg]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,17 +68,20 @@ def create_app(
                 for task in running:
                     task.cancel()
 
-    app = FastAPI(
+    app = Application(
         title="Emergency access",
         lifespan=lifespan,
+        max_body_size=MAX_BODY,
+        # It would lead to the host that the request names.
+        redirect_slashes=False,
         # Their pages load scripts from elsewhere; the description itself is at /openapi.json.
         docs_url=None,
         redoc_url=None,
     )
     app.state.settings = in_force
-    app.add_middleware(Edge)
     handle_problems(app)
-    api = APIRouter(prefix="/api", responses=DOCUMENTED, max_body_size=MAX_BODY)
+    handle_long_bodies(app)
+    api = APIRouter(prefix="/api", responses=DOCUMENTED)
     api.include_router(events.router)
     api.include_router(stream.router)
     app.include_router(api)

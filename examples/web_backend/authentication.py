@@ -30,7 +30,7 @@ class Person:
     profiles: frozenset[str]
     """What they may open in an emergency."""
     is_reviewer: bool = False
-    """Whether they may close and change what others have opened."""
+    """Whether they may close and shorten what others have opened; never extend it."""
 
 
 PROFILES = frozenset({"production", "staging", "billing", "customer-data"})

@@ -7,14 +7,17 @@ slow skips states instead of letting them pile up: there is no queue, and whoeve
 leaves nothing behind.
 
 Lists are eventually consistent, and other replicas write as well. What this process wrote is
-therefore shown at once, and goes over what the list says for as long as that may lag behind.
+therefore shown at once. A reading whose list does not have it yet gets that event itself, strongly
+consistent: neither a list that lags behind nor what was written here is believed against the
+record.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -27,13 +30,12 @@ from aiobreakglass import (
     BreakGlassEvent,
     BreakGlassStatus,
     BreakGlassStore,
+    EventNotFoundError,
     iterate,
 )
 
 logger = logging.getLogger("web_backend")
 
-LAG: Final = timedelta(seconds=10)
-"""For how long a list may miss what was written; indexes usually follow within a second."""
 LONGEST_PAUSE: Final = timedelta(seconds=10)
 
 
@@ -52,14 +54,6 @@ class State:
     """When the table was last read in whole; None before the first time."""
     is_current: bool = False
     """Whether the last attempt to read it has worked."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """What this process wrote, and until when it is believed against the list."""
-
-    event: BreakGlassEvent
-    until: datetime
 
 
 def pause_after(failures: int, interval: timedelta) -> timedelta:
@@ -83,22 +77,17 @@ class Changes:
         self._interval = interval
         self._clock = clock
         self._listed: dict[str, BreakGlassEvent] = {}
-        self._own: dict[str, _Own] = {}
+        self._own: dict[str, BreakGlassEvent] = {}
         self._state = State()
-        self._is_failing = False
+        self._failure: type[Exception] | None = None
         self._news = asyncio.Event()
         self._ended = False
-        self.watchers = 0
+        self.places_taken = 0
 
     def publish(self, event: BreakGlassEvent) -> None:
         """Show an event as the store has just returned it, before the next reading."""
-        now = self._clock()
-        # An end is for ever; of what is active others may know more as soon as the list can.
-        until = event.expires_at if event.status.is_terminal else now + LAG
-        known = self._own.get(event.id)
-        if known is None or known.event.updated_at <= event.updated_at:
-            self._own[event.id] = _Own(event, until)
-        self._show(now, self._state.read_at, is_current=self._state.is_current)
+        self._learn(event)
+        self._show(self._clock(), self._state.read_at, is_current=self._state.is_current)
 
     async def follow(self) -> NoReturn:
         """Read the table again and again, until cancelled."""
@@ -119,22 +108,28 @@ class Changes:
         )
         try:
             listed = {event.id: event async for event in active}
+            await self._confirm(listed)
         except BreakGlassError as error:
-            if not self._is_failing:
+            # Said once for each kind: what is unavailable and what is corrupt call for others.
+            if self._failure is not type(error):
                 logger.warning("the active events cannot be read: %s", error)
-        except Exception:
+            self._failure = type(error)
+        except Exception as error:
             # This task must outlive any mistake: its end would take down the store that answers
             # checks, and those need none of this.
             logger.exception("the active events could not be read")
+            self._failure = type(error)
         else:
-            if self._is_failing:
+            if self._failure is not None:
                 logger.info("the active events can be read again")
-            self._is_failing = False
+            self._failure = None
             self._listed = listed
-            self._own = {id_: own for id_, own in self._own.items() if own.until > began}
+            # What is older is listed no more, however far the list lags behind.
+            self._own = {
+                id_: own for id_, own in self._own.items() if own.created_at > began - MAX_DURATION
+            }
             self._show(self._clock(), began, is_current=True)
             return True
-        self._is_failing = True
         self._show(self._clock(), self._state.read_at, is_current=False)
         return False
 
@@ -143,26 +138,54 @@ class Changes:
         self._ended = True
         self._news.set()
 
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Count somebody who watches, from before the first state until after the last."""
+        self.places_taken += 1
+        try:
+            yield
+        finally:
+            self.places_taken -= 1
+
     async def watch(self) -> AsyncGenerator[State, None]:
         """Yield the present state, then each time the latest one, until `end`."""
         seen: State | None = None
-        self.watchers += 1
-        try:
-            while not self._ended:
-                if self._state is seen:
-                    await self._news.wait()
-                else:
-                    seen = self._state
-                    yield seen
-        finally:
-            self.watchers -= 1
+        while not self._ended:
+            if self._state is seen:
+                await self._news.wait()
+            else:
+                seen = self._state
+                yield seen
+
+    def _learn(self, event: BreakGlassEvent) -> None:
+        known = self._own.get(event.id)
+        if known is None or known.updated_at <= event.updated_at:
+            self._own[event.id] = event
+
+    async def _confirm(self, listed: dict[str, BreakGlassEvent]) -> None:
+        """Ask for what was active when this process wrote it, where the list has not come so far.
+
+        An end needs no asking: it is for ever.
+        """
+        now = self._clock()
+        for own in tuple(self._own.values()):
+            if not own.is_active(now):
+                continue
+            if own.id in listed and listed[own.id].updated_at >= own.updated_at:
+                continue
+            try:
+                self._learn(await self._store.get(own.id))
+            except EventNotFoundError:
+                # Deleted since.
+                del self._own[own.id]
+                listed.pop(own.id, None)
 
     def _show(self, now: datetime, read_at: datetime | None, *, is_current: bool) -> None:
         events = dict(self._listed)
         for id_, own in self._own.items():
             listed = events.get(id_)
-            if listed is None or listed.updated_at < own.event.updated_at:
-                events[id_] = own.event
+            if listed is None or listed.updated_at < own.updated_at:
+                events[id_] = own
         self._state = replace(
             self._state,
             revision=self._state.revision + 1,

@@ -6,6 +6,8 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +29,13 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+
+class Application(FastAPI):
+    """Has Edge around all there is: answers to exceptions come from outside of any middleware."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Edge(super().build_middleware_stack())
 
 
 class Edge:
@@ -63,15 +72,26 @@ def refused(method: str, headers: Headers) -> ProblemError | None:
             "Another site's page has asked for this",
             "Changes can be made from this site's own page only.",
         )
-    # A body that does not tell its length is cut off by FastAPI, with the same limit.
     if int(headers.get("content-length", "0")) > MAX_BODY:
-        return ProblemError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "body-too-long",
-            "The request is too long",
-            f"A body has at most {MAX_BODY} bytes.",
-        )
+        return too_long()
     return None
+
+
+def too_long() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "body-too-long",
+        "The request is too long",
+        f"A body has at most {MAX_BODY} bytes.",
+    )
+
+
+def handle_long_bodies(app: FastAPI) -> None:
+    """Have it said in the same way of a body that has not told its length, which FastAPI cuts."""
+
+    @app.exception_handler(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    async def of_a_long_body(_: Request, __: Exception) -> JSONResponse:
+        return too_long().response()
 
 
 def is_cross_origin(headers: Headers) -> bool:
@@ -84,4 +104,10 @@ def is_cross_origin(headers: Headers) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc != headers.get("host")
+    except ValueError:
+        # Like "http://[::1", which is no origin of ours.
+        return True

@@ -54,13 +54,7 @@ async def open_access(
     Choose the `id` yourself, and repeat the same request where you do not know what became of it:
     if it was opened by then, that event is the answer, with status 200.
     """
-    if opening.profile not in person.profiles:
-        raise ProblemError(
-            HTTPStatus.FORBIDDEN,
-            "profile-not-allowed",
-            "Not a profile of yours",
-            "You may not open this profile, not even in an emergency.",
-        )
+    _check_profile(person, opening.profile)
     with refusing_values():
         event = BreakGlassEvent(invoker=person.name, **opening.model_dump(exclude_none=True))
         try:
@@ -100,8 +94,14 @@ async def change_expiry(
     response: Response,
     if_match: Annotated[str | None, Header()] = None,
 ) -> Event:
-    """Move the end of access, within four hours of its beginning."""
+    """Move the end of access, within four hours of its beginning.
+
+    To extend it takes what opening it takes; a reviewer may shorten what others have opened.
+    """
     event = await _own_event(store, event_id, person)
+    if change.expires_at > event.expires_at:
+        # Should it end earlier by now, the store refuses: it is no longer this version.
+        _check_may_hold(person, event)
     if if_match is None:
         raise ProblemError(
             HTTPStatus.PRECONDITION_REQUIRED,
@@ -164,6 +164,28 @@ async def _own_event(store: BreakGlassStore, event_id: str, person: Person) -> B
             "Only who opened it, or a reviewer, may do this.",
         )
     return event
+
+
+def _check_may_hold(person: Person, event: BreakGlassEvent) -> None:
+    """Refuse longer access to whoever could not open it: a reviewer ends, and gives nothing."""
+    if event.invoker != person.name:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "not-yours",
+            "Somebody else's access",
+            "Only who opened it may extend it.",
+        )
+    _check_profile(person, event.profile)
+
+
+def _check_profile(person: Person, profile: str) -> None:
+    if profile not in person.profiles:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "profile-not-allowed",
+            "Not a profile of yours",
+            "You may not have access to this profile, not even in an emergency.",
+        )
 
 
 async def _list(store: BreakGlassStore, listing: Listing) -> EventPage:

@@ -134,8 +134,11 @@ KINDS: Final[Mapping[type[BreakGlassError], Kind]] = {
 
 
 def response_for(error: BreakGlassError) -> JSONResponse:
-    """Say what a store's exception means to a client."""
-    kind = KINDS[type(error)]
+    """Say what a store's exception means to a client; raise one that means nothing."""
+    # A store of your own, or one around a store, may raise subclasses.
+    kind = next((KINDS[base] for base in type(error).__mro__ if base in KINDS), None)
+    if kind is None:
+        raise error
     problem = Problem(
         type=NAMESPACE + kind.name,
         title=kind.title,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import Field, SecretBytes
+from pydantic import Field, SecretBytes, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "BREAKGLASS_"
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="BREAKGLASS_", frozen=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
-    table_name: str
+    table_name: Annotated[str, Field(min_length=1)]
     region_name: str | None = None
     """Where it is not given, the AWS SDK's own settings are asked."""
     endpoint_url: str | None = None
@@ -38,3 +40,18 @@ class Settings(BaseSettings):
     @property
     def expiry_interval(self) -> timedelta | None:
         return None if self.expiry_seconds is None else timedelta(seconds=self.expiry_seconds)
+
+
+@contextmanager
+def naming_variables() -> Iterator[None]:
+    """End the program with a line that says which variables are missing or wrong.
+
+    It never says what they hold: one of them is a secret.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        wrong = (
+            f"{PREFIX}{str(each['loc'][0]).upper()} ({each['msg']})" for each in error.errors()
+        )
+        raise SystemExit(f"Set these environment variables: {', '.join(wrong)}") from error

@@ -1,7 +1,8 @@
 """Hearing that this process is to stop, before its server waits for open connections.
 
 On SIGTERM uvicorn waits until each response has ended, and only then ends the lifespan; a stream
-would keep it waiting for ever.
+would keep it waiting for ever. One whose client does not read cannot end like that, and ends with
+uvicorn's own timeout, `--timeout-graceful-shutdown`.
 """
 
 from __future__ import annotations

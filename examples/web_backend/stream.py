@@ -1,16 +1,17 @@
 """The changes as server-sent events.
 
 The first message of a stream is a `snapshot`; each that follows is an `update`, which has the
-differences from the one before. Both say when the table was last read, and whether that is the
-latest there is. Where nothing is to be said for 15 seconds FastAPI sends a comment, so that no
-proxy takes the connection for dead.
+differences from the one before. Both name all that grant access, and say when the table was last
+read, and whether that is the latest there is. Until this process has read the table once it knows
+nothing, so it sends no snapshot, only that the table is `unread`. Where nothing is to be said for
+15 seconds FastAPI sends a comment, so that no proxy takes the connection for dead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -36,12 +37,18 @@ outlive a session by more."""
 _PROCESS: Final = secrets.token_hex(4)
 
 
+class Unread(BaseModel):
+    now: datetime
+
+
 class Message(BaseModel):
+    ids: list[str]
+    """Of all that grant access, so that who believes in another finds out."""
     held: list[Event]
     """In a snapshot all that grant access; in an update those that are new or have changed."""
     ended: list[str]
     """The ids of those that grant nothing any more."""
-    read_at: datetime | None
+    read_at: datetime
     is_current: bool
     now: datetime
     """By the server's clock, which ends access; a browser's may be wrong."""
@@ -49,8 +56,14 @@ class Message(BaseModel):
 
 def message(before: State | None, state: State) -> ServerSentEvent:
     """Say what somebody who knows `before` has to be told."""
+    identity = f"{_PROCESS}-{state.revision}"
+    if state.read_at is None:
+        return ServerSentEvent(
+            event="unread", data=Unread(now=utc_now()), id=identity, retry=RECONNECT_AFTER
+        )
     known = {} if before is None else before.events
     content = Message(
+        ids=list(state.events),
         held=[
             Event.model_validate(event)
             for event in state.events.values()
@@ -64,14 +77,17 @@ def message(before: State | None, state: State) -> ServerSentEvent:
     return ServerSentEvent(
         event="snapshot" if before is None else "update",
         data=content,
-        id=f"{_PROCESS}-{state.revision}",
+        id=identity,
         retry=RECONNECT_AFTER if before is None else None,
     )
 
 
-async def room_for_one_more(feed: Feed, settings: InForce) -> None:
-    """Refuse a stream while there are as many as this process is to serve."""
-    if feed.watchers >= settings.max_streams:
+async def room_for_one_more(feed: Feed, settings: InForce) -> AsyncIterator[None]:
+    """Take a place for a stream until it has ended, or refuse it where all are taken.
+
+    Nothing is awaited in between: requests that come at once are given no place twice.
+    """
+    if feed.places_taken >= settings.max_streams:
         raise ProblemError(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "too-many-streams",
@@ -79,6 +95,8 @@ async def room_for_one_more(feed: Feed, settings: InForce) -> None:
             "This page is not kept up to date for now; everything else works.",
             headers={"Retry-After": "30"},
         )
+    with feed.place():
+        yield
 
 
 router = APIRouter()
@@ -97,6 +115,6 @@ async def changes(_: SignedIn, feed: Feed) -> AsyncIterable[ServerSentEvent]:
     async with aclosing(feed.watch()) as states:
         async for state in states:
             yield message(before, state)
-            before = state
+            before = state if state.read_at else None
             if clock() >= ends_at:
                 return

@@ -40,6 +40,14 @@ async def is_allowed(client: httpx.AsyncClient, profile: str = "production") -> 
     return allowed
 
 
+async def moved(client: httpx.AsyncClient, event_id: str, end: datetime) -> httpx.Response:
+    return await client.patch(
+        f"/api/events/{event_id}",
+        json={"expires_at": end.isoformat()},
+        headers={"if-match": "*"},
+    )
+
+
 class TestOpening:
     async def test_gives_access_to_whoever_asks(
         self, alice: httpx.AsyncClient, bob: httpx.AsyncClient
@@ -218,6 +226,32 @@ class TestMovingTheEnd:
         response = await bob.patch(path, json=change, headers={"if-match": etag})
         assert (response.status_code, named(response)) == (403, "not-yours")
 
+    async def test_later_where_the_profile_is_theirs_no_more(
+        self, bob: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        """What could not be opened now cannot be extended; to shorten it takes no profile."""
+        event = await store.create(make_event(invoker="bob", profile="customer-data"))
+        response = await moved(bob, event.id, event.expires_at + timedelta(minutes=1))
+        assert (response.status_code, named(response)) == (403, "profile-not-allowed")
+        assert (await store.get(event.id)).expires_at == event.expires_at
+        response = await moved(bob, event.id, event.expires_at - timedelta(minutes=1))
+        assert response.status_code == 200
+
+    @pytest.mark.parametrize("profile", ["production", "staging"])
+    async def test_later_of_somebody_elses_as_a_reviewer(
+        self, alice: httpx.AsyncClient, reviewer: httpx.AsyncClient, profile: str
+    ) -> None:
+        """A reviewer takes access away and gives none, with the profile or without."""
+        event = await opened(alice, profile=profile)
+        end = datetime.fromisoformat(event["expires_at"])
+        response = await moved(reviewer, event["id"], end + timedelta(microseconds=1))
+        assert (response.status_code, named(response)) == (403, "not-yours")
+        response = await moved(reviewer, event["id"], end - timedelta(minutes=1))
+        assert response.status_code == 200
+        # What was taken away is not given back either.
+        response = await moved(reviewer, event["id"], end)
+        assert (response.status_code, named(response)) == (403, "not-yours")
+
     async def test_of_something_else(self, alice: httpx.AsyncClient) -> None:
         path, change, etag = await self.opened(alice)
         response = await alice.patch(
@@ -319,6 +353,12 @@ class TestAuthentication:
         assert "SameSite=strict" in cookie
 
 
+def are_those_for_browsers(headers: httpx.Headers) -> None:
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
 class TestTheEdge:
     @pytest.mark.parametrize(
         ("headers", "status"),
@@ -327,6 +367,7 @@ class TestTheEdge:
             ({"sec-fetch-site": "same-site"}, 403),
             ({"origin": "https://elsewhere.example"}, 403),
             ({"origin": "null"}, 403),
+            ({"origin": "http://[::1"}, 403),
             ({"sec-fetch-site": "same-origin", "origin": "http://backend"}, 201),
             ({"origin": "http://backend"}, 201),
             ({}, 201),
@@ -350,8 +391,9 @@ class TestTheEdge:
         assert response.status_code == 422
 
     @pytest.mark.parametrize("tells_its_length", [True, False])
+    @pytest.mark.parametrize("path", ["/api/events", "/demo/sign-in"])
     async def test_a_body_that_is_too_long(
-        self, alice: httpx.AsyncClient, tells_its_length: bool
+        self, alice: httpx.AsyncClient, path: str, tells_its_length: bool
     ) -> None:
         body = b" " * (MAX_BODY + 1)
 
@@ -359,11 +401,11 @@ class TestTheEdge:
             yield body
 
         response = await alice.post(
-            "/api/events",
+            path,
             content=body if tells_its_length else chunks(),
             headers={"content-type": "application/json"},
         )
-        assert response.status_code == 413
+        assert (response.status_code, named(response)) == (413, "body-too-long")
         assert response.headers["content-type"] == "application/problem+json"
 
     async def test_the_longest_body_there_can_be(self, alice: httpx.AsyncClient) -> None:
@@ -377,10 +419,21 @@ class TestTheEdge:
 
     @pytest.mark.parametrize("path", ["/", "/page/page.js", "/api/me", "/api/nothing"])
     async def test_headers_for_browsers(self, alice: httpx.AsyncClient, path: str) -> None:
-        headers = (await alice.get(path)).headers
-        assert "default-src 'none'" in headers["content-security-policy"]
-        assert headers["cache-control"] == "no-store"
-        assert headers["x-content-type-options"] == "nosniff"
+        are_those_for_browsers((await alice.get(path)).headers)
+
+    async def test_headers_for_browsers_where_all_else_fails(
+        self, alice: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        store.failure = RuntimeError("nobody has foreseen it")
+        response = await alice.get(f"/api/events/{ID}")
+        assert response.status_code == 500
+        are_those_for_browsers(response.headers)
+
+    async def test_a_path_with_a_slash_too_many(self, alice: httpx.AsyncClient) -> None:
+        """It leads nowhere: a redirection would lead to whatever host the request names."""
+        response = await alice.get("/api/events/?status=active", headers={"host": "elsewhere"})
+        assert response.status_code == 404
+        assert "location" not in response.headers
 
     @pytest.mark.parametrize("path", ["/", "/page/page.js", "/health"])
     async def test_head(self, stranger: httpx.AsyncClient, path: str) -> None:

@@ -8,14 +8,34 @@ from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
-from web_backend.changes import LAG, Changes, pause_after
+from web_backend.changes import Changes, pause_after
 
-from aiobreakglass import CorruptItemError, StoreUnavailableError
+from aiobreakglass import (
+    MAX_DURATION,
+    BreakGlassEvent,
+    CorruptItemError,
+    StoreUnavailableError,
+)
 from aiobreakglass.testing import FakeClock, make_event
 
 from .stores import LaggingStore
 
 INTERVAL = timedelta(seconds=2)
+
+
+class ObservedStore(LaggingStore):
+    """Remembers what was asked for by its id."""
+
+    def __init__(self, *, clock: FakeClock) -> None:
+        super().__init__(clock=clock)
+        self.gotten: list[str] = []
+        self.failure_of_get: Exception | None = None
+
+    async def get(self, event_id: str) -> BreakGlassEvent:
+        self.gotten.append(event_id)
+        if self.failure_of_get is not None:
+            raise self.failure_of_get
+        return await super().get(event_id)
 
 
 @pytest.fixture
@@ -24,8 +44,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def store(clock: FakeClock) -> LaggingStore:
-    return LaggingStore(clock=clock)
+def store(clock: FakeClock) -> ObservedStore:
+    return ObservedStore(clock=clock)
 
 
 @pytest.fixture
@@ -91,16 +111,68 @@ class TestThisProcess:
         await changes.read()
         assert await shown(changes) == {event.id}
 
+    @pytest.mark.parametrize(
+        "passed", [timedelta(0), timedelta(minutes=-30)], ids=["at once", "clock set back"]
+    )
     async def test_opens_what_somebody_else_closes_before_the_list_knows(
-        self, changes: Changes, store: LaggingStore, clock: FakeClock
+        self, changes: Changes, store: LaggingStore, clock: FakeClock, passed: timedelta
     ) -> None:
-        """Only for as long as the list may lag does it go for less than what was written here."""
+        """The next reading shows it, whatever the list says and whatever the time is."""
         event = await store.create(make_event(created_at=clock()))
         changes.publish(event)
         await store.close(event.id, closed_by="bob", closed_reason="Done")
-        clock.advance(LAG)
+        clock.set(clock() + passed)
         await changes.read()
         assert not await shown(changes)
+
+    async def test_extends_what_somebody_else_closes_before_the_list_knows(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        """The list has an older version, in which it is active."""
+        event = await store.create(make_event(created_at=clock(), duration=timedelta(minutes=5)))
+        await store.catch_up()
+        later = event.model_copy(update={"expires_at": clock() + timedelta(hours=1)})
+        changes.publish(await store.update(later))
+        await store.close(event.id, closed_by="bob", closed_reason="Done")
+        await changes.read()
+        assert not await shown(changes)
+
+    async def test_opens_what_is_deleted_before_the_list_knows(
+        self, changes: Changes, clock: FakeClock
+    ) -> None:
+        changes.publish(make_event(created_at=clock()))
+        await changes.read()
+        assert not await shown(changes)
+
+    async def test_asks_only_for_what_the_list_does_not_confirm(
+        self, changes: Changes, store: ObservedStore, clock: FakeClock
+    ) -> None:
+        listed = await store.create(make_event(invoker="alice", created_at=clock()))
+        await store.catch_up()
+        open_ = await store.create(make_event(invoker="bob", created_at=clock()))
+        closed = await store.create(make_event(invoker="carol", created_at=clock()))
+        lapsed = await store.create(
+            make_event(invoker="dave", created_at=clock(), duration=timedelta(minutes=5))
+        )
+        for event in (listed, open_, closed, lapsed):
+            changes.publish(event)
+        await store.close(closed.id, closed_by="rita", closed_reason="Done")
+        clock.set(lapsed.expires_at)
+        await changes.read()
+        assert store.gotten == [open_.id, closed.id]
+        store.gotten.clear()
+        await changes.read()
+        assert store.gotten == [open_.id]
+
+    async def test_cannot_ask_for_what_the_list_does_not_confirm(
+        self, changes: Changes, store: ObservedStore, clock: FakeClock
+    ) -> None:
+        """What it shows then is not said to be current."""
+        changes.publish(await store.create(make_event(created_at=clock())))
+        await changes.read()
+        store.failure_of_get = StoreUnavailableError("throttled")
+        assert not await changes.read()
+        assert not await is_current(changes)
 
     async def test_closes_before_the_list_knows(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
@@ -111,7 +183,7 @@ class TestThisProcess:
         await changes.read()
         changes.publish(await store.close(event.id, closed_by="bob", closed_reason="Done"))
         assert not await shown(changes)
-        clock.advance(LAG * 2)
+        clock.advance(timedelta(minutes=10))
         await changes.read()
         assert not await shown(changes)
 
@@ -143,7 +215,7 @@ class TestThisProcess:
             event = await store.create(make_event(created_at=clock()))
             changes.publish(event)
             changes.publish(await store.close(event.id, closed_by="bob", closed_reason="Done"))
-        clock.advance(timedelta(hours=1))
+        clock.advance(MAX_DURATION)
         await changes.read()
         assert not changes._own
 
@@ -181,6 +253,18 @@ class TestAStoreThatCannotBeReached:
         for _ in range(3):
             await changes.read()
         assert caplog.messages == ["the active events cannot be read: throttled"]
+
+    async def test_is_logged_when_what_is_wrong_becomes_something_else(
+        self, changes: Changes, store: LaggingStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        unavailable, corrupt = StoreUnavailableError("throttled"), CorruptItemError("key", "no id")
+        for failure in (unavailable, unavailable, corrupt, corrupt, unavailable):
+            store.failure = failure
+            await changes.read()
+        assert caplog.messages == [
+            f"the active events cannot be read: {failure}"
+            for failure in (unavailable, corrupt, unavailable)
+        ]
 
     async def test_does_not_make_access_last_longer(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
@@ -225,26 +309,27 @@ class TestWatching:
 
     async def test_ends_for_all(self, changes: Changes) -> None:
         async def watch() -> int:
-            return len([state async for state in changes.watch()])
+            with changes.place():
+                return len([state async for state in changes.watch()])
 
         async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
             watching = [tasks.create_task(watch()) for _ in range(3)]
-            while changes.watchers < 3:  # noqa: ASYNC110 - it tells nobody
+            while changes.places_taken < 3:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0)
             changes.end()
         assert [task.result() for task in watching] == [1, 1, 1]
-        assert changes.watchers == 0
+        assert changes.places_taken == 0
 
     async def test_that_is_cancelled_leaves_nothing_behind(self, changes: Changes) -> None:
         async def watch() -> None:
-            async with aclosing(changes.watch()) as states:
-                async for _ in states:
+            with changes.place():
+                async for _ in changes.watch():
                     pass
 
         watching = asyncio.create_task(watch())
-        while not changes.watchers:  # noqa: ASYNC110 - it tells nobody
+        while not changes.places_taken:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
         watching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await watching
-        assert changes.watchers == 0
+        assert changes.places_taken == 0

@@ -10,7 +10,7 @@ from typing import Protocol
 import httpx
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, expect
 
 from aiobreakglass import StoreUnavailableError
 from aiobreakglass.testing import make_event
@@ -18,7 +18,7 @@ from tests.backends import unavailable
 
 from .chromium import chromium, installed
 from .conftest import OPENING, SETTINGS, application, served
-from .stores import FaultyStore
+from .stores import FaultyStore, LaggingStore
 
 # What waits for something waits this long at most; the machine may be busy.
 expect.set_options(timeout=20_000)
@@ -89,6 +89,10 @@ def holders(page: Page) -> Locator:
     return page.locator("#held > li")
 
 
+def log(page: Page) -> Locator:
+    return page.get_by_role("log")
+
+
 def refusal(page: Page) -> Locator:
     return page.locator("#open").get_by_role("alert")
 
@@ -97,6 +101,12 @@ async def open_access(page: Page, profile: str = "production") -> None:
     await page.get_by_label("Profile", exact=True).select_option(profile)
     await page.get_by_label("Justification").fill(OPENING["justification"])
     await page.get_by_role("button", name="Open emergency access").click()
+
+
+async def close_access(page: Page) -> None:
+    await page.get_by_role("button", name="Close access of alice to production").click()
+    await page.get_by_label("What was done").fill("The replica has taken over")
+    await page.get_by_role("button", name="Close access", exact=True).click()
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
@@ -113,9 +123,7 @@ async def test_access_is_opened_and_closed(visit: Visit) -> None:
         await expect(each.locator("#timeline .bar.active")).to_have_count(1)
     await expect(other.get_by_role("log")).to_contain_text("alice now holds access to production.")
 
-    await page.get_by_role("button", name="Close access of alice to production").click()
-    await page.get_by_label("What was done").fill("The replica has taken over")
-    await page.get_by_role("button", name="Close access", exact=True).click()
+    await close_access(page)
     for each in (page, other):
         await expect(holders(each)).to_have_count(0)
         await expect(each.locator("#nobody")).to_be_visible()
@@ -184,6 +192,152 @@ async def test_a_store_that_cannot_be_reached(visit: Visit, store: FaultyStore) 
     await expect(connection(page)).to_have_text("Live.")
 
 
+async def test_an_answer_that_comes_after_the_end(visit: Visit, store: FaultyStore) -> None:
+    """What the stream has told since is newer."""
+    page = await visit("alice")
+
+    async def delay(route: Route) -> None:
+        answer = await route.fetch()
+        await expect(log(page)).to_contain_text("alice now holds access to production.")
+        (event,) = await store.list_by_status("active")
+        await store.close(event.id, closed_by="rita", closed_reason="Done")
+        await expect(log(page)).to_contain_text("Access of alice to production has ended.")
+        await route.fulfill(response=answer)
+
+    await page.route("**/api/events", delay)
+    await open_access(page)
+    await expect(refusal(page)).to_contain_text("It was opened, and has ended since")
+    await expect(page.get_by_label("Justification")).to_have_value(OPENING["justification"])
+    await expect(holders(page)).to_have_count(0)
+    await expect(log(page)).not_to_contain_text("You now hold")
+
+
+class TestAnotherReplica:
+    """The page streams from one, and what it sends goes to another."""
+
+    @pytest.fixture
+    def poll_seconds(self) -> float:
+        return 3600
+
+    @pytest.fixture
+    def store(self) -> LaggingStore:
+        return LaggingStore()
+
+    @pytest.fixture
+    async def other(self, store: LaggingStore) -> AsyncIterator[httpx.AsyncClient]:
+        async with (
+            served(application(store)) as url,
+            httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
+        ):
+            yield client
+
+    @pytest.fixture
+    async def page(self, visit: Visit, other: httpx.AsyncClient) -> Page:
+        async def send_to_other(route: Route) -> None:
+            answer = await other.post(
+                httpx.URL(route.request.url).path,
+                content=route.request.post_data,
+                headers={"content-type": "application/json"},
+            )
+            await route.fulfill(
+                status=answer.status_code, body=answer.text, content_type="application/json"
+            )
+
+        page = await visit("alice")
+        await page.route(
+            lambda url: url.endswith(("/api/events", "/close")),
+            lambda route: (
+                send_to_other(route) if route.request.method == "POST" else route.continue_()
+            ),
+        )
+        return page
+
+    async def read(self, app: FastAPI, page: Page) -> None:
+        """Have the page's replica read the table, and the page ask for what it is unsure of."""
+        async with page.expect_response(re.compile("/api/events/[0-9a-f]+$")) as response:
+            await app.state.changes.read()
+        await (await response.value).finished()
+
+    async def test_opens_and_somebody_closes_what_this_one_has_never_seen(
+        self, page: Page, app: FastAPI, store: LaggingStore
+    ) -> None:
+        """No message says that it has ended; what none names is asked for."""
+        await open_access(page)
+        await expect(holders(page)).to_have_count(1)
+        await self.read(app, page)
+        await expect(holders(page)).to_have_count(1)
+        (event,) = await store.list_by_invoker("alice")
+        await store.close(event.id, closed_by="rita", closed_reason="Done")
+        await self.read(app, page)
+        await expect(holders(page)).to_have_count(0)
+        await expect(log(page)).to_contain_text("Access of alice to production has ended.")
+        await expect(page.locator("#timeline .bar.closed")).to_have_count(1)
+        await expect(connection(page)).to_have_text("Live.")
+
+    async def test_opens_what_a_list_forgets(
+        self, page: Page, app: FastAPI, store: LaggingStore
+    ) -> None:
+        """A list may go back in time; that access has ended is said only where it has."""
+        event = await store.create(make_event(invoker="carol"))
+        await store.catch_up()
+        await app.state.changes.read()
+        await expect(holders(page)).to_have_count(1)
+        store._index = ()
+        await self.read(app, page)
+        await expect(holders(page)).to_have_count(1)
+        await expect(log(page)).not_to_contain_text("has ended")
+        await store.close(event.id, closed_by="carol", closed_reason="Done")
+        await self.read(app, page)
+        await expect(holders(page)).to_have_count(0)
+        await expect(log(page)).to_contain_text("Access of carol to prod has ended.")
+
+    async def test_opens_what_cannot_be_asked_for(
+        self, page: Page, app: FastAPI, store: LaggingStore
+    ) -> None:
+        """What nobody can know is not shown as live."""
+        await open_access(page)
+        await expect(holders(page)).to_have_count(1)
+
+        async def refuse(route: Route) -> None:
+            await route.fulfill(status=503, json={"detail": "No answer"})
+
+        questions = re.compile("/api/events/[0-9a-f]+$")
+        await page.route(questions, refuse)
+        await self.read(app, page)
+        await expect(connection(page)).to_contain_text("The record cannot be read")
+        await page.unroute(questions)
+        await self.read(app, page)
+        await expect(connection(page)).to_have_text("Live.")
+        await expect(holders(page)).to_have_count(1)
+
+    async def test_closes_what_this_one_still_lists(
+        self, page: Page, app: FastAPI, store: LaggingStore
+    ) -> None:
+        """An end is for ever, whatever a list says."""
+        await open_access(page)
+        await store.catch_up()
+        listed = store._index
+        await close_access(page)
+        await expect(holders(page)).to_have_count(0)
+        # One that is seen tells that the page has taken the message which names both.
+        await store.create(make_event(invoker="carol"))
+        await store.catch_up()
+        store._index += listed
+        await app.state.changes.read()
+        await expect(log(page)).to_contain_text("carol now holds")
+        await expect(holders(page).locator(".invoker")).to_have_text("carol")
+        await expect(page.locator("#timeline .bar.closed")).to_have_count(1)
+
+
+async def test_nobody_is_said_only_where_it_is_known(visit: Visit, store: FaultyStore) -> None:
+    page = await visit("alice")
+    await expect(page.locator("#nobody")).to_have_text("Nobody holds emergency access.")
+    store.failure = StoreUnavailableError("throttled")
+    await expect(page.locator("#nobody")).to_have_text("Nobody that is known of.")
+    store.failure = None
+    await expect(page.locator("#nobody")).to_have_text("Nobody holds emergency access.")
+
+
 @pytest.mark.parametrize("poll_seconds", [3600])
 async def test_an_answer_that_is_lost(visit: Visit, store: FaultyStore) -> None:
     """Nobody knows what became of it, so it is sent again, and recognised."""
@@ -210,6 +364,82 @@ async def test_an_answer_that_is_lost_and_comes_with_the_stream(
     await expect(page.get_by_label("Justification")).to_be_empty()
 
 
+@pytest.mark.parametrize("poll_seconds", [3600])
+async def test_an_answer_that_is_lost_to_an_opening_that_has_ended_since(
+    visit: Visit, store: FaultyStore
+) -> None:
+    """It is no success: whoever asked holds no access. What they have written stays."""
+    page = await visit("alice")
+    store.answers_get_lost = True
+    await open_access(page)
+    await expect(refusal(page)).to_contain_text("It may have been done all the same")
+    store.answers_get_lost = False
+    (event,) = await store.list_by_invoker("alice")
+    await store.close(event.id, closed_by="rita", closed_reason="Done")
+    button = page.get_by_role("button", name="Open emergency access")
+    await button.click()
+    await expect(refusal(page)).to_contain_text("It was opened, and has ended since")
+    await expect(page.get_by_label("Justification")).to_have_value(OPENING["justification"])
+    await expect(holders(page)).to_have_count(0)
+    # Sent once more it is another request.
+    await button.click()
+    await expect(holders(page)).to_have_count(1)
+    await expect(refusal(page)).to_be_hidden()
+
+
+@pytest.mark.parametrize("poll_seconds", [3600])
+async def test_an_answer_that_is_lost_to_a_close(visit: Visit, store: FaultyStore) -> None:
+    """A repetition that finds it closed is what was asked for."""
+    page = await visit("alice")
+    await open_access(page)
+    store.answers_get_lost = True
+    await close_access(page)
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_role("alert")).to_contain_text("It may have been done all the same")
+    store.answers_get_lost = False
+    await dialog.get_by_role("button", name="Close access").click()
+    await expect(dialog).to_be_hidden()
+    await expect(holders(page)).to_have_count(0)
+    await expect(page.locator("#timeline .bar.closed")).to_have_count(1)
+
+
+@pytest.mark.parametrize("poll_seconds", [3600])
+async def test_a_close_of_what_somebody_else_has_closed(visit: Visit, store: FaultyStore) -> None:
+    """That is a refusal: what was written is recorded nowhere."""
+    page = await visit("alice")
+    await open_access(page)
+    await expect(holders(page)).to_have_count(1)
+    (event,) = await store.list_by_invoker("alice")
+    await store.close(event.id, closed_by="rita", closed_reason="Done")
+    await close_access(page)
+    await expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text(
+        "The event has ended"
+    )
+    await expect(holders(page)).to_have_count(0)
+
+
+async def test_too_many_pages(browser: Browser, store: FaultyStore) -> None:
+    """It is said, and no page asks again before it is told to."""
+    page = await browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(httpx.URL(request.url).path))
+    app = application(store, SETTINGS.model_copy(update={"max_streams": 1}))
+    async with (
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, cookies={"demo_person": "bob"}) as bob,
+    ):
+        await page.context.add_cookies([{"name": "demo_person", "value": "alice", "url": url}])
+        await page.clock.install()
+        async with bob.stream("GET", "/api/changes"):
+            await page.goto(url)
+            await expect(connection(page)).to_contain_text("Too many pages are open")
+        before = asked.count("/api/changes")
+        await page.clock.run_for(29_000)
+        assert asked.count("/api/changes") == before
+        await page.clock.run_for(2_000)
+        await expect(connection(page)).to_have_text("Live.")
+
+
 async def test_somebody_who_is_signed_out(visit: Visit, app: FastAPI) -> None:
     page = await visit("alice")
     await page.context.clear_cookies()
@@ -231,6 +461,30 @@ async def test_a_server_that_goes_away_and_comes_back(
     async with served(application(store), port):
         await expect(connection(page)).to_have_text("Live.")
         await expect(holders(page)).to_have_count(1)
+
+
+async def test_a_server_that_comes_back_and_cannot_read_the_table(
+    browser: Browser, store: FaultyStore
+) -> None:
+    """It knows nothing, so nothing has ended."""
+    page = await browser.new_page()
+    await store.create(make_event())
+    async with served(application(store)) as url:
+        port = int(url.rpartition(":")[2])
+        await page.context.add_cookies([{"name": "demo_person", "value": "alice", "url": url}])
+        await page.goto(url)
+        await expect(holders(page)).to_have_count(1)
+    await expect(connection(page)).to_contain_text("The connection is lost")
+    store.failure = StoreUnavailableError("throttled")
+    async with served(application(store), port):
+        await expect(connection(page)).to_contain_text("The record cannot be read")
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "stale")
+        await expect(holders(page)).to_have_count(1)
+        await expect(log(page)).to_be_empty()
+        store.failure = None
+        await expect(connection(page)).to_have_text("Live.")
+        await expect(holders(page)).to_have_count(1)
+        await expect(log(page)).to_be_empty()
 
 
 async def test_access_that_runs_out(visit: Visit, store: FaultyStore) -> None:

@@ -134,6 +134,34 @@ def test_no_exception_is_forgotten() -> None:
     assert KINDS.keys() == exceptions
 
 
+class ThrottledError(StoreUnavailableError):
+    """What a store around another one might raise."""
+
+
+class UnheardOfError(BreakGlassError):
+    """Which the application does not know."""
+
+
+async def test_a_subclass_is_what_its_base_is(
+    alice: httpx.AsyncClient, store: FaultyStore
+) -> None:
+    store.failure = ThrottledError("secret", outcome_unknown=True)
+    response = await alice.get(f"/api/events/{EVENT.id}")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+    problem = response.json()
+    assert (problem["type"], problem["outcome_unknown"]) == (NAMESPACE + "store-unavailable", True)
+
+
+async def test_an_exception_of_a_store_that_nobody_has_foreseen(
+    alice: httpx.AsyncClient, store: FaultyStore
+) -> None:
+    store.failure = UnheardOfError("secret")
+    response = await alice.get(f"/api/events/{EVENT.id}")
+    assert (response.status_code, response.headers["content-type"]) == (500, PROBLEM)
+    assert response.json()["type"] == "about:blank"
+    assert "secret" not in response.text
+
+
 async def test_an_exception_that_nobody_has_foreseen(
     alice: httpx.AsyncClient, store: FaultyStore
 ) -> None:
@@ -191,6 +219,16 @@ async def test_a_body_that_is_no_json(alice: httpx.AsyncClient) -> None:
     )
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == ["#"]
+
+
+async def test_a_failure_that_has_no_name(alice: httpx.AsyncClient) -> None:
+    """Where the status says all there is, so does the type."""
+    response = await alice.post(
+        "/api/events", content="[" * 16_000, headers={"content-type": "application/json"}
+    )
+    assert (response.status_code, response.headers["content-type"]) == (400, PROBLEM)
+    problem = response.json()
+    assert (problem["type"], problem["title"]) == ("about:blank", "Bad Request")
 
 
 @pytest.mark.parametrize(

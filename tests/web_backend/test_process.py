@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+import web_backend.__main__
 
 from .conftest import OPENING
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+README = (EXAMPLES / "web_backend" / "README.md").read_text(encoding="utf-8")
 
 if sys.platform == "win32":
     pytest.skip("the process is stopped by POSIX signals", allow_module_level=True)
 
 
+Running = AbstractAsyncContextManager[tuple[asyncio.subprocess.Process, str]]
+
+
+def demonstration(*options: str) -> Running:
+    return running("web_backend", *options, folder=EXAMPLES)
+
+
 @asynccontextmanager
-async def demonstration(*options: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """Run `python -m web_backend`; yields it and its URL, and does not let it outlive us."""
+async def running(
+    *program: str, folder: Path
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """Run `python -m` so; yields the process and its URL, and does not let it outlive us."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "web_backend", "--port", "0", *options),
-        cwd=EXAMPLES,
+        *(sys.executable, "-m", *program, "--port", "0"),
+        cwd=folder,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -64,6 +80,50 @@ async def test_a_signal_ends_it_although_streams_are_open(number: signal.Signals
     assert "Application shutdown complete" in log
     assert "ERROR" not in log
     assert "Traceback" not in log
+
+
+def deployment() -> list[str]:
+    """What the README runs on a table."""
+    (command,) = re.findall(r"^uvicorn .+", README, flags=re.MULTILINE)
+    return shlex.split(command)
+
+
+async def test_a_signal_ends_it_although_a_client_does_not_read() -> None:
+    """The stream that cannot be completed is given up, after a second here."""
+    program = deployment()
+    program[program.index("web_backend.app:create_app")] = "tests.web_backend.crowded:create_app"
+    program[program.index("--timeout-graceful-shutdown") + 1] = "1"
+    async with (
+        asyncio.timeout(60),
+        running(*program, folder=ROOT) as (process, url),
+    ):
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", httpx.URL(url).port))
+            client.sendall(
+                b"GET /api/changes HTTP/1.1\r\nHost: backend\r\nCookie: demo_person=alice\r\n\r\n"
+            )
+            received = b""
+            # With its first line the whole snapshot is on its way.
+            while b"event: snapshot" not in received:
+                received += await asyncio.to_thread(client.recv, 256)
+            process.send_signal(signal.SIGTERM)
+            assert process.stderr is not None
+            log = (await process.stderr.read()).decode()
+            assert await process.wait() in (0, -signal.SIGTERM)
+    assert "timeout graceful shutdown exceeded" in log
+    assert "Application shutdown complete" in log
+
+
+def test_the_demonstration_does_not_wait_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[dict[str, Any]] = []
+    monkeypatch.setattr(uvicorn, "run", lambda _, **options: runs.append(options))
+    monkeypatch.setattr(sys, "argv", ["web_backend"])
+    web_backend.__main__.main()
+    (options,) = runs
+    program = deployment()
+    seconds = program[program.index("--timeout-graceful-shutdown") + 1]
+    assert str(options["timeout_graceful_shutdown"]) == seconds
 
 
 async def test_on_moto_it_does_the_same() -> None:

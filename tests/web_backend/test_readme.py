@@ -9,6 +9,9 @@ from fastapi import FastAPI
 from web_backend import problems
 from web_backend.settings import Settings
 
+from tests.documents.pages import Page
+from tests.documents.reader import Reader, commands
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "web_backend"
 README = (EXAMPLE / "README.md").read_text(encoding="utf-8")
 
@@ -25,6 +28,14 @@ def test_every_file_is_told_of() -> None:
     assert [file for file in sorted(files) if f"]({file})" not in README] == []
 
 
+def test_what_is_to_be_installed_is_there(tmp_path: Path) -> None:
+    page = Page(EXAMPLE / "README.md")
+    (block,) = (text for text in page.texts("sh") if "--group" in text)
+    with Reader(page, tmp_path, "") as reader:
+        for command in commands(block):
+            reader.obey(command)
+
+
 def test_the_settings_are_those_that_exist() -> None:
     told = set(re.findall(r"`(BREAKGLASS_\w+)`", README))
     assert told == {f"BREAKGLASS_{name.upper()}" for name in Settings.model_fields}
@@ -37,6 +48,7 @@ def test_the_requests_are_those_that_exist(app: FastAPI) -> None:
 
 
 def test_the_problems_are_those_that_exist() -> None:
+    assert "| `about:blank` |" in README
     told = {
         name
         for row in re.findall(r"^\| [45]\d\d \| (.+?) \|", README, flags=re.MULTILINE)

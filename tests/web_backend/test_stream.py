@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,6 +68,50 @@ async def test_it_begins_with_what_there_is(client: httpx.AsyncClient) -> None:
     async with messages(client) as said:
         kind, message = await said.first()
         assert (kind, message["held"], message["ended"]) == ("snapshot", [event], [])
+        assert message["ids"] == [event["id"]]
+
+
+async def test_a_table_that_has_not_been_read_yet(store: FaultyStore) -> None:
+    """Nobody knows who holds access, so nobody is told that there is none."""
+    event = await store.create(make_event())
+    store.failure = StoreUnavailableError("throttled")
+    app = application(store, SETTINGS.model_copy(update={"poll_seconds": 3600}))
+    async with (
+        asyncio.timeout(30),
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
+        messages(client) as said,
+    ):
+        kind, message = await said.first()
+        assert (kind, list(message)) == ("unread", ["now"])
+        app.state.changes.publish(event)
+        assert (await said.first())[0] == "unread"
+        store.failure = None
+        await app.state.changes.read()
+        kind, message = await said.first()
+        assert (kind, message["ids"]) == ("snapshot", [event.id])
+
+
+async def test_each_message_names_all_that_are_held(store: FaultyStore) -> None:
+    """Whoever knows of another learns that it is not among them."""
+    app = application(store, SETTINGS.model_copy(update={"poll_seconds": 3600}))
+    async with (
+        asyncio.timeout(30),
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
+        messages(client) as said,
+    ):
+        await said.first()
+        first, second = [
+            (await client.post("/api/events", json=OPENING | {"profile": profile})).json()["id"]
+            for profile in ("production", "staging")
+        ]
+        named: set[str] = set()
+        while named != {first, second}:
+            named = set((await said.until("ids"))["ids"])
+        await client.post(f"/api/events/{first}/close", json={"reason": "Done"})
+        update = await said.until("ended")
+        assert (update["held"], update["ids"]) == ([], [second])
 
 
 async def test_a_change_in_this_process(store: FaultyStore) -> None:
@@ -149,9 +193,9 @@ async def test_a_comment_is_sent_where_there_is_nothing_to_say(
 async def test_who_disconnects_is_forgotten(client: httpx.AsyncClient, app: FastAPI) -> None:
     async with messages(client) as said:
         await said.first()
-        assert app.state.changes.watchers == 1
+        assert app.state.changes.places_taken == 1
     async with asyncio.timeout(30):
-        while app.state.changes.watchers:  # noqa: ASYNC110 - the server tells nobody
+        while app.state.changes.places_taken:  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.01)
 
 
@@ -188,6 +232,34 @@ async def test_more_streams_than_this_process_is_to_serve(store: FaultyStore) ->
         assert refused.status_code == 503
         assert refused.headers["retry-after"]
         assert (await client.get("/api/access?profile=production")).status_code == 200
+
+
+async def test_more_streams_at_once_than_this_process_is_to_serve(store: FaultyStore) -> None:
+    """Each has its place before the next is counted, and gives it back."""
+    app = application(store, SETTINGS.model_copy(update={"max_streams": 3}))
+    async with (
+        asyncio.timeout(30),
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
+    ):
+        async with AsyncExitStack() as streams:
+            responses = await asyncio.gather(
+                *(
+                    streams.enter_async_context(client.stream("GET", "/api/changes"))
+                    for _ in range(12)
+                )
+            )
+            assert sorted(response.status_code for response in responses) == [200] * 3 + [503] * 9
+        while app.state.changes.places_taken:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_who_is_not_signed_in_takes_no_place(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    refused = await client.get("/api/changes", headers={"cookie": ""})
+    assert refused.status_code == 401
+    assert app.state.changes.places_taken == 0
 
 
 async def test_it_ends_in_the_end_so_that_a_sign_out_is_noticed(

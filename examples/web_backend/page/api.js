@@ -1,10 +1,12 @@
 // Requests, and what comes back when they are refused or nobody knows what became of them.
 
 export class Refusal extends Error {
-  constructor(problem, status) {
+  constructor(problem, status, retryAfter = null) {
     super(problem.detail);
     this.problem = problem;
     this.status = status;
+    // In seconds, where the server says so.
+    this.retryAfter = retryAfter;
   }
 
   get name() {
@@ -38,6 +40,22 @@ export async function ask(path, { method = "GET", body, parameters } = {}) {
   }
   if (!response.ok) throw new Refusal(content, response.status);
   return content;
+}
+
+// Why a stream is refused; null where it is not. An EventSource does not tell.
+export async function refusalOf(path) {
+  const probe = new AbortController();
+  try {
+    const signal = AbortSignal.any([probe.signal, AbortSignal.timeout(20_000)]);
+    const response = await fetch(path, { signal });
+    if (response.ok) return null;
+    const retryAfter = Number(response.headers.get("Retry-After")) || null;
+    return new Refusal(await response.json(), response.status, retryAfter);
+  } catch {
+    return new Refusal(SILENCE, 0);
+  } finally {
+    probe.abort();
+  }
 }
 
 export function newEventId() {

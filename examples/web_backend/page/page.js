@@ -3,9 +3,10 @@
 // Names and justifications are other people's text. They reach the document as text content or as
 // attributes of labels, never as HTML; the Content-Security-Policy enforces it.
 
-import { ask, newEventId } from "./api.js";
+import { ask, newEventId, Refusal, refusalOf } from "./api.js";
 import { attempt, refuse } from "./forms.js";
-import { DAYS, draw, standing } from "./timeline.js";
+import { Record } from "./record.js";
+import { DAYS, draw } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
 const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -19,15 +20,28 @@ const SILENCE = 30_000;
 const SOON = 5 * 60_000;
 // The picture has room for about as many; the newest are drawn.
 const MOST_PAGES = 5;
+const LOST = "The connection is lost, and is being tried again.";
+const TOO_MANY = "Too many pages are open. This one is not kept up to date; it tries again by itself.";
 
 let me = null;
-let held = new Map();
-const history = new Map();
 let offset = 0;
 let heardAt = Date.now();
+// What the latest message says of itself.
+let isCurrent = false;
 
 // Access runs out by the server's clock. This machine's may be wrong.
 const now = () => Date.now() + offset;
+
+const record = new Record({
+  now,
+  announce,
+  changed() {
+    // A stream that is lost is not found again by an answer.
+    if ($("connection").dataset.state !== "lost" && $("read-at").dataset.at) showCurrency();
+    showHeld();
+    showMonth();
+  },
+});
 
 // --- who is asking ---
 
@@ -67,52 +81,48 @@ $("sign-in").addEventListener("submit", async (submission) => {
 
 function follow() {
   const source = new EventSource("/api/changes");
-  source.addEventListener("snapshot", (message) => take(JSON.parse(message.data), true));
-  source.addEventListener("update", (message) => take(JSON.parse(message.data), false));
+  const listen = (kind, take) => source.addEventListener(kind, (message) => {
+    const content = JSON.parse(message.data);
+    heardAt = Date.now();
+    offset = Date.parse(content.now) - heardAt;
+    take(content);
+  });
+  listen("snapshot", take);
+  listen("update", take);
+  listen("unread", () => {
+    isCurrent = false;
+    showConnection("stale", "The record cannot be read yet. What is shown may have changed.");
+  });
   source.addEventListener("error", () => {
-    showConnection("lost", "The connection is lost, and is being tried again.");
     // After an answer that is no stream a browser does not try again by itself.
-    if (source.readyState === EventSource.CLOSED) ask("/api/me").then(comeBack, comeBack);
+    if (source.readyState === EventSource.CLOSED) refusalOf("/api/changes").then(comeBack);
+    else showConnection("lost", LOST);
   });
 }
 
-function comeBack(answer) {
-  if (answer.status === 401) showConnection("lost", "You are signed out. Sign in, and reload.");
-  else setTimeout(follow, 5000);
+function comeBack(refusal) {
+  if (refusal?.status === 401) {
+    showConnection("lost", "You are signed out. Sign in, and reload.");
+    return;
+  }
+  showConnection("lost", refusal?.name === "too-many-streams" ? TOO_MANY : LOST);
+  setTimeout(follow, (refusal?.retryAfter ?? 5) * 1000);
 }
 
-function take(message, isSnapshot) {
-  heardAt = Date.now();
-  offset = Date.parse(message.now) - heardAt;
-  const before = held;
-  const first = isSnapshot && $("connection").dataset.state === "connecting";
-  held = isSnapshot ? new Map() : new Map(before);
-  for (const event of message.held) {
-    held.set(event.id, event);
-    history.set(event.id, event);
-  }
-  for (const id of message.ended) held.delete(id);
-  for (const event of held.values()) {
-    if (before.has(event.id) || first) continue;
-    announce(`${event.invoker} now holds access to ${event.profile}.`);
-  }
-  for (const event of before.values()) if (!held.has(event.id)) hasEnded(event);
-  $("read-at").dataset.at = message.read_at ?? "";
-  if (message.is_current) showConnection("current", "Live.");
-  else showConnection("stale", "The record cannot be read. What is shown may have changed since.");
-  if (unanswered && held.has(unanswered.id)) haveOpened(held.get(unanswered.id));
+function take(message) {
+  isCurrent = message.is_current;
+  record.take(message);
+  $("read-at").dataset.at = message.read_at;
+  showCurrency();
+  const opened = unanswered && record.held.get(unanswered.id);
+  if (opened) haveOpened(opened);
   showHeld();
   if (message.held.length || message.ended.length) showMonth();
 }
 
-async function hasEnded(event) {
-  announce(`Access of ${event.invoker} to ${event.profile} has ended.`);
-  try {
-    history.set(event.id, await ask(`/api/events/${event.id}`));
-  } catch (error) {
-    if (error.status === 404) history.delete(event.id);
-  }
-  showMonth();
+function showCurrency() {
+  if (isCurrent && record.isSure) showConnection("current", "Live.");
+  else showConnection("stale", "The record cannot be read. What is shown may have changed since.");
 }
 
 function showConnection(state, text) {
@@ -122,6 +132,7 @@ function showConnection(state, text) {
   const at = $("read-at").dataset.at;
   $("read-at").textContent = at ? `As of ${seconds.format(Date.parse(at))}.` : "";
   document.body.classList.toggle("stale", state !== "current");
+  showNobody();
 }
 
 function announce(text) {
@@ -132,7 +143,7 @@ function announce(text) {
 }
 
 function showHeld() {
-  const events = [...held.values()]
+  const events = [...record.held.values()]
     .filter((event) => Date.parse(event.expires_at) > now())
     .sort((one, other) => Date.parse(other.created_at) - Date.parse(one.created_at));
   const shown = new Map([...$("held").children].map((item) => [item.dataset.id, item]));
@@ -145,14 +156,21 @@ function showHeld() {
   });
   $("count").hidden = events.length === 0;
   $("count").textContent = events.length;
-  // Nobody is said only where it is known.
-  $("nobody").hidden = events.length > 0 || !$("read-at").dataset.at;
+  showNobody();
+}
+
+// Nobody is said only where it is known.
+function showNobody() {
+  const text = $("connection").dataset.state === "current"
+    ? "Nobody holds emergency access." : "Nobody that is known of.";
+  if ($("nobody").textContent !== text) $("nobody").textContent = text;
+  $("nobody").hidden = $("held").children.length > 0 || !$("read-at").dataset.at;
 }
 
 function newItem(id) {
   const item = $("holder").content.firstElementChild.cloneNode(true);
   item.dataset.id = id;
-  item.querySelector(".end").addEventListener("click", () => askToClose(held.get(id)));
+  item.querySelector(".end").addEventListener("click", () => askToClose(record.held.get(id)));
   return item;
 }
 
@@ -198,6 +216,11 @@ function tick() {
 // recognised, so that nothing is opened twice; once anything is changed it is another request.
 let unanswered = null;
 
+const ENDED_SINCE = {
+  title: "It has ended",
+  detail: "It was opened, and has ended since. Send it again to open it anew.",
+};
+
 $("open").addEventListener("input", () => { unanswered = null; });
 
 $("open").addEventListener("submit", async (submission) => {
@@ -218,14 +241,16 @@ $("open").addEventListener("submit", async (submission) => {
 // The answer to the request says so, or where that was lost, the stream does later.
 function haveOpened(event) {
   unanswered = null;
+  if (!accept(event)) throw new Refusal(ENDED_SINCE, 200);
   $("open").reset();
   refuse($("open"), null);
-  accept(event);
 }
 
 // --- closing ---
 
 let closing = null;
+// What was to be closed last without a clear answer.
+let unclear = null;
 
 function askToClose(event) {
   closing = event;
@@ -240,28 +265,30 @@ $("keep").addEventListener("click", () => $("closing").close());
 $("close").addEventListener("submit", async (submission) => {
   submission.preventDefault();
   const body = { reason: $("close-reason").value };
+  const event = closing;
   await attempt(submission.target, async () => {
-    accept(await ask(`/api/events/${closing.id}/close`, { method: "POST", body }));
-    $("closing").close();
+    try {
+      accept(await ask(`/api/events/${event.id}/close`, { method: "POST", body }));
+    } catch (error) {
+      if (error.outcomeUnknown) unclear = event.id;
+      if (error.name !== "invalid-state-transition") throw error;
+      record.end(event);
+      showHeld();
+      // A repetition that finds it closed is what was asked for.
+      if (unclear !== event.id || error.problem.current_status !== "closed") throw error;
+    }
+    unclear = null;
+    if (closing === event) $("closing").close();
   });
 });
 
 // --- both ---
 
-// The answer is newer than anything that the stream has told.
 function accept(event) {
-  history.set(event.id, event);
-  const before = held;
-  held = new Map(before);
-  if (standing(event, now()) === "active") held.set(event.id, event);
-  else held.delete(event.id);
-  if (held.has(event.id) !== before.has(event.id)) {
-    announce(held.has(event.id)
-      ? `You now hold access to ${event.profile}.`
-      : `Access of ${event.invoker} to ${event.profile} is closed.`);
-  }
+  const isHeld = record.accept(event);
   showHeld();
   showMonth();
+  return isHeld;
 }
 
 // --- the last 30 days ---
@@ -279,12 +306,7 @@ async function readMonth() {
         }
         const parameters = { status, since, limit: 200, ...(cursor && { cursor }) };
         const { events, next_cursor: next } = await ask("/api/events", { parameters });
-        for (const event of events) {
-          const known = history.get(event.id);
-          if (!known || Date.parse(known.updated_at) < Date.parse(event.updated_at)) {
-            history.set(event.id, event);
-          }
-        }
+        events.forEach((event) => record.remember(event));
         cursor = next;
       }
     }
@@ -297,7 +319,7 @@ async function readMonth() {
 }
 
 function showMonth() {
-  draw($("timeline"), history.values(), now(), (text) => {
+  draw($("timeline"), record.history.values(), now(), (text) => {
     if ($("detail").textContent !== text) $("detail").textContent = text;
   });
 }

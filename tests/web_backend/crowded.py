@@ -1,0 +1,29 @@
+"""The application with so many active events that no buffer takes what a page is sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import web_backend.app
+from fastapi import FastAPI
+from web_backend.settings import Settings
+
+from aiobreakglass import BreakGlassStore, InMemoryStore
+from aiobreakglass.testing import make_event
+
+from .conftest import SETTINGS
+
+
+@asynccontextmanager
+async def crowd(settings: Settings) -> AsyncIterator[BreakGlassStore]:
+    store = InMemoryStore(cursor_key=settings.cursor_key.get_secret_value())
+    for number in range(2000):
+        # Four bytes for each character: eight megabytes in all.
+        event = make_event(invoker=f"person-{number}", justification="\N{FIRE}" * 1000)
+        await store.create(event)
+    yield store
+
+
+def create_app() -> FastAPI:
+    return web_backend.app.create_app(SETTINGS, open_store=crowd)
