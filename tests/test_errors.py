@@ -105,7 +105,13 @@ class TestTree:
 
     def test_of_what_is_tried_here(self) -> None:
         """Every exception of the tree is tried by the tests below."""
-        assert {type(error) for error, _, _ in ERRORS} == set(BreakGlassError.__subclasses__())
+        ours = {
+            error
+            for error in BreakGlassError.__subclasses__()
+            # Other tests have subclasses of their own.
+            if error.__module__.startswith("aiobreakglass.")
+        }
+        assert {type(error) for error, _, _ in ERRORS} == ours
 
     def test_where_an_event_is_looked_up(self) -> None:
         """What was not found can be caught in Python's own words."""
