@@ -85,6 +85,7 @@ SPOILS: dict[str, Spoil] = {
     "no object": canned.sent(200, b"[]"),
     "empty": canned.sent(200, b""),
     "binary": canned.sent(200, b'{"Item": {"pk": {"B": "/w=="}}, "Count": 0, "Items": []}'),
+    "binary set": canned.sent(200, b'{"Item": {"pk": {"BS": ["/w=="]}}, "Count": 0, "Items": []}'),
     "compressed": canned.sent(200, gzip.compress(b"{}"), **{"content-encoding": "gzip"}),
     "redirected": canned.sent(301, b"{}"),
     "redirected to nowhere": canned.sent(301, b"{}", location=""),

@@ -51,6 +51,9 @@ _encode: Final = json.JSONEncoder(check_circular=False).encode
 
 _PLAIN: Final = re.compile("[!-~]+")
 
+# What is binary is the client's to decode. As a pattern: `in` takes three times as long.
+_BINARY: Final = re.compile(rb'"BS?"')
+
 _QUOTA: Final = 500
 """How many successes fill the SDK's retry quota again, from empty."""
 
@@ -258,8 +261,7 @@ def _answer(name: str, response: Response) -> dict[str, Any] | None:
     content = response.content
     if response.status != 200 or "x-amz-crc32" not in response.headers:
         return None
-    # Binary attributes are the client's to decode.
-    if b'"B"' in content or b'"BS"' in content:
+    if _BINARY.search(content):
         return None
     try:
         return outcomes.read_answer(name, response.headers, content, loads)
