@@ -142,28 +142,34 @@ class TestRotation:
         self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
     ) -> None:
         """No call notices a rotation, and every request after it carries the new key."""
+        workers, keys = 8, 5
+        rotated_after: list[int] = []
 
         def rotate_now_and_then(exchange: Exchange) -> Fault:
-            if len(proxy.exchanges) % 20 == 0:
+            arrived = len(proxy.exchanges)
+            if arrived % 20 == 0 and len(rotated_after) < keys - 1:
                 provider.rotate()
+                rotated_after.append(arrived)
             return faults.none
 
         proxy.plan = rotate_now_and_then
         async with open_store(provider) as store, asyncio.TaskGroup() as tasks:
 
             async def work(invoker: str) -> None:
-                while provider.given < 5:
+                while provider.given < keys:
                     event = make_event(invoker=invoker, created_at=FakeClock.START)
                     assert await store.create(event) == event
                     found = await store.find_active_by_invoker_and_profile(invoker, "prod")
                     assert found == event
                     await store.close(event.id, closed_by=invoker, closed_reason="done")
 
-            for number in range(8):
+            for number in range(workers):
                 tasks.create_task(work(f"invoker-{number}"))
-        assert {key_of(exchange) for exchange in proxy.exchanges} == {
-            f"KEY{number}" for number in range(1, 6)
-        }
+        carried = [key_of(exchange) for exchange in proxy.exchanges]
+        assert set(carried) == {f"KEY{number}" for number in range(1, keys + 1)}
+        for rotations, arrived in enumerate(rotated_after, start=1):
+            # What the other workers had sent before the rotation may arrive after it.
+            assert f"KEY{rotations}" not in carried[arrived + workers - 1 :]
         assert audit(await rows.all()) == []
 
     async def test_between_two_attempts(
