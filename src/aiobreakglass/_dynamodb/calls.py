@@ -174,11 +174,7 @@ class Calls:
         shielded_until: float | None,
     ) -> dict[str, Any]:
         # Of each attempt that this makes, the client tells by its events.
-        call = getattr(self._client, xform_name(name))(**request)
-        response: dict[str, Any] = await (
-            call if shielded_until is None else shielded(call, shielded_until)
-        )
-        return response
+        return await call_client(self._client, name, request, shielded_until)
 
     async def _may_try_again(
         self,
@@ -209,6 +205,14 @@ class Calls:
             outcome_unknown=outcome_unknown,
             last_failure=transmission.last_failure,
         )
+
+
+async def call_client(
+    client: DynamoDBClient, name: str, request: Request, shielded_until: float | None
+) -> dict[str, Any]:
+    """Have a client carry a request; with a deadline, past a cancellation, as `Carry` says."""
+    call: Coroutine[Any, Any, dict[str, Any]] = getattr(client, xform_name(name))(**request)
+    return await (call if shielded_until is None else shielded(call, shielded_until))
 
 
 def _watch(client: DynamoDBClient) -> None:

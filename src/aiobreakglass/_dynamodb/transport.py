@@ -26,15 +26,14 @@ from aiobotocore.client import AioBaseClient
 from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.httpsession import AIOHTTPSession
 from aiohttp import ClientSession
-from botocore import xform_name
 from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
 from aiobreakglass._dynamodb import outcomes
+from aiobreakglass._dynamodb.calls import call_client
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import Signer
 from aiobreakglass._dynamodb.wire import Response, Route
-from aiobreakglass._shielding import shielded
 
 loads: Callable[[bytes], Any]
 try:
@@ -235,14 +234,10 @@ class Transport:
         self, name: str, request: Request, deadline: float | None, outcome: _Outcome | None = None
     ) -> Any:
         if outcome is None:
-            return await self._client_call(name, request, deadline)
+            return await call_client(self._client, name, request, deadline)
         self._owed = _QUOTA
         with standing_in([outcome]):
-            return await self._client_call(name, request, deadline)
-
-    async def _client_call(self, name: str, request: Request, deadline: float | None) -> Any:
-        call = getattr(self._client, xform_name(name))(**request)
-        return await (call if deadline is None else shielded(call, deadline))
+            return await call_client(self._client, name, request, deadline)
 
     async def _give_back(self, name: str) -> None:
         """Tell the client of a success: each fills a little of what retries take of its quota."""
