@@ -8,6 +8,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ssl import SSLContext
 
 from aiohttp import web
 
@@ -139,7 +140,7 @@ class CannedServer:
 
 
 @asynccontextmanager
-async def canned_server() -> AsyncIterator[CannedServer]:
+async def canned_server(tls: SSLContext | None = None) -> AsyncIterator[CannedServer]:
     """Listen on 127.0.0.1 and a free port."""
     server = CannedServer()
 
@@ -154,9 +155,10 @@ async def canned_server() -> AsyncIterator[CannedServer]:
     application.router.add_post("/", handle)
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     try:
-        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        scheme = "http" if tls is None else "https"
+        server.url = f"{scheme}://127.0.0.1:{runner.addresses[0][1]}"
         yield server
     finally:
         await runner.cleanup()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -67,7 +68,11 @@ _stand_ins: ContextVar[Iterator[Connections]] = ContextVar("aiobreakglass_stand_
 
 
 class Session(AIOHTTPSession):
-    """aiobotocore's own HTTP session, for whose connections something else can stand in."""
+    """aiobotocore's own HTTP session, for whose connections something else can stand in.
+
+    Before 3.9 that believes anybody with a certificate for any name to be DynamoDB; and through a
+    proxy, anybody at all. This one does not.
+    """
 
     def __init__(self, *, proxies: dict[str, str] | None = None, **options: Any) -> None:
         super().__init__(proxies=proxies, **options)
@@ -82,6 +87,17 @@ class Session(AIOHTTPSession):
         if stand_in is not None:
             return stand_in
         return await super()._get_session(proxy_url)  # type: ignore[misc] # not in its stubs
+
+    def _get_ssl_context(self) -> ssl.SSLContext:
+        context: ssl.SSLContext = super()._get_ssl_context()  # type: ignore[misc] # as above
+        # botocore leaves it to urllib3 to compare the name; aiohttp leaves it to the context.
+        context.check_hostname = True
+        return context
+
+    def _setup_proxy_ssl_context(self, proxy_url: str) -> ssl.SSLContext:
+        context: ssl.SSLContext | None = super()._setup_proxy_ssl_context(proxy_url)  # type: ignore[misc] # as above
+        # None, where nothing is set for the proxy itself, would stand for no check of DynamoDB.
+        return self._get_ssl_context() if context is None else context
 
 
 def session_class(made: list[Session]) -> type[Session]:

@@ -1,0 +1,119 @@
+"""Whom a client of the store's own believes to be DynamoDB, with every aiobotocore it allows."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import SSLError
+
+from aiobreakglass._dynamodb.client import Opened, open_client
+from tests.dynamodb.canned import CannedServer, canned_server
+from tests.dynamodb.conftest import REGION
+
+REQUEST: dict[str, Any] = {"TableName": "breakglass", "Key": {"pk": {"S": "x"}}}
+
+Ask = Callable[[CannedServer], Awaitable[Any]]
+
+
+async def by_the_client(opened: Opened) -> Any:
+    return await opened.client.get_item(**REQUEST)
+
+
+async def by_the_transport(opened: Opened) -> Any:
+    transport = await opened.transport("breakglass")
+    assert transport is not None
+    return await transport.call("GetItem", REQUEST, lambda: None)
+
+
+async def through_a_proxy(opened: Opened) -> Any:
+    assert await opened.transport("breakglass") is None
+    return await by_the_client(opened)
+
+
+@asynccontextmanager
+async def proxy() -> AsyncIterator[str]:
+    """Run a proxy that connects to whatever it is asked to; yields its URL."""
+    tunnels: set[asyncio.Task[None] | None] = set()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tunnels.add(asyncio.current_task())
+        host, port = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode().split(":")
+        their_reader, their_writer = await asyncio.open_connection(host, int(port))
+        writers.extend((writer, their_writer))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(pump(reader, their_writer), pump(their_reader, writer))
+
+    async with await asyncio.start_server(tunnel, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*filter(None, tunnels))
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """The only authority that the machine trusts."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    return authority
+
+
+@pytest.fixture(params=[by_the_client, by_the_transport, through_a_proxy])
+async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
+    """Ask a server once, in each way in turn."""
+    async with proxy() as url:
+        proxies = {"https": url} if request.param is through_a_proxy else None
+        config = AioConfig(retries={"total_max_attempts": 1}, proxies=proxies)
+
+        async def ask(server: CannedServer) -> Any:
+            async with open_client(REGION, server.url, get_session(), config) as opened:
+                return await request.param(opened)
+
+        yield ask
+
+
+def server_with(certificate: trustme.LeafCert) -> AbstractAsyncContextManager[CannedServer]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    return canned_server(context)
+
+
+async def test_the_right_name_of_a_trusted_authority(authority: trustme.CA, ask: Ask) -> None:
+    """Such a certificate is DynamoDB's."""
+    async with server_with(authority.issue_cert("127.0.0.1")) as server:
+        assert (await ask(server))["Item"]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["elsewhere.example", "127.0.0.2"])
+async def test_another_name(authority: trustme.CA, ask: Ask, name: str) -> None:
+    """Who has a certificate for a name of his own is told nothing, and not believed."""
+    async with server_with(authority.issue_cert(name)) as server:
+        with pytest.raises(SSLError):
+            await ask(server)
+    assert server.requests == []
+
+
+async def test_an_unknown_authority(authority: trustme.CA, ask: Ask) -> None:
+    """Nor is who made himself a certificate with the right name."""
+    async with server_with(trustme.CA().issue_cert("127.0.0.1")) as server:
+        with pytest.raises(SSLError):
+            await ask(server)
+    assert server.requests == []
