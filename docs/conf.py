@@ -33,7 +33,8 @@ nitpicky = True
 
 html_theme = "furo"
 html_title = f"aiobreakglass {release}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["diagrams.css"]
 html_copy_source = False
 html_show_copyright = False
 templates_path = ["_templates"]
