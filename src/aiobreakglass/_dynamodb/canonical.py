@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -96,12 +95,12 @@ def _validator(layout: TableLayout) -> SchemaValidator:
         "created_at": _field("created_at", "S", _TIME),
         "updated_at": _field("updated_at", "S", _TIME),
         "expires_at": _field("expires_at", "S", _TIME),
-        "closed_by": _optional("S", _NAME),
-        "closed_reason": _optional("S", _REASON),
-        "request_id": _optional("S", _NAME),
-        "mfa_verified": _optional("BOOL", _FLAG, default=False),
-        "mfa_method": _optional("S", _NAME),
-        "mfa_challenge_id": _optional("S", _NAME),
+        "closed_by": _optional("closed_by", "S", _NAME),
+        "closed_reason": _optional("closed_reason", "S", _REASON),
+        "request_id": _optional("request_id", "S", _NAME),
+        "mfa_verified": _optional("mfa_verified", "BOOL", _FLAG, default=False),
+        "mfa_method": _optional("mfa_method", "S", _NAME),
+        "mfa_challenge_id": _optional("mfa_challenge_id", "S", _NAME),
         # No field of the model: `complete` takes it out again.
         key: _field(key, "S", core_schema.str_schema(strict=True)),
     }
@@ -119,14 +118,11 @@ def _field(name: str, wire_type: str, schema: core_schema.CoreSchema) -> core_sc
 
 
 def _optional(
-    wire_type: str, schema: core_schema.CoreSchema, *, default: Any = None
+    name: str, wire_type: str, schema: core_schema.CoreSchema, *, default: Any = None
 ) -> core_schema.ModelField:
-    # The attribute as a whole: by a path like that of `_field`, one of another type would count
-    # as absent.
-    attribute = core_schema.no_info_after_validator_function(
-        itemgetter(wire_type),
-        core_schema.typed_dict_schema(
-            {wire_type: core_schema.typed_dict_field(schema)}, extra_behavior="forbid"
-        ),
+    # By the second path an attribute of another type is refused, as what it is: an object. By the
+    # first alone it would count as absent.
+    paths: list[list[str | int]] = [[name, wire_type], [name]]
+    return core_schema.model_field(
+        core_schema.with_default_schema(schema, default=default), validation_alias=paths
     )
-    return core_schema.model_field(core_schema.with_default_schema(attribute, default=default))
