@@ -48,6 +48,7 @@ def dynamodb_local() -> Iterator[str]:
         server = subprocess.Popen(
             [
                 "java",
+                "-Xmx512m",
                 "-Djava.net.preferIPv4Stack=true",
                 "-Djava.library.path=DynamoDBLocal_lib",
                 "-jar",
