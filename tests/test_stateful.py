@@ -111,6 +111,8 @@ class Model:
         for field in BreakGlassEvent.model_fields.keys() - may_change:
             if getattr(event, field) != getattr(stored, field):
                 raise ImmutableFieldError(event.id, field)
+        if event.expires_at != stored.expires_at and event.expires_at < self.clock():
+            raise ValueError("expires_at")
         return self.put_next(stored, event)
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
