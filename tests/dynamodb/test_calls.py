@@ -507,7 +507,7 @@ class TestTimeLimits:
         """The operation's limit holds over the SDK's own limits for each attempt."""
         proxy.plan = lambda exchange: faults.hang
         async with (
-            asyncio.timeout(10),
+            asyncio.timeout(60),
             AsyncDynamoDBStore.open(
                 table_name,
                 region_name=REGION,
