@@ -94,7 +94,10 @@ class TestOnePass:
             "dynamodb", region_name=REGION, endpoint_url=url
         ) as client:
             await create_table(client, name)
-            yield AsyncDynamoDBStore(client, name, clock=clock)
+            # moto copies the table for each write: on a busy machine 10 s have been too few.
+            yield AsyncDynamoDBStore(
+                client, name, clock=clock, operation_timeout=timedelta(minutes=5)
+            )
 
     async def test_marks_what_has_lapsed_and_nothing_else(
         self, store: BreakGlassStore, clock: FakeClock
