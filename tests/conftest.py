@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiobotocore.session import get_session
 from botocore.handlers import BUILTIN_HANDLERS
+from hypothesis import HealthCheck, settings
 
 from aiobreakglass.testing import moto_server
 from tests.backends import unavailable
@@ -16,6 +17,13 @@ from tests.documents.calls import REGION, TABLE
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+
+# How long an example takes is the machine's doing, which other processes may keep busy. Under CI
+# hypothesis arranges that by itself, and what else it does there is kept.
+settings.register_profile(
+    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session", autouse=True)

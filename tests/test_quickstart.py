@@ -26,7 +26,7 @@ def run(*arguments: str, **environment: str | None) -> subprocess.CompletedProce
         env={name: value for name, value in variables.items() if value is not None},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,  # ends what hangs; with all that it imports it may take long to begin
         check=False,
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from aiobotocore.session import get_session
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -504,13 +504,7 @@ def test_the_same_life_in_the_model_in_memory_and_on_dynamodb(
         try:
             run_state_machine_as_test(
                 machine,
-                settings=settings(
-                    max_examples=30,
-                    stateful_step_count=25,
-                    deadline=None,
-                    # An emulator on a busy machine is slow, and how slow says nothing here.
-                    suppress_health_check=[HealthCheck.too_slow],
-                ),
+                settings=settings(max_examples=30, stateful_step_count=25),
             )
         finally:
             runner.run(stack.aclose())

@@ -125,6 +125,8 @@ class CannedServer:
     """What becomes of the next answers; those after them are right."""
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     """The headers, by lower-case name, and the body of each request that has come."""
+    on_hang: Callable[[], None] = lambda: None
+    """Called when a request hangs; its sender may lose patience then, and need no time for it."""
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def have_come(self, number: int) -> None:
@@ -149,6 +151,8 @@ async def canned_server(tls: SSLContext | None = None) -> AsyncIterator[CannedSe
         await server.note(headers, await request.read())
         operation = headers["x-amz-target"].rpartition(".")[2]
         spoil = server.script.pop(0) if server.script else right
+        if spoil is hanging:
+            server.on_hang()
         return await spoil(request, json.dumps(ANSWERS[operation]).encode())
 
     application = web.Application()

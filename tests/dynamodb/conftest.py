@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -22,6 +23,15 @@ REGION = "eu-central-1"
 def session() -> AioSession:
     """One session for all, because each reads botocore's models of AWS anew."""
     return get_session()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port at which nobody listens: it is held, so that nobody else is given it meanwhile."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
+        yield port
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -21,10 +22,12 @@ from aiobreakglass import (
     InvalidStateTransitionError,
     StoreUnavailableError,
     TableError,
+    _shielding,
 )
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
+from tests.dynamodb.waiting import PATIENT, PATIENT_AND_SENDING_ONCE, lose_patience
 from tests.faults import proxy as faults
 from tests.faults.proxy import Fault, FaultProxy, fault_proxy
 
@@ -34,10 +37,8 @@ if TYPE_CHECKING:
 PAIR = {"invoker": "alice", "profile": "prod"}
 WRITE = "TransactWriteItems"
 
-# The SDK's own attempts are left out, so that each of the store's is seen; time-outs are short.
-IMPATIENT = AioConfig(
-    connect_timeout=0.5, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 1}
-)
+# None that a call comes near: a slow answer would be one more attempt, or an unknown outcome.
+LONG_ENOUGH = timedelta(minutes=5)
 
 Transport = Literal["fast", "standard"]
 
@@ -67,6 +68,10 @@ FATAL = {
     "expired token": faults.answer(400, "ExpiredTokenException", "the token is expired"),
     "bad signature": faults.answer(400, "UnrecognizedClientException", "the key is unknown"),
 }
+
+
+def nothing() -> None:
+    """Do nothing when a request hangs."""
 
 
 def table(cases: dict[str, Fault]) -> pytest.MarkDecorator:
@@ -99,17 +104,29 @@ def transport() -> Transport:
 async def store(
     proxy: FaultProxy, table_name: str, clock: FakeClock, transport: Transport
 ) -> AsyncIterator[AsyncDynamoDBStore]:
-    """A store behind the proxy, that gives up after three seconds."""
+    """A store behind the proxy, whose attempts time out where they hang, and nowhere else."""
     async with AsyncDynamoDBStore.open(
         table_name,
         region_name=REGION,
         endpoint_url=proxy.url,
         clock=clock,
-        config=IMPATIENT,
-        operation_timeout=timedelta(seconds=3),
+        config=PATIENT_AND_SENDING_ONCE,
+        operation_timeout=LONG_ENOUGH,
         transport=transport,
     ) as store:
+        proxy.on_hang = partial(lose_patience, store._calls._client)
         yield store
+
+
+@pytest.fixture
+def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the store pause twice, and then until after any time limit.
+
+    So it tries for as long as it may without taking as long, and no attempt is cut off, of which
+    less is known.
+    """
+    longest = LONG_ENOUGH.total_seconds()
+    monkeypatch.setattr("random.uniform", lambda least, most: most if most < 0.1 else longest)
 
 
 class TestTransientFaults:
@@ -198,7 +215,11 @@ class TestUnknownOutcomes:
         """What the SDK tried before the error that it reports counts as well."""
         proxy.script(WRITE, faults.lose_response, FATAL["access denied"])
         async with AsyncDynamoDBStore.open(
-            table_name, region_name=REGION, endpoint_url=proxy.url, clock=clock
+            table_name,
+            region_name=REGION,
+            endpoint_url=proxy.url,
+            clock=clock,
+            config=PATIENT,
         ) as store:
             with pytest.raises(StoreUnavailableError) as caught:
                 await store.create(make_event(created_at=clock()))
@@ -215,9 +236,9 @@ class TestUnknownOutcomes:
         assert not caught.value.outcome_unknown
 
     async def test_a_lost_response_for_as_long_as_we_try(
-        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+        self, store: AsyncDynamoDBStore, few_attempts: None, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """Beyond the time limit a lost write is an unknown outcome."""
+        """Where no attempt is answered a lost write is an unknown outcome."""
         proxy.plan = lambda exchange: (
             faults.hang_after if exchange.operation == WRITE else faults.none
         )
@@ -227,8 +248,34 @@ class TestUnknownOutcomes:
         assert caught.value.outcome_unknown
         assert await store.get(event.id) == event
 
+    async def test_a_response_that_does_not_come_before_the_time_limit(
+        self, proxy: FaultProxy, table_name: str, rows: Rows, clock: FakeClock
+    ) -> None:
+        """A write that the time limit cuts off is an unknown outcome."""
+
+        async def carry_out(exchange: faults.Exchange) -> Any:
+            await exchange.forward_after(0)
+            return await faults.hang(exchange)
+
+        proxy.script(WRITE, carry_out)
+        event = make_event(created_at=clock())
+        async with AsyncDynamoDBStore.open(
+            table_name,
+            region_name=REGION,
+            endpoint_url=proxy.url,
+            clock=clock,
+            config=PATIENT,
+            # Enough to send one request.
+            operation_timeout=timedelta(seconds=3),
+        ) as store:
+            with pytest.raises(StoreUnavailableError, match="no answer in time") as caught:
+                await store.create(event)
+        assert caught.value.outcome_unknown
+        await proxy.settle()
+        assert await rows.event(event.id) is not None
+
     async def test_reads_have_no_outcome(
-        self, store: AsyncDynamoDBStore, proxy: FaultProxy
+        self, store: AsyncDynamoDBStore, few_attempts: None, proxy: FaultProxy
     ) -> None:
         """A read that fails for good changes nothing, however it failed."""
         proxy.plan = lambda exchange: faults.reset
@@ -266,23 +313,15 @@ class TestUnknownOutcomes:
         """Our own event may be changed by others before we know that it is there."""
         event = make_event(**PAIR, created_at=clock())
         await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": "0" * 16}})
-        landed = asyncio.Event()
-
-        async def late(exchange: faults.Exchange) -> Any:
-            """The first attempt is carried out after the second was refused and has reaped."""
-            await landed.wait()
-            await exchange.forward()
-            raise faults.AbortedError
 
         async def reap(exchange: faults.Exchange) -> Any:
+            """Only now is the first attempt carried out."""
             answer = await exchange.forward()
-            landed.set()
-            first = next(e for e in proxy.sent(WRITE))
-            await first.forward()
+            await proxy.sent(WRITE)[0].forward()
             await rows.set(event.id, write_id={"S": "somebody else's"})
             return answer
 
-        proxy.script(WRITE, late, faults.none, reap)
+        proxy.script(WRITE, faults.reset, faults.none, reap)
         with pytest.raises(StoreUnavailableError) as caught:
             await store.create(event)
         assert caught.value.outcome_unknown
@@ -340,7 +379,9 @@ class TestOwnWrites:
             region_name=REGION,
             endpoint_url=proxy.url,
             clock=clock,
-            config=IMPATIENT,
+            config=PATIENT_AND_SENDING_ONCE,
+            operation_timeout=LONG_ENOUGH,
+            transport="standard",
         ) as store:
 
             def forget(params: dict[str, Any], **_: Any) -> None:
@@ -366,6 +407,7 @@ class TestOwnWrites:
         proxy.script(WRITE, faults.lose_response)
         await forgetful.delete(event.id)
         assert len(proxy.sent(WRITE)) == 8
+        assert b"ClientRequestToken" not in b"".join(sent.body for sent in proxy.sent(WRITE))
 
     async def test_a_repeated_create_by_the_caller_is_another_write(
         self, forgetful: AsyncDynamoDBStore, clock: FakeClock
@@ -410,16 +452,17 @@ class TestRefusedByAWS:
 
 class TestTimeLimits:
     async def test_an_endpoint_that_nobody_listens_at(
-        self, unused_tcp_port: int, clock: FakeClock
+        self, closed_port: int, few_attempts: None, clock: FakeClock
     ) -> None:
         """An unreachable endpoint is reported within the limit, and nothing has happened."""
         async with (
-            asyncio.timeout(10),
+            asyncio.timeout(LONG_ENOUGH.total_seconds() / 2),
             AsyncDynamoDBStore.open(
                 "breakglass",
                 region_name=REGION,
-                endpoint_url=f"http://127.0.0.1:{unused_tcp_port}",
-                operation_timeout=timedelta(milliseconds=300),
+                endpoint_url=f"http://127.0.0.1:{closed_port}",
+                config=PATIENT_AND_SENDING_ONCE,
+                operation_timeout=LONG_ENOUGH,
             ) as store,
         ):
             with pytest.raises(StoreUnavailableError, match="Could not connect") as caught:
@@ -427,18 +470,16 @@ class TestTimeLimits:
         assert not caught.value.outcome_unknown
 
     async def test_a_borrowed_client_with_legacy_retries(
-        self, unused_tcp_port: int, session: AioSession, monkeypatch: pytest.MonkeyPatch
+        self, closed_port: int, few_attempts: None, session: AioSession
     ) -> None:
         """What never left is known not to have happened, whatever retries the client makes."""
-        # A pause beyond the limit is the end: no attempt is cut off, of which less is known.
-        monkeypatch.setattr("random.uniform", lambda least, most: most if most < 0.1 else 3600)
         async with session.create_client(
             "dynamodb",
             region_name=REGION,
-            endpoint_url=f"http://127.0.0.1:{unused_tcp_port}",
+            endpoint_url=f"http://127.0.0.1:{closed_port}",
             config=AioConfig(retries={"mode": "legacy", "max_attempts": 1}),
         ) as client:
-            store = AsyncDynamoDBStore(client, "breakglass")
+            store = AsyncDynamoDBStore(client, "breakglass", operation_timeout=LONG_ENOUGH)
             with pytest.raises(StoreUnavailableError) as caught:
                 await store.create(make_event())
         assert not caught.value.outcome_unknown
@@ -466,7 +507,7 @@ class TestTimeLimits:
         """The operation's limit holds over the SDK's own limits for each attempt."""
         proxy.plan = lambda exchange: faults.hang
         async with (
-            asyncio.timeout(10),
+            asyncio.timeout(60),
             AsyncDynamoDBStore.open(
                 table_name,
                 region_name=REGION,
@@ -486,6 +527,7 @@ class TestIntegrity:
     async def test_a_false_answer_for_as_long_as_we_try(
         self,
         store: AsyncDynamoDBStore,
+        few_attempts: None,
         proxy: FaultProxy,
         clock: FakeClock,
         fault: Fault,
@@ -504,9 +546,14 @@ class TestCancellation:
         return request.param
 
     async def test_a_write_under_way_is_let_finish(
-        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+        self,
+        store: AsyncDynamoDBStore,
+        proxy: FaultProxy,
+        clock: FakeClock,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """A cancelled caller waits for the write that is under way, and is cancelled then."""
+        monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", LONG_ENOUGH)
         arrived, leave = asyncio.Event(), asyncio.Event()
 
         async def held(exchange: faults.Exchange) -> Any:
@@ -530,6 +577,8 @@ class TestCancellation:
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
         """A cancelled caller waits for a bounded time only, and no task is left behind."""
+        # It would wait for longer than this test does.
+        proxy.on_hang = nothing
         proxy.script(WRITE, faults.hang)
         others = asyncio.all_tasks()
         call = asyncio.create_task(store.create(make_event(**PAIR, created_at=clock())))

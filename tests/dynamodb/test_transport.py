@@ -11,6 +11,8 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,14 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import EndpointConnectionError, HTTPClientError
 
 import aiobreakglass
-from aiobreakglass import AsyncDynamoDBStore
+from aiobreakglass import AsyncDynamoDBStore, _shielding
 from aiobreakglass._dynamodb.client import Opened, open_client
 from aiobreakglass._dynamodb.transport import Transport
 from aiobreakglass.testing import make_event
 from tests.dynamodb import canned
 from tests.dynamodb.canned import ANSWERS, CannedServer, Spoil, canned_server
 from tests.dynamodb.conftest import REGION
+from tests.dynamodb.waiting import PATIENT, lose_patience
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "GetItem": {"TableName": "breakglass", "Key": {"pk": {"S": "x"}}, "ConsistentRead": True},
@@ -157,8 +160,10 @@ class TestOutcomes:
         spoil: Spoil,
     ) -> None:
         """Answer, exception, error code, attempts, and what is sent: the client's, all of them."""
-        config = AioConfig(read_timeout=0.2, retries={"mode": mode, "total_max_attempts": 3})
+        retries: Any = {"mode": mode, "total_max_attempts": 3}
+        config = PATIENT.merge(AioConfig(retries=retries))
         async with opened(server, session, config) as client:
+            server.on_hang = partial(lose_patience, client.client)
             transport = await carried(client)
             for name, request in REQUESTS.items():
                 seen = []
@@ -231,12 +236,10 @@ class TestOutcomes:
         assert server.requests == []
 
     async def test_of_a_connection_that_cannot_be_made(
-        self, session: AioSession, unused_tcp_port: int
+        self, session: AioSession, closed_port: int
     ) -> None:
         """It is the client's error, which tells that nothing was sent."""
-        async with open_client(
-            REGION, f"http://127.0.0.1:{unused_tcp_port}", session, None
-        ) as client:
+        async with open_client(REGION, f"http://127.0.0.1:{closed_port}", session, None) as client:
             call = (await carried(client)).call("GetItem", REQUESTS["GetItem"], unheard)
             with pytest.raises(EndpointConnectionError, match="Could not connect"):
                 await call
@@ -293,14 +296,14 @@ class TestRequests:
         self, server: CannedServer, session: AioSession
     ) -> None:
         """64 cancelled calls leave no connection behind, and a transport that works."""
-        async with opened(server, session) as client:
+        async with opened(server, session, PATIENT) as client:
             transport = await carried(client)
             server.script = [canned.hanging] * 64
             calls = [
                 asyncio.create_task(transport.call("GetItem", REQUESTS["GetItem"], unheard))
                 for _ in range(64)
             ]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await server.have_come(64)
             for call in calls:
                 call.cancel()
@@ -317,7 +320,7 @@ class TestRequests:
     ) -> None:
         """One is shared by all in turn, and 0 is no limit, as for aiohttp."""
         config = AioConfig(max_pool_connections=connections)
-        async with opened(server, session, config) as client, asyncio.timeout(10):
+        async with opened(server, session, config) as client, asyncio.timeout(60):
             transport = await carried(client)
             calls = [transport.call("Query", REQUESTS["Query"], unheard) for _ in range(9)]
             assert await asyncio.gather(*calls) == [ANSWERS["Query"]] * 9
@@ -325,7 +328,7 @@ class TestRequests:
     async def test_in_their_order(self, server: CannedServer, session: AioSession) -> None:
         """Whoever waits for a connection goes before one who was served and comes again."""
         config = AioConfig(max_pool_connections=1)
-        async with opened(server, session, config) as client, asyncio.timeout(10):
+        async with opened(server, session, config) as client, asyncio.timeout(60):
             transport = await carried(client)
 
             async def call(name: str) -> None:
@@ -342,9 +345,10 @@ class TestRequests:
         assert targets == ["GetItem", "Query", "GetItem", "GetItem"]
 
     async def test_that_the_client_carries_are_shielded(
-        self, server: CannedServer, session: AioSession
+        self, server: CannedServer, session: AioSession, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A cancelled caller waits for the answer to what is the client's to send as well."""
+        monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(hours=1))
         may_answer = asyncio.Event()
 
         async def late(request: web.Request, body: bytes) -> web.StreamResponse:
@@ -352,9 +356,9 @@ class TestRequests:
             return await canned.right(request, body)
 
         server.script = [late]
-        async with opened(server, session) as client:
+        async with opened(server, session, PATIENT) as client:
             transport = await carried(client)
-            deadline = asyncio.get_running_loop().time() + 60
+            deadline = asyncio.get_running_loop().time() + 3600
             call = asyncio.create_task(
                 transport.call("TransactWriteItems", BINARY, unheard, deadline)
             )

@@ -32,6 +32,8 @@ class Exchange:
     """Whether the backend got it."""
     late: set[asyncio.Task[web.Response]] = field(default_factory=set)
     """What goes on whether or not the sender still waits; the proxy's own."""
+    on_hang: Callable[[], None] = lambda: None
+    """Called when nothing more will come of it."""
 
     async def forward_after(self, seconds: float) -> web.Response:
         """Have the backend answer after a while, though the sender may be gone by then."""
@@ -79,6 +81,7 @@ async def lose_response(exchange: Exchange) -> web.StreamResponse:
 
 async def hang(exchange: Exchange) -> web.StreamResponse:
     """Never forward the request, and never answer."""
+    exchange.on_hang()
     await asyncio.Event().wait()
     raise AssertionError("an event that nobody sets")
 
@@ -176,6 +179,8 @@ class FaultProxy:
     """What to do with each request."""
     late: set[asyncio.Task[web.Response]] = field(default_factory=set)
     """The requests that are delayed, until the backend has answered them."""
+    on_hang: Callable[[], None] = lambda: None
+    """Called when a request hangs; its sender may lose patience then, and need no time for it."""
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def settle(self) -> None:
@@ -196,10 +201,10 @@ class FaultProxy:
         """Return the requests of an operation that have come so far."""
         return [exchange for exchange in self.exchanges if exchange.operation == operation]
 
-    async def arrival(self, operation: str) -> None:
-        """Wait until a request of an operation has come."""
+    async def arrival(self, operation: str, number: int = 1) -> None:
+        """Wait until as many requests of an operation have come."""
         async with self._arrival:
-            await self._arrival.wait_for(lambda: self.sent(operation))
+            await self._arrival.wait_for(lambda: len(self.sent(operation)) >= number)
 
     async def note(self, exchange: Exchange) -> None:
         """Take down that a request has come."""
@@ -224,6 +229,7 @@ async def fault_proxy(backend: str) -> AsyncIterator[FaultProxy]:
                 session=session,
                 backend=backend,
                 late=proxy.late,
+                on_hang=proxy.on_hang,
             )
             await proxy.note(exchange)
             try:

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioDeferredRefreshableCredentials
 from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import (
@@ -24,6 +23,7 @@ from aiobreakglass import AsyncDynamoDBStore, StoreUnavailableError
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
+from tests.dynamodb.waiting import PATIENT_AND_SENDING_ONCE
 from tests.faults import proxy as faults
 from tests.faults.audit import audit
 from tests.faults.proxy import Exchange, Fault, FaultProxy, fault_proxy
@@ -129,7 +129,7 @@ def open_store(proxy: FaultProxy, own_session: AioSession, table_name: str) -> O
             region_name=REGION,
             endpoint_url=proxy.url,
             session=own_session,
-            config=AioConfig(retries={"mode": "standard", "total_max_attempts": 1}),
+            config=PATIENT_AND_SENDING_ONCE,
             clock=FakeClock(),
             operation_timeout=timedelta(seconds=seconds),
         )
@@ -275,7 +275,7 @@ class TestThatDoNotCome:
     ) -> None:
         """The operation's time limit bounds the wait for credentials, and nothing was sent."""
         provider.instead = hang
-        async with asyncio.timeout(30), open_store(provider, seconds=0.2) as store:
+        async with asyncio.timeout(60), open_store(provider, seconds=0.2) as store:
             with pytest.raises(StoreUnavailableError, match="in time") as caught:
                 await call(store)
         assert isinstance(caught.value.__cause__, TimeoutError)
@@ -291,17 +291,19 @@ class TestThatDoNotCome:
             make_event(invoker=f"invoker-{number}", created_at=FakeClock.START)
             for number in range(8)
         ]
-        async with asyncio.timeout(30), open_store(provider, seconds=2) as store:
+        async with asyncio.timeout(60), open_store(provider, seconds=0.2) as store:
             outcomes = await asyncio.gather(*map(store.create, events), return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError}
             assert await rows.all() == []
             provider.instead = None
+            # The same store, whose calls may take their time now.
+            store._calls._operation_timeout = 60
             assert await asyncio.gather(*map(store.create, events)) == events
         assert audit(await rows.all()) == []
 
     async def test_at_the_opening(self, open_store: Open) -> None:
         """The same limit bounds the search for credentials when a store is opened."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with pytest.raises(StoreUnavailableError) as caught:
                 async with open_store(Chain(hang), seconds=0.2):
                     pytest.fail("opened")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.hooks import HierarchicalEmitter
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aiobreakglass import (
@@ -35,9 +35,6 @@ from tests.strategies import events
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
-
-# Other tests may keep the machine busy.
-unhurried = settings(deadline=None)
 
 LAYOUT = TableLayout()
 NOW = FakeClock.START
@@ -205,7 +202,6 @@ STORES: dict[str, Callable[[], BreakGlassStore]] = {
 
 @pytest.mark.parametrize("new_store", STORES.values(), ids=STORES.keys())
 class TestArguments:
-    @unhurried
     @given(call=hostile_calls())
     def test_of_any_kind(
         self,
@@ -223,7 +219,6 @@ class TestArguments:
 
         asyncio.run(scenario())
 
-    @unhurried
     @given(event=HOSTILE_EVENTS, method=st.sampled_from(["create", "update"]))
     def test_that_are_events_are_checked_again(
         self, new_store: Callable[[], BreakGlassStore], event: Any, method: str
@@ -286,7 +281,6 @@ calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 
 class TestArbitraryRows:
     @calls
-    @unhurried
     @given(event=EVENT_ROWS, guard=GUARD_ROWS, refuses=st.booleans())
     def test_of_any_kind(
         self, call: Call, event: Item | None, guard: Item | None, refuses: bool
@@ -299,7 +293,6 @@ class TestArbitraryRows:
 
         asyncio.run(scenario())
 
-    @unhurried
     @given(event=EVENT_ROWS, guard=GUARD_ROWS)
     def test_grant_access_only_by_their_own_words(
         self, event: Item | None, guard: Item | None
