@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 from httpx_sse import ServerSentEvent, aconnect_sse
 from web_backend import stream
+from web_backend.problems import NAMESPACE
 
 from aiobreakglass import StoreUnavailableError
 from aiobreakglass.testing import make_event
@@ -25,6 +26,8 @@ from .conftest import (
     SETTINGS,
     all_have_left,
     application,
+    client_at,
+    served,
     visited,
 )
 from .crowded import crowd
@@ -229,6 +232,32 @@ async def test_more_streams_at_once_than_this_process_is_to_serve(store: FaultyS
             )
             assert sorted(response.status_code for response in responses) == [200] * 3 + [503] * 9
         await all_have_left(app)
+
+
+async def test_one_person_does_not_take_the_places_of_others(store: FaultyStore) -> None:
+    """Nor does one who opens them at once; who closes one may open another."""
+    app = application(
+        store, SETTINGS.model_copy(update={"max_streams": 4, "max_streams_per_person": 3})
+    )
+    async with served(app) as url, client_at(url) as alice, client_at(url, "bob") as bob:
+        async with asyncio.timeout(PATIENCE), AsyncExitStack() as streams:
+            responses = await asyncio.gather(
+                *(
+                    streams.enter_async_context(alice.stream("GET", "/api/changes"))
+                    for _ in range(12)
+                )
+            )
+            assert sorted(response.status_code for response in responses) == [200] * 3 + [429] * 9
+            (refused, *_) = [response for response in responses if response.status_code == 429]
+            await refused.aread()
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert refused.json()["type"] == NAMESPACE + "too-many-streams-of-yours"
+            assert refused.headers["retry-after"]
+            async with messages(bob) as said:
+                await said.first()
+        await all_have_left(app)
+        async with messages(alice) as said:
+            await said.first()
 
 
 async def test_who_is_not_signed_in_takes_no_place(

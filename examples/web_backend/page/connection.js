@@ -8,7 +8,10 @@ import { $ } from "./elements.js";
 // says so, several times in this time.
 const SILENCE = 30_000;
 const LOST = "The connection is lost, and is being tried again.";
-const TOO_MANY = "Too many pages are open. This one is not kept up to date; it tries again by itself.";
+const REFUSED = {
+  "too-many-streams": "Too many pages are open. This one is not kept up to date; it tries again by itself.",
+  "too-many-streams-of-yours": "You have too many pages open. This one is not kept up to date until you close another; it tries again by itself.",
+};
 
 export class Connection {
   #take;
@@ -66,7 +69,7 @@ export class Connection {
       this.say("lost", "You are signed out. Sign in, and reload.");
       return;
     }
-    this.say("lost", refusal?.name === "too-many-streams" ? TOO_MANY : LOST);
+    this.say("lost", REFUSED[refusal?.name] ?? LOST);
     setTimeout(() => this.follow(), (refusal?.retryAfter ?? 5) * 1000);
   }
 
