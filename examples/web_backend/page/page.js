@@ -13,6 +13,9 @@ import { readMonth, showMonth } from "./month.js";
 import { Opening } from "./opening.js";
 import { Record } from "./record.js";
 
+// In seconds, where the server does not say.
+const TRY_AGAIN = 5;
+
 let me = null;
 
 const record = new Record({
@@ -75,7 +78,12 @@ async function start() {
   try {
     me = await ask("/api/me");
   } catch (error) {
-    connection.say("lost", error.status === 401 ? "Sign in to see who holds access." : error.message);
+    if (error.status === 401) {
+      connection.say("lost", "Sign in to see who holds access.");
+    } else {
+      connection.say("lost", `${error.message} It is being tried again.`);
+      setTimeout(start, (error.retryAfter ?? TRY_AGAIN) * 1000);
+    }
     return;
   }
   $("person").value = me.name;
