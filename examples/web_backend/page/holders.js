@@ -18,6 +18,7 @@ export function showHolders(record, me, askToClose) {
     const there = $("held").children[index] ?? null;
     if (there !== item) $("held").insertBefore(item, there);
   });
+  $("held").ariaBusy = record.isAsking;
   $("count").hidden = events.length === 0;
   $("count").textContent = events.length;
 }

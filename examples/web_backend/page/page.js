@@ -63,7 +63,7 @@ function showHeld() {
 
 function showWhetherNobody() {
   const { hasRead, isCurrent } = connection;
-  showNobody({ hasRead, isKnown: isCurrent });
+  showNobody({ hasRead, isKnown: isCurrent && !record.isAsking });
 }
 
 function announce(text) {
