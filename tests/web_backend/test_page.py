@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -17,17 +20,30 @@ from aiobreakglass.testing import make_event
 from tests.backends import unavailable
 
 from .chromium import chromium, installed
-from .conftest import OPENING, SETTINGS, application, served
+from .conftest import (
+    OPENING,
+    PATIENCE,
+    SETTINGS,
+    all_have_left,
+    application,
+    client_at,
+    served,
+    visited,
+)
 from .stores import FaultyStore, LaggingStore
 
-# What waits for something waits this long at most; the machine may be busy.
-expect.set_options(timeout=20_000)
+# In milliseconds.
+expect.set_options(timeout=PATIENCE * 1000)
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
 
 class Visit(Protocol):
     def __call__(self, name: str, *, width: int = 1000) -> Awaitable[Page]: ...
+
+
+class NewPage(Protocol):
+    def __call__(self, url: str, name: str, *, width: int = 1000) -> Awaitable[Page]: ...
 
 
 @pytest.fixture
@@ -58,8 +74,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def visit(browser: Browser, url: str) -> AsyncIterator[Visit]:
-    """Opens the page as somebody; its code must not fail, and no policy be broken."""
+async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
+    """Makes a page for somebody, still empty; its code must not fail, and no policy be broken."""
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
@@ -67,18 +83,40 @@ async def visit(browser: Browser, url: str) -> AsyncIterator[Visit]:
         if message.type == "error" and "Failed to load resource" not in message.text:
             complaints.append(message.text)
 
-    async def visit(name: str, *, width: int = 1000) -> Page:
+    async def new_page(url: str, name: str, *, width: int = 1000) -> Page:
         context = await browser.new_context(viewport={"width": width, "height": 900})
+        context.set_default_timeout(PATIENCE * 1000)
         await context.add_cookies([{"name": "demo_person", "value": name, "url": url}])
         page = await context.new_page()
         page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield new_page
+    assert complaints == []
+
+
+@pytest.fixture
+async def visit(new_page: NewPage, url: str) -> Visit:
+    """Opens the page as somebody."""
+
+    async def visit(name: str, *, width: int = 1000) -> Page:
+        page = await new_page(url, name, width=width)
         await page.goto(url)
         await expect(connection(page)).to_have_text("Live.")
         return page
 
-    yield visit
-    assert complaints == []
+    return visit
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """One that servers of a test have after each other, and nobody else in between."""
+    with socket.socket() as reservation:
+        # With this option on both sides Linux lets it be shared with who listens.
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reservation.bind(("127.0.0.1", 0))
+        yield reservation.getsockname()[1]
 
 
 def connection(page: Page) -> Locator:
@@ -97,10 +135,32 @@ def refusal(page: Page) -> Locator:
     return page.locator("#open").get_by_role("alert")
 
 
-async def open_access(page: Page, profile: str = "production") -> None:
+def nobody(page: Page) -> Locator:
+    return page.locator("#nobody")
+
+
+async def send_opening(page: Page, profile: str = "production") -> None:
     await page.get_by_label("Profile", exact=True).select_option(profile)
     await page.get_by_label("Justification").fill(OPENING["justification"])
     await page.get_by_role("button", name="Open emergency access").click()
+
+
+async def open_access(page: Page) -> None:
+    """Open it, and wait until the page has its answer: it may come after what the stream says."""
+    await send_opening(page)
+    await answered(page)
+    await expect(holders(page)).to_have_count(1)
+
+
+async def answered(page: Page) -> None:
+    """Wait until the form is empty again, as it is when an opening has succeeded."""
+    await expect(page.get_by_label("Justification")).to_be_empty()
+
+
+async def stop_clock(page: Page) -> None:
+    """Have the page's time stand still, a day ahead, until the test moves it."""
+    await page.clock.install()
+    await page.clock.pause_at(datetime.now(UTC) + timedelta(days=1))
 
 
 async def close_access(page: Page) -> None:
@@ -113,7 +173,7 @@ async def close_access(page: Page) -> None:
 async def test_access_is_opened_and_closed(visit: Visit) -> None:
     """It appears, and goes, on this page and on somebody else's, at once and without a reload."""
     page, other = await visit("alice"), await visit("rita")
-    await expect(page.locator("#nobody")).to_be_visible()
+    await expect(nobody(page)).to_be_visible()
 
     await open_access(page)
     for each in (page, other):
@@ -126,7 +186,7 @@ async def test_access_is_opened_and_closed(visit: Visit) -> None:
     await close_access(page)
     for each in (page, other):
         await expect(holders(each)).to_have_count(0)
-        await expect(each.locator("#nobody")).to_be_visible()
+        await expect(nobody(each)).to_be_visible()
         await expect(each.locator("#timeline .bar.closed")).to_have_count(1)
     await expect(other.get_by_role("log")).to_contain_text(
         "Access of alice to production has ended."
@@ -136,8 +196,7 @@ async def test_access_is_opened_and_closed(visit: Visit) -> None:
 async def test_a_second_opening_is_refused(visit: Visit) -> None:
     page = await visit("alice")
     await open_access(page)
-    await expect(holders(page)).to_have_count(1)
-    await open_access(page)
+    await send_opening(page)
     await expect(refusal(page)).to_contain_text("Access is held already")
     await expect(refusal(page)).to_contain_text("You hold access to production until")
     await expect(holders(page)).to_have_count(1)
@@ -146,7 +205,7 @@ async def test_a_second_opening_is_refused(visit: Visit) -> None:
 async def test_what_somebody_else_does_is_seen(visit: Visit, url: str, store: FaultyStore) -> None:
     """Through this process's API, and by another program on the same table."""
     page = await visit("alice")
-    async with httpx.AsyncClient(base_url=url, cookies={"demo_person": "bob"}) as bob:
+    async with client_at(url, "bob") as bob:
         event = (await bob.post("/api/events", json=OPENING)).json()
         await expect(holders(page).locator(".invoker")).to_have_text("bob")
         # Whose it is not, and no reviewer: there is nothing to close it with.
@@ -179,13 +238,12 @@ async def test_a_store_that_cannot_be_reached(visit: Visit, store: FaultyStore) 
     """The page says that it may be out of date, goes on showing what it knew, and recovers."""
     page = await visit("alice")
     await open_access(page)
-    await expect(holders(page)).to_have_count(1)
     store.failure = StoreUnavailableError("throttled")
     await expect(connection(page)).to_contain_text("The record cannot be read")
     await expect(page.locator("#connection")).to_have_attribute("data-state", "stale")
     await expect(page.locator("#read-at")).to_contain_text("As of")
     await expect(holders(page)).to_have_count(1)
-    await open_access(page, "staging")
+    await send_opening(page, "staging")
     await expect(refusal(page)).to_contain_text("The record cannot be reached")
     await expect(refusal(page)).not_to_contain_text("may have been done")
     store.failure = None
@@ -205,7 +263,7 @@ async def test_an_answer_that_comes_after_the_end(visit: Visit, store: FaultySto
         await route.fulfill(response=answer)
 
     await page.route("**/api/events", delay)
-    await open_access(page)
+    await send_opening(page)
     await expect(refusal(page)).to_contain_text("It was opened, and has ended since")
     await expect(page.get_by_label("Justification")).to_have_value(OPENING["justification"])
     await expect(holders(page)).to_have_count(0)
@@ -225,10 +283,7 @@ class TestAnotherReplica:
 
     @pytest.fixture
     async def other(self, store: LaggingStore) -> AsyncIterator[httpx.AsyncClient]:
-        async with (
-            served(application(store)) as url,
-            httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
-        ):
+        async with visited(application(store)) as client:
             yield client
 
     @pytest.fixture
@@ -253,17 +308,23 @@ class TestAnotherReplica:
         return page
 
     async def read(self, app: FastAPI, page: Page) -> None:
-        """Have the page's replica read the table, and the page ask for what it is unsure of."""
-        async with page.expect_response(re.compile("/api/events/[0-9a-f]+$")) as response:
-            await app.state.changes.read()
-        await (await response.value).finished()
+        """Have the page's replica read the table, and wait for what the page makes of it.
+
+        That it has taken the message, and has the answers to what it was unsure of.
+        """
+        await app.state.changes.read()
+        async with aclosing(app.state.changes.watch()) as states:
+            read_at = (await anext(states)).read_at.isoformat()
+        await expect(page.locator("#read-at")).to_have_attribute(
+            "data-at", read_at.replace("+00:00", "Z")
+        )
+        await expect(page.locator("#held")).to_have_attribute("aria-busy", "false")
 
     async def test_opens_and_somebody_closes_what_this_one_has_never_seen(
         self, page: Page, app: FastAPI, store: LaggingStore
     ) -> None:
         """No message says that it has ended; what none names is asked for."""
         await open_access(page)
-        await expect(holders(page)).to_have_count(1)
         await self.read(app, page)
         await expect(holders(page)).to_have_count(1)
         (event,) = await store.list_by_invoker("alice")
@@ -280,7 +341,7 @@ class TestAnotherReplica:
         """A list may go back in time; that access has ended is said only where it has."""
         event = await store.create(make_event(invoker="carol"))
         await store.catch_up()
-        await app.state.changes.read()
+        await self.read(app, page)
         await expect(holders(page)).to_have_count(1)
         store._index = ()
         await self.read(app, page)
@@ -291,12 +352,33 @@ class TestAnotherReplica:
         await expect(holders(page)).to_have_count(0)
         await expect(log(page)).to_contain_text("Access of carol to prod has ended.")
 
+    async def test_forgets_all_of_it(self, page: Page, app: FastAPI, store: LaggingStore) -> None:
+        """Nobody is said to hold access before it is known what became of it."""
+        event = await store.create(make_event(invoker="carol"))
+        await store.catch_up()
+        await self.read(app, page)
+        await expect(holders(page)).to_have_count(1)
+        asked = asyncio.Event()
+
+        async def hold_up(route: Route) -> None:
+            await expect(holders(page)).to_have_count(0)
+            await expect(nobody(page)).to_have_text("Nobody that is known of.")
+            await expect(connection(page)).to_have_text("Live.")
+            await store.close(event.id, closed_by="carol", closed_reason="Done")
+            asked.set()
+            await route.continue_()
+
+        await page.route(re.compile("/api/events/[0-9a-f]+$"), hold_up)
+        store._index = ()
+        await self.read(app, page)
+        assert asked.is_set()
+        await expect(nobody(page)).to_have_text("Nobody holds emergency access.")
+
     async def test_opens_what_cannot_be_asked_for(
         self, page: Page, app: FastAPI, store: LaggingStore
     ) -> None:
         """What nobody can know is not shown as live."""
         await open_access(page)
-        await expect(holders(page)).to_have_count(1)
 
         async def refuse(route: Route) -> None:
             await route.fulfill(status=503, json={"detail": "No answer"})
@@ -317,13 +399,14 @@ class TestAnotherReplica:
         await open_access(page)
         await store.catch_up()
         listed = store._index
+        assert len(listed) == 1
         await close_access(page)
         await expect(holders(page)).to_have_count(0)
         # One that is seen tells that the page has taken the message which names both.
         await store.create(make_event(invoker="carol"))
         await store.catch_up()
         store._index += listed
-        await app.state.changes.read()
+        await self.read(app, page)
         await expect(log(page)).to_contain_text("carol now holds")
         await expect(holders(page).locator(".invoker")).to_have_text("carol")
         await expect(page.locator("#timeline .bar.closed")).to_have_count(1)
@@ -331,11 +414,11 @@ class TestAnotherReplica:
 
 async def test_nobody_is_said_only_where_it_is_known(visit: Visit, store: FaultyStore) -> None:
     page = await visit("alice")
-    await expect(page.locator("#nobody")).to_have_text("Nobody holds emergency access.")
+    await expect(nobody(page)).to_have_text("Nobody holds emergency access.")
     store.failure = StoreUnavailableError("throttled")
-    await expect(page.locator("#nobody")).to_have_text("Nobody that is known of.")
+    await expect(nobody(page)).to_have_text("Nobody that is known of.")
     store.failure = None
-    await expect(page.locator("#nobody")).to_have_text("Nobody holds emergency access.")
+    await expect(nobody(page)).to_have_text("Nobody holds emergency access.")
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
@@ -343,10 +426,11 @@ async def test_an_answer_that_is_lost(visit: Visit, store: FaultyStore) -> None:
     """Nobody knows what became of it, so it is sent again, and recognised."""
     page = await visit("alice")
     store.answers_get_lost = True
-    await open_access(page)
+    await send_opening(page)
     await expect(refusal(page)).to_contain_text("It may have been done all the same")
     store.answers_get_lost = False
     await page.get_by_role("button", name="Open emergency access").click()
+    await answered(page)
     await expect(refusal(page)).to_be_hidden()
     await expect(holders(page)).to_have_count(1)
     assert len(await store.list_by_invoker("alice")) == 1
@@ -358,10 +442,10 @@ async def test_an_answer_that_is_lost_and_comes_with_the_stream(
     """The page sees by the event's id that it has been opened, and asks for nothing more."""
     page = await visit("alice")
     store.answers_get_lost = True
-    await open_access(page)
-    await expect(holders(page)).to_have_count(1)
+    await send_opening(page)
+    await answered(page)
     await expect(refusal(page)).to_be_hidden()
-    await expect(page.get_by_label("Justification")).to_be_empty()
+    await expect(holders(page)).to_have_count(1)
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
@@ -371,7 +455,7 @@ async def test_an_answer_that_is_lost_to_an_opening_that_has_ended_since(
     """It is no success: whoever asked holds no access. What they have written stays."""
     page = await visit("alice")
     store.answers_get_lost = True
-    await open_access(page)
+    await send_opening(page)
     await expect(refusal(page)).to_contain_text("It may have been done all the same")
     store.answers_get_lost = False
     (event,) = await store.list_by_invoker("alice")
@@ -383,6 +467,7 @@ async def test_an_answer_that_is_lost_to_an_opening_that_has_ended_since(
     await expect(holders(page)).to_have_count(0)
     # Sent once more it is another request.
     await button.click()
+    await answered(page)
     await expect(holders(page)).to_have_count(1)
     await expect(refusal(page)).to_be_hidden()
 
@@ -408,7 +493,6 @@ async def test_a_close_of_what_somebody_else_has_closed(visit: Visit, store: Fau
     """That is a refusal: what was written is recorded nowhere."""
     page = await visit("alice")
     await open_access(page)
-    await expect(holders(page)).to_have_count(1)
     (event,) = await store.list_by_invoker("alice")
     await store.close(event.id, closed_by="rita", closed_reason="Done")
     await close_access(page)
@@ -418,23 +502,32 @@ async def test_a_close_of_what_somebody_else_has_closed(visit: Visit, store: Fau
     await expect(holders(page)).to_have_count(0)
 
 
-async def test_too_many_pages(browser: Browser, store: FaultyStore) -> None:
+@pytest.mark.parametrize(
+    ("bounds", "who", "told"),
+    [
+        ({"max_streams": 1}, "bob", "Too many pages are open"),
+        ({"max_streams_per_person": 1}, "alice", "You have too many pages open"),
+    ],
+)
+async def test_too_many_pages(
+    new_page: NewPage, store: FaultyStore, bounds: dict[str, int], who: str, told: str
+) -> None:
     """It is said, and no page asks again before it is told to."""
-    page = await browser.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(httpx.URL(request.url).path))
-    app = application(store, SETTINGS.model_copy(update={"max_streams": 1}))
-    async with (
-        served(app) as url,
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "bob"}) as bob,
-    ):
-        await page.context.add_cookies([{"name": "demo_person", "value": "alice", "url": url}])
-        await page.clock.install()
-        async with bob.stream("GET", "/api/changes"):
+    app = application(store, SETTINGS.model_copy(update=bounds))
+    async with served(app) as url, client_at(url, who) as other:
+        page = await new_page(url, "alice")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(httpx.URL(request.url).path))
+        await stop_clock(page)
+        async with other.stream("GET", "/api/changes") as response:
+            assert response.status_code == 200
             await page.goto(url)
-            await expect(connection(page)).to_contain_text("Too many pages are open")
+            await expect(connection(page)).to_contain_text(told)
+        await all_have_left(app)
         before = asked.count("/api/changes")
         await page.clock.run_for(29_000)
+        # What the page asked for first has come back by the time that something later has.
+        await page.evaluate("fetch('/health').then((response) => response.text())")
         assert asked.count("/api/changes") == before
         await page.clock.run_for(2_000)
         await expect(connection(page)).to_have_text("Live.")
@@ -448,12 +541,10 @@ async def test_somebody_who_is_signed_out(visit: Visit, app: FastAPI) -> None:
 
 
 async def test_a_server_that_goes_away_and_comes_back(
-    browser: Browser, store: FaultyStore
+    new_page: NewPage, store: FaultyStore, port: int
 ) -> None:
-    page = await browser.new_page()
-    async with served(application(store)) as url:
-        port = int(url.rpartition(":")[2])
-        await page.context.add_cookies([{"name": "demo_person", "value": "alice", "url": url}])
+    async with served(application(store), port) as url:
+        page = await new_page(url, "alice")
         await page.goto(url)
         await expect(connection(page)).to_have_text("Live.")
     await expect(connection(page)).to_contain_text("The connection is lost")
@@ -464,14 +555,12 @@ async def test_a_server_that_goes_away_and_comes_back(
 
 
 async def test_a_server_that_comes_back_and_cannot_read_the_table(
-    browser: Browser, store: FaultyStore
+    new_page: NewPage, store: FaultyStore, port: int
 ) -> None:
     """It knows nothing, so nothing has ended."""
-    page = await browser.new_page()
     await store.create(make_event())
-    async with served(application(store)) as url:
-        port = int(url.rpartition(":")[2])
-        await page.context.add_cookies([{"name": "demo_person", "value": "alice", "url": url}])
+    async with served(application(store), port) as url:
+        page = await new_page(url, "alice")
         await page.goto(url)
         await expect(holders(page)).to_have_count(1)
     await expect(connection(page)).to_contain_text("The connection is lost")
@@ -487,18 +576,71 @@ async def test_a_server_that_comes_back_and_cannot_read_the_table(
         await expect(log(page)).to_be_empty()
 
 
+@pytest.mark.parametrize("failure", ["refused", "no answer"])
+async def test_a_server_that_does_not_say_who_is_asking(
+    new_page: NewPage, url: str, failure: str
+) -> None:
+    """It is said, and the page asks again by itself."""
+    page = await new_page(url, "alice")
+    await stop_clock(page)
+
+    async def fail(route: Route) -> None:
+        if failure == "refused":
+            detail = "The server cannot be reached."
+            await route.fulfill(status=503, json={"detail": detail}, headers={"Retry-After": "3"})
+        else:
+            await route.abort()
+
+    await page.route("**/api/me", fail)
+    await page.goto(url)
+    await expect(connection(page)).to_contain_text("The server cannot be reached")
+    await expect(connection(page)).to_contain_text("It is being tried again.")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+    await page.unroute("**/api/me")
+    await page.clock.run_for(3_000 if failure == "refused" else 5_000)
+    await expect(connection(page)).to_have_text("Live.")
+    await expect(page.locator("#my-name")).to_have_text("alice")
+
+
 async def test_access_that_runs_out(visit: Visit, store: FaultyStore) -> None:
+    """The server says so."""
+    event = await store.create(make_event())
     page = await visit("alice")
-    await store.create(make_event(duration=timedelta(seconds=5)))
-    await expect(holders(page).locator(".countdown")).to_have_text(re.compile(r"0:0\d"))
+    await expect(holders(page)).to_have_count(1)
+    end = datetime.now(UTC) + timedelta(seconds=3)
+    await store.update(event.model_copy(update={"expires_at": end}))
     await expect(holders(page)).to_have_count(0)
+    await expect(log(page)).to_contain_text("Access of alice to prod has ended.")
     await expect(page.locator("#timeline .bar.expired")).to_have_count(1)
 
 
-async def test_a_browser_whose_clock_is_wrong(visit: Visit, browser: Browser, url: str) -> None:
+@pytest.mark.parametrize("poll_seconds", [3600])
+async def test_access_that_runs_out_while_nothing_is_heard(
+    new_page: NewPage, url: str, app: FastAPI, store: FaultyStore
+) -> None:
+    """It is counted down all the same, and then gone; that nothing is heard is said."""
+    await store.create(make_event())
+    await app.state.changes.read()
+    page = await new_page(url, "alice")
+    await stop_clock(page)
+    await page.goto(url)
+    countdown = holders(page).locator(".countdown")
+    # As long as it took until here, there is the rest of an hour left.
+    await expect(countdown).to_have_text(re.compile(r"^(1:00:00|\d\d:\d\d)$"))
+    *hours, minutes, seconds = map(int, (await countdown.inner_text()).split(":"))
+    left = sum(hours) * 3600 + minutes * 60 + seconds
+    await page.clock.fast_forward((left - 5) * 1000)
+    await expect(countdown).to_have_text("0:05")
+    await expect(connection(page)).to_contain_text("Nothing has been heard")
+    await page.clock.run_for(65_000)
+    await expect(holders(page)).to_have_count(0)
+    await expect(nobody(page)).to_have_text("Nobody that is known of.")
+    await expect(page.locator("#timeline .bar.expired")).to_have_count(1)
+
+
+async def test_a_browser_whose_clock_is_wrong(new_page: NewPage, url: str) -> None:
     """Access runs out by the server's clock, and that is what is counted down."""
-    page = await browser.new_page()
-    await page.context.add_cookies([{"name": "demo_person", "value": "alice", "url": url}])
+    page = await new_page(url, "alice")
     await page.clock.install(time=datetime.now(UTC) + timedelta(days=1))
     await page.goto(url)
     await expect(connection(page)).to_have_text("Live.")
@@ -512,8 +654,9 @@ async def test_with_the_keyboard_alone(visit: Visit, store: FaultyStore) -> None
         await store.create(make_event(status="closed", created_at=now - timedelta(days=days)))
     page = await visit("alice")
     await open_access(page)
-    await expect(holders(page)).to_have_count(1)
 
+    # What is yet to be read would lie before the first.
+    await expect(page.locator("#timeline .bar")).to_have_count(3)
     await page.locator("#timeline .bar[tabindex='0']").focus()
     await page.keyboard.press("Home")
     await expect(page.locator("#detail")).to_contain_text("closed by bob")
@@ -534,6 +677,7 @@ async def test_on_a_phone(visit: Visit, store: FaultyStore) -> None:
     await store.create(make_event(invoker="w" * 256, profile="p" * 256, justification="j" * 1000))
     page = await visit("rita", width=360)
     await expect(holders(page)).to_have_count(1)
+    await expect(page.locator("#timeline .bar")).to_have_count(1)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     for block in await page.locator("#held :is(li, h3, p)").all():
         assert await block.evaluate("block => block.scrollWidth <= block.clientWidth")
@@ -542,7 +686,6 @@ async def test_on_a_phone(visit: Visit, store: FaultyStore) -> None:
 async def test_every_control_has_a_name(visit: Visit) -> None:
     page = await visit("rita")
     await open_access(page)
-    await expect(holders(page)).to_have_count(1)
     for control in await page.locator("button:visible, select:visible, textarea:visible").all():
         snapshot = await control.aria_snapshot()
         assert '"' in snapshot, snapshot
