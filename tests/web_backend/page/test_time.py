@@ -16,7 +16,7 @@ from .parts import NewPage, Visit, connection, holders, log, nobody, open_access
 
 
 async def test_access_that_runs_out(visit: Visit, store: FaultyStore) -> None:
-    """The server says so."""
+    """At its end it is gone, and the page says so."""
     event = await store.create(make_event())
     page = await visit("alice")
     await expect(holders(page)).to_have_count(1)
