@@ -35,6 +35,8 @@ WARM_UP = 5
 """Requests of each client before the clock starts."""
 LONGEST_WAIT = 30
 """Seconds after which a request without an answer is an error."""
+LONGEST_START = 120
+"""Seconds that the application may take to start or to end: the machine may be busy."""
 
 BACKENDS = {
     "stub": "a stub over HTTPS that answers each request as DynamoDB would, after {delay} ms",
@@ -93,7 +95,7 @@ def application(endpoint_url: str) -> Iterator[str]:
                 stderr=output,
             )
         try:
-            deadline = perf_counter() + LONGEST_WAIT
+            deadline = perf_counter() + LONGEST_START
             while not (url := re.search(r"running on (http://\S+)", log.read_text())):
                 if process.poll() is not None or perf_counter() > deadline:
                     sys.exit(f"the application has not started:\n{log.read_text()}")
@@ -101,7 +103,7 @@ def application(endpoint_url: str) -> Iterator[str]:
             yield url[1]
         finally:
             process.terminate()
-            process.wait(LONGEST_WAIT)
+            process.wait(LONGEST_START)
             lines = log.read_text().splitlines()
             complaints = [line for line in lines if not line.startswith("INFO:")]
             print(*complaints[:20], sep="\n", end="\n" if complaints else "")

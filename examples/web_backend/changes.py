@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -82,7 +83,7 @@ class Changes:
         self._failure: type[Exception] | None = None
         self._news = asyncio.Event()
         self._ended = False
-        self.places_taken = 0
+        self._places: Counter[str] = Counter()
 
     def publish(self, event: BreakGlassEvent) -> None:
         """Show an event as the store has just returned it, before the next reading."""
@@ -139,13 +140,22 @@ class Changes:
         self._news.set()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, name: str) -> Iterator[None]:
         """Count somebody who watches, from before the first state until after the last."""
-        self.places_taken += 1
+        self._places[name] += 1
         try:
             yield
         finally:
-            self.places_taken -= 1
+            self._places[name] -= 1
+            if not self._places[name]:
+                del self._places[name]
+
+    @property
+    def places_taken(self) -> int:
+        return self._places.total()
+
+    def places_taken_by(self, name: str) -> int:
+        return self._places[name]
 
     async def watch(self) -> AsyncGenerator[State, None]:
         """Yield the present state, then each time the latest one, until `end`."""

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """How often to mark what has lapsed; None where another process does."""
     max_streams: Annotated[int, Field(gt=0)] = 1000
     """How many pages one process keeps up to date at a time."""
+    max_streams_per_person: Annotated[int, Field(gt=0)] = 20
+    """How many of them one person may have, so that nobody takes the places of all others."""
     demo_sign_in: bool = False
     """Lets anybody be anybody. Never outside a demonstration: see authentication.py."""
 

@@ -82,11 +82,22 @@ def message(before: State | None, state: State) -> ServerSentEvent:
     )
 
 
-async def room_for_one_more(feed: Feed, settings: InForce) -> AsyncIterator[None]:
+async def room_for_one_more(
+    person: SignedIn, feed: Feed, settings: InForce
+) -> AsyncIterator[None]:
     """Take a place for a stream until it has ended, or refuse it where all are taken.
 
     Nothing is awaited in between: requests that come at once are given no place twice.
     """
+    if feed.places_taken_by(person.name) >= settings.max_streams_per_person:
+        # Unlike the other refusal, this one is about who asks, who can do something about it.
+        raise ProblemError(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too-many-streams-of-yours",
+            "You have too many pages open",
+            "This page is not kept up to date until you close another; everything else works.",
+            headers={"Retry-After": "30"},
+        )
     if feed.places_taken >= settings.max_streams:
         raise ProblemError(
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -95,7 +106,7 @@ async def room_for_one_more(feed: Feed, settings: InForce) -> AsyncIterator[None
             "This page is not kept up to date for now; everything else works.",
             headers={"Retry-After": "30"},
         )
-    with feed.place():
+    with feed.place(person.name):
         yield
 
 
@@ -107,7 +118,7 @@ router = APIRouter()
     response_class=EventSourceResponse,
     dependencies=[Depends(room_for_one_more)],
 )
-async def changes(_: SignedIn, feed: Feed) -> AsyncIterable[ServerSentEvent]:
+async def changes(feed: Feed) -> AsyncIterable[ServerSentEvent]:
     """Tell who holds access now, and each change to that as soon as it is known."""
     before: State | None = None
     clock = asyncio.get_running_loop().time

@@ -22,6 +22,9 @@ from tests.documents.pages import ROOT, Block, Page, without_particulars
 FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.(?:py|toml|ini))\n")
 """The first line of a block that is kept as a file."""
 
+PATIENCE: Final = 300
+"""Seconds that a command may take at most: the machine may be slow, and busy."""
+
 HELD_ELSEWHERE: Final = {
     ("README.md", "text"): "tests/test_quickstart.py",
     ("README.md", "json"): "tests/test_readme.py",
@@ -77,7 +80,7 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         for server in self.servers:
-            server.communicate("\n", timeout=30)
+            server.communicate("\n", timeout=PATIENCE)
 
     def follow(self) -> None:
         for position, block in enumerate(self.page.blocks):
@@ -125,7 +128,7 @@ class Reader:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert (result.returncode, result.stderr) == (0, ""), f"{command}: {result}"

@@ -31,6 +31,8 @@ async def chromium(executable: str) -> AsyncIterator[Browser]:
             executable_path=executable,
             # Root and many containers cannot set up its sandbox; it sees our own page alone.
             args=["--no-sandbox", *FLAGS],
+            # The machine may be busy.
+            timeout=120_000,
         )
         try:
             yield browser

@@ -19,12 +19,17 @@ from aiobreakglass import BreakGlassStore
 
 from .stores import FaultyStore
 
+PATIENCE = 120
+"""Seconds that a test waits at most for what has to come: the machine may be slow, and busy."""
+
 SETTINGS = Settings(
     table_name="break-glass",
     cursor_key=SecretBytes(b"0123456789abcdef"),
     poll_seconds=0.05,
     demo_sign_in=True,
 )
+SELDOM = SETTINGS.model_copy(update={"poll_seconds": 3600})
+"""Reads the table when it starts, and then only when a test has it read."""
 OPENING = {
     "profile": "production",
     "reason_code": "incident",
@@ -63,13 +68,13 @@ class Server(uvicorn.Server):
 
 @asynccontextmanager
 async def served(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
-    """Serve an application on a free port; yields its URL."""
+    """Serve an application on a port, by default any that is free; yields its URL."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="warning", ws="none", lifespan="on"
     )
     server = Server(config)
     serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not server.started:
             assert not serving.done(), "the application did not start"
             await asyncio.sleep(0.01)
@@ -80,6 +85,29 @@ async def served(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
         app.state.changes.end()
         server.should_exit = True
         await serving
+
+
+@asynccontextmanager
+async def client_at(url: str, name: str = "alice") -> AsyncIterator[httpx.AsyncClient]:
+    """Sign somebody in at a server of ours, which no proxy of this machine is asked for."""
+    async with httpx.AsyncClient(
+        base_url=url, cookies={"demo_person": name}, timeout=PATIENCE, trust_env=False
+    ) as client:
+        yield client
+
+
+@asynccontextmanager
+async def visited(app: FastAPI, name: str = "alice") -> AsyncIterator[httpx.AsyncClient]:
+    """Serve an application, with somebody signed in; yields their client."""
+    async with served(app) as url, client_at(url, name) as client:
+        yield client
+
+
+async def all_have_left(app: FastAPI) -> None:
+    """Wait until the server has noticed that nobody watches any more."""
+    async with asyncio.timeout(PATIENCE):
+        while app.state.changes.places_taken:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

@@ -15,15 +15,19 @@ from aiobreakglass.testing import make_event
 from .conftest import SETTINGS
 
 
-@asynccontextmanager
-async def crowd(settings: Settings) -> AsyncIterator[BreakGlassStore]:
-    store = InMemoryStore(cursor_key=settings.cursor_key.get_secret_value())
+async def crowd(store: BreakGlassStore) -> None:
     for number in range(2000):
         # Four bytes for each character: eight megabytes in all.
         event = make_event(invoker=f"person-{number}", justification="\N{FIRE}" * 1000)
         await store.create(event)
+
+
+@asynccontextmanager
+async def open_crowded(settings: Settings) -> AsyncIterator[BreakGlassStore]:
+    store = InMemoryStore(cursor_key=settings.cursor_key.get_secret_value())
+    await crowd(store)
     yield store
 
 
 def create_app() -> FastAPI:
-    return web_backend.app.create_app(SETTINGS, open_store=crowd)
+    return web_backend.app.create_app(SETTINGS, open_store=open_crowded)

@@ -309,7 +309,7 @@ class TestWatching:
 
     async def test_ends_for_all(self, changes: Changes) -> None:
         async def watch() -> int:
-            with changes.place():
+            with changes.place("alice"):
                 return len([state async for state in changes.watch()])
 
         async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
@@ -322,7 +322,7 @@ class TestWatching:
 
     async def test_that_is_cancelled_leaves_nothing_behind(self, changes: Changes) -> None:
         async def watch() -> None:
-            with changes.place():
+            with changes.place("alice"):
                 async for _ in changes.watch():
                     pass
 

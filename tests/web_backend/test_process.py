@@ -18,7 +18,7 @@ import pytest
 import uvicorn
 import web_backend.__main__
 
-from .conftest import OPENING
+from .conftest import OPENING, PATIENCE, client_at
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -63,15 +63,15 @@ async def running(
 async def test_a_signal_ends_it_although_streams_are_open(number: signal.Signals) -> None:
     """Streams end properly, as responses that are complete, and the process with them."""
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(PATIENCE),
         demonstration() as (process, url),
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}, timeout=30) as client,
+        client_at(url) as client,
         client.stream("GET", "/api/changes") as response,
     ):
-        chunks = response.aiter_raw()
-        assert (await anext(chunks)).startswith(b"event: snapshot")
+        lines = response.aiter_lines()
+        assert await anext(lines) == "event: snapshot"
         process.send_signal(number)
-        async for _ in chunks:
+        async for _ in lines:
             pass
         assert process.stderr is not None
         log = (await process.stderr.read()).decode()
@@ -94,19 +94,24 @@ async def test_a_signal_ends_it_although_a_client_does_not_read() -> None:
     program[program.index("web_backend.app:create_app")] = "tests.web_backend.crowded:create_app"
     program[program.index("--timeout-graceful-shutdown") + 1] = "1"
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(PATIENCE),
         running(*program, folder=ROOT) as (process, url),
     ):
+        loop = asyncio.get_running_loop()
         with socket.socket() as client:
+            client.setblocking(False)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.connect(("127.0.0.1", httpx.URL(url).port))
-            client.sendall(
-                b"GET /api/changes HTTP/1.1\r\nHost: backend\r\nCookie: demo_person=alice\r\n\r\n"
+            await loop.sock_connect(client, ("127.0.0.1", httpx.URL(url).port))
+            await loop.sock_sendall(
+                client,
+                b"GET /api/changes HTTP/1.1\r\nHost: backend\r\nCookie: demo_person=alice\r\n\r\n",
             )
             received = b""
             # With its first line the whole snapshot is on its way.
             while b"event: snapshot" not in received:
-                received += await asyncio.to_thread(client.recv, 256)
+                chunk = await loop.sock_recv(client, 256)
+                assert chunk, "the stream has ended"
+                received += chunk
             process.send_signal(signal.SIGTERM)
             assert process.stderr is not None
             log = (await process.stderr.read()).decode()
@@ -129,9 +134,9 @@ def test_the_demonstration_does_not_wait_longer(monkeypatch: pytest.MonkeyPatch)
 async def test_on_moto_it_does_the_same() -> None:
     """The whole way to a DynamoDB, with its expiry and its past."""
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(PATIENCE),
         demonstration("--backend", "moto") as (_, url),
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}, timeout=30) as client,
+        client_at(url) as client,
     ):
         opened = await client.post("/api/events", json=OPENING)
         assert opened.status_code == 201

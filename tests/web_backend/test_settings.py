@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import PATIENCE
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DEPLOYMENT = ["uvicorn", "--factory", "web_backend.app:create_app", "--port", "0"]
 DEMONSTRATION = ["web_backend", "--port", "0"]
@@ -28,7 +30,7 @@ def started(program: list[str], variables: dict[str, str]) -> subprocess.Complet
         env=others | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

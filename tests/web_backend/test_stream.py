@@ -14,11 +14,23 @@ import pytest
 from fastapi import FastAPI
 from httpx_sse import ServerSentEvent, aconnect_sse
 from web_backend import stream
+from web_backend.problems import NAMESPACE
 
 from aiobreakglass import StoreUnavailableError
 from aiobreakglass.testing import make_event
 
-from .conftest import OPENING, SETTINGS, application, served
+from .conftest import (
+    OPENING,
+    PATIENCE,
+    SELDOM,
+    SETTINGS,
+    all_have_left,
+    application,
+    client_at,
+    served,
+    visited,
+)
+from .crowded import crowd
 from .stores import FaultyStore
 
 
@@ -30,10 +42,7 @@ async def app(store: FaultyStore) -> FastAPI:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with (
-        served(app) as url,
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}, timeout=30) as client,
-    ):
+    async with visited(app) as client:
         yield client
 
 
@@ -58,7 +67,7 @@ class Messages:
 
 @asynccontextmanager
 async def messages(client: httpx.AsyncClient) -> AsyncIterator[Messages]:
-    async with asyncio.timeout(60), aconnect_sse(client, "GET", "/api/changes") as source:
+    async with asyncio.timeout(PATIENCE), aconnect_sse(client, "GET", "/api/changes") as source:
         assert source.response.status_code == 200
         yield Messages(source.aiter_sse())
 
@@ -75,13 +84,8 @@ async def test_a_table_that_has_not_been_read_yet(store: FaultyStore) -> None:
     """Nobody knows who holds access, so nobody is told that there is none."""
     event = await store.create(make_event())
     store.failure = StoreUnavailableError("throttled")
-    app = application(store, SETTINGS.model_copy(update={"poll_seconds": 3600}))
-    async with (
-        asyncio.timeout(30),
-        served(app) as url,
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
-        messages(client) as said,
-    ):
+    app = application(store, SELDOM)
+    async with visited(app) as client, messages(client) as said:
         kind, message = await said.first()
         assert (kind, list(message)) == ("unread", ["now"])
         app.state.changes.publish(event)
@@ -94,13 +98,8 @@ async def test_a_table_that_has_not_been_read_yet(store: FaultyStore) -> None:
 
 async def test_each_message_names_all_that_are_held(store: FaultyStore) -> None:
     """Whoever knows of another learns that it is not among them."""
-    app = application(store, SETTINGS.model_copy(update={"poll_seconds": 3600}))
-    async with (
-        asyncio.timeout(30),
-        served(app) as url,
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
-        messages(client) as said,
-    ):
+    app = application(store, SELDOM)
+    async with visited(app) as client, messages(client) as said:
         await said.first()
         first, second = [
             (await client.post("/api/events", json=OPENING | {"profile": profile})).json()["id"]
@@ -116,13 +115,8 @@ async def test_each_message_names_all_that_are_held(store: FaultyStore) -> None:
 
 async def test_a_change_in_this_process(store: FaultyStore) -> None:
     """It is told at once, long before the table is read again."""
-    app = application(store, SETTINGS.model_copy(update={"poll_seconds": 3600}))
-    async with (
-        asyncio.timeout(30),
-        served(app) as url,
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
-        messages(client) as said,
-    ):
+    app = application(store, SELDOM)
+    async with visited(app) as client, messages(client) as said:
         await said.first()
         event = (await client.post("/api/events", json=OPENING)).json()
         assert (await said.until("held"))["held"] == [event]
@@ -177,11 +171,10 @@ async def test_a_comment_is_sent_where_there_is_nothing_to_say(
     store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.05)
-    app = application(store, SETTINGS.model_copy(update={"poll_seconds": 3600}))
+    app = application(store, SELDOM)
     async with (
-        asyncio.timeout(30),
-        served(app) as url,
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
+        asyncio.timeout(PATIENCE),
+        visited(app) as client,
         client.stream("GET", "/api/changes") as response,
     ):
         async for line in response.aiter_lines():
@@ -194,39 +187,31 @@ async def test_who_disconnects_is_forgotten(client: httpx.AsyncClient, app: Fast
     async with messages(client) as said:
         await said.first()
         assert app.state.changes.places_taken == 1
-    async with asyncio.timeout(30):
-        while app.state.changes.places_taken:  # noqa: ASYNC110 - the server tells nobody
-            await asyncio.sleep(0.01)
+    await all_have_left(app)
 
 
-async def test_who_does_not_read_holds_up_nobody(
-    client: httpx.AsyncClient, store: FaultyStore
-) -> None:
-    """Buffers fill up, and that is all: others are told as before."""
-    async with (
-        client.stream("GET", "/api/changes") as unread,
-        messages(client) as said,
-    ):
-        assert unread.status_code == 200
+async def test_who_does_not_read_holds_up_nobody(store: FaultyStore) -> None:
+    """Others are told of each change; who reads on is told of most of them at once."""
+    await crowd(store)
+    app = application(store, SELDOM)
+    async with visited(app) as client, messages(client) as unread, messages(client) as said:
         await said.first()
-        for _ in range(200):
-            event = (
-                await client.post("/api/events", json=OPENING | {"justification": "x" * 1000})
-            ).json()
-            await client.post(f"/api/events/{event['id']}/close", json={"reason": "x" * 1000})
-        event = await store.create(make_event())
-        while (await said.until("held"))["held"][0]["id"] != event.id:
-            pass
+        ids = []
+        for number in range(50):
+            event = await store.create(make_event(invoker=f"late-{number}"))
+            app.state.changes.publish(event)
+            assert [held["id"] for held in (await said.until("held"))["held"]] == [event.id]
+            ids.append(event.id)
+        # A few are on their way out, whatever may come; it is not a queue that grows.
+        told = [await unread.first()]
+        while not {*ids} <= {*told[-1][1]["ids"]}:
+            told.append(await unread.first())
+        assert len(told) < 10
 
 
 async def test_more_streams_than_this_process_is_to_serve(store: FaultyStore) -> None:
     app = application(store, SETTINGS.model_copy(update={"max_streams": 1}))
-    async with (
-        asyncio.timeout(30),
-        served(app) as url,
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
-        messages(client) as said,
-    ):
+    async with visited(app) as client, messages(client) as said:
         await said.first()
         refused = await client.get("/api/changes")
         assert refused.status_code == 503
@@ -237,12 +222,8 @@ async def test_more_streams_than_this_process_is_to_serve(store: FaultyStore) ->
 async def test_more_streams_at_once_than_this_process_is_to_serve(store: FaultyStore) -> None:
     """Each has its place before the next is counted, and gives it back."""
     app = application(store, SETTINGS.model_copy(update={"max_streams": 3}))
-    async with (
-        asyncio.timeout(30),
-        served(app) as url,
-        httpx.AsyncClient(base_url=url, cookies={"demo_person": "alice"}) as client,
-    ):
-        async with AsyncExitStack() as streams:
+    async with visited(app) as client:
+        async with asyncio.timeout(PATIENCE), AsyncExitStack() as streams:
             responses = await asyncio.gather(
                 *(
                     streams.enter_async_context(client.stream("GET", "/api/changes"))
@@ -250,8 +231,33 @@ async def test_more_streams_at_once_than_this_process_is_to_serve(store: FaultyS
                 )
             )
             assert sorted(response.status_code for response in responses) == [200] * 3 + [503] * 9
-        while app.state.changes.places_taken:  # noqa: ASYNC110 - the server tells nobody
-            await asyncio.sleep(0.01)
+        await all_have_left(app)
+
+
+async def test_one_person_does_not_take_the_places_of_others(store: FaultyStore) -> None:
+    """Nor does one who opens them at once; who closes one may open another."""
+    app = application(
+        store, SETTINGS.model_copy(update={"max_streams": 4, "max_streams_per_person": 3})
+    )
+    async with served(app) as url, client_at(url) as alice, client_at(url, "bob") as bob:
+        async with asyncio.timeout(PATIENCE), AsyncExitStack() as streams:
+            responses = await asyncio.gather(
+                *(
+                    streams.enter_async_context(alice.stream("GET", "/api/changes"))
+                    for _ in range(12)
+                )
+            )
+            assert sorted(response.status_code for response in responses) == [200] * 3 + [429] * 9
+            (refused, *_) = [response for response in responses if response.status_code == 429]
+            await refused.aread()
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert refused.json()["type"] == NAMESPACE + "too-many-streams-of-yours"
+            assert refused.headers["retry-after"]
+            async with messages(bob) as said:
+                await said.first()
+        await all_have_left(app)
+        async with messages(alice) as said:
+            await said.first()
 
 
 async def test_who_is_not_signed_in_takes_no_place(
@@ -266,5 +272,5 @@ async def test_it_ends_in_the_end_so_that_a_sign_out_is_noticed(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "LONGEST_STREAM", timedelta(seconds=0.2))
-    async with asyncio.timeout(10), aconnect_sse(client, "GET", "/api/changes") as source:
+    async with asyncio.timeout(PATIENCE), aconnect_sse(client, "GET", "/api/changes") as source:
         assert [event async for event in source.aiter_sse()]

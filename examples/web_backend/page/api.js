@@ -38,8 +38,13 @@ export async function ask(path, { method = "GET", body, parameters } = {}) {
   } catch {
     throw new Refusal(SILENCE, 0);
   }
-  if (!response.ok) throw new Refusal(content, response.status);
+  if (!response.ok) throw refusal(response, content);
   return content;
+}
+
+function refusal(response, content) {
+  const retryAfter = Number(response.headers.get("Retry-After")) || null;
+  return new Refusal(content, response.status, retryAfter);
 }
 
 // Why a stream is refused; null where it is not. An EventSource does not tell.
@@ -48,9 +53,7 @@ export async function refusalOf(path) {
   try {
     const signal = AbortSignal.any([probe.signal, AbortSignal.timeout(20_000)]);
     const response = await fetch(path, { signal });
-    if (response.ok) return null;
-    const retryAfter = Number(response.headers.get("Retry-After")) || null;
-    return new Refusal(await response.json(), response.status, retryAfter);
+    return response.ok ? null : refusal(response, await response.json());
   } catch {
     return new Refusal(SILENCE, 0);
   } finally {

@@ -35,6 +35,11 @@ export class Record {
     return this.#unanswered.size === 0;
   }
 
+  // Whether an answer is yet to come about what is held.
+  get isAsking() {
+    return this.#asking.size > 0;
+  }
+
   remember(event) {
     const known = this.history.get(event.id);
     if (known && known.status !== "active" && event.status === "active") return;

@@ -1,51 +1,17 @@
-"""What clients do with the API, and what they are not let do."""
+"""What clients do with events, and what they are not let do."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
-from web_backend.edge import MAX_BODY
-from web_backend.problems import NAMESPACE
 
 from aiobreakglass.testing import make_event
 
-from .conftest import OPENING, SETTINGS, application, started
+from .api import ID, is_allowed, moved, named, opened
+from .conftest import OPENING
 from .stores import FaultyStore
-
-ID = "00112233aabbccdd"
-
-
-def named(response: httpx.Response) -> str:
-    """The kind of problem that a response is."""
-    kind: str = response.json()["type"]
-    return kind.removeprefix(NAMESPACE)
-
-
-async def opened(client: httpx.AsyncClient, **fields: str) -> dict[str, Any]:
-    response = await client.post("/api/events", json=OPENING | fields)
-    assert response.status_code == 201
-    event: dict[str, Any] = response.json()
-    return event
-
-
-async def is_allowed(client: httpx.AsyncClient, profile: str = "production") -> bool:
-    response = await client.get("/api/access", params={"profile": profile})
-    assert response.status_code == 200
-    allowed: bool = response.json()["allowed"]
-    return allowed
-
-
-async def moved(client: httpx.AsyncClient, event_id: str, end: datetime) -> httpx.Response:
-    return await client.patch(
-        f"/api/events/{event_id}",
-        json={"expires_at": end.isoformat()},
-        headers={"if-match": "*"},
-    )
 
 
 class TestOpening:
@@ -260,187 +226,6 @@ class TestMovingTheEnd:
         assert response.status_code == 422
 
 
-class TestLists:
-    @pytest.fixture
-    async def past(self, store: FaultyStore) -> list[str]:
-        """Seven closed events, the newest first."""
-        now = datetime.now(UTC)
-        events = [
-            make_event(status="closed", created_at=now - timedelta(days=day)) for day in range(7)
-        ]
-        for event in events:
-            await store.create(event)
-        return [event.id for event in events]
-
-    @pytest.mark.parametrize(
-        "key", [{"status": "closed"}, {"invoker": "alice"}, {"profile": "prod"}]
-    )
-    async def test_page_by_page(
-        self, bob: httpx.AsyncClient, past: list[str], key: dict[str, str]
-    ) -> None:
-        ids: list[str] = []
-        cursor: dict[str, str] = {}
-        while True:
-            response = await bob.get("/api/events", params={**key, "limit": 3, **cursor})
-            page = response.json()
-            ids += [event["id"] for event in page["events"]]
-            if page["next_cursor"] is None:
-                break
-            cursor = {"cursor": page["next_cursor"]}
-        assert ids == past
-
-    async def test_of_some_days(self, bob: httpx.AsyncClient, past: list[str]) -> None:
-        now = datetime.now(UTC)
-        bounds = {
-            "since": (now - timedelta(days=4.5)).isoformat(),
-            "until": (now - timedelta(days=1.5)).isoformat(),
-        }
-        response = await bob.get("/api/events", params={"status": "closed", **bounds})
-        assert [event["id"] for event in response.json()["events"]] == past[2:5]
-
-    async def test_with_the_cursor_of_another_list(
-        self, bob: httpx.AsyncClient, past: list[str]
-    ) -> None:
-        page = (await bob.get("/api/events?status=closed&limit=3")).json()
-        response = await bob.get(
-            "/api/events", params={"invoker": "alice", "cursor": page["next_cursor"]}
-        )
-        assert response.status_code == 422
-
-
-class TestAuthentication:
-    @pytest.mark.parametrize(
-        ("method", "path"),
-        [
-            ("GET", "/api/me"),
-            ("GET", "/api/access?profile=production"),
-            ("GET", "/api/events?status=active"),
-            ("GET", f"/api/events/{ID}"),
-            ("POST", "/api/events"),
-            ("PATCH", f"/api/events/{ID}"),
-            ("POST", f"/api/events/{ID}/close"),
-            ("GET", "/api/changes"),
-        ],
-    )
-    async def test_is_asked_for_everywhere(
-        self, stranger: httpx.AsyncClient, method: str, path: str
-    ) -> None:
-        body = None if method == "GET" else OPENING
-        response = await stranger.request(method, path, json=body)
-        assert (response.status_code, named(response)) == (401, "not-signed-in")
-
-    async def test_is_refused_to_everybody_outside_a_demonstration(
-        self, store: FaultyStore
-    ) -> None:
-        """Whoever forgets to replace the stub has an application that lets nobody in."""
-        app = application(store, SETTINGS.model_copy(update={"demo_sign_in": False}))
-        async with (
-            started(app),
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(app),
-                base_url="http://backend",
-                cookies={"demo_person": "alice"},
-            ) as client,
-        ):
-            assert (await client.get("/api/me")).status_code == 401
-            assert (await client.get("/demo/sign-in")).status_code == 404
-
-    async def test_by_the_demonstration(self, stranger: httpx.AsyncClient) -> None:
-        response = await stranger.post("/demo/sign-in", json={"name": "bob"})
-        cookie = response.headers["set-cookie"]
-        assert cookie.startswith("demo_person=bob;")
-        assert "HttpOnly" in cookie
-        assert "SameSite=strict" in cookie
-
-
-def are_those_for_browsers(headers: httpx.Headers) -> None:
-    assert "default-src 'none'" in headers["content-security-policy"]
-    assert headers["cache-control"] == "no-store"
-    assert headers["x-content-type-options"] == "nosniff"
-
-
-class TestTheEdge:
-    @pytest.mark.parametrize(
-        ("headers", "status"),
-        [
-            ({"sec-fetch-site": "cross-site"}, 403),
-            ({"sec-fetch-site": "same-site"}, 403),
-            ({"origin": "https://elsewhere.example"}, 403),
-            ({"origin": "null"}, 403),
-            ({"origin": "http://[::1"}, 403),
-            ({"sec-fetch-site": "same-origin", "origin": "http://backend"}, 201),
-            ({"origin": "http://backend"}, 201),
-            ({}, 201),
-        ],
-    )
-    async def test_what_another_sites_page_asks_for(
-        self, alice: httpx.AsyncClient, headers: dict[str, str], status: int
-    ) -> None:
-        """A cookie goes along with it, so the origin decides."""
-        response = await alice.post("/api/events", json=OPENING, headers=headers)
-        assert response.status_code == status
-        assert await is_allowed(alice) is (status == 201)
-
-    async def test_a_form_of_another_site(self, alice: httpx.AsyncClient) -> None:
-        """What a form can send without asking is not taken for JSON, even from an old browser."""
-        response = await alice.post(
-            "/api/events",
-            content='{"profile": "production"}',
-            headers={"content-type": "text/plain"},
-        )
-        assert response.status_code == 422
-
-    @pytest.mark.parametrize("tells_its_length", [True, False])
-    @pytest.mark.parametrize("path", ["/api/events", "/demo/sign-in"])
-    async def test_a_body_that_is_too_long(
-        self, alice: httpx.AsyncClient, path: str, tells_its_length: bool
-    ) -> None:
-        body = b" " * (MAX_BODY + 1)
-
-        async def chunks() -> AsyncIterator[bytes]:
-            yield body
-
-        response = await alice.post(
-            path,
-            content=body if tells_its_length else chunks(),
-            headers={"content-type": "application/json"},
-        )
-        assert (response.status_code, named(response)) == (413, "body-too-long")
-        assert response.headers["content-type"] == "application/problem+json"
-
-    async def test_the_longest_body_there_can_be(self, alice: httpx.AsyncClient) -> None:
-        response = await alice.post(
-            "/api/events",
-            # Twelve bytes for each character.
-            content=json.dumps(OPENING | {"justification": "\N{FIRE}" * 1000}),
-            headers={"content-type": "application/json"},
-        )
-        assert response.status_code == 201
-
-    @pytest.mark.parametrize("path", ["/", "/page/page.js", "/api/me", "/api/nothing"])
-    async def test_headers_for_browsers(self, alice: httpx.AsyncClient, path: str) -> None:
-        are_those_for_browsers((await alice.get(path)).headers)
-
-    async def test_headers_for_browsers_where_all_else_fails(
-        self, alice: httpx.AsyncClient, store: FaultyStore
-    ) -> None:
-        store.failure = RuntimeError("nobody has foreseen it")
-        response = await alice.get(f"/api/events/{ID}")
-        assert response.status_code == 500
-        are_those_for_browsers(response.headers)
-
-    async def test_a_path_with_a_slash_too_many(self, alice: httpx.AsyncClient) -> None:
-        """It leads nowhere: a redirection would lead to whatever host the request names."""
-        response = await alice.get("/api/events/?status=active", headers={"host": "elsewhere"})
-        assert response.status_code == 404
-        assert "location" not in response.headers
-
-    @pytest.mark.parametrize("path", ["/", "/page/page.js", "/health"])
-    async def test_head(self, stranger: httpx.AsyncClient, path: str) -> None:
-        response = await stranger.head(path)
-        assert (response.status_code, response.content) == (200, b"")
-
-
 async def test_the_check_answers_or_fails_but_never_says_no_by_mistake(
     alice: httpx.AsyncClient, store: FaultyStore
 ) -> None:
@@ -449,19 +234,3 @@ async def test_the_check_answers_or_fails_but_never_says_no_by_mistake(
     response = await alice.get("/api/access?profile=production")
     assert response.status_code == 500
     assert "allowed" not in response.json()
-
-
-async def test_the_description_names_every_operation(stranger: httpx.AsyncClient) -> None:
-    paths = (await stranger.get("/openapi.json")).json()["paths"]
-    assert {
-        f"{method.upper()} {path}" for path, methods in paths.items() for method in methods
-    } == {
-        "GET /api/me",
-        "GET /api/access",
-        "GET /api/changes",
-        "GET /api/events",
-        "POST /api/events",
-        "GET /api/events/{event_id}",
-        "PATCH /api/events/{event_id}",
-        "POST /api/events/{event_id}/close",
-    }

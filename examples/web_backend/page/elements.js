@@ -1,0 +1,3 @@
+// The elements that index.html names.
+
+export const $ = (id) => document.getElementById(id);

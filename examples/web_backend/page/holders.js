@@ -1,0 +1,67 @@
+// The list of those who hold access now: a card for each.
+
+import { now, time } from "./clock.js";
+import { $ } from "./elements.js";
+
+const SOON = 5 * 60_000;
+
+// `me` is who looks at it; `askToClose` is called with the event that is to be closed.
+export function showHolders(record, me, askToClose) {
+  const events = [...record.held.values()]
+    .filter((event) => Date.parse(event.expires_at) > now())
+    .sort((one, other) => Date.parse(other.created_at) - Date.parse(one.created_at));
+  const shown = new Map([...$("held").children].map((item) => [item.dataset.id, item]));
+  for (const [id, item] of shown) if (!events.some((event) => event.id === id)) item.remove();
+  events.forEach((event, index) => {
+    const item = shown.get(event.id) ?? newItem(event.id, () => askToClose(record.held.get(event.id)));
+    fill(item, event, me);
+    const there = $("held").children[index] ?? null;
+    if (there !== item) $("held").insertBefore(item, there);
+  });
+  $("held").ariaBusy = record.isAsking;
+  $("count").hidden = events.length === 0;
+  $("count").textContent = events.length;
+}
+
+// Nobody is said only where it is known.
+export function showNobody({ hasRead, isKnown }) {
+  const text = isKnown ? "Nobody holds emergency access." : "Nobody that is known of.";
+  if ($("nobody").textContent !== text) $("nobody").textContent = text;
+  $("nobody").hidden = $("held").children.length > 0 || !hasRead;
+}
+
+function newItem(id, close) {
+  const item = $("holder").content.firstElementChild.cloneNode(true);
+  item.dataset.id = id;
+  item.querySelector(".end").addEventListener("click", close);
+  return item;
+}
+
+function fill(item, event, me) {
+  const put = (name, text) => {
+    const element = item.querySelector(name);
+    if (element.textContent !== text) element.textContent = text;
+  };
+  const left = Date.parse(event.expires_at) - now();
+  put(".profile", event.profile);
+  put(".invoker", event.invoker);
+  put(".reason", event.reason_code);
+  put(".why", event.justification);
+  put(".countdown", countdown(left));
+  put(".until", `left, until ${time.format(Date.parse(event.expires_at))}`);
+  item.classList.toggle("soon", left < SOON);
+  item.querySelector(".you").hidden = event.invoker !== me.name;
+  const end = item.querySelector(".end");
+  end.hidden = event.invoker !== me.name && !me.is_reviewer;
+  end.setAttribute("aria-label", `Close access of ${event.invoker} to ${event.profile}`);
+  const bar = item.querySelector("progress");
+  bar.max = Date.parse(event.expires_at) - Date.parse(event.created_at);
+  bar.value = Math.max(0, left);
+}
+
+function countdown(left) {
+  const total = Math.max(0, Math.ceil(left / 1000));
+  const parts = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
+  if (parts[0] === 0) parts.shift();
+  return parts.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
+}

@@ -1,0 +1,69 @@
+"""What there is on the page, and what somebody does there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from playwright.async_api import Locator, Page, expect
+
+from tests.web_backend.conftest import OPENING
+
+
+class Visit(Protocol):
+    def __call__(self, name: str, *, width: int = 1000) -> Awaitable[Page]: ...
+
+
+class NewPage(Protocol):
+    def __call__(self, url: str, name: str, *, width: int = 1000) -> Awaitable[Page]: ...
+
+
+def connection(page: Page) -> Locator:
+    return page.locator("#connection-text")
+
+
+def holders(page: Page) -> Locator:
+    return page.locator("#held > li")
+
+
+def log(page: Page) -> Locator:
+    return page.get_by_role("log")
+
+
+def refusal(page: Page) -> Locator:
+    return page.locator("#open").get_by_role("alert")
+
+
+def nobody(page: Page) -> Locator:
+    return page.locator("#nobody")
+
+
+async def send_opening(page: Page, profile: str = "production") -> None:
+    await page.get_by_label("Profile", exact=True).select_option(profile)
+    await page.get_by_label("Justification").fill(OPENING["justification"])
+    await page.get_by_role("button", name="Open emergency access").click()
+
+
+async def open_access(page: Page) -> None:
+    """Open it, and wait until the page has its answer: it may come after what the stream says."""
+    await send_opening(page)
+    await answered(page)
+    await expect(holders(page)).to_have_count(1)
+
+
+async def answered(page: Page) -> None:
+    """Wait until the form is empty again, as it is when an opening has succeeded."""
+    await expect(page.get_by_label("Justification")).to_be_empty()
+
+
+async def stop_clock(page: Page) -> None:
+    """Have the page's time stand still, a day ahead, until the test moves it."""
+    await page.clock.install()
+    await page.clock.pause_at(datetime.now(UTC) + timedelta(days=1))
+
+
+async def close_access(page: Page) -> None:
+    await page.get_by_role("button", name="Close access of alice to production").click()
+    await page.get_by_label("What was done").fill("The replica has taken over")
+    await page.get_by_role("button", name="Close access", exact=True).click()

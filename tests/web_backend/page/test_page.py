@@ -1,0 +1,115 @@
+"""The page in a real browser, as somebody uses it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import expect
+
+from aiobreakglass.testing import make_event
+from tests.web_backend.conftest import OPENING, client_at
+from tests.web_backend.stores import FaultyStore
+
+from .parts import Visit, close_access, holders, nobody, open_access
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
+
+
+@pytest.mark.parametrize("poll_seconds", [3600])
+async def test_access_is_opened_and_closed(visit: Visit) -> None:
+    """It appears, and goes, on this page and on somebody else's, at once and without a reload."""
+    page, other = await visit("alice"), await visit("rita")
+    await expect(nobody(page)).to_be_visible()
+
+    await open_access(page)
+    for each in (page, other):
+        await expect(holders(each)).to_have_count(1)
+        await expect(holders(each).locator(".profile")).to_have_text("production")
+        await expect(holders(each).locator(".invoker")).to_have_text("alice")
+        await expect(each.locator("#timeline .bar.active")).to_have_count(1)
+    await expect(other.get_by_role("log")).to_contain_text("alice now holds access to production.")
+
+    await close_access(page)
+    for each in (page, other):
+        await expect(holders(each)).to_have_count(0)
+        await expect(nobody(each)).to_be_visible()
+        await expect(each.locator("#timeline .bar.closed")).to_have_count(1)
+    await expect(other.get_by_role("log")).to_contain_text(
+        "Access of alice to production has ended."
+    )
+
+
+async def test_what_somebody_else_does_is_seen(visit: Visit, url: str, store: FaultyStore) -> None:
+    """Through this process's API, and by another program on the same table."""
+    page = await visit("alice")
+    async with client_at(url, "bob") as bob:
+        event = (await bob.post("/api/events", json=OPENING)).json()
+        await expect(holders(page).locator(".invoker")).to_have_text("bob")
+        # Whose it is not, and no reviewer: there is nothing to close it with.
+        await expect(holders(page).get_by_role("button")).to_have_count(0)
+        await bob.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
+        await expect(holders(page)).to_have_count(0)
+    event_of_another = await store.create(make_event(invoker="carol"))
+    await expect(holders(page).locator(".invoker")).to_have_text("carol")
+    await store.close(event_of_another.id, closed_by="carol", closed_reason="Done")
+    await expect(holders(page)).to_have_count(0)
+
+
+async def test_hostile_text_is_text(visit: Visit, store: FaultyStore) -> None:
+    for status in ("active", "closed"):
+        await store.create(
+            make_event(invoker=HOSTILE, profile=HOSTILE, justification=HOSTILE, status=status)
+        )
+    page = await visit("rita")
+    for part in (".profile", ".invoker", ".why"):
+        await expect(holders(page).locator(part)).to_have_text(HOSTILE)
+    await page.locator("#timeline .bar.closed").dispatch_event("pointerenter")
+    await expect(page.locator("#detail")).to_contain_text(HOSTILE)
+    await holders(page).get_by_role("button").click()
+    await expect(page.locator("#closing-what")).to_contain_text(HOSTILE)
+    await expect(page.locator("img")).to_have_count(0)
+    await expect(page).to_have_title("Emergency access")
+
+
+async def test_with_the_keyboard_alone(visit: Visit, store: FaultyStore) -> None:
+    now = datetime.now(UTC)
+    for days in (1, 2):
+        await store.create(make_event(status="closed", created_at=now - timedelta(days=days)))
+    page = await visit("alice")
+    await open_access(page)
+
+    # What is yet to be read would lie before the first.
+    await expect(page.locator("#timeline .bar")).to_have_count(3)
+    await page.locator("#timeline .bar[tabindex='0']").focus()
+    await page.keyboard.press("Home")
+    await expect(page.locator("#detail")).to_contain_text("closed by bob")
+    await page.keyboard.press("End")
+    await expect(page.locator("#detail")).to_contain_text("open now")
+
+    await page.get_by_role("button", name="Close access of alice to production").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("The replica has taken over")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(holders(page)).to_have_count(0)
+
+
+async def test_on_a_phone(visit: Visit, store: FaultyStore) -> None:
+    """Nothing is wider than the screen, whatever the names, and nothing of them is cut off."""
+    await store.create(make_event(invoker="w" * 256, profile="p" * 256, justification="j" * 1000))
+    page = await visit("rita", width=360)
+    await expect(holders(page)).to_have_count(1)
+    await expect(page.locator("#timeline .bar")).to_have_count(1)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    for block in await page.locator("#held :is(li, h3, p)").all():
+        assert await block.evaluate("block => block.scrollWidth <= block.clientWidth")
+
+
+async def test_every_control_has_a_name(visit: Visit) -> None:
+    page = await visit("rita")
+    await open_access(page)
+    for control in await page.locator("button:visible, select:visible, textarea:visible").all():
+        snapshot = await control.aria_snapshot()
+        assert '"' in snapshot, snapshot

@@ -1,0 +1,71 @@
+"""Who is let in, and that it is asked everywhere."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from .api import ID, named
+from .conftest import OPENING, SETTINGS, application, started
+from .stores import FaultyStore
+
+
+class TestAuthentication:
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", "/api/me"),
+            ("GET", "/api/access?profile=production"),
+            ("GET", "/api/events?status=active"),
+            ("GET", f"/api/events/{ID}"),
+            ("POST", "/api/events"),
+            ("PATCH", f"/api/events/{ID}"),
+            ("POST", f"/api/events/{ID}/close"),
+            ("GET", "/api/changes"),
+        ],
+    )
+    async def test_is_asked_for_everywhere(
+        self, stranger: httpx.AsyncClient, method: str, path: str
+    ) -> None:
+        body = None if method == "GET" else OPENING
+        response = await stranger.request(method, path, json=body)
+        assert (response.status_code, named(response)) == (401, "not-signed-in")
+
+    async def test_is_refused_to_everybody_outside_a_demonstration(
+        self, store: FaultyStore
+    ) -> None:
+        """Whoever forgets to replace the stub has an application that lets nobody in."""
+        app = application(store, SETTINGS.model_copy(update={"demo_sign_in": False}))
+        async with (
+            started(app),
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="http://backend",
+                cookies={"demo_person": "alice"},
+            ) as client,
+        ):
+            assert (await client.get("/api/me")).status_code == 401
+            assert (await client.get("/demo/sign-in")).status_code == 404
+
+    async def test_by_the_demonstration(self, stranger: httpx.AsyncClient) -> None:
+        response = await stranger.post("/demo/sign-in", json={"name": "bob"})
+        cookie = response.headers["set-cookie"]
+        assert cookie.startswith("demo_person=bob;")
+        assert "HttpOnly" in cookie
+        assert "SameSite=strict" in cookie
+
+
+async def test_the_description_names_every_operation(stranger: httpx.AsyncClient) -> None:
+    paths = (await stranger.get("/openapi.json")).json()["paths"]
+    assert {
+        f"{method.upper()} {path}" for path, methods in paths.items() for method in methods
+    } == {
+        "GET /api/me",
+        "GET /api/access",
+        "GET /api/changes",
+        "GET /api/events",
+        "POST /api/events",
+        "GET /api/events/{event_id}",
+        "PATCH /api/events/{event_id}",
+        "POST /api/events/{event_id}/close",
+    }
