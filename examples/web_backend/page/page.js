@@ -112,8 +112,12 @@ async function offerToSignIn() {
 
 $("sign-in").addEventListener("submit", async (submission) => {
   submission.preventDefault();
-  await ask("/demo/sign-in", { method: "POST", body: { name: $("person").value } });
-  location.reload();
+  try {
+    await ask("/demo/sign-in", { method: "POST", body: { name: $("person").value } });
+    location.reload();
+  } catch (error) {
+    $("sign-in-problem").textContent = error.message;
+  }
 });
 
 start();

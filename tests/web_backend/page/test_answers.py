@@ -8,7 +8,17 @@ from playwright.async_api import Route, expect
 from tests.web_backend.conftest import OPENING
 from tests.web_backend.stores import FaultyStore
 
-from .parts import Visit, answered, close_access, holders, log, open_access, refusal, send_opening
+from .parts import (
+    Visit,
+    answered,
+    close_access,
+    connection,
+    holders,
+    log,
+    open_access,
+    refusal,
+    send_opening,
+)
 
 
 async def test_a_second_opening_is_refused(visit: Visit) -> None:
@@ -119,3 +129,18 @@ async def test_a_close_of_what_somebody_else_has_closed(visit: Visit, store: Fau
         "The event has ended"
     )
     await expect(holders(page)).to_have_count(0)
+
+
+async def test_a_sign_in(visit: Visit) -> None:
+    """The page is somebody else's then; where the request fails it says so, and stays."""
+    page = await visit("alice")
+    header = page.get_by_role("banner")
+    await header.get_by_label("Demonstration").select_option("rita")
+    await page.route("**/demo/sign-in", lambda route: route.abort())
+    await header.get_by_role("button", name="Go").click()
+    await expect(header.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    await expect(page.locator("#my-name")).to_have_text("alice")
+    await page.unroute_all()
+    await header.get_by_role("button", name="Go").click()
+    await expect(page.locator("#my-name")).to_have_text("rita")
+    await expect(connection(page)).to_have_text("Live.")
