@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,6 +42,7 @@ WRITE = "TransactWriteItems"
 LONG_ENOUGH = timedelta(minutes=5)
 
 Transport = Literal["fast", "standard"]
+Open = Callable[..., AbstractAsyncContextManager[AsyncDynamoDBStore]]
 
 TRANSIENT = {
     "500": faults.answer(500, "InternalServerError"),
@@ -101,15 +103,23 @@ def transport() -> Transport:
 
 
 @pytest.fixture
-async def store(
-    proxy: FaultProxy, table_name: str, clock: FakeClock, transport: Transport
-) -> AsyncIterator[AsyncDynamoDBStore]:
-    """A store behind the proxy, whose attempts time out where they hang, and nowhere else."""
-    async with AsyncDynamoDBStore.open(
+def open_store(proxy: FaultProxy, table_name: str, clock: FakeClock) -> Open:
+    """Open a store behind the proxy."""
+    return partial(
+        AsyncDynamoDBStore.open,
         table_name,
         region_name=REGION,
         endpoint_url=proxy.url,
         clock=clock,
+    )
+
+
+@pytest.fixture
+async def store(
+    proxy: FaultProxy, open_store: Open, transport: Transport
+) -> AsyncIterator[AsyncDynamoDBStore]:
+    """One whose attempts time out where they hang, and nowhere else."""
+    async with open_store(
         config=PATIENT_AND_SENDING_ONCE,
         operation_timeout=LONG_ENOUGH,
         transport=transport,
@@ -210,17 +220,11 @@ class TestUnknownOutcomes:
         assert await store.get(event.id) == event
 
     async def test_the_same_within_the_sdks_own_attempts(
-        self, proxy: FaultProxy, table_name: str, clock: FakeClock
+        self, open_store: Open, proxy: FaultProxy, clock: FakeClock
     ) -> None:
         """What the SDK tried before the error that it reports counts as well."""
         proxy.script(WRITE, faults.lose_response, FATAL["access denied"])
-        async with AsyncDynamoDBStore.open(
-            table_name,
-            region_name=REGION,
-            endpoint_url=proxy.url,
-            clock=clock,
-            config=PATIENT,
-        ) as store:
+        async with open_store(config=PATIENT) as store:
             with pytest.raises(StoreUnavailableError) as caught:
                 await store.create(make_event(created_at=clock()))
         assert caught.value.outcome_unknown
@@ -249,7 +253,7 @@ class TestUnknownOutcomes:
         assert await store.get(event.id) == event
 
     async def test_a_response_that_does_not_come_before_the_time_limit(
-        self, proxy: FaultProxy, table_name: str, rows: Rows, clock: FakeClock
+        self, open_store: Open, proxy: FaultProxy, rows: Rows, clock: FakeClock
     ) -> None:
         """A write that the time limit cuts off is an unknown outcome."""
 
@@ -259,11 +263,7 @@ class TestUnknownOutcomes:
 
         proxy.script(WRITE, carry_out)
         event = make_event(created_at=clock())
-        async with AsyncDynamoDBStore.open(
-            table_name,
-            region_name=REGION,
-            endpoint_url=proxy.url,
-            clock=clock,
+        async with open_store(
             config=PATIENT,
             # Enough to send one request.
             operation_timeout=timedelta(seconds=3),
@@ -371,14 +371,8 @@ class TestOwnWrites:
     """Tried without tokens, as after the 10 minutes that DynamoDB remembers them."""
 
     @pytest.fixture
-    async def forgetful(
-        self, proxy: FaultProxy, table_name: str, clock: FakeClock
-    ) -> AsyncIterator[AsyncDynamoDBStore]:
-        async with AsyncDynamoDBStore.open(
-            table_name,
-            region_name=REGION,
-            endpoint_url=proxy.url,
-            clock=clock,
+    async def forgetful(self, open_store: Open) -> AsyncIterator[AsyncDynamoDBStore]:
+        async with open_store(
             config=PATIENT_AND_SENDING_ONCE,
             operation_timeout=LONG_ENOUGH,
             transport="standard",
@@ -433,17 +427,15 @@ class TestRefusedByAWS:
 
     async def test_credentials_that_cannot_be_had(
         self,
+        open_store: Open,
         proxy: FaultProxy,
-        table_name: str,
         clock: FakeClock,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Without credentials nothing is sent, and the error says what is missing."""
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        async with AsyncDynamoDBStore.open(
-            table_name, region_name=REGION, endpoint_url=proxy.url, clock=clock
-        ) as store:
+        async with open_store() as store:
             with pytest.raises(StoreUnavailableError, match="NoCredentialsError") as caught:
                 await store.create(make_event(created_at=clock()))
         assert not caught.value.outcome_unknown
@@ -502,18 +494,13 @@ class TestTimeLimits:
         assert "hunter2" not in str(caught.value)
 
     async def test_an_endpoint_that_never_answers(
-        self, proxy: FaultProxy, table_name: str
+        self, open_store: Open, proxy: FaultProxy
     ) -> None:
         """The operation's limit holds over the SDK's own limits for each attempt."""
         proxy.plan = lambda exchange: faults.hang
         async with (
             asyncio.timeout(60),
-            AsyncDynamoDBStore.open(
-                table_name,
-                region_name=REGION,
-                endpoint_url=proxy.url,
-                operation_timeout=timedelta(milliseconds=300),
-            ) as store,
+            open_store(operation_timeout=timedelta(milliseconds=300)) as store,
         ):
             with pytest.raises(StoreUnavailableError, match="no answer in time"):
                 await store.get("0123456789abcdef")
@@ -594,19 +581,17 @@ class TestCancellation:
 
 class TestLifetimes:
     async def test_a_closed_store_says_so_at_once(
-        self, proxy: FaultProxy, table_name: str
+        self, open_store: Open, proxy: FaultProxy
     ) -> None:
         """After `async with` nothing is sent any more."""
-        async with AsyncDynamoDBStore.open(
-            table_name, region_name=REGION, endpoint_url=proxy.url
-        ) as store:
+        async with open_store() as store:
             pass
         with pytest.raises(RuntimeError, match="closed"):
             await store.get("0123456789abcdef")
         assert proxy.exchanges == []
 
     async def test_leaving_waits_for_what_is_under_way(
-        self, proxy: FaultProxy, table_name: str, clock: FakeClock, rows: Rows
+        self, open_store: Open, proxy: FaultProxy, clock: FakeClock, rows: Rows
     ) -> None:
         """Leaving `open` drains the calls of other tasks, then closes the client."""
         arrived, leave = asyncio.Event(), asyncio.Event()
@@ -619,9 +604,7 @@ class TestLifetimes:
         proxy.script(WRITE, held)
         event = make_event(**PAIR, created_at=clock())
         async with asyncio.TaskGroup() as tasks:
-            async with AsyncDynamoDBStore.open(
-                table_name, region_name=REGION, endpoint_url=proxy.url, clock=clock
-            ) as store:
+            async with open_store() as store:
                 call = tasks.create_task(store.create(event))
                 await arrived.wait()
                 asyncio.get_running_loop().call_later(0.05, leave.set)
