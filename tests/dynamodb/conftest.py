@@ -12,11 +12,13 @@ from aiobotocore.session import AioSession, get_session
 
 from aiobreakglass import AsyncDynamoDBStore, create_table
 from aiobreakglass.testing import FakeClock
+from tests.dynamodb.rows import Rows
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 REGION = "eu-central-1"
+PAIR = {"invoker": "alice", "profile": "prod"}
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +57,12 @@ async def table_name(client: DynamoDBClient) -> str:
     name = f"breakglass-{uuid4().hex}"
     await create_table(client, name)
     return name
+
+
+@pytest.fixture
+def rows(client: DynamoDBClient, table_name: str) -> Rows:
+    """The table, past every store."""
+    return Rows(client, table_name)
 
 
 @pytest.fixture

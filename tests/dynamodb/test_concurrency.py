@@ -24,7 +24,7 @@ from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
 
 if TYPE_CHECKING:
-    from types_aiobotocore_dynamodb import DynamoDBClient
+    pass
 
 PAIRS = 20
 RIVALS = 16
@@ -77,11 +77,6 @@ async def store(
         table_name, region_name=REGION, endpoint_url=endpoint_url, clock=clock, **PATIENT
     ) as store:
         yield store
-
-
-@pytest.fixture
-def rows(client: DynamoDBClient, table_name: str) -> Rows:
-    return Rows(client, table_name)
 
 
 async def test_tasks_that_create_at_once(

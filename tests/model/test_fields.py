@@ -1,4 +1,4 @@
-"""Events as values: every rule of every field, and the life of an event."""
+"""Events as values: every rule of every field."""
 
 from __future__ import annotations
 
@@ -12,22 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aiobreakglass import (
-    MAX_DURATION,
-    BreakGlassEvent,
-    BreakGlassStatus,
-    InvalidStateTransitionError,
-    ReasonCode,
-)
+from aiobreakglass import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, ReasonCode
 from aiobreakglass.testing import make_event
-from tests.strategies import aware_datetimes, events, names
+from tests.strategies import aware_datetimes, names
 
-HOUR = timedelta(hours=1)
-MICROSECOND = timedelta(microseconds=1)
-CREATED_AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
-EXPIRES_AT = CREATED_AT + HOUR
-NAIVE = datetime(2024, 3, 1, 12)  # noqa: DTZ001
-CLOSING = {"status": "closed", "closed_by": "bob", "closed_reason": "Over"}
+from .example import CLOSING, CREATED_AT, HOUR, MICROSECOND, NAIVE, event
 
 NAME_FIELDS = ("invoker", "profile", "request_id", "closed_by", "mfa_method", "mfa_challenge_id")
 INSTANT_FIELDS = ("created_at", "updated_at", "expires_at")
@@ -158,10 +147,6 @@ GOOD_VALUES: list[tuple[str, Any]] = [
 ]
 
 
-def event(**overrides: Any) -> BreakGlassEvent:
-    return make_event(**{"created_at": CREATED_AT, **overrides})
-
-
 class TestField:
     @pytest.mark.parametrize(("field", "value", "rule"), FIELD_RULES)
     def test_that_breaks_a_rule(self, field: str, value: object, rule: str) -> None:
@@ -281,166 +266,3 @@ class TestField:
         assert name == text
         assert event(invoker=name).invoker == name
         assert name.isprintable()
-
-
-class TestEvent:
-    def test_that_somebody_else_holds(self) -> None:
-        """An event is a value: nobody can alter it."""
-        held = event()
-        with pytest.raises(ValidationError, match="frozen"):
-            held.status = BreakGlassStatus.CLOSED
-        with pytest.raises(ValidationError, match="frozen"):
-            del held.status
-        with pytest.raises(ValidationError):
-            held.colour = "red"  # type: ignore[attr-defined]
-        assert held == event(id=held.id)
-
-    @given(event=events())
-    def test_that_is_compared(self, event: BreakGlassEvent) -> None:
-        """Events are equal where all their fields are, and can be kept in sets."""
-        twin = BreakGlassEvent(**event.model_dump())
-        assert twin == event
-        assert len({twin, event}) == 1
-        assert twin.model_copy(update={"id": "0" * 15 + "z"}) != event
-
-    @given(event=events())
-    def test_that_travels_as_json(self, event: BreakGlassEvent) -> None:
-        """JSON brings back the same event."""
-        assert BreakGlassEvent.model_validate_json(event.model_dump_json()) == event
-
-    @given(event=events())
-    def test_that_is_validated_again(self, event: BreakGlassEvent) -> None:
-        """A valid event passes its own rules unchanged, however often."""
-        assert BreakGlassEvent.model_validate(event) == event
-
-    def test_that_was_copied_with_an_unchecked_change(self) -> None:
-        """Validating a copy checks what `model_copy` did not."""
-        copy = event().model_copy(update={"invoker": ""})
-        with pytest.raises(ValidationError, match="invoker"):
-            BreakGlassEvent.model_validate(copy)
-
-
-class TestStatus:
-    def test_of_every_kind(self) -> None:
-        """Closed and expired are terminal, and only active can become either."""
-        active, closed, expired = BreakGlassStatus
-        assert [status.is_terminal for status in BreakGlassStatus] == [False, True, True]
-        possible = {
-            (old, new)
-            for old, new in product(BreakGlassStatus, repeat=2)
-            if old.can_transition_to(new)
-        }
-        assert possible == {(active, closed), (active, expired)}
-
-
-class TestTime:
-    @pytest.mark.parametrize(
-        ("at", "active", "remaining"),
-        [
-            pytest.param(CREATED_AT - HOUR, True, 2 * HOUR, id="before creation"),
-            pytest.param(CREATED_AT, True, HOUR, id="at creation"),
-            pytest.param(EXPIRES_AT - MICROSECOND, True, MICROSECOND, id="just in time"),
-            pytest.param(EXPIRES_AT, False, 0 * HOUR, id="at the boundary"),
-            pytest.param(EXPIRES_AT + HOUR, False, 0 * HOUR, id="afterwards"),
-            pytest.param(
-                EXPIRES_AT.astimezone(timezone(-HOUR)), False, 0 * HOUR, id="in another zone"
-            ),
-        ],
-    )
-    def test_of_an_active_event(self, at: datetime, active: bool, remaining: timedelta) -> None:
-        """Access lasts until `expires_at`, which is the first instant without it."""
-        held = event()
-        assert held.is_active(at) is active
-        assert held.is_lapsed(at) is not active
-        assert held.remaining(at) == remaining
-
-    @pytest.mark.parametrize("fields", [CLOSING, {"status": "expired"}])
-    @pytest.mark.parametrize("at", [CREATED_AT, EXPIRES_AT])
-    def test_of_a_terminal_event(self, fields: dict[str, Any], at: datetime) -> None:
-        """What has ended grants nothing and waits for nothing."""
-        ended = event(**fields)
-        assert not ended.is_active(at)
-        assert not ended.is_lapsed(at)
-        assert ended.remaining(at) == timedelta(0)
-
-    def test_now(self) -> None:
-        """Without an instant the questions are about the present."""
-        fresh, past = make_event(), event()
-        assert fresh.is_active()
-        assert not fresh.is_lapsed()
-        assert HOUR - timedelta(minutes=10) < fresh.remaining() <= HOUR
-        assert past.is_lapsed()
-        assert not past.is_active()
-        assert past.remaining() == timedelta(0)
-        assert fresh.close(closed_by="bob", closed_reason="Over").status == "closed"
-        assert past.expire().status == "expired"
-
-    @pytest.mark.parametrize(
-        ("at", "error"),
-        [(NAIVE, ValueError), (1709294400, TypeError), ("2024-03-01T12:00:00Z", TypeError)],
-    )
-    def test_that_is_no_instant(self, at: Any, error: type[Exception]) -> None:
-        """Every question and every change refuses an instant that is none."""
-        held = event()
-        for ask in (held.is_active, held.is_lapsed, held.remaining, held.expire):
-            with pytest.raises(error, match=r"\bat must be\b"):
-                ask(at)
-        with pytest.raises(error, match=r"\bat must be\b"):
-            held.close(closed_by="bob", closed_reason="Over", at=at)
-
-
-class TestEnding:
-    def test_by_closing(self) -> None:
-        """Closing sets who and why, and leaves the rest to the store: also the version."""
-        held = event(request_id="c0ffee")
-        closed = held.close(closed_by="bob", closed_reason=" Over ", at=EXPIRES_AT - MICROSECOND)
-        assert closed == event(id=held.id, request_id="c0ffee", **CLOSING)
-        assert held.status is BreakGlassStatus.ACTIVE
-
-    def test_by_expiry(self) -> None:
-        """Expiring sets the status and nothing else."""
-        held = event()
-        assert held.expire(at=EXPIRES_AT) == event(id=held.id, status="expired")
-
-    @pytest.mark.parametrize(
-        ("field", "value"), [("closed_by", " bob"), ("closed_by", ""), ("closed_reason", " ")]
-    )
-    def test_by_a_closing_that_breaks_a_rule(self, field: str, value: str) -> None:
-        """Who closes and why follow the rules of their fields."""
-        closing = {"closed_by": "bob", "closed_reason": "Over", field: value}
-        with pytest.raises(ValidationError, match=field):
-            event().close(**closing, at=CREATED_AT)
-
-    def test_by_closing_what_has_lapsed(self) -> None:
-        """From `expires_at` on an event is past closing, and counts as expired."""
-        held = event()
-        with pytest.raises(InvalidStateTransitionError, match="lapsed") as refusal:
-            held.close(closed_by="bob", closed_reason="Over", at=EXPIRES_AT)
-        assert refusal.value.event_id == held.id
-        assert (refusal.value.current_status, refusal.value.new_status) == ("expired", "closed")
-
-    def test_by_expiry_before_its_time(self) -> None:
-        """Before `expires_at` an event cannot expire, and the error says until when it runs."""
-        held = event()
-        with pytest.raises(InvalidStateTransitionError, match="2024-03-01T13:00:00") as refusal:
-            held.expire(at=EXPIRES_AT - MICROSECOND)
-        assert refusal.value.event_id == held.id
-        assert (refusal.value.current_status, refusal.value.new_status) == ("active", "expired")
-
-    @pytest.mark.parametrize("fields", [CLOSING, {"status": "expired"}])
-    def test_of_what_has_ended(self, fields: dict[str, Any]) -> None:
-        """A terminal event never changes, neither in its time nor later."""
-        ended = event(**fields)
-        for at in (CREATED_AT, EXPIRES_AT):
-            with pytest.raises(InvalidStateTransitionError, match="never changes") as refusal:
-                ended.close(closed_by="carol", closed_reason="Over and over", at=at)
-            assert (refusal.value.current_status, refusal.value.new_status) == (
-                ended.status,
-                "closed",
-            )
-            with pytest.raises(InvalidStateTransitionError, match="never changes") as refusal:
-                ended.expire(at=at)
-            assert (refusal.value.current_status, refusal.value.new_status) == (
-                ended.status,
-                "expired",
-            )

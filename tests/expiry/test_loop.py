@@ -1,227 +1,30 @@
-"""Marking lapsed events expired: one pass, and the loop around it."""
+"""Marking lapsed events expired: the loop around the passes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from aiobotocore.session import get_session
 
 from aiobreakglass import (
-    AsyncDynamoDBStore,
     BreakGlassEvent,
-    BreakGlassStatus,
     BreakGlassStore,
     EventPage,
     InMemoryStore,
     StoreUnavailableError,
     TableError,
-    create_table,
-    expire_due,
     run_expiry,
 )
 from aiobreakglass._expiry import _pause
 from aiobreakglass.testing import FakeClock, make_event
 
+from .openings import open_some
+
 HOUR = timedelta(hours=1)
 NOT_AT_ALL = timedelta(0)
-REGION = "eu-central-1"
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-class Meddling:
-    """A store in which something happens just before each update."""
-
-    def __init__(
-        self,
-        store: BreakGlassStore,
-        happening: Callable[[BreakGlassEvent], Awaitable[object]],
-    ) -> None:
-        self._store = store
-        self._happening = happening
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
-        await self._happening(event)
-        return await self._store.update(event)
-
-
-def meddling(
-    store: BreakGlassStore, happening: Callable[[BreakGlassEvent], Awaitable[object]]
-) -> BreakGlassStore:
-    meddled: Any = Meddling(store, happening)
-    assert isinstance(meddled, BreakGlassStore)
-    return meddled
-
-
-async def open_some(
-    store: BreakGlassStore, clock: FakeClock, number: int
-) -> dict[str, BreakGlassEvent]:
-    """Open access for as many invokers, a microsecond apart."""
-    events = {}
-    for index in range(number):
-        clock.advance(timedelta(microseconds=1))
-        event = await store.create(make_event(invoker=f"invoker-{index}", created_at=clock()))
-        events[event.id] = event
-    return events
-
-
-class TestOnePass:
-    """The same on every store."""
-
-    @pytest.fixture(params=["memory", "moto", "dynamodb-local"])
-    async def store(
-        self, request: pytest.FixtureRequest, clock: FakeClock
-    ) -> AsyncIterator[BreakGlassStore]:
-        if request.param == "memory":
-            yield InMemoryStore(clock=clock)
-            return
-        endpoint = {"moto": "moto_endpoint", "dynamodb-local": "dynamodb_local_endpoint"}
-        url = request.getfixturevalue(endpoint[request.param])
-        name = f"breakglass-{uuid4().hex}"
-        async with get_session().create_client(
-            "dynamodb", region_name=REGION, endpoint_url=url
-        ) as client:
-            await create_table(client, name)
-            # moto copies the table for each write: on a busy machine 10 s have been too few.
-            yield AsyncDynamoDBStore(
-                client, name, clock=clock, operation_timeout=timedelta(minutes=5)
-            )
-
-    async def test_marks_what_has_lapsed_and_nothing_else(
-        self, store: BreakGlassStore, clock: FakeClock
-    ) -> None:
-        """An event is expired from the boundary instant on; a running one is left alone."""
-        (lapsed,) = (await open_some(store, clock, 1)).values()
-        clock.set(lapsed.expires_at - timedelta(microseconds=1))
-        running = await store.create(make_event(created_at=clock()))
-        assert await expire_due(store, now=clock()) == []
-        clock.set(lapsed.expires_at)
-        (expired,) = await expire_due(store, now=clock())
-        assert expired == await store.get(lapsed.id)
-        assert expired.status is BreakGlassStatus.EXPIRED
-        assert (await store.get(running.id)).status is BreakGlassStatus.ACTIVE
-
-    async def test_again(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """A second pass finds nothing left to do."""
-        events = await open_some(store, clock, 3)
-        clock.advance(HOUR)
-        assert {event.id for event in await expire_due(store, now=clock())} == set(events)
-        assert await expire_due(store, now=clock()) == []
-
-    async def test_more_events_than_a_page_holds(
-        self, store: BreakGlassStore, clock: FakeClock
-    ) -> None:
-        """None is missed, although marking takes events out of the list that is being read."""
-        events = await open_some(store, clock, 120)
-        clock.advance(HOUR)
-        expired = await expire_due(store, now=clock())
-        assert len(expired) == len(events)
-        assert {event.id for event in expired} == set(events)
-
-    async def test_replicas_side_by_side(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """Over all replicas each event is marked exactly once."""
-        events = await open_some(store, clock, 30)
-        clock.advance(HOUR)
-        passes = await asyncio.gather(*(expire_due(store, now=clock()) for _ in range(4)))
-        marked = [event.id for expired in passes for event in expired]
-        assert len(marked) == len(events)
-        assert set(marked) == set(events)
-
-    @pytest.mark.parametrize("how", ["closed", "deleted", "expired"])
-    async def test_somebody_else_is_faster(
-        self, store: BreakGlassStore, clock: FakeClock, how: str
-    ) -> None:
-        """What somebody else ended since it was listed is left to them, and the pass goes on."""
-        events = await open_some(store, clock, 3)
-        taken = list(events)[1]
-        running = clock()
-        clock.advance(HOUR)
-        now = clock()
-
-        async def take(event: BreakGlassEvent) -> None:
-            if event.id != taken:
-                return
-            if how == "closed":
-                clock.set(running)
-                await store.close(taken, closed_by="bob", closed_reason="done")
-                clock.set(now)
-            elif how == "deleted":
-                await store.delete(taken)
-            else:
-                await store.update(event)
-
-        expired = await expire_due(meddling(store, take), now=now)
-        assert {event.id for event in expired} == set(events) - {taken}
-
-    async def test_somebody_extends_it(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """An event that was extended since it was listed runs on."""
-        (event,) = (await open_some(store, clock, 1)).values()
-        running = clock()
-        clock.advance(HOUR)
-        now = clock()
-
-        async def extend(_: BreakGlassEvent) -> None:
-            clock.set(running)
-            await store.update(
-                event.model_copy(update={"expires_at": event.created_at + 2 * HOUR})
-            )
-            clock.set(now)
-
-        assert await expire_due(meddling(store, extend), now=now) == []
-        assert (await store.get(event.id)).is_active(now)
-
-    async def test_somebody_changes_it_and_it_has_lapsed_all_the_same(
-        self, store: BreakGlassStore, clock: FakeClock
-    ) -> None:
-        """An event whose version has moved on is judged again, not skipped."""
-        (event,) = (await open_some(store, clock, 1)).values()
-        running = clock()
-        clock.advance(HOUR)
-        now = clock()
-        changes = ["r-1"]
-
-        async def change(_: BreakGlassEvent) -> None:
-            if changes:
-                clock.set(running)
-                await store.update(event.model_copy(update={"request_id": changes.pop()}))
-                clock.set(now)
-
-        (expired,) = await expire_due(meddling(store, change), now=now)
-        assert expired.request_id == "r-1"
-
-    async def test_a_caller_whose_clock_is_ahead(
-        self, store: BreakGlassStore, clock: FakeClock
-    ) -> None:
-        """What has not lapsed by the store's own clock is not marked."""
-        (event,) = (await open_some(store, clock, 1)).values()
-        assert await expire_due(store, now=clock() + HOUR) == []
-        assert (await store.get(event.id)).is_active(clock())
-
-    async def test_a_naive_instant(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """An instant without a time zone is refused by name."""
-        with pytest.raises(ValueError, match="now must be timezone-aware"):
-            await expire_due(store, now=clock().replace(tzinfo=None))
-
-
-class TestWithoutAnInstant:
-    async def test_is_judged_by_the_present(self) -> None:
-        """`now` is the present where none is given."""
-        store = InMemoryStore()
-        event = await store.create(make_event())
-        assert await expire_due(store) == []
-        assert (await store.get(event.id)).status is BreakGlassStatus.ACTIVE
 
 
 class Flaky:

@@ -1,4 +1,4 @@
-"""What the table holds, and what happens when other programs write to it."""
+"""What happens when other programs, or somebody by hand, write to the table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from aiobreakglass import (
     BreakGlassStatus,
     ConcurrentModificationError,
     CorruptItemError,
-    EventExistsError,
-    EventNotFoundError,
     InvalidStateTransitionError,
 )
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.conftest import PAIR
+from tests.dynamodb.interposing import Interposing
 from tests.dynamodb.rows import Rows
 
 if TYPE_CHECKING:
@@ -31,109 +31,6 @@ class Profile(str, Enum):  # noqa: UP042 - the kind whose formatting is not its 
 
 
 HOUR = timedelta(hours=1)
-PAIR = {"invoker": "alice", "profile": "prod"}
-
-
-@pytest.fixture
-def rows(client: DynamoDBClient, table_name: str) -> Rows:
-    return Rows(client, table_name)
-
-
-class Interposing:
-    """A client that lets something else happen just before its next transaction."""
-
-    def __init__(self, client: DynamoDBClient, happening: Callable[[], Awaitable[Any]]) -> None:
-        self._client = client
-        self._happenings = [happening]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    async def transact_write_items(self, **request: Any) -> Any:
-        while self._happenings:
-            await self._happenings.pop()()
-        return await self._client.transact_write_items(**request)
-
-
-class TestRowsOfAnActiveEvent:
-    async def test_a_guard_has_nothing_but_its_key_and_the_event(
-        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
-    ) -> None:
-        """A guard copies nothing of its event, never expires, and is in no index."""
-        event = await store.create(make_event(**PAIR, created_at=clock()))
-        assert await rows.guard("alice", "prod") == {
-            "pk": {"S": "ACTIVE#5#alice#prod"},
-            "event_id": {"S": event.id},
-        }
-
-    async def test_ending_an_event_removes_its_guard(
-        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
-    ) -> None:
-        """Guards mirror active events: close, expiry and delete each remove one."""
-        closed = await store.create(make_event(**PAIR, created_at=clock()))
-        deleted = await store.create(make_event(invoker="bob", created_at=clock()))
-        expired = await store.create(make_event(invoker="carol", created_at=clock()))
-        await store.close(closed.id, closed_by="alice", closed_reason="done")
-        await store.delete(deleted.id)
-        clock.advance(HOUR)
-        await store.update(expired.expire(at=clock()))
-        assert await rows.guards() == {}
-
-    async def test_each_write_has_its_own_write_id(
-        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
-    ) -> None:
-        """A writer recognises its own write by a value that no other write has."""
-        event = await store.create(make_event(created_at=clock()))
-        created = await rows.event(event.id)
-        await store.update(event.model_copy(update={"request_id": "r-1"}))
-        updated = await rows.event(event.id)
-        assert created is not None
-        assert updated is not None
-        assert created["write_id"] != updated["write_id"]
-
-
-class TestAnOldEventAndANewGuard:
-    """Two active rows of one pair exist only where another program put one past the guard."""
-
-    @pytest.fixture
-    async def old(self, rows: Rows, clock: FakeClock) -> str:
-        event = make_event(**PAIR, created_at=clock())
-        await rows.put_event(event)
-        return event.id
-
-    @pytest.fixture
-    async def new(self, old: str, store: AsyncDynamoDBStore, clock: FakeClock) -> str:
-        clock.advance(timedelta(minutes=1))
-        return (await store.create(make_event(**PAIR, created_at=clock()))).id
-
-    async def test_late_close(
-        self, store: AsyncDynamoDBStore, rows: Rows, old: str, new: str
-    ) -> None:
-        """A late close of an old event never removes a newer event's guard."""
-        closed = await store.close(old, closed_by="alice", closed_reason="late")
-        assert closed.status is BreakGlassStatus.CLOSED
-        assert await rows.guards() == {"ACTIVE#5#alice#prod": new}
-
-    async def test_late_expiry(
-        self, store: AsyncDynamoDBStore, rows: Rows, old: str, new: str, clock: FakeClock
-    ) -> None:
-        """A late expiry of an old event never removes a newer event's guard."""
-        clock.advance(HOUR - timedelta(minutes=1))
-        expired = await store.update((await store.get(old)).expire(at=clock()))
-        assert expired.status is BreakGlassStatus.EXPIRED
-        assert await rows.guards() == {"ACTIVE#5#alice#prod": new}
-        found = await store.find_active_by_invoker_and_profile("alice", "prod")
-        assert found is not None
-        assert found.id == new
-
-    async def test_late_delete(
-        self, store: AsyncDynamoDBStore, rows: Rows, old: str, new: str
-    ) -> None:
-        """A late delete of an old event never removes a newer event's guard."""
-        await store.delete(old)
-        assert await rows.guards() == {"ACTIVE#5#alice#prod": new}
-        with pytest.raises(EventNotFoundError):
-            await store.get(old)
 
 
 class TestClosedByHand:
@@ -198,140 +95,6 @@ class TestClosedByHand:
         row = await rows.event(event.id)
         assert row is not None
         assert row["closed_by"] == {"S": "bob"}
-
-
-class TestGuardsWithoutRight:
-    async def test_its_event_is_gone(
-        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
-    ) -> None:
-        """A guard whose event is gone, as TTL leaves it, grants nothing and blocks nobody."""
-        gone = await store.create(make_event(**PAIR, created_at=clock()))
-        await rows.remove_event(gone.id)
-        assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
-        new = await store.create(make_event(**PAIR, created_at=clock()))
-        assert await rows.guards() == {"ACTIVE#5#alice#prod": new.id}
-
-    @pytest.mark.parametrize("field", ["invoker", "profile"])
-    async def test_its_event_is_another_pairs(
-        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, field: str
-    ) -> None:
-        """A guard that points to another pair's event grants nothing and blocks nobody."""
-        other = make_event(**{**PAIR, field: "somebody-else"}, created_at=clock())
-        await rows.put_event(other)
-        await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": other.id}})
-        assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
-        new = await store.create(make_event(**PAIR, created_at=clock()))
-        assert await rows.guards() == {"ACTIVE#5#alice#prod": new.id}
-
-    async def test_it_points_nowhere(
-        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
-    ) -> None:
-        """A guard's row that is no guard is reported by its key, by the check and by create."""
-        await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"N": "7"}})
-        with pytest.raises(CorruptItemError) as caught:
-            await store.find_active_by_invoker_and_profile("alice", "prod")
-        assert caught.value.key == "ACTIVE#5#alice#prod"
-        with pytest.raises(CorruptItemError, match="event_id"):
-            await store.create(make_event(**PAIR, created_at=clock()))
-
-    async def test_the_reaped_event_comes_to_life_in_between(
-        self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
-    ) -> None:
-        """A guard is removed only together with the proof that its event holds nothing."""
-        event = make_event(**PAIR, created_at=clock())
-        await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": event.id}})
-        happened = 0
-
-        async def appear() -> None:
-            nonlocal happened
-            happened += 1
-            await rows.put_event(event)
-
-        class SecondTransaction(Interposing):
-            async def transact_write_items(self, **request: Any) -> Any:
-                if "ConditionCheck" in request["TransactItems"][0]:
-                    return await super().transact_write_items(**request)
-                return await client.transact_write_items(**request)
-
-        late: Any = SecondTransaction(client, appear)
-        from aiobreakglass import ActiveEventExistsError
-
-        with pytest.raises(ActiveEventExistsError) as caught:
-            await AsyncDynamoDBStore(late, table_name, clock=clock).create(
-                make_event(**PAIR, created_at=clock())
-            )
-        assert caught.value.event == event
-        assert happened == 1
-
-
-class TestTombstones:
-    async def test_what_a_deleted_event_leaves(
-        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
-    ) -> None:
-        """A tombstone has its key, when it was deleted and when it may go; nothing else."""
-        event = await store.create(make_event(created_at=clock()))
-        await store.delete(event.id)
-        row = await rows.event(event.id)
-        assert row is not None
-        assert set(row) == {"pk", "deleted_at", "ttl"}
-        assert int(row["ttl"]["N"]) == int((clock() + timedelta(days=365)).timestamp())
-
-    async def test_its_id_is_never_reused(
-        self, store: AsyncDynamoDBStore, clock: FakeClock
-    ) -> None:
-        """Neither the same event nor another one can take the id of a deleted event."""
-        event = await store.create(make_event(created_at=clock()))
-        await store.delete(event.id)
-        for again in (event, make_event(id=event.id, invoker="bob", created_at=clock())):
-            with pytest.raises(EventExistsError):
-                await store.create(again)
-
-    async def test_a_late_update_does_not_bring_it_back(
-        self, client: DynamoDBClient, table_name: str, clock: FakeClock
-    ) -> None:
-        """An update whose event is deleted before it is written finds nothing to update."""
-        store = AsyncDynamoDBStore(client, table_name, clock=clock)
-        event = await store.create(make_event(created_at=clock()))
-
-        async def delete() -> None:
-            await store.delete(event.id)
-
-        late: Any = Interposing(client, delete)
-        with pytest.raises(EventNotFoundError):
-            await AsyncDynamoDBStore(late, table_name, clock=clock).update(
-                event.model_copy(update={"request_id": "r-1"})
-            )
-        with pytest.raises(EventNotFoundError):
-            await store.get(event.id)
-
-    async def test_deleting_a_row_that_changes_meanwhile(
-        self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
-    ) -> None:
-        """A delete that meets a change reads again, and deletes what is there then."""
-        store = AsyncDynamoDBStore(client, table_name, clock=clock)
-        event = await store.create(make_event(created_at=clock()))
-
-        async def close() -> None:
-            await store.close(event.id, closed_by="alice", closed_reason="done")
-
-        late: Any = Interposing(client, close)
-        await AsyncDynamoDBStore(late, table_name, clock=clock).delete(event.id)
-        row = await rows.event(event.id)
-        assert row is not None
-        assert "deleted_at" in row
-        assert await rows.guards() == {}
-
-    async def test_a_row_that_is_no_event_can_be_deleted(
-        self, store: AsyncDynamoDBStore, rows: Rows
-    ) -> None:
-        """Deleting goes by the row's own words, so that a corrupt row is not there for ever."""
-        event_id = "0123456789abcdef"
-        await rows.put({"pk": {"S": f"BREAKGLASS#{event_id}"}, "status": {"S": "active"}})
-        with pytest.raises(CorruptItemError):
-            await store.get(event_id)
-        await store.delete(event_id)
-        with pytest.raises(EventNotFoundError):
-            await store.get(event_id)
 
 
 class TestRowsOfOtherWriters:

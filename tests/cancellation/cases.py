@@ -1,0 +1,161 @@
+"""Calls of every method: what is there before one, and how to tell whether it has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from aiobreakglass import (
+    BreakGlassError,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    BreakGlassStore,
+    ConcurrentModificationError,
+    EventExistsError,
+    EventNotFoundError,
+    InvalidStateTransitionError,
+)
+from aiobreakglass.testing import FakeClock, make_event
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call, and how to tell whether it has happened."""
+
+    given: Callable[[BreakGlassStore, FakeClock, str], Awaitable[BreakGlassEvent]]
+    """What is there before the call, for an invoker of its own."""
+    call: Callable[[BreakGlassStore, BreakGlassEvent], Coroutine[Any, Any, object]]
+    has_happened: Callable[[BreakGlassStore, BreakGlassEvent], Awaitable[bool]]
+    refused_at_first: type[BreakGlassError] | None = None
+    refused_again: type[BreakGlassError] | None = None
+    """What the same call is told when it has happened before."""
+
+
+async def new(store: BreakGlassStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
+    return make_event(invoker=invoker, created_at=clock())
+
+
+async def opened(store: BreakGlassStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
+    return await store.create(await new(store, clock, invoker))
+
+
+async def lapsed(store: BreakGlassStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
+    event = await opened(store, clock, invoker)
+    clock.set(event.expires_at)
+    return event
+
+
+async def new_after_lapsed(
+    store: BreakGlassStore, clock: FakeClock, invoker: str
+) -> BreakGlassEvent:
+    await lapsed(store, clock, invoker)
+    return await new(store, clock, invoker)
+
+
+async def over(store: BreakGlassStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
+    return await closing(store, await opened(store, clock, invoker))
+
+
+def closing(
+    store: BreakGlassStore, event: BreakGlassEvent
+) -> Coroutine[Any, Any, BreakGlassEvent]:
+    return store.close(event.id, closed_by="bob", closed_reason="Over")
+
+
+def amending(
+    store: BreakGlassStore, event: BreakGlassEvent
+) -> Coroutine[Any, Any, BreakGlassEvent]:
+    return store.update(event.model_copy(update={"request_id": "c0ffee"}))
+
+
+def expiring(
+    store: BreakGlassStore, event: BreakGlassEvent
+) -> Coroutine[Any, Any, BreakGlassEvent]:
+    return store.update(event.expire(at=event.expires_at))
+
+
+async def always(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+    return True
+
+
+async def is_there(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+    try:
+        return (await store.get(event.id)).id == event.id
+    except EventNotFoundError:
+        return False
+
+
+async def is_gone(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+    return not await is_there(store, event)
+
+
+async def is_amended(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+    return (await store.get(event.id)).request_id == "c0ffee"
+
+
+async def is_closed(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+    return (await store.get(event.id)).status is BreakGlassStatus.CLOSED
+
+
+async def is_expired(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+    return (await store.get(event.id)).status is BreakGlassStatus.EXPIRED
+
+
+WRITES = {
+    "create": Case(new, lambda s, e: s.create(e), is_there, None, EventExistsError),
+    "create after one that has lapsed": Case(
+        new_after_lapsed, lambda s, e: s.create(e), is_there, None, EventExistsError
+    ),
+    "update": Case(opened, amending, is_amended, None, ConcurrentModificationError),
+    "update of what has lapsed": Case(
+        lapsed, amending, is_expired, InvalidStateTransitionError, InvalidStateTransitionError
+    ),
+    "expire": Case(lapsed, expiring, is_expired, None, InvalidStateTransitionError),
+    "close": Case(opened, closing, is_closed, None, InvalidStateTransitionError),
+    "close of what has lapsed": Case(
+        lapsed, closing, is_expired, InvalidStateTransitionError, InvalidStateTransitionError
+    ),
+    "delete": Case(opened, lambda s, e: s.delete(e.id), is_gone),
+    "delete of what is over": Case(over, lambda s, e: s.delete(e.id), is_gone),
+}
+READS = {
+    "get": Case(opened, lambda s, e: s.get(e.id), always),
+    "find_active": Case(
+        opened, lambda s, e: s.find_active_by_invoker_and_profile(e.invoker, e.profile), always
+    ),
+    "list_by_invoker": Case(opened, lambda s, e: s.list_by_invoker(e.invoker), always),
+    "list_by_status": Case(opened, lambda s, e: s.list_by_status(e.status), always),
+    "list_by_profile": Case(opened, lambda s, e: s.list_by_profile(e.profile), always),
+    "count_by_invoker": Case(
+        opened, lambda s, e: s.count_by_invoker_since(e.invoker, e.created_at), always
+    ),
+    "count_by_profile": Case(
+        opened, lambda s, e: s.count_by_profile_since(e.profile, e.created_at), always
+    ),
+    "get_last": Case(
+        opened, lambda s, e: s.get_last_by_invoker_and_profile(e.invoker, e.profile), always
+    ),
+}
+CASES = WRITES | READS
+
+# A range in which nothing can lie needs no request, but a store that can be used.
+SENDING_NOTHING = {
+    "list of nothing": Case(
+        opened,
+        lambda s, e: s.list_by_invoker(e.invoker, since=e.created_at, until=e.created_at),
+        always,
+    )
+}
+
+
+def table(cases: dict[str, Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", cases.values(), ids=cases)
+
+
+every_case = table(CASES)
+every_kind = table(
+    {name: CASES[name] for name in ("create", "update", "delete", "get", "get_last")}
+)

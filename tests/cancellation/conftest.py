@@ -1,0 +1,180 @@
+"""Stores on either transport, and what must be in order around them afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+import pytest
+from aiobotocore.session import AioSession, get_session
+
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    BreakGlassError,
+    BreakGlassEvent,
+    BreakGlassStore,
+    InMemoryStore,
+    _shielding,
+    create_table,
+)
+from aiobreakglass._dynamodb.client import Opened, open_client
+from aiobreakglass.testing import FakeClock
+from tests.dynamodb.rows import Rows
+from tests.dynamodb.waiting import PATIENT, connections_in_use
+from tests.faults.audit import audit
+from tests.faults.proxy import FaultProxy, fault_proxy
+
+from .cases import Case
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+REGION = "eu-central-1"
+LONG_ENOUGH = timedelta(hours=1)
+"""For anything that a test waits for, and for longer than it may take."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass
+class Subject:
+    """A store, and what else must be in order around it."""
+
+    store: BreakGlassStore
+    check: Callable[[], Awaitable[None]]
+
+
+async def outcome(call: Awaitable[_Result]) -> _Result | BreakGlassError:
+    try:
+        return await call
+    except BreakGlassError as error:
+        return error
+
+
+def assert_told(told: object, refusal: type[BreakGlassError] | None) -> None:
+    """Assert that a call succeeded, or was refused as it had to be."""
+    if refusal is None:
+        assert not isinstance(told, BreakGlassError)
+    else:
+        assert type(told) is refusal
+
+
+async def assert_repeatable(case: Case, store: BreakGlassStore, event: BreakGlassEvent) -> None:
+    """Assert that a call, which may have happened before, succeeds or says that it has."""
+    refusal = case.refused_again if await case.has_happened(store, event) else None
+    told = await outcome(case.call(store, event))
+    assert_told(told, refusal or case.refused_at_first)
+    assert await case.has_happened(store, event)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_or_said(caplog: pytest.LogCaptureFixture) -> Any:
+    """What a call has begun is awaited, closed and retrieved: Python says so when it is not."""
+    with caplog.at_level(logging.WARNING):
+        yield
+        gc.collect()
+    said = [*caplog.get_records("call"), *caplog.get_records("teardown")]
+    assert [record for record in said if record.name.startswith("asyncio")] == []
+
+
+@pytest.fixture(autouse=True)
+def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut nothing off because the machine is slow: what is cut off may be carried out later."""
+    monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", LONG_ENOUGH)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="package")
+def session() -> AioSession:
+    """One session for all, because each reads botocore's models of AWS anew."""
+    return get_session()
+
+
+@pytest.fixture
+async def backend(dynamodb_local_endpoint: str, session: AioSession) -> AsyncIterator[Opened]:
+    async with open_client(REGION, dynamodb_local_endpoint, session, PATIENT) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(backend: Opened) -> DynamoDBClient:
+    return backend.client
+
+
+@pytest.fixture
+async def table_name(client: DynamoDBClient) -> str:
+    name = f"breakglass-{uuid4().hex}"
+    await create_table(client, name)
+    return name
+
+
+@pytest.fixture
+async def rows(client: DynamoDBClient, table_name: str) -> Rows:
+    return Rows(client, table_name)
+
+
+@pytest.fixture
+def store(client: DynamoDBClient, table_name: str, clock: FakeClock) -> AsyncDynamoDBStore:
+    return AsyncDynamoDBStore(client, table_name, clock=clock)
+
+
+@pytest.fixture
+async def proxy(dynamodb_local_endpoint: str) -> AsyncIterator[FaultProxy]:
+    async with fault_proxy(dynamodb_local_endpoint) as proxy:
+        yield proxy
+
+
+async def on_transport(
+    transport: str, opened: Opened, table_name: str, clock: FakeClock
+) -> AsyncDynamoDBStore:
+    store = AsyncDynamoDBStore(
+        opened.client, table_name, clock=clock, operation_timeout=LONG_ENOUGH
+    )
+    if transport == "fast":
+        fast = await opened.transport(table_name)
+        assert fast is not None
+        store._calls.carry = fast.call
+    return store
+
+
+@pytest.fixture
+async def proxied(proxy: FaultProxy, session: AioSession) -> AsyncIterator[Opened]:
+    """A client whose requests can be held up."""
+    async with open_client(REGION, proxy.url, session, PATIENT) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["standard", "fast"])
+async def proxied_store(
+    request: pytest.FixtureRequest, proxied: Opened, table_name: str, clock: FakeClock
+) -> AsyncDynamoDBStore:
+    return await on_transport(request.param, proxied, table_name, clock)
+
+
+@pytest.fixture(params=["memory", "standard", "fast"])
+async def subject(
+    request: pytest.FixtureRequest,
+    backend: Opened,
+    table_name: str,
+    rows: Rows,
+    clock: FakeClock,
+) -> Subject:
+    if request.param == "memory":
+        return Subject(InMemoryStore(clock=clock), partial(asyncio.sleep, 0))
+
+    async def check() -> None:
+        assert connections_in_use(backend.client) == 0
+        assert audit(await rows.all()) == []
+
+    return Subject(await on_transport(request.param, backend, table_name, clock), check)

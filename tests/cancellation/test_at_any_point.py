@@ -1,0 +1,71 @@
+"""Calls that are cancelled, one after the other at each of their suspensions."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from itertools import count
+from typing import Any, Literal, TypeVar
+
+import pytest
+
+from aiobreakglass.testing import FakeClock
+
+from .cases import Case, every_case
+from .conftest import Subject, assert_repeatable, outcome
+
+_Result = TypeVar("_Result")
+Moment = Literal["before", "after"]
+"""Whether a suspended call is cancelled while it waits, or just as it was to go on."""
+
+
+@types.coroutine
+def cancelled_at(
+    suspension: int, moment: Moment, call: Coroutine[Any, Any, _Result]
+) -> Generator[Any, Any, _Result]:
+    """Await a call, and cancel the task that does so at the call's n-th suspension."""
+    task = asyncio.current_task()
+    assert task is not None
+    go_on: Callable[[], Any] = partial(call.send, None)
+    for number in count(1):
+        try:
+            awaited = go_on()
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+        if number == suspension:
+            if moment == "before" or awaited is None:
+                task.cancel()
+            else:
+                # Called before the task's own callback: it is cancelled with the result at hand.
+                awaited.add_done_callback(lambda _: task.cancel())
+        try:
+            yield awaited
+            go_on = partial(call.send, None)
+        except BaseException as thrown:  # noqa: BLE001 - handed on to whom it is meant for
+            go_on = partial(call.throw, thrown)
+    raise AssertionError("counting does not end")
+
+
+class TestCancelledAtAnyPoint:
+    @every_case
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    async def test_a_call(
+        self, subject: Subject, clock: FakeClock, case: Case, moment: Moment
+    ) -> None:
+        """Wherever a call is cancelled, it is, and leaves nothing behind but a truth to tell."""
+        for suspension in count(1):
+            event = await case.given(subject.store, clock, f"user-{suspension}")
+            others = asyncio.all_tasks()
+            call = cancelled_at(suspension, moment, case.call(subject.store, event))
+            task = asyncio.create_task(outcome(call))
+            await asyncio.wait({task})
+            assert asyncio.all_tasks() == others
+            await subject.check()
+            await assert_repeatable(case, subject.store, event)
+            await subject.check()
+            if not task.cancelled():
+                break
+        assert suspension > 1

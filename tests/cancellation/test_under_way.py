@@ -1,0 +1,163 @@
+"""Calls that are given up while their requests are under way."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aiobreakglass import AsyncDynamoDBStore, _shielding
+from aiobreakglass._dynamodb.client import Opened
+from aiobreakglass.testing import FakeClock
+from tests.dynamodb.rows import Rows
+from tests.dynamodb.waiting import connections_in_use
+from tests.faults import proxy as faults
+from tests.faults.audit import audit
+from tests.faults.proxy import Exchange, FaultProxy
+
+from .cases import CASES, Case, every_kind, new, opened
+from .conftest import assert_repeatable, outcome
+from .gate import Gate
+
+
+def calls_under_way(others: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    """Return the tasks that send requests; the proxy, in the same loop, has tasks of its own."""
+    return {
+        task
+        for task in asyncio.all_tasks() - others
+        if "RequestHandler." not in repr(task.get_coro())
+    }
+
+
+class TestCancelledTogether:
+    async def test_64_calls_at_once(
+        self,
+        proxy: FaultProxy,
+        proxied: Opened,
+        proxied_store: AsyncDynamoDBStore,
+        store: AsyncDynamoDBStore,
+        clock: FakeClock,
+        rows: Rows,
+    ) -> None:
+        """A crowd that goes away at once leaves the pool free and every truth to be told."""
+        kinds = [case for case in CASES.values() if case.given is opened or case.given is new]
+        crowd = [
+            (case, await case.given(store, clock, f"user-{number}"))
+            for number, case in zip(range(64), kinds * 64, strict=False)
+        ]
+        gate = Gate(proxy, len(crowd))
+        calls = [
+            asyncio.create_task(outcome(case.call(proxied_store, event))) for case, event in crowd
+        ]
+        await gate.full.wait()
+        for call in calls:
+            call.cancel()
+        gate.opened.set()
+        await asyncio.wait(calls)
+        assert all(call.cancelled() for call in calls)
+        assert connections_in_use(proxied.client) == 0
+        assert audit(await rows.all()) == []
+        for case, event in crowd:
+            await assert_repeatable(case, proxied_store, event)
+        assert audit(await rows.all()) == []
+
+    @every_kind
+    async def test_a_sibling_in_a_task_group_fails(
+        self,
+        proxy: FaultProxy,
+        proxied: Opened,
+        proxied_store: AsyncDynamoDBStore,
+        store: AsyncDynamoDBStore,
+        clock: FakeClock,
+        rows: Rows,
+        case: Case,
+    ) -> None:
+        """A call whose task group breaks up ends with it, and the group raises what broke it."""
+        event = await case.given(store, clock, "alice")
+        gate = Gate(proxy)
+
+        async def fail() -> None:
+            await gate.full.wait()
+            asyncio.get_running_loop().call_soon(gate.opened.set)
+            raise KeyError("sibling")
+
+        async def both() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                calls.append(tasks.create_task(case.call(proxied_store, event)))
+                tasks.create_task(fail())
+
+        calls: list[asyncio.Task[object]] = []
+        with pytest.raises(ExceptionGroup) as caught:
+            await both()
+        assert [type(error) for error in caught.value.exceptions] == [KeyError]
+        assert [call.cancelled() for call in calls] == [True]
+        assert connections_in_use(proxied.client) == 0
+        assert audit(await rows.all()) == []
+        await assert_repeatable(case, proxied_store, event)
+
+
+class TestNotAnswered:
+    """Calls whose first request hangs, so that they are given up one way or another."""
+
+    @every_kind
+    async def test_a_time_limit_around_the_call(
+        self,
+        proxy: FaultProxy,
+        proxied: Opened,
+        proxied_store: AsyncDynamoDBStore,
+        store: AsyncDynamoDBStore,
+        clock: FakeClock,
+        rows: Rows,
+        case: Case,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """`asyncio.timeout` ends a call with `TimeoutError`, and what it had begun with it."""
+        monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(milliseconds=20))
+        event = await case.given(store, clock, "alice")
+
+        async def run_out(exchange: Exchange) -> Any:
+            await exchange.forward()
+            limit.reschedule(asyncio.get_running_loop().time())
+            return await faults.hang(exchange)
+
+        proxy.plan = lambda exchange: run_out
+        others = asyncio.all_tasks()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                await case.call(proxied_store, event)
+        assert calls_under_way(others) == set()
+        assert connections_in_use(proxied.client) == 0
+        proxy.plan = lambda exchange: faults.none
+        assert audit(await rows.all()) == []
+        await assert_repeatable(case, proxied_store, event)
+
+    @every_kind
+    async def test_cancelled_again_during_the_grace(
+        self,
+        proxy: FaultProxy,
+        proxied: Opened,
+        proxied_store: AsyncDynamoDBStore,
+        store: AsyncDynamoDBStore,
+        clock: FakeClock,
+        rows: Rows,
+        case: Case,
+    ) -> None:
+        """Who cancels twice is not kept waiting for the grace to end."""
+        event = await case.given(store, clock, "alice")
+        gate = Gate(proxy)
+        others = asyncio.all_tasks()
+        call = asyncio.create_task(outcome(case.call(proxied_store, event)))
+        await gate.full.wait()
+        async with asyncio.timeout(60):
+            call.cancel()
+            await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.wait({call})
+        assert call.cancelled()
+        assert calls_under_way(others) == set()
+        assert connections_in_use(proxied.client) == 0
+        gate.opened.set()
+        assert audit(await rows.all()) == []
+        await assert_repeatable(case, proxied_store, event)

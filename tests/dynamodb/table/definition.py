@@ -1,0 +1,35 @@
+"""The table as it is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiobreakglass import TableLayout
+
+LAYOUT = TableLayout()
+Definition = dict[str, Any]
+
+DEFINITION: Definition = {
+    "TableName": "breakglass",
+    "BillingMode": "PAY_PER_REQUEST",
+    "DeletionProtectionEnabled": False,
+    "AttributeDefinitions": [
+        {"AttributeName": "pk", "AttributeType": "S"},
+        {"AttributeName": "invoker", "AttributeType": "S"},
+        {"AttributeName": "status", "AttributeType": "S"},
+        {"AttributeName": "profile", "AttributeType": "S"},
+        {"AttributeName": "created_at", "AttributeType": "S"},
+    ],
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": f"{field}-index",
+            "KeySchema": [
+                {"AttributeName": field, "KeyType": "HASH"},
+                {"AttributeName": "created_at", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+        for field in ("invoker", "status", "profile")
+    ],
+}

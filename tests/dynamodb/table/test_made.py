@@ -1,0 +1,130 @@
+"""Making the table: what is made, and what is accepted as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiobotocore.session import get_session
+
+from aiobreakglass import TableError, TableLayout, create_table
+from aiobreakglass._dynamodb.table import table_definition
+
+from .definition import DEFINITION, LAYOUT
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_dynamodb.type_defs import TableDescriptionTypeDef
+
+
+async def described(client: DynamoDBClient, name: str) -> TableDescriptionTypeDef:
+    return (await client.describe_table(TableName=name))["Table"]
+
+
+class TestWhatIsMade:
+    def test_the_definition(self) -> None:
+        """One key, three indexes that project everything, all of text, billed on demand."""
+        assert table_definition("breakglass", LAYOUT, deletion_protection=False) == DEFINITION
+        protected = {**DEFINITION, "DeletionProtectionEnabled": True}
+        assert table_definition("breakglass", LAYOUT, deletion_protection=True) == protected
+
+    async def test_the_table(self, client: DynamoDBClient, name: str) -> None:
+        """The table has the definition's keys and indexes, no other, and can be used at once."""
+        await create_table(client, name)
+        table = await described(client, name)
+        assert table["TableStatus"] == "ACTIVE"
+        assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+        assert table["KeySchema"] == DEFINITION["KeySchema"]
+        assert by(table["AttributeDefinitions"], "AttributeName") == by(
+            DEFINITION["AttributeDefinitions"], "AttributeName"
+        )
+        indexes = [
+            {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+            for index in map(dict, table["GlobalSecondaryIndexes"])
+        ]
+        assert by(indexes, "IndexName") == by(DEFINITION["GlobalSecondaryIndexes"], "IndexName")
+        assert not table.get("LocalSecondaryIndexes")
+
+    async def test_its_time_to_live(self, client: DynamoDBClient, name: str) -> None:
+        """TTL goes by retention, not by `expires_at`: evidence outlives access."""
+        await create_table(client, name)
+        answer = await client.describe_time_to_live(TableName=name)
+        assert answer["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED"
+        assert answer["TimeToLiveDescription"]["AttributeName"] == "ttl"
+
+    async def test_again(self, client: DynamoDBClient, name: str) -> None:
+        """What is there already is left as it is, with its rows."""
+        await create_table(client, name)
+        await client.put_item(TableName=name, Item={"pk": {"S": "x"}})
+        before = await described(client, name)
+        await create_table(client, name)
+        after = await described(client, name)
+        assert after["CreationDateTime"] == before["CreationDateTime"]
+        assert (await client.scan(TableName=name))["Count"] == 1
+
+    async def test_by_two_at_once(self, client: DynamoDBClient, name: str) -> None:
+        """Several can make the same table at once, and each finds it made."""
+        await asyncio.gather(*(create_table(client, name) for _ in range(4)))
+        assert (await described(client, name))["TableStatus"] == "ACTIVE"
+
+    async def test_the_rest_of_a_table_half_made(self, client: DynamoDBClient, name: str) -> None:
+        """A table that somebody was interrupted in making gets what it lacks."""
+        await client.create_table(**{**deepcopy(DEFINITION), "TableName": name})
+        await create_table(client, name)
+        answer = await client.describe_time_to_live(TableName=name)
+        assert answer["TimeToLiveDescription"]["AttributeName"] == "ttl"
+
+    async def test_with_more_indexes_than_ours(self, client: DynamoDBClient, name: str) -> None:
+        """Other indexes on the table are nobody's harm."""
+        definition = deepcopy(DEFINITION)
+        definition["GlobalSecondaryIndexes"].append(index_over("request_id"))
+        definition["AttributeDefinitions"].append(
+            {"AttributeName": "request_id", "AttributeType": "S"}
+        )
+        await client.create_table(**{**definition, "TableName": name})
+        await create_table(client, name)
+
+    @pytest.mark.parametrize("before", [False, True], ids=["new table", "table that is there"])
+    async def test_hardened(self, moto_endpoint: str, name: str, before: bool) -> None:
+        """Deletion protection and point-in-time recovery are switched on where asked for.
+
+        On moto alone: the DynamoDB Local at hand is of 2020, and knows neither.
+        """
+        async with get_session().create_client(
+            "dynamodb", region_name="eu-central-1", endpoint_url=moto_endpoint
+        ) as client:
+            if before:
+                await create_table(client, name)
+                assert await hardening(client, name) == (False, "DISABLED")
+            await create_table(client, name, deletion_protection=True, point_in_time_recovery=True)
+            assert await hardening(client, name) == (True, "ENABLED")
+            await create_table(client, name)
+            assert await hardening(client, name) == (True, "ENABLED")
+
+    async def test_the_client_is_borrowed(self, client: DynamoDBClient, name: str) -> None:
+        """The client goes on working, also after a refusal."""
+        await create_table(client, name)
+        with pytest.raises(TableError):
+            await create_table(client, name, layout=TableLayout(partition_key="key"))
+        assert (await described(client, name))["TableName"] == name
+
+
+async def hardening(client: DynamoDBClient, name: str) -> tuple[bool, str]:
+    protected = (await described(client, name))["DeletionProtectionEnabled"]
+    backups = await client.describe_continuous_backups(TableName=name)
+    recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    return protected, recovery["PointInTimeRecoveryStatus"]
+
+
+def by(entries: Any, name: str) -> dict[str, Any]:
+    return {entry[name]: entry for entry in entries}
+
+
+def index_over(field: str) -> dict[str, Any]:
+    return {
+        "IndexName": f"{field}-index",
+        "KeySchema": [{"AttributeName": field, "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }

@@ -1,0 +1,91 @@
+"""What deleting leaves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    CorruptItemError,
+    EventExistsError,
+    EventNotFoundError,
+)
+from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.interposing import Interposing
+from tests.dynamodb.rows import Rows
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+class TestTombstones:
+    async def test_what_a_deleted_event_leaves(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
+    ) -> None:
+        """A tombstone has its key, when it was deleted and when it may go; nothing else."""
+        event = await store.create(make_event(created_at=clock()))
+        await store.delete(event.id)
+        row = await rows.event(event.id)
+        assert row is not None
+        assert set(row) == {"pk", "deleted_at", "ttl"}
+        assert int(row["ttl"]["N"]) == int((clock() + timedelta(days=365)).timestamp())
+
+    async def test_its_id_is_never_reused(
+        self, store: AsyncDynamoDBStore, clock: FakeClock
+    ) -> None:
+        """Neither the same event nor another one can take the id of a deleted event."""
+        event = await store.create(make_event(created_at=clock()))
+        await store.delete(event.id)
+        for again in (event, make_event(id=event.id, invoker="bob", created_at=clock())):
+            with pytest.raises(EventExistsError):
+                await store.create(again)
+
+    async def test_a_late_update_does_not_bring_it_back(
+        self, client: DynamoDBClient, table_name: str, clock: FakeClock
+    ) -> None:
+        """An update whose event is deleted before it is written finds nothing to update."""
+        store = AsyncDynamoDBStore(client, table_name, clock=clock)
+        event = await store.create(make_event(created_at=clock()))
+
+        async def delete() -> None:
+            await store.delete(event.id)
+
+        late: Any = Interposing(client, delete)
+        with pytest.raises(EventNotFoundError):
+            await AsyncDynamoDBStore(late, table_name, clock=clock).update(
+                event.model_copy(update={"request_id": "r-1"})
+            )
+        with pytest.raises(EventNotFoundError):
+            await store.get(event.id)
+
+    async def test_deleting_a_row_that_changes_meanwhile(
+        self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
+    ) -> None:
+        """A delete that meets a change reads again, and deletes what is there then."""
+        store = AsyncDynamoDBStore(client, table_name, clock=clock)
+        event = await store.create(make_event(created_at=clock()))
+
+        async def close() -> None:
+            await store.close(event.id, closed_by="alice", closed_reason="done")
+
+        late: Any = Interposing(client, close)
+        await AsyncDynamoDBStore(late, table_name, clock=clock).delete(event.id)
+        row = await rows.event(event.id)
+        assert row is not None
+        assert "deleted_at" in row
+        assert await rows.guards() == {}
+
+    async def test_a_row_that_is_no_event_can_be_deleted(
+        self, store: AsyncDynamoDBStore, rows: Rows
+    ) -> None:
+        """Deleting goes by the row's own words, so that a corrupt row is not there for ever."""
+        event_id = "0123456789abcdef"
+        await rows.put({"pk": {"S": f"BREAKGLASS#{event_id}"}, "status": {"S": "active"}})
+        with pytest.raises(CorruptItemError):
+            await store.get(event_id)
+        await store.delete(event_id)
+        with pytest.raises(EventNotFoundError):
+            await store.get(event_id)
