@@ -28,7 +28,7 @@ from aiobreakglass import (
 from aiobreakglass._dynamodb.codec import Item, encode_event, encode_guard
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass.testing import FakeClock, make_event
-from tests.dynamodb.codec.test_decode import ATTRIBUTES
+from tests.dynamodb.codec.strategies import ATTRIBUTES
 from tests.dynamodb.rows import Rows
 from tests.faults.audit import audit
 from tests.strategies import events
