@@ -44,10 +44,6 @@ class TestAgainstDynamoDB:
     """The conditions as DynamoDB reads them: done, or refused with the row that was met."""
 
     @pytest.fixture
-    def rows(self, client: DynamoDBClient, table_name: str) -> Rows:
-        return Rows(client, table_name)
-
-    @pytest.fixture
     def table(self, table_name: str) -> Table:
         return Table(table_name, LAYOUT)
 
