@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from aiobreakglass import BreakGlassEvent, CorruptItemError, TableLayout
 from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.codec import Item, decode_events, encode_event, read_any
-from tests.dynamodb.test_codec import ARBITRARY_ROWS, LAYOUT, MISSING, ROW, changed, encoded, event
+from tests.dynamodb.codec.example import LAYOUT, MISSING, ROW, changed, encoded, event
+from tests.dynamodb.codec.strategies import ARBITRARY_ROWS
 from tests.strategies import events
 
 ASCII_NAMES = st.text(string.printable, min_size=1, max_size=9).map(str.strip)

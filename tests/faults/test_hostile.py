@@ -28,8 +28,8 @@ from aiobreakglass import (
 from aiobreakglass._dynamodb.codec import Item, encode_event, encode_guard
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.codec.strategies import ATTRIBUTES
 from tests.dynamodb.rows import Rows
-from tests.dynamodb.test_codec import ATTRIBUTES
 from tests.faults.audit import audit
 from tests.strategies import events
 

@@ -1,0 +1,105 @@
+"""The rows beside the events' own, and for which pair an event's row holds access."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from aiobreakglass._dynamodb.codec import (
+    Item,
+    encode_guard,
+    encode_tombstone,
+    guarded_pair,
+    is_tombstone,
+)
+
+from .example import CREATED_AT, ID, KEY, LAYOUT, MISSING, ROW, changed, event
+
+
+class TestGuards:
+    def test_their_row(self) -> None:
+        """A guard has its key and the id of its event, and no attribute that an index lists."""
+        assert encode_guard(event(invoker="zoë", profile="a#b"), LAYOUT) == {
+            "pk": {"S": "ACTIVE#4#zoë#a#b"},
+            "event_id": {"S": ID},
+        }
+
+    @given(*[st.tuples(st.text("#1é", max_size=4), st.text("#1é", max_size=4))] * 2)
+    @example(("a#b", "c"), ("a", "b#c"))
+    @example(("1#a", "b"), ("1", "a#b"))
+    def test_keys_of_pairs(self, one: tuple[str, str], other: tuple[str, str]) -> None:
+        """Two pairs share a guard only where they are the same pair."""
+        assert (LAYOUT.guard_key(*one) == LAYOUT.guard_key(*other)) == (one == other)
+
+    def test_key_of_the_longest_names(self) -> None:
+        """The longest names that an event can have fit DynamoDB's 2048 bytes of partition key."""
+        longest = "𝄞" * 128
+        key = encode_guard(event(invoker=longest, profile=longest), LAYOUT)["pk"]["S"]
+        assert len(key.encode()) <= 2048
+        with pytest.raises(ValidationError, match="at most 512 UTF-8 bytes"):
+            event(invoker=longest + "a")
+
+
+class TestTombstones:
+    @pytest.mark.parametrize(
+        ("retention", "ttl"),
+        [
+            pytest.param(timedelta(days=365), {"ttl": {"N": "1740830401"}}, id="a year"),
+            pytest.param(timedelta(days=1), {"ttl": {"N": "1709380801"}}, id="a day"),
+            pytest.param(timedelta(hours=1), {"ttl": {"N": "1709380801"}}, id="an hour is a day"),
+            pytest.param(timedelta(0), {"ttl": {"N": "1709380801"}}, id="none is a day"),
+            pytest.param(None, {}, id="for ever"),
+        ],
+    )
+    def test_their_row(self, retention: timedelta | None, ttl: Item) -> None:
+        """A tombstone has the event's key and when it was deleted, and outlives any late write."""
+        deleted_at = CREATED_AT + timedelta(milliseconds=500)
+        assert encode_tombstone(ID, LAYOUT, deleted_at=deleted_at, retention=retention) == {
+            "pk": {"S": KEY},
+            "deleted_at": {"S": "2024-03-01T12:00:00.500000Z"},
+            **ttl,
+        }
+
+    @pytest.mark.parametrize(
+        ("row", "expected"),
+        [
+            pytest.param({"pk": {"S": KEY}, "deleted_at": {"S": "x"}}, True, id="tombstone"),
+            pytest.param(ROW, False, id="event"),
+            pytest.param(encode_guard(event(), LAYOUT), False, id="guard"),
+        ],
+    )
+    def test_are_told_from_other_rows(self, row: Item, expected: bool) -> None:
+        """A row that says when it was deleted is a tombstone."""
+        assert is_tombstone(row) is expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "pair"),
+    [
+        pytest.param({}, ("alice", "prod"), id="active"),
+        pytest.param({"status": {"S": "closed"}}, None, id="closed, be it by hand"),
+        pytest.param({"status": {"S": "expired"}}, None, id="expired"),
+        pytest.param({"status": {"S": "Active"}}, None, id="another spelling"),
+        pytest.param({"status": {"NULL": True}}, None, id="null status"),
+        pytest.param({"status": MISSING}, None, id="no status"),
+        pytest.param({"invoker": MISSING}, None, id="no invoker"),
+        pytest.param({"profile": MISSING}, None, id="no profile"),
+        pytest.param({"invoker": {"N": "7"}}, None, id="a number for the invoker"),
+        pytest.param({"profile": {"SS": ["prod"]}}, None, id="several profiles"),
+        pytest.param(
+            {"expires_at": MISSING, "justification": {"S": ""}, "created_at": {"S": "today"}},
+            ("alice", "prod"),
+            id="active, but no event",
+        ),
+    ],
+)
+def test_the_pair_that_a_row_holds_access_for(
+    changes: dict[str, Any], pair: tuple[str, str] | None
+) -> None:
+    """A row's own words say whether it holds access, well-formed event or not."""
+    assert guarded_pair(changed(changes)) == pair

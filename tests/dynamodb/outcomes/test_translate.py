@@ -1,0 +1,167 @@
+"""Failures as our exceptions, and what these do not quote."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    ParamValidationError,
+)
+
+from aiobreakglass import StoreUnavailableError, TableError
+from aiobreakglass._dynamodb.outcomes import Transmission, translate
+
+from .failures import (
+    CONNECTION_REFUSED,
+    ENDPOINT,
+    NO_CREDENTIALS,
+    NOT_JSON,
+    READ_TIMEOUT,
+    WRONG_CHECKSUM,
+    client_error,
+)
+
+OPERATIONS = ["GetItem", "TransactWriteItems"]
+
+
+class TestTranslate:
+    @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
+    def test_a_table_of_somebody_elses(self, code: str) -> None:
+        """A table that is missing, or does not know our keys and indexes, is a `TableError`."""
+        error = translate(client_error(code), OPERATIONS, "breakglass", outcome_unknown=False)
+        assert type(error) is TableError
+        assert "'breakglass'" in str(error)
+        assert f"{code}: DynamoDB's words" in str(error)
+
+    @pytest.mark.parametrize(
+        ("error", "message"),
+        [
+            *(
+                pytest.param(
+                    client_error(code), f"DynamoDB refused: {code}: DynamoDB's words", id=code
+                )
+                for code in (
+                    "AccessDeniedException",
+                    "ExpiredTokenException",
+                    "ProvisionedThroughputExceededException",
+                    "TransactionCanceledException",
+                )
+            ),
+            pytest.param(
+                client_error("InternalServerError", 500),
+                "DynamoDB refused: InternalServerError: DynamoDB's words",
+                id="a failed server",
+            ),
+            pytest.param(
+                ClientError({"Error": {}}, "TransactWriteItems"),
+                "DynamoDB refused: : ",
+                id="without a word",
+            ),
+            pytest.param(
+                CONNECTION_REFUSED,
+                "DynamoDB gave no proper answer: "
+                f'Could not connect to the endpoint URL: "{ENDPOINT}"',
+                id="connection refused",
+            ),
+            pytest.param(
+                READ_TIMEOUT,
+                f'DynamoDB gave no proper answer: Read timeout on endpoint URL: "{ENDPOINT}"',
+                id="read time-out",
+            ),
+            pytest.param(
+                WRONG_CHECKSUM,
+                "DynamoDB gave no proper answer: Checksum crc32 failed, "
+                "expected checksum 1 did not match calculated checksum 2.",
+                id="wrong checksum",
+            ),
+            pytest.param(
+                NOT_JSON,
+                "DynamoDB gave no proper answer: the body of a 200 is not JSON",
+                id="not JSON",
+            ),
+            pytest.param(TimeoutError(), "DynamoDB gave no answer in time", id="out of time"),
+            pytest.param(
+                NO_CREDENTIALS,
+                "the request could not be made: NoCredentialsError",
+                id="no credentials",
+            ),
+            pytest.param(
+                RuntimeError("x"),
+                "the request could not be made: RuntimeError",
+                id="a provider of credentials",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("outcome_unknown", [False, True])
+    def test_failures(self, error: Exception, message: str, outcome_unknown: bool) -> None:
+        """What fails for good says why, and whether the write may have happened."""
+        translated = translate(error, OPERATIONS, "breakglass", outcome_unknown=outcome_unknown)
+        assert type(translated) is StoreUnavailableError
+        assert translated.message == message
+        assert translated.outcome_unknown is outcome_unknown
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "ValidationException"])
+    def test_a_service_that_gives_credentials(self, code: str) -> None:
+        """What another service refused on the way is said of it, and not of the table."""
+        refused = ClientError({"Error": {"Code": code}}, "AssumeRole")
+        error = translate(refused, OPERATIONS, "breakglass", outcome_unknown=False)
+        assert type(error) is StoreUnavailableError
+        assert error.message == f"the request could not be made: AssumeRole: {code}"
+
+    @pytest.mark.parametrize("outcome_unknown", [False, True])
+    def test_out_of_time_after_failures(self, outcome_unknown: bool) -> None:
+        """Whoever ran out of time is told what the last attempt met."""
+        translated = translate(
+            TimeoutError(),
+            OPERATIONS,
+            "breakglass",
+            outcome_unknown=outcome_unknown,
+            last_failure="HTTP status 503",
+        )
+        assert isinstance(translated, StoreUnavailableError)
+        assert translated.message == ("DynamoDB gave no answer in time, at last: HTTP status 503")
+        assert translated.outcome_unknown is outcome_unknown
+
+    @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
+    def test_a_table_that_went_while_a_write_was_under_way(self, code: str) -> None:
+        """Where the write may have happened, saying so comes first."""
+        error = translate(client_error(code), OPERATIONS, "breakglass", outcome_unknown=True)
+        assert isinstance(error, StoreUnavailableError)
+        assert error.outcome_unknown
+        assert code in error.message
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            RuntimeError("AKIA-secret"),
+            KeyError("AKIA-secret"),
+            OSError(5, "AKIA-secret"),
+            json.JSONDecodeError("AKIA-secret", "AKIA-secret", 0),
+            CredentialRetrievalError(provider="custom-process", error_msg="AKIA-secret"),
+            ParamValidationError(report="AKIA-secret"),
+            BotoCoreError(),
+            TimeoutError("AKIA-secret"),
+            HTTPClientError(error=ValueError("AKIA-secret")),
+            client_error(
+                "InvalidSignatureException",
+                message="The Canonical String for this request should have been "
+                "'POST\n/\n\nx-amz-security-token:AKIA-secret\n'",
+            ),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_secrets(self, error: Exception) -> None:
+        """What providers of credentials say stays in the cause: it may quote a secret."""
+        translated = translate(error, OPERATIONS, "breakglass", outcome_unknown=False)
+        assert "AKIA-secret" not in f"{translated} {translated!r}"
+
+    def test_secrets_of_the_last_attempt(self) -> None:
+        """What an attempt met is told without what some library had to say of it."""
+        transmission = Transmission()
+        transmission.answered(None, HTTPClientError(error=ValueError("AKIA-secret")))
+        assert "AKIA-secret" not in transmission.last_failure

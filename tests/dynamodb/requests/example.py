@@ -1,0 +1,36 @@
+"""An event in each of its states, its rows, and lists that it is in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiobreakglass import BreakGlassEvent, TableLayout
+from aiobreakglass._arguments import check_listing
+from aiobreakglass._dynamodb.codec import Item, encode_event, encode_guard, encode_tombstone
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass.testing import make_event
+
+LAYOUT = TableLayout()
+TABLE = Table("breakglass", LAYOUT)
+ID = "0123456789abcdef"
+CREATED_AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
+SINCE, UNTIL = CREATED_AT, CREATED_AT + timedelta(days=1)
+EVENT = make_event(id=ID, created_at=CREATED_AT)
+CLOSED = make_event(id=ID, created_at=CREATED_AT, status="closed")
+ABSENT: Any = None
+"""What stands for an attribute that a row has not."""
+
+
+def row(event: BreakGlassEvent, **attributes: Any) -> Item:
+    item = encode_event(event, LAYOUT, write_id="w1", retention=None)
+    changed = {**item, **attributes}
+    return {name: value for name, value in changed.items() if value is not ABSENT}
+
+
+ROW = row(EVENT)
+CLOSED_ROW = row(CLOSED)
+GUARD = encode_guard(EVENT, LAYOUT)
+TOMBSTONE = encode_tombstone(ID, LAYOUT, deleted_at=UNTIL, retention=None)
+BY_INVOKER = check_listing("invoker", "alice")
+BY_INVOKER_SINCE = check_listing("invoker", "alice", SINCE)

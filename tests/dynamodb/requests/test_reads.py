@@ -1,0 +1,150 @@
+"""What is sent to read, to the letter."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiobreakglass._arguments import check_listing
+from aiobreakglass._dynamodb import requests
+from aiobreakglass._dynamodb.codec import Item
+from aiobreakglass._dynamodb.requests import Request
+
+from .example import BY_INVOKER, BY_INVOKER_SINCE, ID, SINCE, TABLE, UNTIL
+
+START_KEY: Item = {
+    "pk": {"S": f"BREAKGLASS#{ID}"},
+    "invoker": {"S": "alice"},
+    "created_at": {"S": "2024-03-01T12:00:00.000000Z"},
+}
+# An answer that ends before the listing does.
+UNFINISHED = {"Items": [{}, {}], "LastEvaluatedKey": START_KEY}
+
+QUERY: Request = {
+    "TableName": "breakglass",
+    "IndexName": "invoker-index",
+    "KeyConditionExpression": "#invoker = :value",
+    "ExpressionAttributeNames": {"#invoker": "invoker"},
+    "ExpressionAttributeValues": {":value": {"S": "alice"}},
+    "ScanIndexForward": False,
+}
+QUERY_SINCE: Request = {
+    **QUERY,
+    "KeyConditionExpression": "#invoker = :value AND #created_at >= :since",
+    "ExpressionAttributeNames": {"#invoker": "invoker", "#created_at": "created_at"},
+    "ExpressionAttributeValues": {
+        ":value": {"S": "alice"},
+        ":since": {"S": "2024-03-01T12:00:00.000000"},
+    },
+}
+
+READS = [
+    pytest.param(
+        requests.get_row(TABLE, "ACTIVE#5#alice#prod"),
+        {
+            "TableName": "breakglass",
+            "Key": {"pk": {"S": "ACTIVE#5#alice#prod"}},
+            "ConsistentRead": True,
+        },
+        id="a row",
+    ),
+    pytest.param(
+        requests.list_page(TABLE, BY_INVOKER, 7), {**QUERY, "Limit": 7}, id="a first page"
+    ),
+    pytest.param(
+        requests.list_page(TABLE, BY_INVOKER, 1, START_KEY),
+        {**QUERY, "Limit": 1, "ExclusiveStartKey": START_KEY},
+        id="a later page",
+    ),
+    pytest.param(
+        requests.list_page(TABLE, check_listing("status", "active"), 7),
+        {
+            **QUERY,
+            "IndexName": "status-index",
+            "KeyConditionExpression": "#status = :value",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {":value": {"S": "active"}},
+            "Limit": 7,
+        },
+        id="a page by status",
+    ),
+    pytest.param(
+        requests.list_page(TABLE, check_listing("profile", "prod", None, UNTIL), 7),
+        {
+            **QUERY,
+            "IndexName": "profile-index",
+            "KeyConditionExpression": "#profile = :value AND #created_at < :until",
+            "ExpressionAttributeNames": {"#profile": "profile", "#created_at": "created_at"},
+            "ExpressionAttributeValues": {
+                ":value": {"S": "prod"},
+                ":until": {"S": "2024-03-02T12:00:00.000000"},
+            },
+            "Limit": 7,
+        },
+        id="a page by profile until",
+    ),
+    pytest.param(
+        requests.list_page(TABLE, BY_INVOKER_SINCE, 7),
+        {**QUERY_SINCE, "Limit": 7},
+        id="a page since",
+    ),
+    pytest.param(
+        requests.list_page(TABLE, check_listing("invoker", "alice", SINCE, UNTIL), 7, START_KEY),
+        {
+            **QUERY,
+            "KeyConditionExpression": (
+                "#invoker = :value AND #created_at BETWEEN :since AND :until"
+            ),
+            "ExpressionAttributeNames": {"#invoker": "invoker", "#created_at": "created_at"},
+            "ExpressionAttributeValues": {
+                ":value": {"S": "alice"},
+                ":since": {"S": "2024-03-01T12:00:00.000000"},
+                ":until": {"S": "2024-03-02T12:00:00.000000"},
+            },
+            "ExclusiveStartKey": START_KEY,
+            "Limit": 7,
+        },
+        id="a page since and until",
+    ),
+    pytest.param(
+        requests.count(TABLE, BY_INVOKER_SINCE),
+        {**QUERY_SINCE, "Select": "COUNT"},
+        id="a count",
+    ),
+    pytest.param(
+        requests.following(requests.count(TABLE, BY_INVOKER_SINCE), UNFINISHED),
+        {**QUERY_SINCE, "Select": "COUNT", "ExclusiveStartKey": START_KEY},
+        id="the rest of a count",
+    ),
+    pytest.param(
+        requests.following(requests.list_page(TABLE, BY_INVOKER, 7), UNFINISHED),
+        {**QUERY, "Limit": 5, "ExclusiveStartKey": START_KEY},
+        id="the rest of a page, as much of it as is missing",
+    ),
+    pytest.param(
+        requests.newest_of_profile(TABLE, BY_INVOKER, "prod"),
+        {
+            **QUERY,
+            "FilterExpression": "#profile = :profile",
+            "ExpressionAttributeNames": {"#invoker": "invoker", "#profile": "profile"},
+            "ExpressionAttributeValues": {":value": {"S": "alice"}, ":profile": {"S": "prod"}},
+        },
+        id="the newest of a profile",
+    ),
+]
+
+
+class TestToTheLetter:
+    @pytest.mark.parametrize(("request_", "expected"), READS)
+    def test_reads(self, request_: Request, expected: Request) -> None:
+        """Rows are read consistently; lists by index, newest first, in a range of the key."""
+        assert request_ == expected
+
+    def test_the_end_of_a_query(self) -> None:
+        """Where an answer has not stopped, nothing follows."""
+        request = requests.list_page(TABLE, BY_INVOKER, 7)
+        assert requests.following(request, {"Items": [{}]}) is None
+
+    @pytest.mark.parametrize(("request_", "expected"), READS)
+    def test_limits(self, request_: Request, expected: Request) -> None:
+        """No request limits what it filters, for DynamoDB would count before it filters."""
+        assert not {"Limit", "FilterExpression"} <= request_.keys()

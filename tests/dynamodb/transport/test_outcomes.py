@@ -1,0 +1,159 @@
+"""The fast transport is as the client would have it, in every outcome."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+from botocore import xform_name
+from botocore.exceptions import EndpointConnectionError
+
+from aiobreakglass._dynamodb.client import open_client
+from tests.dynamodb import canned
+from tests.dynamodb.canned import CannedServer, Spoil
+from tests.dynamodb.conftest import REGION
+from tests.dynamodb.waiting import PATIENT, lose_patience
+
+from .calls import BINARY, REQUESTS, carried, opened, outcome, sent, unheard
+
+SPOILS: dict[str, Spoil] = {
+    "nothing": canned.right,
+    "throttled": canned.error(400, "ThrottlingException"),
+    "over capacity": canned.error(400, "ProvisionedThroughputExceededException"),
+    "access denied": canned.error(400, "AccessDeniedException"),
+    "expired token": canned.error(400, "ExpiredTokenException"),
+    "no such table": canned.error(400, "ResourceNotFoundException"),
+    "500": canned.error(500, "InternalServerError"),
+    "503 in HTML": canned.sent(503, b"<html>no</html>", **{"content-type": "text/html"}),
+    "refused": canned.error(
+        400,
+        "TransactionCanceledException",
+        CancellationReasons=[
+            {"Code": "ConditionalCheckFailed", "Item": {"pk": {"S": "x"}}},
+            {"Code": "None"},
+        ],
+    ),
+    "conflict": canned.error(
+        400, "TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}]
+    ),
+    "wrong crc32": canned.wrong_checksum,
+    "no crc32": canned.without_checksum,
+    "garbage": canned.sent(200, b"\x00\xff garbage"),
+    "no object": canned.sent(200, b"[]"),
+    "empty": canned.sent(200, b""),
+    "binary": canned.sent(200, b'{"Item": {"pk": {"B": "/w=="}}, "Count": 0, "Items": []}'),
+    "binary set": canned.sent(200, b'{"Item": {"pk": {"BS": ["/w=="]}}, "Count": 0, "Items": []}'),
+    "compressed": canned.sent(200, gzip.compress(b"{}"), **{"content-encoding": "gzip"}),
+    "redirected": canned.sent(301, b"{}"),
+    "redirected to nowhere": canned.sent(301, b"{}", location=""),
+    "dropped": canned.dropped,
+    "no HTTP": canned.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+    "hanging": canned.hanging,
+    "chunked": canned.chunked,
+    "dribbled": canned.dribbled,
+    "cut": canned.cut,
+}
+
+
+class TestOutcomes:
+    @pytest.mark.parametrize("mode", ["standard", "legacy"])
+    @pytest.mark.parametrize("times", [1, 2, 9])
+    @pytest.mark.parametrize("spoil", SPOILS.values(), ids=SPOILS.keys())
+    async def test_of_both_transports(
+        self,
+        server: CannedServer,
+        session: AioSession,
+        short_pauses: None,
+        mode: str,
+        times: int,
+        spoil: Spoil,
+    ) -> None:
+        """Answer, exception, error code, attempts, and what is sent: the client's, all of them."""
+        retries: Any = {"mode": mode, "total_max_attempts": 3}
+        config = PATIENT.merge(AioConfig(retries=retries))
+        async with opened(server, session, config) as client:
+            server.on_hang = partial(lose_patience, client.client)
+            transport = await carried(client)
+            for name, request in REQUESTS.items():
+                seen = []
+                for call in (
+                    lambda name=name, request=request: transport.call(name, request, unheard),
+                    lambda name=name, request=request: getattr(client.client, xform_name(name))(
+                        **request
+                    ),
+                ):
+                    server.script = [spoil] * times
+                    server.requests.clear()
+                    seen.append((await outcome(call()), [sent(it) for it in server.requests]))
+                assert seen[0] == seen[1]
+
+    async def test_of_binary_attributes(self, server: CannedServer, session: AioSession) -> None:
+        """What other writers' attributes hold goes out as the client encodes it."""
+        async with opened(server, session) as client:
+            await (await carried(client)).call("TransactWriteItems", BINARY, unheard)
+        ((_, body),) = server.requests
+        assert json.loads(body)["TransactItems"][0]["Put"]["Item"] == {"pk": {"B": "/w=="}}
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    async def test_of_a_redirect(
+        self, server: CannedServer, session: AioSession, status: int
+    ) -> None:
+        """It is followed as far as the client follows it, who never is where it is told to go."""
+        config = AioConfig(retries={"mode": "standard", "total_max_attempts": 1})
+        request = REQUESTS["GetItem"]
+        async with opened(server, session, config) as client:
+            transport = await carried(client)
+            server.script = [canned.sent(status, b"{}", location="/nowhere")] * 2
+            fast = await outcome(transport.call("GetItem", request, unheard))
+            server.script = [canned.sent(status, b"{}", location="/nowhere")]
+            assert fast == await outcome(client.client.get_item(**request))
+
+    async def test_of_an_empty_session_token(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """It is none, and no header is made of it."""
+        own = get_session()
+        own.set_credentials("KEY1", "secret", "token")
+        credentials = await own.get_credentials()
+        assert credentials is not None
+        async with opened(server, own) as client:
+            transport = await carried(client)
+            credentials.token = ""
+            await transport.call("GetItem", REQUESTS["GetItem"], unheard)
+            await client.client.get_item(**REQUESTS["GetItem"])
+        for headers, _ in server.requests:
+            assert "x-amz-security-token" not in headers
+            assert "x-amz-security-token" not in headers["authorization"]
+
+    @pytest.mark.parametrize("field", ["access_key", "token"])
+    async def test_of_credentials_with_a_line_break(
+        self, server: CannedServer, session: AioSession, field: str
+    ) -> None:
+        """What would end a header, and begin another, is refused as the client refuses it."""
+        own = get_session()
+        own.set_credentials("KEY1", "secret", "token")
+        credentials = await own.get_credentials()
+        assert credentials is not None
+        config = AioConfig(retries={"mode": "standard", "total_max_attempts": 1})
+        async with opened(server, own, config) as client:
+            transport = await carried(client)
+            setattr(credentials, field, "one\r\nX-Another: two")
+            request = REQUESTS["GetItem"]
+            fast = await outcome(transport.call("GetItem", request, unheard))
+            assert fast == await outcome(client.client.get_item(**request))
+        assert isinstance(fast, tuple)
+        assert server.requests == []
+
+    async def test_of_a_connection_that_cannot_be_made(
+        self, session: AioSession, closed_port: int
+    ) -> None:
+        """It is the client's error, which tells that nothing was sent."""
+        async with open_client(REGION, f"http://127.0.0.1:{closed_port}", session, None) as client:
+            call = (await carried(client)).call("GetItem", REQUESTS["GetItem"], unheard)
+            with pytest.raises(EndpointConnectionError, match="Could not connect"):
+                await call

@@ -1,0 +1,196 @@
+"""What the fast transport sends: in which order, on which connections, and signed with what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+from aiohttp import web
+from botocore.credentials import ReadOnlyCredentials
+
+from aiobreakglass import _shielding
+from tests.dynamodb import canned
+from tests.dynamodb.canned import ANSWERS, CannedServer
+from tests.dynamodb.waiting import PATIENT
+
+from .calls import BINARY, REQUESTS, carried, opened, outcome, sent, unheard
+
+
+class TestRequests:
+    async def test_that_repeat_each_other(self, server: CannedServer, session: AioSession) -> None:
+        """Each has an id of its own; the rest is the client's, but for time and signature."""
+        async with opened(server, session) as client:
+            transport = await carried(client)
+            for _ in range(2):
+                await transport.call("GetItem", REQUESTS["GetItem"], unheard)
+            await client.client.get_item(**REQUESTS["GetItem"])
+        assert len({headers["amz-sdk-invocation-id"] for headers, _ in server.requests}) == 3
+        first, second, ordinary = map(sent, server.requests)
+        assert first == second == ordinary
+
+    @pytest.mark.parametrize("loads", [json.loads, orjson.loads], ids=["json", "orjson"])
+    async def test_with_and_without_the_extra(
+        self,
+        server: CannedServer,
+        session: AioSession,
+        monkeypatch: pytest.MonkeyPatch,
+        loads: Any,
+    ) -> None:
+        """Answers are the same whichever library reads them."""
+        monkeypatch.setattr("aiobreakglass._dynamodb.transport.loads", loads)
+        async with opened(server, session) as client:
+            transport = await carried(client)
+            for name, request in REQUESTS.items():
+                assert await transport.call(name, request, unheard) == ANSWERS[name]
+
+    async def test_tell_when_they_go(self, server: CannedServer, session: AioSession) -> None:
+        """Whoever sends a request hears of it before it is sent."""
+        heard: list[int] = []
+        async with opened(server, session) as client:
+            transport = await carried(client)
+            await transport.call(
+                "GetItem", REQUESTS["GetItem"], lambda: heard.append(len(server.requests))
+            )
+        assert heard == [0]
+
+    async def test_that_are_cancelled_together(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """64 cancelled calls leave no connection behind, and a transport that works."""
+        async with opened(server, session, PATIENT) as client:
+            transport = await carried(client)
+            server.script = [canned.hanging] * 64
+            calls = [
+                asyncio.create_task(transport.call("GetItem", REQUESTS["GetItem"], unheard))
+                for _ in range(64)
+            ]
+            async with asyncio.timeout(60):
+                await server.have_come(64)
+            for call in calls:
+                call.cancel()
+            ended = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(result) for result in ended} == {asyncio.CancelledError}
+            connections = await client.sessions[0].connections()
+            assert connections.connector._acquired == set()
+            answer = await transport.call("GetItem", REQUESTS["GetItem"], unheard)
+            assert answer == ANSWERS["GetItem"]
+
+    @pytest.mark.parametrize("connections", [0, 1])
+    async def test_on_as_many_connections_as_the_configuration_says(
+        self, server: CannedServer, session: AioSession, connections: int
+    ) -> None:
+        """One is shared by all in turn, and 0 is no limit, as for aiohttp."""
+        config = AioConfig(max_pool_connections=connections)
+        async with opened(server, session, config) as client, asyncio.timeout(60):
+            transport = await carried(client)
+            calls = [transport.call("Query", REQUESTS["Query"], unheard) for _ in range(9)]
+            assert await asyncio.gather(*calls) == [ANSWERS["Query"]] * 9
+
+    async def test_in_their_order(self, server: CannedServer, session: AioSession) -> None:
+        """Whoever waits for a connection goes before one who was served and comes again."""
+        config = AioConfig(max_pool_connections=1)
+        async with opened(server, session, config) as client, asyncio.timeout(60):
+            transport = await carried(client)
+
+            async def call(name: str) -> None:
+                await transport.call(name, REQUESTS[name], unheard)
+
+            async def call_again_and_again() -> None:
+                for _ in range(3):
+                    await call("GetItem")
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(call_again_and_again())
+                tasks.create_task(call("Query"))
+        targets = [headers["x-amz-target"].partition(".")[2] for headers, _ in server.requests]
+        assert targets == ["GetItem", "Query", "GetItem", "GetItem"]
+
+    async def test_that_the_client_carries_are_shielded(
+        self, server: CannedServer, session: AioSession, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A cancelled caller waits for the answer to what is the client's to send as well."""
+        monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(hours=1))
+        may_answer = asyncio.Event()
+
+        async def late(request: web.Request, body: bytes) -> web.StreamResponse:
+            await may_answer.wait()
+            return await canned.right(request, body)
+
+        server.script = [late]
+        async with opened(server, session, PATIENT) as client:
+            transport = await carried(client)
+            deadline = asyncio.get_running_loop().time() + 3600
+            call = asyncio.create_task(
+                transport.call("TransactWriteItems", BINARY, unheard, deadline)
+            )
+            await server.have_come(1)
+            call.cancel()
+            gone, _ = await asyncio.wait({call}, timeout=0.1)
+            assert not gone
+            may_answer.set()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            connections = await client.sessions[0].connections()
+            # An answer that nobody waited for would have cost the connection.
+            assert [len(idle) for idle in connections.connector._conns.values()] == [1]
+
+    async def test_on_another_day(self, server: CannedServer, session: AioSession) -> None:
+        """Each day's requests are signed with that day's key, each secret's with its own."""
+        async with opened(server, session) as client:
+            transport = await carried(client)
+            moments = ["20240101T000000Z", "20240101T235959Z", "20240102T000000Z"]
+            credentials = ReadOnlyCredentials("KEY", "secret", None)
+            keys = [transport._key("GetItem", credentials, moment) for moment in moments]
+            other = credentials._replace(secret_key="another")  # noqa: S106 - of nobody
+            keys.append(transport._key("GetItem", other, moments[-1]))
+        assert [keys.index(key) for key in keys] == [0, 0, 2, 3]
+
+    async def test_after_credentials_have_changed(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """Every request is signed with what the session's credentials are by then."""
+        own = get_session()
+        own.set_credentials("KEY1", "secret")
+        credentials = await own.get_credentials()
+        assert credentials is not None
+        async with opened(server, own) as client:
+            transport = await carried(client)
+            await transport.call("GetItem", REQUESTS["GetItem"], unheard)
+            credentials.access_key, credentials.token = "KEY2", "token"
+            await transport.call("GetItem", REQUESTS["GetItem"], unheard)
+            await client.client.get_item(**REQUESTS["GetItem"])
+        first, second, ordinary = [headers for headers, _ in server.requests]
+        assert "Credential=KEY1/" in first["authorization"]
+        assert "x-amz-security-token" not in first
+        assert "Credential=KEY2/" in second["authorization"]
+        assert second["x-amz-security-token"] == ordinary["x-amz-security-token"] == "token"
+
+
+class TestRetryQuota:
+    async def test_that_was_used_up(
+        self, server: CannedServer, session: AioSession, short_pauses: None
+    ) -> None:
+        """Successes give back what retries took of it, whichever way they go."""
+        config = AioConfig(retries={"mode": "standard", "total_max_attempts": 3})
+        async with opened(server, session, config) as client:
+            transport = await carried(client)
+
+            async def attempts_of_a_failure() -> int:
+                server.script = [canned.error(500, "InternalServerError")] * 3
+                before = len(server.requests)
+                await outcome(transport.call("GetItem", REQUESTS["GetItem"], unheard))
+                server.script = []
+                return len(server.requests) - before
+
+            while await attempts_of_a_failure() == 3:
+                pass
+            assert await attempts_of_a_failure() == 1
+            for _ in range(5):
+                await transport.call("GetItem", REQUESTS["GetItem"], unheard)
+            assert await attempts_of_a_failure() == 2
