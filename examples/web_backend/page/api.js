@@ -1,5 +1,8 @@
 // Requests, and what comes back when they are refused or nobody knows what became of them.
 
+// In seconds, where the server does not say.
+export const TRY_AGAIN = 5;
+
 export class Refusal extends Error {
   constructor(problem, status, retryAfter = null) {
     super(problem.detail);

@@ -1,6 +1,6 @@
 // The stream of changes, and what is said of how far the page can be relied on.
 
-import { refusalOf } from "./api.js";
+import { refusalOf, TRY_AGAIN } from "./api.js";
 import * as clock from "./clock.js";
 import { $ } from "./elements.js";
 
@@ -70,7 +70,7 @@ export class Connection {
       return;
     }
     this.say("lost", REFUSED[refusal?.name] ?? LOST);
-    setTimeout(() => this.follow(), (refusal?.retryAfter ?? 5) * 1000);
+    setTimeout(() => this.follow(), (refusal?.retryAfter ?? TRY_AGAIN) * 1000);
   }
 
   // Say what a message was worth; `isSure` is whether the page knows the rest.

@@ -1,8 +1,7 @@
 // Sending a form, and showing in it why it was refused.
 
 import { Refusal } from "./api.js";
-
-const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+import { time } from "./clock.js";
 
 export async function attempt(form, action) {
   const button = form.querySelector(".primary");

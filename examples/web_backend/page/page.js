@@ -3,7 +3,7 @@
 // Names and justifications are other people's text. They reach the document as text content or as
 // attributes of labels, never as HTML; the Content-Security-Policy enforces it.
 
-import { ask } from "./api.js";
+import { ask, TRY_AGAIN } from "./api.js";
 import { Closing } from "./closing.js";
 import { now } from "./clock.js";
 import { Connection } from "./connection.js";
@@ -12,9 +12,6 @@ import { showHolders, showNobody } from "./holders.js";
 import { readMonth, showMonth } from "./month.js";
 import { Opening } from "./opening.js";
 import { Record } from "./record.js";
-
-// In seconds, where the server does not say.
-const TRY_AGAIN = 5;
 
 let me = null;
 
