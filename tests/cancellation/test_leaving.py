@@ -15,11 +15,11 @@ from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.rows import Rows
 from tests.dynamodb.waiting import PATIENT
 from tests.faults.audit import audit
+from tests.faults.gate import Gate
 from tests.faults.proxy import FaultProxy
 
 from .cases import CASES, SENDING_NOTHING, Case, every_case, every_kind, table
 from .conftest import LONG_ENOUGH, REGION, assert_repeatable, assert_told, outcome
-from .gate import Gate
 
 
 @dataclass

@@ -15,11 +15,11 @@ from tests.dynamodb.rows import Rows
 from tests.dynamodb.waiting import connections_in_use
 from tests.faults import proxy as faults
 from tests.faults.audit import audit
+from tests.faults.gate import Gate
 from tests.faults.proxy import Exchange, FaultProxy
 
 from .cases import CASES, Case, every_kind, new, opened
 from .conftest import assert_repeatable, outcome
-from .gate import Gate
 
 
 def calls_under_way(others: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:

@@ -11,6 +11,7 @@ from aiobreakglass import AsyncDynamoDBStore, _shielding
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import PAIR
 from tests.faults import proxy as faults
+from tests.faults.gate import Gate
 from tests.faults.proxy import FaultProxy
 
 from .conftest import LONG_ENOUGH
@@ -35,21 +36,14 @@ class TestCancellation:
     ) -> None:
         """A cancelled caller waits for the write that is under way, and is cancelled then."""
         monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", LONG_ENOUGH)
-        arrived, leave = asyncio.Event(), asyncio.Event()
-
-        async def held(exchange: faults.Exchange) -> Any:
-            arrived.set()
-            await leave.wait()
-            return await exchange.forward()
-
-        proxy.script(WRITE, held)
+        gate = Gate(proxy)
         event = make_event(**PAIR, created_at=clock())
         call = asyncio.create_task(store.create(event))
-        await arrived.wait()
+        await gate.full.wait()
         call.cancel()
         gone, _ = await asyncio.wait({call}, timeout=0.1)
         assert not gone
-        leave.set()
+        gate.opened.set()
         with pytest.raises(asyncio.CancelledError):
             await call
         assert await store.find_active_by_invoker_and_profile("alice", "prod") == event

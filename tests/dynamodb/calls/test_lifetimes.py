@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,11 +12,10 @@ from aiobreakglass import AsyncDynamoDBStore, BreakGlassStatus, TableError
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import PAIR, REGION
 from tests.dynamodb.rows import Rows
-from tests.faults import proxy as faults
+from tests.faults.gate import Gate
 from tests.faults.proxy import FaultProxy
 
 from .conftest import Open
-from .failures import WRITE
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -37,20 +36,13 @@ class TestLifetimes:
         self, open_store: Open, proxy: FaultProxy, clock: FakeClock, rows: Rows
     ) -> None:
         """Leaving `open` drains the calls of other tasks, then closes the client."""
-        arrived, leave = asyncio.Event(), asyncio.Event()
-
-        async def held(exchange: faults.Exchange) -> Any:
-            arrived.set()
-            await leave.wait()
-            return await exchange.forward()
-
-        proxy.script(WRITE, held)
+        gate = Gate(proxy)
         event = make_event(**PAIR, created_at=clock())
         async with asyncio.TaskGroup() as tasks:
             async with open_store() as store:
                 call = tasks.create_task(store.create(event))
-                await arrived.wait()
-                asyncio.get_running_loop().call_later(0.05, leave.set)
+                await gate.full.wait()
+                asyncio.get_running_loop().call_later(0.05, gate.opened.set)
             assert call.done()
         assert call.result() == event
         assert await rows.guards() == {"ACTIVE#5#alice#prod": event.id}
