@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import pickle
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +18,10 @@ from aiobreakglass import (
     CorruptItemError,
     EventExistsError,
     EventNotFoundError,
+    ExpiryError,
     ImmutableFieldError,
     InvalidStateTransitionError,
+    ItemTooLargeError,
     StoreUnavailableError,
     TableError,
     _errors,
@@ -68,6 +71,16 @@ ERRORS: list[tuple[BreakGlassError, dict[str, Any], list[str]]] = [
         CorruptItemError(f"BREAKGLASS#{ID}", "duration is missing"),
         {"key": f"BREAKGLASS#{ID}", "reason": "duration is missing"},
         [f"BREAKGLASS#{ID}", "duration is missing", "mend or delete it"],
+    ),
+    (
+        ItemTooLargeError(f"BREAKGLASS#{ID}"),
+        {"key": f"BREAKGLASS#{ID}"},
+        [f"BREAKGLASS#{ID}", "400 KB", "remove the attributes"],
+    ),
+    (
+        ExpiryError("1 row failed", [CorruptItemError(f"BREAKGLASS#{ID}", "bad")], [EVENT]),
+        {"message": "1 row failed", "expired": (EVENT,)},
+        ["1 row failed"],
     ),
     (TableError("table 'ops' has no index"), {}, ["table 'ops' has no index"]),
     (
@@ -146,3 +159,45 @@ class TestError:
         assert vars(twin) == vars(error)
         assert str(twin) == str(error)
         assert {name: getattr(twin, name) for name in attributes} == attributes
+
+    @each_error
+    def test_that_a_task_queue_writes_as_json(
+        self, error: BreakGlassError, attributes: dict[str, Any], told: list[str]
+    ) -> None:
+        """Its `args` are plain values without a justification, and rebuild it anywhere."""
+        written = json.dumps(error.args)
+        assert "hunter2" not in written
+        for args in (error.args, json.loads(written)):
+            twin = type(error)(*args)
+            assert type(twin) is type(error)
+            assert str(twin) == str(error)
+            assert "hunter2" not in repr(twin)
+
+    def test_that_was_rebuilt_without_its_event(self) -> None:
+        """What the args cannot hold is missing by name."""
+        error = ActiveEventExistsError(*ActiveEventExistsError(EVENT).args)
+        with pytest.raises(AttributeError, match="rebuilt from its args"):
+            _ = error.event
+        assert (
+            ConcurrentModificationError(*ConcurrentModificationError(ID, EVENT).args).current
+            is None
+        )
+
+
+class TestExpiryError:
+    FAILURES = (CorruptItemError("A", "bad"), ItemTooLargeError("B"))
+    ERROR = ExpiryError("2 rows failed", FAILURES, [EVENT])
+
+    def test_that_is_split(self) -> None:
+        """A part of a group keeps the events that were marked."""
+        corrupt, rest = self.ERROR.split(CorruptItemError)
+        assert corrupt is not None
+        assert rest is not None
+        assert (corrupt.exceptions, rest.exceptions) == (self.FAILURES[:1], self.FAILURES[1:])
+        assert vars(corrupt) == vars(rest) == {"expired": (EVENT,)}
+
+    def test_that_travels_between_processes(self) -> None:
+        """Pickling keeps what went wrong with each row."""
+        twin = pickle.loads(pickle.dumps(self.ERROR))  # noqa: S301
+        assert [type(error) for error in twin.exceptions] == [CorruptItemError, ItemTooLargeError]
+        assert twin.expired == (EVENT,)
