@@ -90,7 +90,9 @@ class Transmission:
 
     def sent(self) -> None:
         """Note that an attempt is being sent, or raise `TooLateError` if it must not be."""
-        self.check_time()
+        # Already in flight, it is the client that takes up what the fast transport has sent.
+        if not self.in_flight:
+            self.check_time()
         self.in_flight = True
 
     def check_time(self) -> timedelta | None:
