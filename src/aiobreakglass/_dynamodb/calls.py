@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore import xform_name
 
 from aiobreakglass._dynamodb import outcomes, requests
+from aiobreakglass._dynamodb.failures import abridge
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._errors import BreakGlassError
 from aiobreakglass._shielding import shielded
@@ -107,6 +108,7 @@ class Calls:
                 lambda: self._send(operation, transmission, name, request, None),
             )
         except Exception as error:
+            abridge(error)
             raise self._translated(error, transmission, operation.outcome_unknown) from error
 
     async def write(
@@ -130,6 +132,7 @@ class Calls:
             if (refused := outcomes.refusal(error)) is not None:
                 return replace(refused, may_still_land=transmission.outcome_unknown)
             unknown = transmission.outcome_unknown or operation.outcome_unknown
+            abridge(error)
             raise self._translated(error, transmission, unknown) from error
         return None
 
