@@ -30,7 +30,7 @@ LAYERS = [
     ["_dynamodb.transport"],
     ["_dynamodb.learning"],
     ["_dynamodb.client", "_dynamodb.table"],
-    ["_dynamodb.queries", "_dynamodb.rows"],
+    ["_dynamodb.opening", "_dynamodb.queries", "_dynamodb.rows"],
     ["_dynamodb.store"],
     ["_dynamodb"],
     ["__init__"],
