@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aiobreakglass._arguments import Listing
 from aiobreakglass._dynamodb.codec import AttributeValue, Item, encode_guard
-from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.layout import Table, TableLayout
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
 
 Request = dict[str, Any]
@@ -92,6 +92,19 @@ def transaction(parts: list[Part], token: str) -> Request:
     The token makes a repetition of the same bytes, within 10 minutes, the same write.
     """
     return {"TransactItems": parts, "ClientRequestToken": token}
+
+
+def probe(table_name: str, layout: TableLayout) -> Request:
+    """Ask whether there are transactions at all, with one that writes nothing and is refused.
+
+    `status` is a reserved word, and so the condition breaks DynamoDB's grammar.
+    """
+    check = {
+        "TableName": table_name,
+        "Key": {layout.partition_key: {"S": "PROBE"}},
+        "ConditionExpression": "attribute_exists(status)",
+    }
+    return {"TransactItems": [{"ConditionCheck": check}]}
 
 
 def list_page(
