@@ -1,4 +1,4 @@
-"""What `open` returns: a store to be, for `async with` alone."""
+"""Opening a store with a client of its own, by `async with` and nothing else."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ async def opened_store(
 
 
 class Opening(AbstractAsyncContextManager[_Store], Generic[_Store]):
-    """Enter and leave a store, in one event loop; any other use says how to open it."""
+    """A store that `async with` enters and leaves in one event loop.
+
+    Any other use raises `TypeError`, which says how to open it.
+    """
 
     def __init__(
         self, store_class: type[_Store], opened: AbstractAsyncContextManager[_Store]
@@ -90,5 +93,5 @@ class Opening(AbstractAsyncContextManager[_Store], Generic[_Store]):
     def _misused(self) -> TypeError:
         name = self._store_class.__name__
         return TypeError(
-            f"{name}.open() is not a store yet; use: async with {name}.open() as store"
+            f"{name}.open(...) is not a store yet; use: async with {name}.open(...) as store"
         )
