@@ -9,6 +9,7 @@ from typing import Any
 import botocore.session
 import pytest
 from aiobotocore.session import AioSession
+from botocore.config import Config
 
 from aiobreakglass import AsyncDynamoDBStore, create_table
 from tests.dynamodb.canned import CannedServer, canned_server
@@ -29,7 +30,13 @@ async def server() -> AsyncIterator[CannedServer]:
 @pytest.fixture
 def synchronous(server: CannedServer) -> Iterator[Any]:
     session = botocore.session.get_session()
-    client = session.create_client("dynamodb", region_name=REGION, endpoint_url=server.url)
+    client = session.create_client(
+        "dynamodb",
+        region_name=REGION,
+        endpoint_url=server.url,
+        # Should it be used all the same, it blocks the loop that the server runs in.
+        config=Config(read_timeout=1, retries={"total_max_attempts": 1}),
+    )
     yield client
     client.close()
 
