@@ -16,7 +16,14 @@ ROOT = Path(aiobreakglass.__file__).parent
 
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
-    ["_errors", "_shielding", "_timestamps", "_dynamodb.signing", "_dynamodb.transaction"],
+    [
+        "_errors",
+        "_shielding",
+        "_timestamps",
+        "_dynamodb.failures",
+        "_dynamodb.signing",
+        "_dynamodb.transaction",
+    ],
     ["_model", "_dynamodb.wire"],
     ["_change", "_store"],
     ["_rules", "_arguments"],
@@ -35,7 +42,7 @@ LAYERS = [
     ["_dynamodb.transport", "_dynamodb.parts"],
     ["_dynamodb.learning"],
     ["_dynamodb.client", "_dynamodb.table"],
-    ["_dynamodb.queries", "_dynamodb.reads"],
+    ["_dynamodb.opening", "_dynamodb.queries", "_dynamodb.reads"],
     ["_dynamodb.commit"],
     ["_dynamodb.store"],
     ["_dynamodb"],
