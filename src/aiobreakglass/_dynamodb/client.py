@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import InvalidRegionError, NoRegionError
@@ -125,20 +124,9 @@ def _new_session() -> AioSession:
     """Return a session that shares botocore's models of AWS with all others; reads files."""
     from aiobotocore.session import get_session
 
+    from aiobreakglass._dynamodb.loading import data_loader
+
     session = get_session()
     if session.get_config_variable("data_path") is None:
-        session.register_component("data_loader", _models())
+        session.register_component("data_loader", data_loader())
     return session
-
-
-@cache
-def _models() -> Any:
-    # They never change while a process lives.
-    from botocore.loaders import create_loader
-
-    models = create_loader()
-    for kind in ("service-2", "endpoint-rule-set-1"):
-        models.load_service_model("dynamodb", kind)
-    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
-        models.load_data(name)
-    return models
