@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import InvalidRegionError, NoRegionError
 
@@ -25,8 +24,7 @@ OPERATION_TIMEOUT: Final = timedelta(seconds=10)
 """How long one call may take as a whole, where nothing else is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A client, and what is known of how it was made."""
 
     client: DynamoDBClient
