@@ -66,6 +66,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def cold_start(session: nox.Session) -> None:
+    """From a process's start to its first answered check; for example `-- --rounds 5`."""
+    install_wheel(session, *group("bench"))
+    session.run("python", "-m", "benchmarks.cold_start", *session.posargs)
+
+
+@nox.session
 def web(session: nox.Session) -> None:
     """The web backend to look at, which prints its URL; arguments go to it (`-- --port 0`)."""
     install_wheel(session, *group("web"), *group("moto"))

@@ -21,6 +21,7 @@ LAYERS = [
         "_shielding",
         "_timestamps",
         "_dynamodb.failures",
+        "_dynamodb.loading",
         "_dynamodb.signing",
         "_dynamodb.transaction",
     ],

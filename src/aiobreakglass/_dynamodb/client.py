@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from botocore.exceptions import InvalidConfigError, InvalidRegionError, NoRegionError
@@ -34,8 +32,7 @@ def check_operation_timeout(timeout: timedelta) -> None:
     arguments.check_interval("operation_timeout", timeout, at_least=timedelta(milliseconds=1))
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A client, and what is known of how it was made."""
 
     client: DynamoDBClient
@@ -146,20 +143,9 @@ def _new_session() -> AioSession:
     """Return a session that shares botocore's models of AWS with all others; reads files."""
     from aiobotocore.session import get_session
 
+    from aiobreakglass._dynamodb.loading import data_loader
+
     session = get_session()
     if session.get_config_variable("data_path") is None:
-        session.register_component("data_loader", _models())
+        session.register_component("data_loader", data_loader())
     return session
-
-
-@cache
-def _models() -> Any:
-    # They never change while a process lives.
-    from botocore.loaders import create_loader
-
-    models = create_loader()
-    for kind in ("service-2", "endpoint-rule-set-1"):
-        models.load_service_model("dynamodb", kind)
-    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
-        models.load_data(name)
-    return models
