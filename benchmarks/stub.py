@@ -14,7 +14,8 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 
 from aiobreakglass import TableLayout
-from aiobreakglass._dynamodb.codec import Item, encode_event, encode_guard
+from aiobreakglass._dynamodb.codec import encode_event, encode_guard
+from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass.testing import make_event
 
 LAYOUT = TableLayout()

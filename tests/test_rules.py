@@ -17,11 +17,14 @@ from aiobreakglass import (
     ImmutableFieldError,
     InvalidStateTransitionError,
 )
+from aiobreakglass._change import EXTENSION_MARGIN, Action, Change
 from aiobreakglass._rules import (
     IMMUTABLE_FIELDS,
     MAX_CLOCK_LEAD,
     check_creatable,
     decide_close,
+    decide_create,
+    decide_delete,
     decide_expiry,
     decide_update,
 )
@@ -98,14 +101,14 @@ class TestVersion:
     )
     def test_of_a_changed_event(self, now: datetime, version: datetime) -> None:
         """A version is of the present, or one microsecond after the one before."""
-        assert decide_update(STORED, STORED, now).updated_at == version
-        assert decide_close(STORED, "bob", "Over", now).updated_at == version
+        assert decide_update(STORED, STORED, now).stored.updated_at == version
+        assert decide_close(STORED, "bob", "Over", now).stored.updated_at == version
 
     def test_of_an_expired_event(self) -> None:
         """Expiry makes a version like any change, also of an event with a version ahead of it."""
         ahead = changed(STORED, updated_at=EXPIRES_AT + HOUR)
-        assert decide_expiry(STORED, EXPIRES_AT).updated_at == EXPIRES_AT
-        assert decide_expiry(ahead, EXPIRES_AT).updated_at == ahead.updated_at + MICROSECOND
+        assert decide_expiry(STORED, EXPIRES_AT).stored.updated_at == EXPIRES_AT
+        assert decide_expiry(ahead, EXPIRES_AT).stored.updated_at == ahead.updated_at + MICROSECOND
 
 
 class TestUpdate:
@@ -120,28 +123,30 @@ class TestUpdate:
         ],
         ids=lambda changes: " ".join(changes) or "nothing",
     )
-    @pytest.mark.parametrize("now", [CREATED_AT, JUST_IN_TIME])
+    @pytest.mark.parametrize("now", [CREATED_AT, EXPIRES_AT - EXTENSION_MARGIN])
     def test_of_what_may_change(self, changes: dict[str, Any], now: datetime) -> None:
         """What is written is the proposal, with a version of its own."""
-        decided = decide_update(STORED, changed(STORED, **changes), now)
+        decided = decide_update(STORED, changed(STORED, **changes), now).stored
         assert decided == changed(STORED, **changes, updated_at=decided.updated_at)
 
     def test_of_an_end_that_lies_behind(self) -> None:
         """Access may be made to end now, and never to have ended before: it was granted."""
         proposed = changed(STORED, expires_at=CREATED_AT + HOUR / 2)
-        assert decide_update(STORED, proposed, CREATED_AT + HOUR / 2).expires_at < EXPIRES_AT
+        assert (
+            decide_update(STORED, proposed, CREATED_AT + HOUR / 2).stored.expires_at < EXPIRES_AT
+        )
         with pytest.raises(ValueError, match="expires_at may move to the present at the earliest"):
             decide_update(STORED, proposed, CREATED_AT + HOUR / 2 + MICROSECOND)
 
     @pytest.mark.parametrize("also", [{}, {"request_id": "c0ffee", "mfa_verified": True}])
     def test_that_closes(self, also: dict[str, Any]) -> None:
         """Closing may add what else may change."""
-        decided = decide_update(STORED, changed(STORED, **CLOSING, **also), JUST_IN_TIME)
+        decided = decide_update(STORED, changed(STORED, **CLOSING, **also), JUST_IN_TIME).stored
         assert decided == changed(STORED, **CLOSING, **also, updated_at=JUST_IN_TIME)
 
     def test_that_marks_expiry(self) -> None:
         """From its boundary instant on an event can be marked expired."""
-        decided = decide_update(STORED, changed(STORED, **EXPIRING), EXPIRES_AT)
+        decided = decide_update(STORED, changed(STORED, **EXPIRING), EXPIRES_AT).stored
         assert decided == changed(STORED, **EXPIRING, updated_at=EXPIRES_AT)
 
     @pytest.mark.parametrize("field", OTHER_VALUES)
@@ -197,6 +202,15 @@ class TestUpdate:
             EXPIRED,
             new,
         )
+
+    @pytest.mark.parametrize("left", [MICROSECOND, EXTENSION_MARGIN - MICROSECOND])
+    def test_that_extends_at_the_last_moment(self, left: timedelta) -> None:
+        """An extension that could land after the lapse is refused; other changes are not."""
+        late = EXPIRES_AT - left
+        with pytest.raises(InvalidStateTransitionError, match="too soon to be extended"):
+            decide_update(STORED, changed(STORED, expires_at=EXPIRES_AT + MICROSECOND), late)
+        shortened = changed(STORED, expires_at=EXPIRES_AT - left)
+        assert decide_update(STORED, shortened, late).stored.expires_at == shortened.expires_at
 
     def test_that_marks_expiry_before_its_time(self) -> None:
         """An event that still runs is not expired."""
@@ -263,7 +277,7 @@ class TestClosing:
     @pytest.mark.parametrize("now", [CREATED_AT, JUST_IN_TIME])
     def test_of_an_active_event(self, now: datetime) -> None:
         """Who closed it and why is all that is added."""
-        decided = decide_close(STORED, "bob", " Over ", now)
+        decided = decide_close(STORED, "bob", " Over ", now).stored
         assert decided == changed(STORED, **CLOSING, updated_at=decided.updated_at)
 
     @pytest.mark.parametrize(
@@ -301,6 +315,128 @@ class TestExpiry:
         assert (refusal.value.current_status, refusal.value.new_status) == (current, EXPIRED)
 
 
+class TestChange:
+    """What a rule returns, whole."""
+
+    @pytest.mark.parametrize(
+        ("change", "action", "by", "note"),
+        [
+            pytest.param(decide_create(STORED, IN_TIME), Action.CREATED, "alice", None, id="new"),
+            pytest.param(
+                decide_create(ENDED[CLOSED], IN_TIME), Action.IMPORTED, None, None, id="imported"
+            ),
+            pytest.param(
+                decide_update(STORED, changed(STORED, request_id="c0ffee"), IN_TIME),
+                Action.UPDATED,
+                None,
+                None,
+                id="updated",
+            ),
+            pytest.param(
+                decide_update(STORED, changed(STORED, expires_at=EXPIRES_AT + HOUR), IN_TIME),
+                Action.EXTENDED,
+                None,
+                None,
+                id="extended",
+            ),
+            pytest.param(
+                decide_update(
+                    STORED, changed(STORED, expires_at=EXPIRES_AT - MICROSECOND), IN_TIME
+                ),
+                Action.UPDATED,
+                None,
+                None,
+                id="shortened",
+            ),
+            pytest.param(
+                decide_update(STORED, changed(STORED, **CLOSING), IN_TIME),
+                Action.CLOSED,
+                "bob",
+                "Over",
+                id="updated to closed",
+            ),
+            pytest.param(
+                decide_close(STORED, "bob", "Over", IN_TIME),
+                Action.CLOSED,
+                "bob",
+                "Over",
+                id="closed",
+            ),
+            pytest.param(
+                decide_expiry(STORED, EXPIRES_AT), Action.EXPIRED, None, None, id="expired"
+            ),
+            pytest.param(decide_delete(STORED, IN_TIME), Action.DELETED, None, None, id="deleted"),
+            pytest.param(
+                decide_delete(None, IN_TIME), Action.DELETED, None, None, id="deleted unread"
+            ),
+        ],
+    )
+    def test_says_what_was_done_and_by_whom(
+        self, change: Change, action: Action, by: str | None, note: str | None
+    ) -> None:
+        """A change names its action, its author and the reason, as far as they are known."""
+        assert (change.action, change.by, change.note) == (action, by, note)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(decide_create(STORED, IN_TIME), id="create"),
+            pytest.param(decide_update(STORED, STORED, IN_TIME), id="update"),
+            pytest.param(decide_close(STORED, "bob", "Over", IN_TIME), id="close"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("now", "left"),
+        [
+            (IN_TIME, None),
+            (JUST_IN_TIME, None),
+            (EXPIRES_AT, timedelta(0)),
+            (EXPIRES_AT + HOUR, timedelta(0)),
+        ],
+        ids=["early", "just in time", "at the boundary", "late"],
+    )
+    def test_may_be_sent_until_the_lapse(
+        self, change: Change, now: datetime, left: timedelta | None
+    ) -> None:
+        """What relies on an active event is not sent from its boundary instant on."""
+        assert change.time_left(now) == left
+
+    @pytest.mark.parametrize(
+        ("left", "expected"),
+        [
+            (HOUR, HOUR),
+            (EXTENSION_MARGIN, EXTENSION_MARGIN),
+            (EXTENSION_MARGIN - MICROSECOND, timedelta(0)),
+            (timedelta(0), timedelta(0)),
+            (-HOUR, timedelta(0)),
+        ],
+    )
+    def test_extension_may_be_sent_until_a_second_before_the_lapse(
+        self, left: timedelta, expected: timedelta
+    ) -> None:
+        """Late extensions would bring access back that a check has denied."""
+        extension = decide_update(STORED, changed(STORED, expires_at=EXPIRES_AT + HOUR), IN_TIME)
+        assert extension.time_left(EXPIRES_AT - left) == expected
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(decide_create(ENDED[CLOSED], IN_TIME), id="import"),
+            pytest.param(decide_expiry(STORED, EXPIRES_AT), id="expiry"),
+            pytest.param(decide_delete(STORED, IN_TIME), id="delete"),
+            pytest.param(decide_delete(None, IN_TIME), id="delete of an unreadable row"),
+        ],
+    )
+    def test_that_relies_on_no_active_event_may_be_sent_at_any_time(self, change: Change) -> None:
+        """Nothing is granted by what ends or imports an event."""
+        assert change.time_left(EXPIRES_AT + HOUR) is None
+
+    def test_deletion_leaves_no_event(self) -> None:
+        """Who asks for the event after a deletion has made a mistake."""
+        with pytest.raises(ValueError, match="leaves no event"):
+            _ = decide_delete(STORED, IN_TIME).stored
+
+
 class TestDecision:
     @given(
         stored=events(),
@@ -315,7 +451,7 @@ class TestDecision:
                 "update": lambda: decide_update(stored, stored, now),
                 "close": lambda: decide_close(stored, "bob", "Over", now),
                 "expire": lambda: decide_expiry(stored, now),
-            }[decision]()
+            }[decision]().stored
         except InvalidStateTransitionError:
             assert not stored.is_active(now) or decision == "expire"
             return

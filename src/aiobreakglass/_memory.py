@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from aiobreakglass import _arguments as arguments
+from aiobreakglass._change import Change
 from aiobreakglass._cursor import Position, check_cursor_key, decode_cursor, encode_cursor
 from aiobreakglass._errors import (
     ActiveEventExistsError,
@@ -15,7 +16,13 @@ from aiobreakglass._errors import (
     InvalidStateTransitionError,
 )
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
-from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
+from aiobreakglass._rules import (
+    check_creatable,
+    decide_close,
+    decide_create,
+    decide_expiry,
+    decide_update,
+)
 from aiobreakglass._store import BreakGlassStore, EventPage, OnCorrupt
 from aiobreakglass._timestamps import encode_time
 
@@ -39,13 +46,14 @@ class InMemoryStore(BreakGlassStore):
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         event = arguments.check_event(event)
-        now = self._now()
-        check_creatable(event, now)
+        check_creatable(event, self._now())
         await _network()
         if event.id in self._events or event.id in self._deleted:
             raise EventExistsError(event.id)
+        now = self._now()
+        decide_create(event, now)
         if event.status is BreakGlassStatus.ACTIVE:
-            self._make_way_for(event, now)
+            self._clear_guard(event, now)
         self._keep(event)
         await _network()
         return event
@@ -148,18 +156,19 @@ class InMemoryStore(BreakGlassStore):
         )
 
     async def _change(
-        self, event_id: str, decide: Callable[[BreakGlassEvent, datetime], BreakGlassEvent]
+        self, event_id: str, decide: Callable[[BreakGlassEvent, datetime], Change]
     ) -> BreakGlassEvent:
-        now = self._now()
         await _network()
         stored = self._stored(event_id)
+        # Read only now: a change is dated, and judged, at the instant at which it happens.
+        now = self._now()
         try:
-            changed = decide(stored, now)
+            change = decide(stored, now)
         except InvalidStateTransitionError:
             if stored.is_lapsed(now):
-                self._keep(decide_expiry(stored, now))
+                self._apply(decide_expiry(stored, now))
             raise
-        self._keep(changed)
+        changed = self._apply(change)
         await _network()
         return changed
 
@@ -205,6 +214,10 @@ class InMemoryStore(BreakGlassStore):
         except KeyError:
             raise EventNotFoundError(event_id) from None
 
+    def _apply(self, change: Change) -> BreakGlassEvent:
+        self._keep(change.stored)
+        return change.stored
+
     def _keep(self, event: BreakGlassEvent) -> None:
         self._events[event.id] = event
         if event.status is BreakGlassStatus.ACTIVE:
@@ -217,13 +230,13 @@ class InMemoryStore(BreakGlassStore):
         if holder is not None and holder.id == event.id:
             del self._active[_pair(event)]
 
-    def _make_way_for(self, event: BreakGlassEvent, now: datetime) -> None:
+    def _clear_guard(self, event: BreakGlassEvent, now: datetime) -> None:
         holder = self._active.get(_pair(event))
         if holder is None:
             return
         if holder.is_active(now):
             raise ActiveEventExistsError(holder)
-        self._keep(decide_expiry(holder, now))
+        self._apply(decide_expiry(holder, now))
 
     def _newest_first(self, listing: arguments.Listing) -> list[BreakGlassEvent]:
         return sorted(

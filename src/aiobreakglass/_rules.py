@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from aiobreakglass._change import EXTENSION_MARGIN, Action, Change
 from aiobreakglass._errors import (
     ConcurrentModificationError,
     ImmutableFieldError,
@@ -26,6 +27,12 @@ IMMUTABLE_FIELDS = (
 
 _MICROSECOND = timedelta(microseconds=1)
 
+_ACTIONS = {
+    BreakGlassStatus.ACTIVE: Action.UPDATED,
+    BreakGlassStatus.CLOSED: Action.CLOSED,
+    BreakGlassStatus.EXPIRED: Action.EXPIRED,
+}
+
 
 def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
     """Refuse an active event that grants nothing any more, or would outlive `MAX_DURATION`."""
@@ -46,10 +53,16 @@ def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
         )
 
 
-def decide_update(
-    stored: BreakGlassEvent, proposed: BreakGlassEvent, now: datetime
-) -> BreakGlassEvent:
-    """Return what to write so that `proposed` takes the place of `stored`, or raise why not."""
+def decide_create(event: BreakGlassEvent, now: datetime) -> Change:
+    """Return the change that stores a new event, or raise why it cannot be stored now."""
+    check_creatable(event, now)
+    if event.status.is_terminal:
+        return Change(Action.IMPORTED, None, event, now)
+    return Change(Action.CREATED, None, event, now, by=event.invoker)
+
+
+def decide_update(stored: BreakGlassEvent, proposed: BreakGlassEvent, now: datetime) -> Change:
+    """Return the change that puts `proposed` in the place of `stored`, or raise why not."""
     if stored.status.is_terminal:
         raise InvalidStateTransitionError(stored.id, stored.status, proposed.status)
     if stored.updated_at != proposed.updated_at:
@@ -58,6 +71,9 @@ def decide_update(
         stored.expire(at=now)
     else:
         _refuse_lapsed(stored, proposed.status, now)
+    extended = proposed.expires_at > stored.expires_at and not proposed.status.is_terminal
+    if extended:
+        _refuse_late_extension(stored, now)
     # An ending event ends as it was granted: its expiry may move only while it is active.
     ending = ("expires_at",) if proposed.status.is_terminal else ()
     for field in (*IMMUTABLE_FIELDS, *ending):
@@ -68,20 +84,27 @@ def decide_update(
         raise ValueError(
             "expires_at may move to the present at the earliest, by the store's clock"
         )
-    return _moved_on(stored, proposed, now)
+    return _change(
+        Action.EXTENDED if extended else _ACTIONS[proposed.status], stored, proposed, now
+    )
 
 
 def decide_close(
     stored: BreakGlassEvent, closed_by: str, closed_reason: str, now: datetime
-) -> BreakGlassEvent:
-    """Return what to write so that `stored` is closed, or raise why it cannot be."""
+) -> Change:
+    """Return the change that closes `stored`, or raise why it cannot be closed."""
     closed = stored.close(closed_by=closed_by, closed_reason=closed_reason, at=now)
-    return _moved_on(stored, closed, now)
+    return _change(Action.CLOSED, stored, closed, now)
 
 
-def decide_expiry(stored: BreakGlassEvent, now: datetime) -> BreakGlassEvent:
-    """Return what to write so that `stored` is marked expired, or raise why it cannot be."""
-    return _moved_on(stored, stored.expire(at=now), now)
+def decide_expiry(stored: BreakGlassEvent, now: datetime) -> Change:
+    """Return the change that marks `stored` expired, or raise why it cannot be marked."""
+    return _change(Action.EXPIRED, stored, stored.expire(at=now), now)
+
+
+def decide_delete(stored: BreakGlassEvent | None, now: datetime) -> Change:
+    """Return the change that deletes an event, whatever its status; None is a row without one."""
+    return Change(Action.DELETED, stored, None, now)
 
 
 def _refuse_lapsed(stored: BreakGlassEvent, new: BreakGlassStatus, now: datetime) -> None:
@@ -91,6 +114,29 @@ def _refuse_lapsed(stored: BreakGlassEvent, new: BreakGlassStatus, now: datetime
         )
 
 
-def _moved_on(stored: BreakGlassEvent, changed: BreakGlassEvent, now: datetime) -> BreakGlassEvent:
-    # Strictly later than the version before, even where the clock has stepped back.
-    return changed.model_copy(update={"updated_at": max(now, stored.updated_at + _MICROSECOND)})
+def _refuse_late_extension(stored: BreakGlassEvent, now: datetime) -> None:
+    if stored.expires_at - now < EXTENSION_MARGIN:
+        raise InvalidStateTransitionError(
+            stored.id,
+            stored.status,
+            stored.status,
+            f"it lapses in less than {EXTENSION_MARGIN.total_seconds():g} s, "
+            "too soon to be extended",
+        )
+
+
+def _change(
+    action: Action, stored: BreakGlassEvent, changed: BreakGlassEvent, now: datetime
+) -> Change:
+    # Strictly later than the version before, even if the clock has stepped back.
+    updated_at = max(now, stored.updated_at + _MICROSECOND)
+    after = changed.model_copy(update={"updated_at": updated_at})
+    closing = action is Action.CLOSED
+    return Change(
+        action,
+        stored,
+        after,
+        now,
+        by=after.closed_by if closing else None,
+        note=after.closed_reason if closing else None,
+    )

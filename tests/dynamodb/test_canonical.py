@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from aiobreakglass import BreakGlassEvent, CorruptItemError, TableLayout
 from aiobreakglass._dynamodb.canonical import read_canonical
-from aiobreakglass._dynamodb.codec import Item, decode_events, encode_event, read_any
+from aiobreakglass._dynamodb.codec import decode_events, encode_event, read_any
+from aiobreakglass._dynamodb.transaction import Item
 from tests.dynamodb.codec.example import LAYOUT, MISSING, ROW, changed, encoded, event
 from tests.dynamodb.codec.strategies import ARBITRARY_ROWS
 from tests.strategies import events

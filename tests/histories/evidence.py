@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from operator import attrgetter
 
-from aiobreakglass._dynamodb.codec import Item, decode_event, is_tombstone
+from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.transaction import Item
 from tests.faults.audit import audit
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 

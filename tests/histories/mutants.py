@@ -6,16 +6,19 @@ its methods; the source stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final
 
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus
-from aiobreakglass._dynamodb import outcomes, requests, store
-from aiobreakglass._dynamodb.calls import Operation
-from aiobreakglass._dynamodb.codec import Item
-from aiobreakglass._dynamodb.rows import Rows
-from aiobreakglass._rules import check_creatable, decide_update
+from aiobreakglass._change import Change
+from aiobreakglass._dynamodb import calls, commit, outcomes, store
+from aiobreakglass._dynamodb.parts import event as event_part
+from aiobreakglass._dynamodb.parts.contributor import Attempt
+from aiobreakglass._dynamodb.parts.guard import GuardPart
+from aiobreakglass._dynamodb.transaction import Part
+from aiobreakglass._rules import check_creatable, decide_create, decide_update
 
 _CONDITION: Final = (
     "ConditionExpression",
@@ -25,12 +28,27 @@ _CONDITION: Final = (
 )
 
 
-def _unconditional(part: requests.Part) -> requests.Part:
-    ((action, parameters),) = part.items()
-    return {action: {key: parameters[key] for key in parameters if key not in _CONDITION}}
+def _unconditional(part: Part) -> Part:
+    ((action, parameters),) = part.action.items()
+    if action == "Update":
+        # Its placeholders are needed for what it sets; the condition is all that goes.
+        values = parameters["ExpressionAttributeValues"]
+        names = parameters["ExpressionAttributeNames"]
+        expression = parameters["UpdateExpression"]
+        words = set(expression.replace(",", " ").split())
+        kept = {
+            "TableName": parameters["TableName"],
+            "Key": parameters["Key"],
+            "UpdateExpression": expression,
+            "ExpressionAttributeNames": {k: v for k, v in names.items() if k in words},
+            "ExpressionAttributeValues": {k: v for k, v in values.items() if k in words},
+        }
+    else:
+        kept = {key: parameters[key] for key in parameters if key not in _CONDITION}
+    return replace(part, action={action: kept})
 
 
-def _plant(module: ModuleType | type, **functions: Callable[..., Any]) -> None:
+def _plant(module: ModuleType | type, **functions: Any) -> None:
     for name, function in functions.items():
         # What is not there to be replaced would make no mutant.
         assert hasattr(module, name)
@@ -39,46 +57,46 @@ def _plant(module: ModuleType | type, **functions: Callable[..., Any]) -> None:
 
 def no_guard_condition() -> type[AsyncDynamoDBStore]:
     """Create puts its guard over another's."""
-    create = requests.create
+    put = GuardPart._put
 
-    def mutated(*arguments: Any) -> list[requests.Part]:
-        event, *guard = create(*arguments)
-        return [event, *map(_unconditional, guard)]
+    def mutated(self: GuardPart, event: BreakGlassEvent) -> Part:
+        return _unconditional(put(self, event))
 
-    _plant(requests, create=mutated)
+    _plant(GuardPart, _put=mutated)
     return AsyncDynamoDBStore
 
 
 def unconditional_guard_delete() -> type[AsyncDynamoDBStore]:
     """A guard is deleted whichever event it points to by now."""
-    delete_guard = requests._delete_guard
+    release, stale_guard_parts = GuardPart._release, vars(commit)["stale_guard_parts"]
 
-    def mutated(*arguments: Any, **options: Any) -> requests.Part:
-        return _unconditional(delete_guard(*arguments, **options))
+    def mutated(self: GuardPart, *arguments: Any) -> Part:
+        return _unconditional(release(self, *arguments))
 
-    _plant(requests, _delete_guard=mutated)
+    def mutated_parts(*arguments: Any) -> list[Part]:
+        check, delete = stale_guard_parts(*arguments)
+        return [check, _unconditional(delete)]
+
+    _plant(GuardPart, _release=mutated)
+    _plant(commit, stale_guard_parts=mutated_parts)
     return AsyncDynamoDBStore
 
 
 def guard_left_behind() -> type[AsyncDynamoDBStore]:
     """An event that ends leaves its guard."""
+    parts = GuardPart.parts
 
-    async def mutated(
-        self: Rows, operation: Operation, event_id: str, stored: Item, item: Item
-    ) -> outcomes.Refusal | None:
-        parts = [requests.replace(self._table, stored, item)]
-        return await self._calls.write(operation, parts)
+    def mutated(self: GuardPart, attempt: Attempt) -> list[Part]:
+        return parts(self, attempt) if attempt.row is None else []
 
-    _plant(Rows, replace=mutated)
+    _plant(GuardPart, parts=mutated)
     return AsyncDynamoDBStore
 
 
 def stale_update_accepted() -> type[AsyncDynamoDBStore]:
     """Update does not compare the version that its caller has read."""
 
-    def mutated(
-        stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any
-    ) -> BreakGlassEvent:
+    def mutated(stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any) -> Change:
         fresh = proposed.model_copy(update={"updated_at": stored.updated_at})
         return decide_update(stored, fresh, *arguments)
 
@@ -100,25 +118,14 @@ def status_left_out() -> type[AsyncDynamoDBStore]:
 
 
 def _pinning(*fields: str) -> type[AsyncDynamoDBStore]:
-    def mutated(table: Any, stored: Item, item: Item) -> requests.Part:
-        return requests._put(
-            table,
-            item,
-            " AND ".join(f"#{name} = :{name}" for name in fields),
-            names=fields,
-            values={f":{name}": stored[name] for name in fields},
-        )
-
-    _plant(requests, replace=mutated)
+    _plant(event_part, _PINNED=fields)
     return AsyncDynamoDBStore
 
 
 def terminal_reopened() -> type[AsyncDynamoDBStore]:
     """Update takes what has ended for active."""
 
-    def mutated(
-        stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any
-    ) -> BreakGlassEvent:
+    def mutated(stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any) -> Change:
         revived = {
             "status": BreakGlassStatus.ACTIVE,
             "closed_by": None,
@@ -143,25 +150,28 @@ def unknown_reported_as_refusal() -> type[AsyncDynamoDBStore]:
 
 def check_then_put() -> type[AsyncDynamoDBStore]:
     """Create looks whether the pair is free, and then writes, as everything does, regardless."""
-    transaction = requests.transaction
+    transaction: Callable[..., dict[str, Any]] = vars(calls)["transaction"]
 
-    def mutated(parts: list[requests.Part], token: str) -> requests.Request:
+    def mutated(parts: Sequence[Part], token: str) -> dict[str, Any]:
         return transaction(
-            [_unconditional(part) for part in parts if "ConditionCheck" not in part], token
+            [_unconditional(part) for part in parts if "ConditionCheck" not in part.action], token
         )
 
     class Mutant(AsyncDynamoDBStore):
         async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
             now = self._now()
             check_creatable(event, now)
-            pair = event.invoker, event.profile
             with self._calls.operation() as operation:
-                if holder_id := await self._rows.read_guard(operation, *pair):
-                    holder = await self._rows.read(operation, holder_id)
-                    await self._make_way(operation, event, holder_id, holder, now)
+                holder = await self._reads.guarded_event_id(
+                    operation, event.invoker, event.profile
+                )
+                if holder is not None:
+                    attempt = Attempt(decide_create(event, now), None, "")
+                    guard = {"event_id": {"S": holder}}
+                    await self._commits._clear_guard(operation, attempt, guard)
             return await super().create(event)
 
-    _plant(requests, transaction=mutated)
+    _plant(calls, transaction=mutated)
     return Mutant
 
 
@@ -174,11 +184,11 @@ def lapsed_access_granted() -> type[AsyncDynamoDBStore]:
         ) -> BreakGlassEvent | None:
             self._now()
             with self._calls.operation() as operation:
-                event_id = await self._rows.read_guard(operation, invoker, profile)
+                event_id = await self._reads.guarded_event_id(operation, invoker, profile)
                 if event_id is None:
                     return None
-                item = await self._rows.read(operation, event_id)
-            return outcomes.active_event(item, invoker, profile, self._layout)
+                row = await self._reads.event_row(operation, event_id)
+            return None if row is None else row.active_event(invoker, profile)
 
     return Mutant
 

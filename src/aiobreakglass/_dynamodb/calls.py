@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -13,9 +13,12 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import xform_name
+from botocore.exceptions import ClientError
 
-from aiobreakglass._dynamodb import outcomes, requests
+from aiobreakglass._dynamodb import outcomes
+from aiobreakglass._dynamodb.outcomes import BrokenAnswerError, TooLateError
 from aiobreakglass._dynamodb.requests import Request
+from aiobreakglass._dynamodb.transaction import Item, Part, Refusal, transaction
 from aiobreakglass._errors import BreakGlassError
 from aiobreakglass._shielding import shielded
 
@@ -44,6 +47,10 @@ class Operation:
     """By the event loop's clock."""
     outcome_unknown: bool = False
     """Whether what this operation is for may happen yet, though its answer was a refusal."""
+
+    def aside(self) -> Operation:
+        """Return what bounds a change of other rows, whose outcome says nothing about this one."""
+        return Operation(self.deadline)
 
 
 class Calls:
@@ -97,41 +104,66 @@ class Calls:
                 self._abandoned = True
                 raise
 
-    async def read(self, operation: Operation, name: str, request: Request) -> dict[str, Any]:
-        """Send a read until it is answered."""
+    async def read(
+        self, operation: Operation, name: str, request: Request, *, expected: Item
+    ) -> dict[str, Any]:
+        """Send a read until it is answered by rows that have the expected attributes."""
         transmission = outcomes.Transmission()
+
+        async def attempt() -> dict[str, Any]:
+            answer = await self._send(operation, transmission, name, request, None)
+            outcomes.check_rows(answer, expected)
+            return answer
+
         try:
-            return await self._repeat(
-                operation,
-                transmission,
-                lambda: self._send(operation, transmission, name, request, None),
-            )
+            return await self._repeat(operation, transmission, attempt)
         except Exception as error:
             raise self._translated(error, transmission, operation.outcome_unknown) from error
 
     async def write(
-        self, operation: Operation, parts: list[requests.Part]
-    ) -> outcomes.Refusal | None:
+        self,
+        operation: Operation,
+        parts: Sequence[Part],
+        time_left: outcomes.TimeLeft = outcomes.unbounded,
+    ) -> Refusal | None:
         """Send a transaction until it is done, which returns None, or refused.
 
-        A repetition is the same bytes under the same token. A cancelled caller waits for what is
-        under way: it is never compensated, and its connection is not torn down for nothing.
+        A repetition is the same bytes under the same token. `time_left` is asked before each
+        attempt; when it says that it is too late, nothing more is sent. A cancelled caller waits
+        for what is under way: it is never compensated, and its connection is not torn down for
+        nothing.
         """
-        name = "TransactWriteItems"
-        request = requests.transaction(parts, token=token_hex(16))
-        transmission = outcomes.Transmission()
+        request = transaction(parts, token=token_hex(16))
+        transmission = outcomes.Transmission(time_left=time_left)
+        refused: Refusal | None = None
+
+        async def attempt() -> dict[str, Any]:
+            nonlocal refused
+            try:
+                return await self._send(
+                    operation, transmission, "TransactWriteItems", request, operation.deadline
+                )
+            except ClientError as error:
+                try:
+                    refused = outcomes.refusal(error, parts)
+                except BrokenAnswerError:
+                    # Whose answer it was is not known, so ours is still to come.
+                    transmission.may_have_landed = True
+                    raise
+                if refused is None:
+                    raise
+                return {}
+
         try:
-            await self._repeat(
-                operation,
-                transmission,
-                lambda: self._send(operation, transmission, name, request, operation.deadline),
-            )
+            await self._repeat(operation, transmission, attempt)
+        except TooLateError:
+            refused = Refusal({})
         except Exception as error:
-            if (refused := outcomes.refusal(error)) is not None:
-                return replace(refused, may_still_land=transmission.outcome_unknown)
             unknown = transmission.outcome_unknown or operation.outcome_unknown
             raise self._translated(error, transmission, unknown) from error
-        return None
+        if refused is None:
+            return None
+        return replace(refused, may_still_land=transmission.outcome_unknown)
 
     async def _repeat(
         self,
@@ -161,10 +193,18 @@ class Calls:
         try:
             # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
             # pooled connection escape those.
-            async with asyncio.timeout_at(operation.deadline):
+            # With a deadline in the past it would still run to the first await, hence the check.
+            async with asyncio.timeout_at(self._deadline(operation, transmission)):
                 return await self.carry(name, request, transmission.sent, shielded_until)
         finally:
             _transmission.reset(token)
+
+    def _deadline(self, operation: Operation, transmission: outcomes.Transmission) -> float:
+        left = transmission.check_time()
+        if left is None:
+            return operation.deadline
+        now = asyncio.get_running_loop().time()
+        return min(operation.deadline, now + left.total_seconds())
 
     async def _carried_by_the_client(
         self,

@@ -15,15 +15,12 @@ from pydantic import ValidationError
 
 from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.transaction import AttributeValue, Item
 from aiobreakglass._errors import CorruptItemError
 from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, checked_name
-from aiobreakglass._rules import IMMUTABLE_FIELDS
 from aiobreakglass._timestamps import decode_time, encode_time
 
 _Value = TypeVar("_Value")
-
-AttributeValue = dict[str, Any]
-Item = dict[str, AttributeValue]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
@@ -80,19 +77,6 @@ def encode_guard(event: BreakGlassEvent, layout: TableLayout) -> Item:
         layout.partition_key: {"S": layout.guard_key(event.invoker, event.profile)},
         "event_id": {"S": event.id},
     }
-
-
-def lasting_attributes(item: Item, layout: TableLayout) -> Item:
-    """Return what every change of an event's row leaves as it is: evidence, to the letter.
-
-    Other writers may spell a time in another way, and add attributes of their own.
-    """
-    changing = {
-        layout.ttl_attribute,
-        layout.write_id_attribute,
-        *BreakGlassEvent.model_fields,
-    }.difference(IMMUTABLE_FIELDS)
-    return {name: value for name, value in item.items() if name not in changing}
 
 
 def is_tombstone(item: Mapping[str, AttributeValue]) -> bool:

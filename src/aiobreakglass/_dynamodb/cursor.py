@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiobreakglass._arguments import Listing
 from aiobreakglass._cursor import Position, encode_cursor
-from aiobreakglass._dynamodb.codec import Item
 from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.transaction import Item
 
 
 def start_key(position: Position, listing: Listing, layout: TableLayout) -> Item:

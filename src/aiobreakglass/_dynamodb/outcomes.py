@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from botocore.exceptions import (
@@ -19,10 +20,12 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as TransportError
 
-from aiobreakglass._dynamodb.codec import Item, decode_event, guarded_pair, is_tombstone
-from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb import transaction
+from aiobreakglass._dynamodb.transaction import Item, Part, Refusal
 from aiobreakglass._errors import BreakGlassError, StoreUnavailableError, TableError
-from aiobreakglass._model import BreakGlassEvent
+
+TimeLeft = Callable[[], timedelta | None]
+"""Returns how long an attempt may still take: None without bound, zero if it is too late."""
 
 # The SDK retries some of these by itself, and never a cancelled transaction:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
@@ -51,6 +54,8 @@ _TRANSIENT_CODES: Final = frozenset(
     }
 )
 
+NO_TIME: Final = timedelta(0)
+
 _DISCREET_ERRORS: Final = (
     ChecksumError,
     ConnectTimeoutError,
@@ -60,14 +65,16 @@ _DISCREET_ERRORS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A transaction cancelled because conditions failed: nothing of it was written."""
+class BrokenAnswerError(Exception):
+    """An answer that cannot be the one to our request."""
 
-    rows: Mapping[int, Item | None]
-    """Of each part that was refused, by its index, the row that was in its place, if any."""
-    may_still_land: bool = False
-    """Whether an earlier attempt of the same write got lost and may yet be carried out."""
+
+class TooLateError(Exception):
+    """What a write relies on has lapsed: no further attempt may be sent."""
+
+
+def unbounded() -> None:
+    """Bound no attempt."""
 
 
 @dataclass(slots=True)
@@ -78,10 +85,20 @@ class Transmission:
     may_have_landed: bool = False
     last_failure: str = ""
     """How the last attempt ended that did not just run out of time."""
+    time_left: TimeLeft = unbounded
+    """How long a further attempt may still take."""
 
     def sent(self) -> None:
-        """Note that an attempt is being sent."""
+        """Note that an attempt is being sent, or raise `TooLateError` if it must not be."""
+        self.check_time()
         self.in_flight = True
+
+    def check_time(self) -> timedelta | None:
+        """Return how long an attempt may take, or raise `TooLateError` if it must not be sent."""
+        left = self.time_left()
+        if left is not None and left <= NO_TIME:
+            raise TooLateError
+        return left
 
     def answered(self, status_code: int | None, error: Exception | None) -> None:
         """Note how an attempt ended: with an HTTP status, or without an answer."""
@@ -112,23 +129,26 @@ class Transmission:
         return self.in_flight or self.may_have_landed
 
 
-def refusal(error: Exception) -> Refusal | None:
-    """Return the refusal that a failed call amounts to, if it is one.
+def refusal(error: Exception, parts: Sequence[Part]) -> Refusal | None:
+    """Return the refusal that a failed transaction amounts to, if it is one.
 
-    Only `ConditionalCheckFailed` is a refusal, and only where no part failed for another reason:
-    then the whole transaction is worth another try, and its answer will be clear.
+    `BrokenAnswerError` if the answer is about other rows than those that were asked.
     """
-    reasons = _cancellation_reasons(error)
-    codes = {reason.get("Code") for reason in reasons} - {"None", None}
-    if codes != {"ConditionalCheckFailed"}:
-        return None
-    return Refusal(
-        {
-            index: reason.get("Item")
-            for index, reason in enumerate(reasons)
-            if reason.get("Code") == "ConditionalCheckFailed"
-        }
-    )
+    try:
+        return transaction.refusal(_cancellation_reasons(error), parts)
+    except ValueError as problem:
+        raise BrokenAnswerError(str(problem)) from error
+
+
+def check_rows(answer: Mapping[str, Any], expected: Item) -> None:
+    """Raise `BrokenAnswerError` if a read returned another row than was asked for.
+
+    `expected` are the attributes that were asked by. An answer to somebody else's request must
+    not grant access.
+    """
+    rows = [answer["Item"]] if answer.get("Item") is not None else answer.get("Items", ())
+    if not all(expected.items() <= row.items() for row in rows):
+        raise BrokenAnswerError("DynamoDB returned another row than was asked for")
 
 
 def is_transient(error: Exception, transmission: Transmission) -> bool:
@@ -140,7 +160,9 @@ def is_transient(error: Exception, transmission: Transmission) -> bool:
             return not codes.isdisjoint(_TRANSIENT_CODES)
         return _code(error) in _TRANSIENT_CODES or _status(error) >= 500
     # Lost on the way there or back; anything else was raised before there was a request.
-    return transmission.in_flight or isinstance(error, (TransportError, HTTPClientError))
+    return transmission.in_flight or isinstance(
+        error, (BrokenAnswerError, TransportError, HTTPClientError)
+    )
 
 
 def translate(
@@ -214,20 +236,6 @@ def read_answer(
     return answer
 
 
-def event_row(item: Item | None) -> Item | None:
-    """Return the row of an event that is there; a tombstone is none."""
-    return None if item is None or is_tombstone(item) else item
-
-
-def active_event(
-    item: Item | None, invoker: str, profile: str, layout: TableLayout
-) -> BreakGlassEvent | None:
-    """Return the event of a row that says it is an active one of this pair, lapsed or not."""
-    if item is None or guarded_pair(item) != (invoker, profile):
-        return None
-    return decode_event(item, layout)
-
-
 def _cancellation_reasons(error: Exception) -> list[dict[str, Any]]:
     if not isinstance(error, ClientError) or _code(error) != "TransactionCanceledException":
         return []
@@ -263,7 +271,7 @@ def _parser_error(problem: str) -> Exception:
 def _is_discreet(error: Exception | None) -> bool:
     from botocore.parsers import ResponseParserError
 
-    return isinstance(error, (*_DISCREET_ERRORS, ResponseParserError))
+    return isinstance(error, (*_DISCREET_ERRORS, BrokenAnswerError, ResponseParserError))
 
 
 def _status(error: ClientError) -> int:
@@ -271,7 +279,7 @@ def _status(error: ClientError) -> int:
 
 
 def _never_sent(error: Exception | None) -> bool:
-    if isinstance(error, ConnectTimeoutError):
+    if isinstance(error, (ConnectTimeoutError, TooLateError)):
         return True
     # aiobotocore reports a connection that could not be made, and one that broke down later, by
     # the same exception; aiohttp's, inside it, tells them apart.

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiobreakglass import _arguments as arguments
 from aiobreakglass._arguments import Listing
 from aiobreakglass._cursor import decode_cursor
 from aiobreakglass._dynamodb import requests
-from aiobreakglass._dynamodb.calls import Calls
-from aiobreakglass._dynamodb.codec import Item, decode_event, decode_events
+from aiobreakglass._dynamodb.calls import Calls, Operation
+from aiobreakglass._dynamodb.codec import decode_event, decode_events
 from aiobreakglass._dynamodb.cursor import cursor_after, start_key
 from aiobreakglass._dynamodb.layout import Table, TableLayout
+from aiobreakglass._dynamodb.recent import RecentRows
 from aiobreakglass._dynamodb.requests import Request
+from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass._errors import CorruptItemError
 from aiobreakglass._model import BreakGlassEvent
 from aiobreakglass._store import EventPage, OnCorrupt
@@ -22,10 +25,13 @@ from aiobreakglass._store import EventPage, OnCorrupt
 class Queries:
     """Follow the pages of one table's indexes."""
 
-    def __init__(self, calls: Calls, table: Table, cursor_key: bytes | None) -> None:
+    def __init__(
+        self, calls: Calls, table: Table, cursor_key: bytes | None, recent_rows: RecentRows
+    ) -> None:
         self._calls = calls
         self._table = table
         self._cursor_key = cursor_key
+        self._recent_rows = recent_rows
 
     async def page(
         self, listing: Listing, limit: int | None, cursor: str | None, on_corrupt: OnCorrupt
@@ -36,13 +42,13 @@ class Queries:
         skips = arguments.check_on_corrupt(on_corrupt) == "skip"
         position = None if cursor is None else decode_cursor(cursor, listing, self._cursor_key)
         start = None if position is None else start_key(position, listing, layout)
-        rows = _Rows(layout, size, skips)
+        rows = _Rows(layout, self._recent_rows, size, skips)
         with self._calls.operation() as operation:
             if listing.is_empty:
                 return EventPage(())
             request: Request | None = requests.list_page(self._table, listing, rows.wanted, start)
             while request is not None and rows.wanted:
-                answer = await self._calls.read(operation, "Query", request)
+                answer = await self._query(operation, listing, request)
                 rows.add(answer["Items"])
                 request = requests.following(request, answer, rows.wanted)
         following = (
@@ -59,7 +65,7 @@ class Queries:
         request: Request | None = requests.count(self._table, listing, at_most)
         with self._calls.operation() as operation:
             while request is not None and total != at_most:
-                answer = await self._calls.read(operation, "Query", request)
+                answer = await self._query(operation, listing, request)
                 total += int(answer["Count"])
                 missing = None if at_most is None else at_most - total
                 request = requests.following(request, answer, missing)
@@ -73,12 +79,18 @@ class Queries:
         )
         with self._calls.operation() as operation:
             while request is not None:
-                answer = await self._calls.read(operation, "Query", request)
+                answer = await self._query(operation, listing, request)
                 if answer["Items"]:
                     return decode_event(answer["Items"][0], self._table.layout)
                 looked_at = requests.next_look(looked_at)
                 request = requests.following(request, answer, looked_at)
         return None
+
+    async def _query(
+        self, operation: Operation, listing: Listing, request: Request
+    ) -> dict[str, Any]:
+        expected = requests.expected(listing)
+        return await self._calls.read(operation, "Query", request, expected=expected)
 
 
 @dataclass(slots=True)
@@ -86,6 +98,7 @@ class _Rows:
     """The rows of one page, as they come in."""
 
     layout: TableLayout
+    recent_rows: RecentRows
     size: int
     skips: bool
     events: list[BreakGlassEvent] = field(default_factory=list)
@@ -109,6 +122,7 @@ class _Rows:
                     self.corrupt.append(event)
                 else:
                     self.events.append(event)
+                    self.recent_rows.remember(event, item)
                     self.last = item
             items = items[room:]
         self.has_more = bool(items)

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aiobreakglass import _arguments as arguments
 from aiobreakglass._cursor import check_cursor_key
-from aiobreakglass._dynamodb import outcomes
-from aiobreakglass._dynamodb.calls import Calls, Operation
+from aiobreakglass._dynamodb.calls import Calls
 from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, open_client
-from aiobreakglass._dynamodb.codec import Item, decode_event
+from aiobreakglass._dynamodb.commit import Commits, Decide, delete_rule, event_rule
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
+from aiobreakglass._dynamodb.parts.event import EventPart
+from aiobreakglass._dynamodb.parts.guard import GuardPart
 from aiobreakglass._dynamodb.queries import Queries
-from aiobreakglass._dynamodb.rows import EVENT, GUARD, Rows
-from aiobreakglass._errors import (
-    ActiveEventExistsError,
-    BreakGlassError,
-    EventExistsError,
-    EventNotFoundError,
-    InvalidStateTransitionError,
-    StoreUnavailableError,
-)
+from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.recent import RecentRows
+from aiobreakglass._dynamodb.row import Row
+from aiobreakglass._errors import EventNotFoundError
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
-from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
+from aiobreakglass._rules import decide_close, decide_create, decide_update
 from aiobreakglass._store import BreakGlassStore, EventPage, OnCorrupt
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
     from aiobotocore.session import AioSession
     from types_aiobotocore_dynamodb import DynamoDBClient
-
-_Decision = Callable[[BreakGlassEvent], BreakGlassEvent]
-
-_ROUNDS: Final = 16
-"""How often an operation starts over because others changed its rows in between."""
 
 
 class AsyncDynamoDBStore(BreakGlassStore):
@@ -69,8 +60,14 @@ class AsyncDynamoDBStore(BreakGlassStore):
         self._clock = clock
         _check_operation_timeout(operation_timeout)
         self._calls = Calls(client, table_name, operation_timeout)
-        self._rows = Rows(self._calls, table, retention)
-        self._queries = Queries(self._calls, table, check_cursor_key(cursor_key))
+        self._reads = Reads(self._calls, table)
+        self._recent_rows = RecentRows(self._layout)
+        self._queries = Queries(
+            self._calls, table, check_cursor_key(cursor_key), self._recent_rows
+        )
+        # In the order in which they are asked what a refusal means.
+        contributors = [EventPart(table, retention), GuardPart(table)]
+        self._commits = Commits(self._calls, table, contributors, self._now)
 
     @classmethod
     @asynccontextmanager
@@ -114,51 +111,34 @@ class AsyncDynamoDBStore(BreakGlassStore):
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         event = arguments.check_event(event)
-        now = self._now()
-        check_creatable(event, now)
-        item = self._rows.encode(event)
         with self._calls.operation() as operation:
-            for _ in range(_ROUNDS):
-                refusal = await self._rows.put_new(operation, event, item)
-                if refusal is None:
-                    return event
-                if EVENT in refusal.rows:
-                    if self._rows.is_same_write(refusal.rows[EVENT], item):
-                        return event
-                    raise _unless_unknown(operation, EventExistsError(event.id))
-                operation.outcome_unknown |= refusal.may_still_land
-                holder_id = self._rows.guarded_event_id(refusal.rows[GUARD] or {})
-                holder = await self._rows.read(operation, holder_id)
-                if self._rows.is_same_write(holder, item):
-                    return event
-                await self._make_way(operation, event, holder_id, holder, now)
-            raise _too_contended(operation, event.id)
+            change = await self._commits.commit(
+                operation, event.id, lambda _, now: decide_create(event, now), None
+            )
+        return change.stored
 
     async def get(self, event_id: str) -> BreakGlassEvent:
         event_id = arguments.check_event_id(event_id)
         with self._calls.operation() as operation:
-            item = await self._rows.read(operation, event_id)
-        if item is None:
+            row = await self._reads.event_row(operation, event_id)
+        if row is None:
             raise EventNotFoundError(event_id)
-        return decode_event(item, self._layout)
+        self._recent_rows.remember(row.event, row.item)
+        return row.event
 
     async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
         event = arguments.check_event(event)
-        now = self._now()
-        return await self._change(event.id, now, lambda stored: decide_update(stored, event, now))
+        return await self._change(
+            event.id,
+            lambda stored, now: decide_update(stored, event, now),
+            self._recent_rows.recall(event),
+        )
 
     async def delete(self, event_id: str) -> None:
         event_id = arguments.check_event_id(event_id)
-        now = self._now()
         with self._calls.operation() as operation:
-            for _ in range(_ROUNDS):
-                # Never decoded: a row that is no event can be deleted as well.
-                stored = await self._rows.read(operation, event_id)
-                if stored is None:
-                    return
-                if await self._rows.bury(operation, event_id, stored, now) is None:
-                    return
-            raise _too_contended(operation, event_id)
+            row = await self._reads.event_row(operation, event_id)
+            await self._commits.commit(operation, event_id, delete_rule, row)
 
     async def list_by_invoker(
         self,
@@ -205,11 +185,11 @@ class AsyncDynamoDBStore(BreakGlassStore):
         invoker = arguments.check_name("invoker", invoker)
         profile = arguments.check_name("profile", profile)
         with self._calls.operation() as operation:
-            event_id = await self._rows.read_guard(operation, invoker, profile)
+            event_id = await self._reads.guarded_event_id(operation, invoker, profile)
             if event_id is None:
                 return None
-            item = await self._rows.read(operation, event_id)
-        event = outcomes.active_event(item, invoker, profile, self._layout)
+            row = await self._reads.event_row(operation, event_id)
+        event = None if row is None else row.active_event(invoker, profile)
         # Judged now that the reads are done: access may have run out while they were tried.
         return event if event is not None and event.is_active(self._now()) else None
 
@@ -240,62 +220,21 @@ class AsyncDynamoDBStore(BreakGlassStore):
         event_id = arguments.check_event_id(event_id)
         closed_by = arguments.check_name("closed_by", closed_by)
         closed_reason = arguments.check_reason("closed_reason", closed_reason)
-        now = self._now()
         return await self._change(
-            event_id, now, lambda stored: decide_close(stored, closed_by, closed_reason, now)
+            event_id, lambda stored, now: decide_close(stored, closed_by, closed_reason, now)
         )
 
-    async def _change(self, event_id: str, now: datetime, decide: _Decision) -> BreakGlassEvent:
-        """Read an event and put what is decided in its place, unless somebody was faster."""
+    async def _change(
+        self, event_id: str, decide: Decide, row: Row | None = None
+    ) -> BreakGlassEvent:
+        """Change a stored event, from the row that was read last, or else is read now."""
         with self._calls.operation() as operation:
-            stored_item = await self._rows.read(operation, event_id)
-            for _ in range(_ROUNDS):
-                if stored_item is None:
-                    raise EventNotFoundError(event_id)
-                stored = decode_event(stored_item, self._layout)
-                try:
-                    changed = decide(stored)
-                except InvalidStateTransitionError:
-                    if stored.is_lapsed(now):
-                        # Without the mark it is over all the same, and so is this answer true.
-                        with suppress(StoreUnavailableError):
-                            await self._mark_expired(operation, stored, stored_item, now)
-                    raise
-                item = self._rows.encode(changed, stored_item)
-                refusal = await self._rows.replace(operation, event_id, stored_item, item)
-                if refusal is None or self._rows.is_same_write(refusal.rows[EVENT], item):
-                    return changed
-                # DynamoDB hands back the row that beat us; no row means it is gone.
-                stored_item = outcomes.event_row(refusal.rows[EVENT])
-            raise _too_contended(operation, event_id)
-
-    async def _mark_expired(
-        self, operation: Operation, stored: BreakGlassEvent, stored_item: Item, now: datetime
-    ) -> None:
-        # Refused means that somebody else changed it first: then it needs no mark of ours.
-        item = self._rows.encode(decide_expiry(stored, now), stored_item)
-        await self._rows.replace(operation, stored.id, stored_item, item)
-
-    async def _make_way(
-        self,
-        operation: Operation,
-        event: BreakGlassEvent,
-        holder_id: str,
-        holder_item: Item | None,
-        now: datetime,
-    ) -> None:
-        """End what holds the pair's guard without right, or raise that it holds it rightly."""
-        holder = outcomes.active_event(holder_item, event.invoker, event.profile, self._layout)
-        if holder is not None and holder.is_active(now):
-            raise _unless_unknown(operation, ActiveEventExistsError(holder))
-        try:
-            if holder is None or holder_item is None:
-                await self._rows.reap_guard(operation, event.invoker, event.profile, holder_id)
-            else:
-                await self._mark_expired(operation, holder, holder_item, now)
-        except StoreUnavailableError as error:
-            # What got lost was done to others' rows: it says nothing of this event.
-            raise StoreUnavailableError(error.message, operation.outcome_unknown) from error
+            if row is None:
+                row = await self._reads.event_row(operation, event_id)
+            change = await self._commits.commit(
+                operation, event_id, event_rule(event_id, decide), row
+            )
+        return change.stored
 
     def _now(self) -> datetime:
         return arguments.check_instant("clock()", self._clock())
@@ -303,24 +242,3 @@ class AsyncDynamoDBStore(BreakGlassStore):
 
 def _check_operation_timeout(timeout: timedelta) -> None:
     arguments.check_interval("operation_timeout", timeout, at_least=timedelta(milliseconds=1))
-
-
-def _unless_unknown(operation: Operation, refusal: BreakGlassError) -> BreakGlassError:
-    """Return a refusal of a create, unless an attempt got lost, which it then does not answer.
-
-    What refused it may be our own event, changed since; or may go, and let the attempt succeed.
-    """
-    if not operation.outcome_unknown:
-        return refusal
-    unknown = StoreUnavailableError(
-        f"an attempt got no answer, and the next one: {refusal}", outcome_unknown=True
-    )
-    unknown.__cause__ = refusal
-    return unknown
-
-
-def _too_contended(operation: Operation, event_id: str) -> StoreUnavailableError:
-    return StoreUnavailableError(
-        f"event {event_id}: others changed its rows {_ROUNDS} times in a row; try again",
-        outcome_unknown=operation.outcome_unknown,
-    )

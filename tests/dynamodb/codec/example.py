@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiobreakglass import BreakGlassEvent, TableLayout
-from aiobreakglass._dynamodb.codec import Item, encode_event
+from aiobreakglass._dynamodb.codec import encode_event
+from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass.testing import make_event
 
 LAYOUT = TableLayout()

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aiobreakglass._dynamodb.codec import (
-    Item,
     encode_guard,
     encode_tombstone,
     guarded_pair,
     is_tombstone,
 )
+from aiobreakglass._dynamodb.transaction import Item
 
 from .example import CREATED_AT, ID, KEY, LAYOUT, MISSING, ROW, changed, event
 

@@ -1,19 +1,16 @@
-"""What an answer says: whether it is whole, and which event's row it has."""
+"""What an answer says: whether it is whole, and whether it is about the row that was asked."""
 
 from __future__ import annotations
 
 import zlib
-from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
-from aiobreakglass import BreakGlassEvent, CorruptItemError
-from aiobreakglass._dynamodb.codec import Item, encode_event, encode_guard, encode_tombstone
-from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.outcomes import active_event, check_integrity, event_row
-from aiobreakglass.testing import make_event
+from aiobreakglass._dynamodb.outcomes import BrokenAnswerError, check_integrity, check_rows
+from aiobreakglass._dynamodb.transaction import Item
 
 
 class TestCheckIntegrity:
@@ -66,49 +63,33 @@ class TestCheckIntegrity:
         check_integrity("GetItem", status_code, {"x-amz-crc32": "0"}, body)
 
 
-LAYOUT = TableLayout()
-EVENT = make_event(created_at=datetime(2024, 3, 1, 12, tzinfo=UTC))
-ROW = encode_event(EVENT, LAYOUT, write_id="w1", retention=None)
-TOMBSTONE = encode_tombstone(EVENT.id, LAYOUT, deleted_at=EVENT.created_at, retention=None)
+ASKED: Item = {"pk": {"S": "A"}}
 
 
-@pytest.mark.parametrize(
-    ("item", "expected"),
-    [
-        pytest.param(None, None, id="no row"),
-        pytest.param(TOMBSTONE, None, id="a tombstone"),
-        pytest.param(ROW, ROW, id="an event"),
-        pytest.param({"pk": {"S": "x"}}, {"pk": {"S": "x"}}, id="a row that is no event"),
-    ],
-)
-def test_the_row_of_an_event(item: Item | None, expected: Item | None) -> None:
-    """A deleted event is not there."""
-    assert event_row(item) == expected
-
-
-class TestActiveEvent:
+class TestCheckRows:
     @pytest.mark.parametrize(
-        ("item", "expected"),
+        "answer",
         [
-            pytest.param(ROW, EVENT, id="active, be it lapsed"),
-            pytest.param(None, None, id="gone"),
-            pytest.param(TOMBSTONE, None, id="deleted"),
-            pytest.param(encode_guard(EVENT, LAYOUT), None, id="a guard"),
-            pytest.param({**ROW, "status": {"S": "closed"}}, None, id="closed by hand"),
-            pytest.param({**ROW, "invoker": {"S": "bob"}}, None, id="of another invoker"),
-            pytest.param({**ROW, "profile": {"S": "dev"}}, None, id="of another profile"),
+            pytest.param({}, id="no row"),
+            pytest.param({"Item": {"pk": {"S": "A"}, "n": {"N": "1"}}}, id="the row"),
+            pytest.param({"Items": [], "Count": 0}, id="no rows"),
+            pytest.param({"Items": [{"pk": {"S": "A"}}] * 2, "Count": 2}, id="rows"),
+            pytest.param({"Count": 2}, id="a count"),
         ],
     )
-    def test_whose_access_it_is(self, item: Item | None, expected: BreakGlassEvent | None) -> None:
-        """An event holds access only while its row says so, and for its own pair."""
-        assert active_event(item, "alice", "prod", LAYOUT) == expected
+    def test_rows_that_were_asked_for(self, answer: dict[str, Any]) -> None:
+        """Rows with the attributes that were asked by pass."""
+        check_rows(answer, ASKED)
 
-    def test_a_row_that_holds_access_but_is_no_event(self) -> None:
-        """A row that says it is active and cannot be read is reported, not taken for no access."""
-        with pytest.raises(CorruptItemError, match="expires_at is missing"):
-            active_event(
-                {name: value for name, value in ROW.items() if name != "expires_at"},
-                "alice",
-                "prod",
-                LAYOUT,
-            )
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            pytest.param({"Item": {"pk": {"S": "B"}}}, id="another row"),
+            pytest.param({"Item": {}}, id="a row without a key"),
+            pytest.param({"Items": [{"pk": {"S": "A"}}, {"pk": {"S": "B"}}]}, id="one of two"),
+        ],
+    )
+    def test_another_row(self, answer: dict[str, Any]) -> None:
+        """A row that was not asked for is a broken answer, and grants nothing."""
+        with pytest.raises(BrokenAnswerError):
+            check_rows(answer, ASKED)

@@ -6,41 +6,46 @@ from typing import Any
 
 import pytest
 
-from aiobreakglass._dynamodb.codec import Item
-from aiobreakglass._dynamodb.outcomes import Refusal, refusal
+from aiobreakglass._dynamodb.outcomes import BrokenAnswerError, refusal
+from aiobreakglass._dynamodb.transaction import Item, Part, Refusal
 
 from .failures import CONDITION_FAILED, CONFLICT, FINE, READ_TIMEOUT, cancelled, client_error
 
 HELD: Item = {"pk": {"S": "BREAKGLASS#0123456789abcdef"}, "status": {"S": "active"}}
+
+PARTS = [
+    Part("event", {"pk": {"S": "BREAKGLASS#0123456789abcdef"}}, {}),
+    Part("guard", {"pk": {"S": "ACTIVE#5#alice#prod"}}, {}),
+]
+GUARD: Item = {"pk": {"S": "ACTIVE#5#alice#prod"}}
 
 
 class TestRefusal:
     @pytest.mark.parametrize(
         ("reasons", "rows"),
         [
-            pytest.param([{**CONDITION_FAILED, "Item": HELD}], {0: HELD}, id="the only part"),
             pytest.param(
-                [{**CONDITION_FAILED, "Item": HELD}, FINE], {0: HELD}, id="the first part"
+                [{**CONDITION_FAILED, "Item": HELD}, FINE], {"event": HELD}, id="the first part"
             ),
             pytest.param(
-                [FINE, {**CONDITION_FAILED, "Item": HELD}], {1: HELD}, id="the second part"
+                [FINE, {**CONDITION_FAILED, "Item": GUARD}], {"guard": GUARD}, id="the second part"
             ),
             pytest.param(
                 [{**CONDITION_FAILED, "Item": HELD}, CONDITION_FAILED],
-                {0: HELD, 1: None},
+                {"event": HELD, "guard": None},
                 id="both parts, one by a missing row",
             ),
-            pytest.param([{}, CONDITION_FAILED], {1: None}, id="a part without a code"),
+            pytest.param([{}, CONDITION_FAILED], {"guard": None}, id="a part without a code"),
             pytest.param(
-                [{"Code": None}, CONDITION_FAILED], {1: None}, id="a part with a null code"
+                [{"Code": None}, CONDITION_FAILED], {"guard": None}, id="a part with a null code"
             ),
         ],
     )
     def test_conditions_that_failed(
-        self, reasons: list[dict[str, Any]], rows: dict[int, Item | None]
+        self, reasons: list[dict[str, Any]], rows: dict[str, Item | None]
     ) -> None:
-        """A refusal tells of each part that was refused the row in its place, if any."""
-        assert refusal(cancelled(*reasons)) == Refusal(rows, may_still_land=False)
+        """A refusal names each part that was refused, by its role, and the row in its place."""
+        assert refusal(cancelled(*reasons), PARTS) == Refusal(rows, may_still_land=False)
 
     @pytest.mark.parametrize(
         "error",
@@ -65,4 +70,16 @@ class TestRefusal:
     )
     def test_other_failures(self, error: Exception) -> None:
         """A refusal is a transaction of which conditions, and only conditions, have failed."""
-        assert refusal(error) is None
+        assert refusal(error, PARTS) is None
+
+    def test_row_of_another_key(self) -> None:
+        """A refusal by a row that was not asked about is an answer to somebody else."""
+        error = cancelled({**CONDITION_FAILED, "Item": GUARD}, FINE)
+        with pytest.raises(BrokenAnswerError, match="event"):
+            refusal(error, PARTS)
+
+    @pytest.mark.parametrize("number", [1, 3])
+    def test_reasons_for_another_number_of_parts(self, number: int) -> None:
+        """An answer about more or fewer parts is not the answer to this request."""
+        with pytest.raises(BrokenAnswerError):
+            refusal(cancelled(*[CONDITION_FAILED] * number), PARTS)

@@ -6,10 +6,9 @@ import pytest
 
 from aiobreakglass._arguments import check_listing
 from aiobreakglass._dynamodb import requests
-from aiobreakglass._dynamodb.codec import Item
 from aiobreakglass._dynamodb.requests import Request
-
-from .example import BY_INVOKER, BY_INVOKER_SINCE, ID, SINCE, TABLE, UNTIL
+from aiobreakglass._dynamodb.transaction import Item
+from tests.dynamodb.example import BY_INVOKER, BY_INVOKER_SINCE, ID, SINCE, TABLE, UNTIL
 
 START_KEY: Item = {
     "pk": {"S": f"BREAKGLASS#{ID}"},

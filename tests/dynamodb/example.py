@@ -7,8 +7,14 @@ from typing import Any
 
 from aiobreakglass import BreakGlassEvent, TableLayout
 from aiobreakglass._arguments import check_listing
-from aiobreakglass._dynamodb.codec import Item, encode_event, encode_guard, encode_tombstone
+from aiobreakglass._change import Change
+from aiobreakglass._dynamodb.codec import encode_event, encode_guard, encode_tombstone
 from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor
+from aiobreakglass._dynamodb.parts.event import EventPart
+from aiobreakglass._dynamodb.parts.guard import GuardPart
+from aiobreakglass._dynamodb.row import Row
+from aiobreakglass._dynamodb.transaction import Item, Part
 from aiobreakglass.testing import make_event
 
 LAYOUT = TableLayout()
@@ -34,3 +40,14 @@ GUARD = encode_guard(EVENT, LAYOUT)
 TOMBSTONE = encode_tombstone(ID, LAYOUT, deleted_at=UNTIL, retention=None)
 BY_INVOKER = check_listing("invoker", "alice")
 BY_INVOKER_SINCE = check_listing("invoker", "alice", SINCE)
+
+
+def contributors(table: Table = TABLE) -> list[Contributor]:
+    return [EventPart(table, retention=None), GuardPart(table)]
+
+
+def parts_of(change: Change, stored: Item | None, table: Table = TABLE) -> list[Part]:
+    """Return what all contributors add to the transaction of a change."""
+    row = None if stored is None else Row(stored, table.layout)
+    attempt = Attempt(change, row, "w2")
+    return [part for contributor in contributors(table) for part in contributor.parts(attempt)]

@@ -1,0 +1,202 @@
+"""The only write loop: read, decide, collect the parts, send, and ask what a refusal means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from secrets import token_hex
+from typing import Final, TypeVar
+
+from aiobreakglass._change import Change
+from aiobreakglass._dynamodb.calls import Calls, Operation
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
+from aiobreakglass._dynamodb.parts.guard import stale_guard_parts
+from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.row import Row, event_row
+from aiobreakglass._dynamodb.transaction import Item, Refusal
+from aiobreakglass._errors import (
+    ActiveEventExistsError,
+    BreakGlassError,
+    CorruptItemError,
+    EventNotFoundError,
+    InvalidStateTransitionError,
+    StoreUnavailableError,
+)
+from aiobreakglass._model import BreakGlassEvent
+from aiobreakglass._rules import decide_delete, decide_expiry
+
+_Decided = TypeVar("_Decided", Change, Change | None)
+
+Rule = Callable[[Row | None, datetime], _Decided]
+"""Decides about the row of an event, or about None if there is none, at an instant.
+
+Returns None if there is nothing to do, and raises why a change is refused.
+"""
+
+Decide = Callable[[BreakGlassEvent, datetime], Change]
+"""Decides about an event that is there, at an instant."""
+
+ROUNDS: Final = 16
+"""How often a write starts over because others changed its rows in between."""
+
+
+class Commits:
+    """Commit changes, each as one transaction of all contributors' parts."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        table: Table,
+        contributors: Sequence[Contributor],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._calls = calls
+        self._table = table
+        self._reads = Reads(calls, table)
+        self._contributors = contributors
+        self._clock = clock
+
+    async def commit(
+        self, operation: Operation, event_id: str, rule: Rule[_Decided], row: Row | None
+    ) -> _Decided:
+        """Write what a rule decides about an event's row; return None if it was nothing.
+
+        Every exception says whether the change may have happened all the same.
+        """
+        try:
+            return await self._commit(operation, event_id, rule, row)
+        except Exception as error:
+            if not operation.outcome_unknown or getattr(error, "outcome_unknown", False):
+                raise
+            # What refused the last attempt may be our own change, changed again since; or it may
+            # go away, and let the lost attempt succeed.
+            raise StoreUnavailableError(
+                f"an attempt got no answer, and the next one: {error}", outcome_unknown=True
+            ) from error
+
+    async def _commit(
+        self, operation: Operation, event_id: str, rule: Rule[_Decided], row: Row | None
+    ) -> _Decided:
+        write_id = token_hex(16)
+        without: str | None = None
+        for _ in range(ROUNDS):
+            change = await self._decide(operation, rule, row)
+            if change is None:
+                return change
+            attempt = Attempt(change, row, write_id)
+            refusal = await self._send(operation, attempt, without)
+            if refusal is None:
+                return change
+            operation.outcome_unknown |= refusal.may_still_land
+            without = None
+            if not refusal.rows:
+                # It was too late to send: the rule decides again, at a later instant.
+                continue
+            role, verdict = self._verdict(attempt, refusal)
+            match verdict:
+                case Verdict.OURS:
+                    return change
+                case Verdict.AGAIN:
+                    # DynamoDB hands back the row that beat us; no row means it is gone.
+                    row = event_row(refusal.rows[role], self._table.layout)
+                case Verdict.WITHOUT:
+                    without = role
+                case Verdict.BLOCKED:
+                    if await self._clear_guard(operation, attempt, refusal.rows[role]):
+                        return change
+        raise StoreUnavailableError(
+            f"event {event_id}: others changed its rows {ROUNDS} times in a row; try again"
+        )
+
+    async def _decide(
+        self, operation: Operation, rule: Rule[_Decided], row: Row | None
+    ) -> _Decided:
+        now = self._clock()
+        try:
+            return rule(row, now)
+        except InvalidStateTransitionError:
+            if row is not None and row.event.is_lapsed(now):
+                # The event has lapsed whether or not we mark it.
+                with suppress(BreakGlassError):
+                    await self._mark_expired(operation, row)
+            raise
+
+    async def _send(
+        self, operation: Operation, attempt: Attempt, without: str | None
+    ) -> Refusal | None:
+        parts = [
+            part
+            for contributor in self._contributors
+            if contributor.role != without
+            for part in contributor.parts(attempt)
+        ]
+
+        def time_left() -> timedelta | None:
+            return attempt.change.time_left(self._clock())
+
+        return await self._calls.write(operation, parts, time_left)
+
+    def _verdict(self, attempt: Attempt, refusal: Refusal) -> tuple[str, Verdict]:
+        """Ask the first contributor whose part was refused what follows."""
+        contributor = next(each for each in self._contributors if each.role in refusal.rows)
+        met = refusal.rows[contributor.role]
+        return contributor.role, contributor.refused(attempt, met)
+
+    async def _clear_guard(
+        self, operation: Operation, attempt: Attempt, guard: Item | None
+    ) -> bool:
+        """Clear a stale guard, or raise if its holder is active; True if the holder is ours."""
+        if guard is None:
+            return False
+        event = attempt.change.stored
+        holder_id = self._reads.event_id_of(guard)
+        row = await self._reads.event_row(operation, holder_id)
+        if row is not None and row.is_written_by(attempt.write_id):
+            return True
+        holder = None if row is None else row.active_event(event.invoker, event.profile)
+        if holder is not None and holder.is_active(self._clock()):
+            raise ActiveEventExistsError(holder)
+        try:
+            if row is None or holder is None:
+                parts = stale_guard_parts(self._table, event.invoker, event.profile, holder_id)
+                await self._calls.write(operation.aside(), parts)
+            else:
+                await self._mark_expired(operation, row)
+        except InvalidStateTransitionError:
+            # Somebody else has ended it, or extended it: the next round sees what it is now.
+            pass
+        except StoreUnavailableError as error:
+            # What got lost was done to other rows: it says nothing about this event.
+            raise StoreUnavailableError(error.message, operation.outcome_unknown) from error
+        return False
+
+    async def _mark_expired(self, operation: Operation, row: Row) -> None:
+        await self.commit(operation.aside(), row.event_id, _expiry_rule, row)
+
+
+def event_rule(event_id: str, decide: Decide) -> Rule[Change]:
+    """Return a rule about an event that must be there; `EventNotFoundError` if it is not."""
+
+    def rule(row: Row | None, now: datetime) -> Change:
+        if row is None:
+            raise EventNotFoundError(event_id)
+        return decide(row.event, now)
+
+    return rule
+
+
+def delete_rule(row: Row | None, now: datetime) -> Change | None:
+    """Delete whatever there is, also a row that is not an event."""
+    if row is None:
+        return None
+    try:
+        event = row.event
+    except CorruptItemError:
+        return decide_delete(None, now)
+    return decide_delete(event, now)
+
+
+def _expiry_rule(row: Row | None, now: datetime) -> Change | None:
+    return None if row is None else decide_expiry(row.event, now)

@@ -1,0 +1,96 @@
+"""The guard, the row that makes stacking impossible: one for each pair, with its active event."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiobreakglass._dynamodb.codec import encode_guard, guarded_pair
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
+from aiobreakglass._dynamodb.parts.expressions import part
+from aiobreakglass._dynamodb.transaction import Item, Part
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
+
+GUARD: Final = "guard"
+
+_UNGUARDED_EVENT: Final = "event"
+
+
+class GuardPart(Contributor):
+    """Contributes the guard of an event that becomes active, or is active no longer."""
+
+    role = GUARD
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def parts(self, attempt: Attempt) -> list[Part]:
+        change, row = attempt.change, attempt.row
+        still_active = change.after is not None and not change.after.status.is_terminal
+        if row is None:
+            return [self._put(change.stored)] if still_active else []
+        # By the row's own words: a status set by hand needs no well-formed row to count.
+        pair = guarded_pair(row.item)
+        if pair is None or still_active:
+            return []
+        return [self._release(pair, row.event_id)]
+
+    def refused(self, attempt: Attempt, met: Item | None) -> Verdict:  # noqa: ARG002 - the holder's row decides
+        # A guard that is another event's by now stays; our event ends all the same.
+        return Verdict.BLOCKED if attempt.change.is_new else Verdict.WITHOUT
+
+    def _put(self, event: BreakGlassEvent) -> Part:
+        return part(
+            self._table,
+            GUARD,
+            "Put",
+            self._table.layout.guard_key(event.invoker, event.profile),
+            "attribute_not_exists(#pk)",
+            names=("pk",),
+            Item=encode_guard(event, self._table.layout),
+        )
+
+    def _release(self, pair: tuple[str, str], event_id: str) -> Part:
+        """Delete a pair's guard, unless it points to another event."""
+        return part(
+            self._table,
+            GUARD,
+            "Delete",
+            self._table.layout.guard_key(*pair),
+            "attribute_not_exists(#pk) OR #event_id = :event_id",
+            names=("pk", "event_id"),
+            values={":event_id": {"S": event_id}},
+        )
+
+
+def stale_guard_parts(table: Table, invoker: str, profile: str, event_id: str) -> list[Part]:
+    """Delete a guard that has not changed, and whose event does not hold its pair.
+
+    The event is missing, not active, or another pair's.
+    """
+    layout = table.layout
+    return [
+        part(
+            table,
+            _UNGUARDED_EVENT,
+            "ConditionCheck",
+            layout.event_key(event_id),
+            # A comparison with a missing attribute is false, so this covers a missing row too.
+            "NOT (#status = :active AND #invoker = :invoker AND #profile = :profile)",
+            names=("status", "invoker", "profile"),
+            values={
+                ":active": {"S": BreakGlassStatus.ACTIVE.value},
+                ":invoker": {"S": invoker},
+                ":profile": {"S": profile},
+            },
+        ),
+        part(
+            table,
+            GUARD,
+            "Delete",
+            layout.guard_key(invoker, profile),
+            "#event_id = :event_id",
+            names=("event_id",),
+            values={":event_id": {"S": event_id}},
+        ),
+    ]

@@ -1,0 +1,42 @@
+"""Rows of events that a caller still holds, so that a change need not read them again."""
+
+from __future__ import annotations
+
+from weakref import ref
+
+from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.row import Row
+from aiobreakglass._dynamodb.transaction import Item
+from aiobreakglass._model import BreakGlassEvent
+
+
+class RecentRows:
+    """Remember the row of each active event for as long as its reader keeps the event.
+
+    Nothing is decided by what is remembered: a change is conditioned on the row as it was read.
+    """
+
+    def __init__(self, layout: TableLayout) -> None:
+        self._layout = layout
+        self._rows: dict[str, tuple[ref[BreakGlassEvent], Item]] = {}
+
+    def remember(self, event: BreakGlassEvent, item: Item) -> None:
+        """Remember the row of an event that was just read; an ended one never changes."""
+        if event.status.is_terminal:
+            return
+        rows, event_id = self._rows, event.id
+
+        def forget(reference: ref[BreakGlassEvent]) -> None:
+            # Read again since, the row belongs to a later reader.
+            if (known := rows.get(event_id)) is not None and known[0] is reference:
+                del rows[event_id]
+
+        rows[event_id] = ref(event, forget), item
+
+    def recall(self, event: BreakGlassEvent) -> Row | None:
+        """Return the row that this version of an event was read from, if it is remembered."""
+        known = self._rows.get(event.id)
+        if known is None:
+            return None
+        row = Row(known[1], self._layout)
+        return row if row.event.updated_at == event.updated_at else None

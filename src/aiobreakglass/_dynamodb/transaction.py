@@ -1,0 +1,75 @@
+"""A write as DynamoDB takes it: one transaction of parts, refused by role. Pure.
+
+Every write is one TransactWriteItems, all or nothing
+(https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+MAX_PARTS: Final = 10
+"""The limit of DynamoDB Local, well under the 100 that AWS allows."""
+
+AttributeValue = dict[str, Any]
+Item = dict[str, AttributeValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One item's part of a transaction."""
+
+    role: str
+    """What the item is for; a refusal is told by it."""
+    key: Item
+    """The item's primary key."""
+    action: dict[str, Any]
+    """`Put`, `Update`, `Delete` or `ConditionCheck`, with its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A transaction that wrote nothing, because conditions failed or because it was too late."""
+
+    rows: Mapping[str, Item | None]
+    """The existing row, if any, for the role of each refused part; empty if it was too late."""
+    may_still_land: bool = False
+    """Whether an earlier attempt of the same write was lost and may yet be carried out."""
+
+
+def transaction(parts: Sequence[Part], token: str) -> dict[str, Any]:
+    """Return the parameters of TransactWriteItems, or raise `ValueError` for too many parts.
+
+    The token makes a repetition of the same bytes, within 10 minutes, the same write.
+    """
+    if not 1 <= len(parts) <= MAX_PARTS:
+        raise ValueError(f"a transaction must have 1 to {MAX_PARTS} parts, not {len(parts)}")
+    if len({part.role for part in parts}) != len(parts):
+        raise ValueError("a transaction must have at most one part for each role")
+    if len({repr(part.key) for part in parts}) != len(parts):
+        raise ValueError("a transaction must have at most one part for each key")
+    return {
+        "TransactItems": [part.action for part in parts],
+        "ClientRequestToken": token,
+    }
+
+
+def refusal(reasons: Sequence[Mapping[str, Any]], parts: Sequence[Part]) -> Refusal | None:
+    """Return the refusal that cancellation reasons amount to, if they are one.
+
+    Only `ConditionalCheckFailed` is a refusal, and only if no part failed for another reason:
+    then the whole transaction is worth another try, and its answer will be clear. `ValueError`
+    if a returned row is not the one that its part is about.
+    """
+    codes = {reason.get("Code") for reason in reasons} - {"None", None}
+    if codes != {"ConditionalCheckFailed"}:
+        return None
+    rows: dict[str, Item | None] = {}
+    for part, reason in zip(parts, reasons, strict=True):
+        if reason.get("Code") == "ConditionalCheckFailed":
+            row = rows[part.role] = reason.get("Item")
+            if row is not None and not part.key.items() <= row.items():
+                raise ValueError(f"the row that DynamoDB returned for the {part.role} is another")
+    return Refusal(rows)

@@ -1,0 +1,217 @@
+"""What the conditions of a write mean to DynamoDB: done, or refused with the row that was met."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from aiobreakglass import BreakGlassEvent
+from aiobreakglass._dynamodb import outcomes
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.parts.contributor import Attempt
+from aiobreakglass._dynamodb.parts.event import EventPart
+from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
+from aiobreakglass._dynamodb.row import Row
+from aiobreakglass._dynamodb.transaction import Item, Part, transaction
+from aiobreakglass._rules import decide_close, decide_create, decide_delete
+from tests.dynamodb.example import (
+    ABSENT,
+    CLOSED,
+    CLOSED_ROW,
+    CREATED_AT,
+    EVENT,
+    GUARD,
+    ID,
+    LAYOUT,
+    ROW,
+    TOMBSTONE,
+    UNTIL,
+    parts_of,
+    row,
+)
+from tests.dynamodb.rows import Rows
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+OTHER_ID = "fedcba9876543210"
+
+
+@pytest.fixture
+def table(table_name: str) -> Table:
+    return Table(table_name, LAYOUT)
+
+
+class TestAgainstDynamoDB:
+    @pytest.mark.parametrize(
+        ("event", "before", "refused"),
+        [
+            pytest.param(EVENT, [], None, id="nothing there"),
+            pytest.param(EVENT, [CLOSED_ROW], {"event": CLOSED_ROW}, id="an event of this id"),
+            pytest.param(
+                EVENT, [TOMBSTONE], {"event": TOMBSTONE}, id="a deleted event of this id"
+            ),
+            pytest.param(EVENT, [GUARD], {"guard": GUARD}, id="a guard of this pair"),
+            pytest.param(EVENT, [ROW, GUARD], {"event": ROW, "guard": GUARD}, id="both"),
+            pytest.param(CLOSED, [GUARD], None, id="a closed event beside a guard of its pair"),
+            pytest.param(
+                CLOSED, [TOMBSTONE], {"event": TOMBSTONE}, id="a closed event that was deleted"
+            ),
+        ],
+    )
+    async def test_create(
+        self,
+        client: DynamoDBClient,
+        table: Table,
+        rows: Rows,
+        event: BreakGlassEvent,
+        before: list[Item],
+        refused: dict[str, Item] | None,
+    ) -> None:
+        """An event is put only where its id was never used and, if active, its pair is free."""
+        for item in before:
+            await rows.put(item)
+        assert (
+            await refusal(client, parts_of(decide_create(event, CREATED_AT), None, table))
+            == refused
+        )
+
+    @pytest.mark.parametrize(
+        ("stored", "met", "done"),
+        [
+            pytest.param(ROW, ROW, True, id="as read"),
+            pytest.param(
+                ROW,
+                row(EVENT, note={"S": "x"}, write_id=ABSENT),
+                True,
+                id="attributes changed that are no fields",
+            ),
+            *(
+                pytest.param(
+                    ROW, row(EVENT, **{name: {"S": "changed"}}), False, id=f"{name} changed"
+                )
+                for name in BreakGlassEvent.model_fields
+            ),
+            pytest.param(
+                ROW,
+                row(EVENT, updated_at={"S": "2024-03-01T12:00:00Z"}),
+                False,
+                id="the same instant in other words",
+            ),
+            pytest.param(ROW, row(EVENT, expires_at=ABSENT), False, id="an attribute has gone"),
+            pytest.param(row(EVENT, status=ABSENT), ROW, False, id="an attribute has come"),
+            pytest.param(
+                row(EVENT, status=ABSENT), row(EVENT, status=ABSENT), True, id="absent as read"
+            ),
+            pytest.param(
+                row(EVENT, updated_at={"SS": ["a", "b"]}),
+                row(EVENT, updated_at={"SS": ["b", "a"]}),
+                True,
+                id="a set as read",
+            ),
+            pytest.param(ROW, TOMBSTONE, False, id="deleted meanwhile"),
+            pytest.param(ROW, None, False, id="gone meanwhile"),
+        ],
+    )
+    async def test_replacing_a_row(
+        self,
+        client: DynamoDBClient,
+        table: Table,
+        rows: Rows,
+        stored: Item,
+        met: Item | None,
+        done: bool,
+    ) -> None:
+        """A row is replaced only while all that the change was decided by is as it was read."""
+        if met is not None:
+            await rows.put(met)
+        attempt = Attempt(decide_delete(None, UNTIL), Row(stored, LAYOUT), "w2")
+        parts = EventPart(table, retention=None).parts(attempt)
+        assert await refusal(client, parts) == (None if done else {"event": met})
+        assert await rows.event(ID) == (TOMBSTONE if done else met)
+
+    async def test_change_leaves_what_others_add(
+        self, client: DynamoDBClient, table: Table, rows: Rows
+    ) -> None:
+        """An attribute that another writer adds after our read is there after our write."""
+        await rows.put({**ROW, "ticket": {"S": "INC-7"}})
+        close = decide_close(EVENT, "bob", "Over", CREATED_AT)
+        assert await refusal(client, parts_of(close, ROW, table)) is None
+        expected = row(close.stored, write_id={"S": "w2"}, ticket={"S": "INC-7"})
+        assert await rows.event(ID) == expected
+
+    @pytest.mark.parametrize(
+        ("guard", "done"),
+        [
+            pytest.param(GUARD, True, id="its own"),
+            pytest.param(None, True, id="none any more"),
+            pytest.param({**GUARD, "event_id": {"S": OTHER_ID}}, False, id="another event's"),
+            pytest.param({"pk": GUARD["pk"]}, False, id="one that points nowhere"),
+        ],
+    )
+    async def test_releasing_a_guard(
+        self, client: DynamoDBClient, table: Table, rows: Rows, guard: Item | None, done: bool
+    ) -> None:
+        """An ending event drops its own guard, or none, and never another event's."""
+        if guard is not None:
+            await rows.put(guard)
+        attempt = Attempt(decide_delete(EVENT, UNTIL), Row(ROW, LAYOUT), "w2")
+        parts = GuardPart(table).parts(attempt)
+        assert await refusal(client, parts) == (None if done else {"guard": guard})
+        assert await rows.guard("alice", "prod") == (None if done else guard)
+
+    @pytest.mark.parametrize(
+        ("event", "done"),
+        [
+            pytest.param(ROW, False, id="active, of this pair"),
+            pytest.param(row(EVENT, expires_at={"S": "junk"}), False, id="active, but no event"),
+            pytest.param(None, True, id="gone"),
+            pytest.param(TOMBSTONE, True, id="deleted"),
+            pytest.param(CLOSED_ROW, True, id="closed"),
+            pytest.param(row(EVENT, status=ABSENT), True, id="without a status"),
+            pytest.param(row(EVENT, invoker=ABSENT), True, id="without an invoker"),
+            pytest.param(row(EVENT, profile=ABSENT), True, id="without a profile"),
+            pytest.param(row(EVENT, invoker={"S": "bob"}), True, id="of another invoker"),
+            pytest.param(row(EVENT, profile={"S": "dev"}), True, id="of another profile"),
+        ],
+    )
+    async def test_clearing_a_stale_guard(
+        self, client: DynamoDBClient, table: Table, rows: Rows, event: Item | None, done: bool
+    ) -> None:
+        """A guard is cleared only if its event, at that moment, holds nothing for the pair."""
+        await rows.put(GUARD)
+        if event is not None:
+            await rows.put(event)
+        parts = stale_guard_parts(table, "alice", "prod", ID)
+        assert await refusal(client, parts) == (None if done else {"event": event})
+        assert await rows.guard("alice", "prod") == (None if done else GUARD)
+
+    @pytest.mark.parametrize(
+        "guard",
+        [
+            pytest.param(None, id="none any more"),
+            pytest.param({**GUARD, "event_id": {"S": OTHER_ID}}, id="another event's"),
+        ],
+    )
+    async def test_clearing_a_guard_that_has_changed(
+        self, client: DynamoDBClient, table: Table, rows: Rows, guard: Item | None
+    ) -> None:
+        """A guard that another event has taken meanwhile stays, whatever its old event became."""
+        if guard is not None:
+            await rows.put(guard)
+        parts = stale_guard_parts(table, "alice", "prod", ID)
+        assert await refusal(client, parts) == {"guard": guard}
+        assert await rows.guard("alice", "prod") == guard
+
+
+async def refusal(client: DynamoDBClient, parts: list[Part]) -> dict[str, Item | None] | None:
+    """Send a transaction; return the row that refused each role, or None if it is done."""
+    try:
+        await client.transact_write_items(**transaction(parts, str(uuid4())))
+    except client.exceptions.TransactionCanceledException as error:
+        refused = outcomes.refusal(error, parts)
+        assert refused is not None
+        return dict(refused.rows)
+    return None

@@ -1,0 +1,60 @@
+"""Whether a row is an event's, and whose access it holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from aiobreakglass import BreakGlassEvent, CorruptItemError
+from aiobreakglass._dynamodb.codec import encode_event, encode_guard, encode_tombstone
+from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.row import Row, event_row
+from aiobreakglass._dynamodb.transaction import Item
+from aiobreakglass.testing import make_event
+
+LAYOUT = TableLayout()
+EVENT = make_event(created_at=datetime(2024, 3, 1, 12, tzinfo=UTC))
+ROW = encode_event(EVENT, LAYOUT, write_id="w1", retention=None)
+TOMBSTONE = encode_tombstone(EVENT.id, LAYOUT, deleted_at=EVENT.created_at, retention=None)
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        pytest.param(None, None, id="no row"),
+        pytest.param(TOMBSTONE, None, id="a tombstone"),
+        pytest.param(ROW, ROW, id="an event"),
+        pytest.param({"pk": {"S": "x"}}, {"pk": {"S": "x"}}, id="a row that is no event"),
+    ],
+)
+def test_the_row_of_an_event(item: Item | None, expected: Item | None) -> None:
+    """A deleted event is not there."""
+    row = event_row(item, LAYOUT)
+    assert (None if row is None else row.item) == expected
+
+
+class TestActiveEvent:
+    @pytest.mark.parametrize(
+        ("item", "expected"),
+        [
+            pytest.param(ROW, EVENT, id="active, be it lapsed"),
+            pytest.param(None, None, id="gone"),
+            pytest.param(TOMBSTONE, None, id="deleted"),
+            pytest.param(encode_guard(EVENT, LAYOUT), None, id="a guard"),
+            pytest.param({**ROW, "status": {"S": "closed"}}, None, id="closed by hand"),
+            pytest.param({**ROW, "invoker": {"S": "bob"}}, None, id="of another invoker"),
+            pytest.param({**ROW, "profile": {"S": "dev"}}, None, id="of another profile"),
+        ],
+    )
+    def test_whose_access_it_is(self, item: Item | None, expected: BreakGlassEvent | None) -> None:
+        """An event holds access only while its row says so, and for its own pair."""
+        row = event_row(item, LAYOUT)
+        assert (None if row is None else row.active_event("alice", "prod")) == expected
+
+    def test_a_row_that_holds_access_but_is_no_event(self) -> None:
+        """A row that says it is active and cannot be read is reported, not taken for no access."""
+        with pytest.raises(CorruptItemError, match="expires_at is missing"):
+            Row(
+                {name: value for name, value in ROW.items() if name != "expires_at"}, LAYOUT
+            ).active_event("alice", "prod")
