@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 import aiobreakglass
 
 ROOT = Path(aiobreakglass.__file__).parent
+REPOSITORY = Path(__file__).parents[1]
 
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
@@ -227,3 +229,16 @@ def test_who_asks_for_the_time() -> None:
         in ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time")
     ]
     assert asking == [("_model", "utc_now")]
+
+
+def test_who_asks_whether_something_is_a_store() -> None:
+    """A wrapper with `__getattr__` is a store, and `isinstance` denies it from Python 3.12 on."""
+    folders = ("src", "tests", "examples", "docs", "benchmarks")
+    question = re.compile(r"is(instance|subclass)\([^)]*\bBreakGlassStore\b")
+    asking = [
+        str(path)
+        for folder in folders
+        for path in (REPOSITORY / folder).rglob("*")
+        if path.suffix in (".py", ".md") and question.search(path.read_text(encoding="utf-8"))
+    ]
+    assert asking == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus, expire_due
 from aiobreakglass._dynamodb.codec import encode_event
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass.testing import FakeClock, make_event
@@ -140,3 +140,49 @@ async def test_a_list_uses_memory_for_what_it_returns(
             tracemalloc.stop()
 
     assert await peak(1000) < 15 * await peak(100)
+
+
+async def test_the_last_event_of_a_profile_that_is_often_opened(
+    client: DynamoDBClient, table_name: str, clock: FakeClock
+) -> None:
+    """It reads no more events than it takes to find one, whatever the history."""
+    await put_all(client, table_name, past_events(clock, 1500))
+    store = AsyncDynamoDBStore(client, table_name, clock=clock)
+    bill = Bill(client)
+    last = await store.get_last_by_invoker_and_profile("alice", "prod")
+    assert last is not None
+    ((operation, units),) = bill.items
+    assert operation == "Query"
+    assert units <= 1
+    assert await store.get_last_by_invoker_and_profile("alice", "seldom") is None
+    assert [operation for operation, _ in bill.items[1:]] == ["Query"] * 3
+
+
+async def test_a_count_up_to_a_number(
+    client: DynamoDBClient, table_name: str, clock: FakeClock
+) -> None:
+    """A count reads no further than it has to."""
+    await put_all(client, table_name, past_events(clock, 1500))
+    store = AsyncDynamoDBStore(client, table_name, clock=clock)
+    bill = Bill(client)
+    since = clock() - timedelta(days=2)
+    assert await store.count_by_invoker_since("alice", since, at_most=10) == 10
+    ((operation, units),) = bill.items
+    assert operation == "Query"
+    assert units <= 1
+
+
+async def test_a_pass_over_lapsed_events(
+    client: DynamoDBClient, table_name: str, clock: FakeClock
+) -> None:
+    """Each mark is one write against the row that the list has returned; nothing is read again."""
+    store = AsyncDynamoDBStore(client, table_name, clock=clock)
+    events = [
+        await store.create(make_event(invoker=f"invoker-{index}", created_at=clock()))
+        for index in range(40)
+    ]
+    clock.advance(events[0].duration)
+    bill = Bill(client)
+    assert len(await expire_due(store, now=clock())) == len(events)
+    operations = [operation for operation, _ in bill.items]
+    assert operations == ["Query", *["TransactWriteItems"] * len(events)]

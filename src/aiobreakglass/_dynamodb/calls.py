@@ -176,6 +176,8 @@ class Calls:
         except Exception as error:
             unknown = transmission.outcome_unknown or operation.outcome_unknown
             abridge(error)
+            if not unknown and (oversized := outcomes.too_large(error, parts)) is not None:
+                raise oversized from error
             raise self._translated(error, transmission, unknown) from error
         if refused is None:
             return None

@@ -23,7 +23,12 @@ from aiobreakglass._dynamodb.failures import (
     refused_by_proxy,
 )
 from aiobreakglass._dynamodb.transaction import Item, Part, Refusal
-from aiobreakglass._errors import BreakGlassError, StoreUnavailableError, TableError
+from aiobreakglass._errors import (
+    BreakGlassError,
+    ItemTooLargeError,
+    StoreUnavailableError,
+    TableError,
+)
 
 TimeLeft = Callable[[], timedelta | None]
 """Returns how long an attempt may still take: None without bound, zero if it is too late."""
@@ -125,6 +130,20 @@ def refusal(error: Exception, parts: Sequence[Part]) -> Refusal | None:
         return transaction.refusal(_cancellation_reasons(error), parts)
     except ValueError as problem:
         raise BrokenAnswerError(str(problem)) from error
+
+
+def too_large(error: Exception, parts: Sequence[Part]) -> ItemTooLargeError | None:
+    """Return our exception for a transaction that failed because an item is too large."""
+    # The provider of credentials may ask another table on the way, with another operation.
+    if not isinstance(error, ClientError) or error.operation_name != "TransactWriteItems":
+        return None
+    part = transaction.too_large(_cancellation_reasons(error), parts)
+    if _code(error) == "ValidationException" and transaction.is_about_size(_message(error)):
+        # Refused as a whole, without a reason for each part.
+        part = max(parts, key=lambda part: len(repr(part.action)))
+    return (
+        None if part is None else ItemTooLargeError(*(value["S"] for value in part.key.values()))
+    )
 
 
 def check_rows(answer: Mapping[str, Any], expected: Item) -> None:

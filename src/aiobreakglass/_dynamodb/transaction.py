@@ -73,3 +73,19 @@ def refusal(reasons: Sequence[Mapping[str, Any]], parts: Sequence[Part]) -> Refu
             if row is not None and not part.key.items() <= row.items():
                 raise ValueError(f"the row that DynamoDB returned for the {part.role} is another")
     return Refusal(rows)
+
+
+def too_large(reasons: Sequence[Mapping[str, Any]], parts: Sequence[Part]) -> Part | None:
+    """Return the part whose item is larger than DynamoDB allows, if that is a reason."""
+    for part, reason in zip(parts, reasons, strict=False):
+        if reason.get("Code") == "ValidationError" and is_about_size(reason.get("Message") or ""):
+            return part
+    return None
+
+
+def is_about_size(message: str) -> bool:
+    """Tell whether DynamoDB says that an item is too large.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    return message.startswith("Item size ") and "exceeded the maximum allowed size" in message
