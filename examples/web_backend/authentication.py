@@ -9,8 +9,8 @@ an unguessable reference or a signature, and ends when the person signs out. Wha
 needs is there already: what would change something is refused where another site's page has asked
 for it (edge.py), and bodies are JSON, which such a page can send only after asking us.
 
-A name from a proxy's header needs decoding: a server reads the bytes as Latin-1, so `José` in UTF-8
-arrives as `JosÃ©`. docs/web.md, "One person, one name", says what else to do at sign-in.
+A name from a proxy's header needs decoding: a server reads the bytes as Latin-1, so that `José` in
+UTF-8 arrives as `JosÃ©`. docs/web.md, "One person, one name", says what else to do at sign-in.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from aiobreakglass import (
 
 from .authentication import Person, SignedIn
 from .dependencies import Feed, Store
-from .models import Access, Change, Closing, Event, Listing, Me, Opening, Page, etag
+from .models import Access, Change, Closing, Event, EventId, Listing, Me, Name, Opening, Page, etag
 from .problems import ProblemError, refusing_values
 
 router = APIRouter()
@@ -32,7 +32,7 @@ async def me(person: SignedIn) -> Me:
 
 
 @router.get("/access")
-async def am_i_allowed(profile: str, person: SignedIn, store: Store) -> Access:
+async def am_i_allowed(profile: Name, person: SignedIn, store: Store) -> Access:
     """Whether this person holds emergency access to a profile right now; strongly consistent."""
     with refusing_values("query"):
         event = await store.find_active_by_invoker_and_profile(person.name, profile)
@@ -77,7 +77,7 @@ async def list_events(listing: Annotated[Listing, Query()], _: SignedIn, store: 
 
 
 @router.get("/events/{event_id}")
-async def get_event(event_id: str, _: SignedIn, store: Store, response: Response) -> Event:
+async def get_event(event_id: EventId, _: SignedIn, store: Store, response: Response) -> Event:
     """One event; its ETag is what a change has to name."""
     with refusing_values("path"):
         event = await store.get(event_id)
@@ -86,7 +86,7 @@ async def get_event(event_id: str, _: SignedIn, store: Store, response: Response
 
 @router.patch("/events/{event_id}")
 async def change_expiry(
-    event_id: str,
+    event_id: EventId,
     change: Change,
     person: SignedIn,
     store: Store,
@@ -122,7 +122,7 @@ async def change_expiry(
 
 @router.post("/events/{event_id}/close")
 async def close_event(
-    event_id: str,
+    event_id: EventId,
     closing: Closing,
     person: SignedIn,
     store: Store,
