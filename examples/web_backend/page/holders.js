@@ -2,6 +2,7 @@
 
 import { now, time } from "./clock.js";
 import { $ } from "./elements.js";
+import { isolated, shown } from "./text.js";
 
 const SOON = 5 * 60_000;
 
@@ -43,17 +44,17 @@ function fill(item, event, me) {
     if (element.textContent !== text) element.textContent = text;
   };
   const left = Date.parse(event.expires_at) - now();
-  put(".profile", event.profile);
-  put(".invoker", event.invoker);
+  put(".profile", shown(event.profile));
+  put(".invoker", shown(event.invoker));
   put(".reason", event.reason_code);
-  put(".why", event.justification);
+  put(".why", shown(event.justification));
   put(".countdown", countdown(left));
   put(".until", `left, until ${time.format(Date.parse(event.expires_at))}`);
   item.classList.toggle("soon", left < SOON);
   item.querySelector(".you").hidden = event.invoker !== me.name;
   const end = item.querySelector(".end");
   end.hidden = event.invoker !== me.name && !me.is_reviewer;
-  end.setAttribute("aria-label", `Close access of ${event.invoker} to ${event.profile}`);
+  end.setAttribute("aria-label", `Close access of ${isolated(event.invoker)} to ${isolated(event.profile)}`);
   const bar = item.querySelector("progress");
   bar.max = Date.parse(event.expires_at) - Date.parse(event.created_at);
   bar.value = Math.max(0, left);
