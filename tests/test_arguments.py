@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from hypothesis import given
@@ -186,6 +188,65 @@ class TestLimit:
         """Nothing is taken for an integer that is none, and True is none."""
         with pytest.raises(TypeError, match=r"^limit must be an integer or None, not"):
             arguments.check_limit(limit)
+
+
+class TestAtMost:
+    @pytest.mark.parametrize("number", [None, 1, 10**30])
+    def test_that_is_good(self, number: int | None) -> None:
+        """None sets no end, and no number is too large."""
+        assert arguments.check_at_most(number) == number
+
+    @pytest.mark.parametrize("number", [0, -1])
+    def test_below_one(self, number: int) -> None:
+        """A count that stops at nothing is no count."""
+        with pytest.raises(ValueError, match=r"^at_most must be at least 1$"):
+            arguments.check_at_most(number)
+
+    @pytest.mark.parametrize("number", [True, 1.0, "1"])
+    def test_that_is_no_integer(self, number: Any) -> None:
+        """Nothing is taken for an integer that is none, and True is none."""
+        with pytest.raises(TypeError, match=r"^at_most must be an integer or None, not"):
+            arguments.check_at_most(number)
+
+
+class TestOnCorrupt:
+    @pytest.mark.parametrize("value", ["raise", "skip"])
+    def test_that_is_good(self, value: Any) -> None:
+        """There are two ways to meet a row that is not an event."""
+        assert arguments.check_on_corrupt(value) == value
+
+    @pytest.mark.parametrize("value", [None, "", "ignore", "SKIP", b"skip", True, ["skip"]])
+    def test_that_is_neither(self, value: Any) -> None:
+        """Anything else is refused by name."""
+        with pytest.raises(ValueError, match=r'^on_corrupt must be "raise" or "skip"$'):
+            arguments.check_on_corrupt(value)
+
+
+class TestAsyncCallback:
+    class Pager:
+        async def __call__(self, event: BreakGlassEvent) -> None: ...
+
+        async def page(self, event: BreakGlassEvent) -> None: ...
+
+    GOOD = (
+        None,
+        Pager(),
+        Pager().page,
+        partial(Pager.page, Pager()),
+        partial(partial(Pager())),
+        AsyncMock(),
+    )
+
+    @pytest.mark.parametrize("callback", GOOD)
+    def test_that_is_good(self, callback: object) -> None:
+        """Whatever is async when it is called is async, in whatever it is wrapped."""
+        arguments.check_async_callback("on_expired", callback)
+
+    @pytest.mark.parametrize("callback", [print, partial(print), Pager, lambda _: None, 7, Mock()])
+    def test_that_is_not_async(self, callback: object) -> None:
+        """A callback that nobody could await is refused before the first event, by name."""
+        with pytest.raises(TypeError, match=r"^on_expired must be an async function, or None$"):
+            arguments.check_async_callback("on_expired", callback)
 
 
 class TestInterval:

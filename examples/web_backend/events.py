@@ -189,19 +189,19 @@ def _check_profile(person: Person, profile: str) -> None:
 
 
 async def _list(store: BreakGlassStore, listing: Listing) -> EventPage:
-    bounds = {"since": listing.since, "until": listing.until}
+    since, until = listing.since, listing.until
     match listing:
         case Listing(status=BreakGlassStatus() as status):
             return await store.list_by_status(
-                status, listing.limit, cursor=listing.cursor, **bounds
+                status, listing.limit, cursor=listing.cursor, since=since, until=until
             )
         case Listing(invoker=str() as invoker):
             return await store.list_by_invoker(
-                invoker, listing.limit, cursor=listing.cursor, **bounds
+                invoker, listing.limit, cursor=listing.cursor, since=since, until=until
             )
         case Listing(profile=str() as profile):
             return await store.list_by_profile(
-                profile, listing.limit, cursor=listing.cursor, **bounds
+                profile, listing.limit, cursor=listing.cursor, since=since, until=until
             )
     raise AssertionError("exactly one of the three is given: the model has checked it")
 

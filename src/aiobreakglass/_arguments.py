@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import TypeVar, get_args
 
 from aiobreakglass._model import (
     BreakGlassEvent,
@@ -15,7 +17,7 @@ from aiobreakglass._model import (
     checked_name,
     checked_reason,
 )
-from aiobreakglass._store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT
+from aiobreakglass._store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT, OnCorrupt
 from aiobreakglass._timestamps import encode_time
 
 _Value = TypeVar("_Value")
@@ -56,13 +58,31 @@ def check_status(status: BreakGlassStatus | str) -> BreakGlassStatus:
 
 def check_limit(limit: int | None) -> int:
     """Return how many events a page may hold."""
-    if limit is None:
-        return DEFAULT_QUERY_LIMIT
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        raise TypeError(f"limit must be an integer or None, not {type(limit).__name__}")
-    if limit < 1:
-        raise ValueError("limit must be at least 1")
-    return min(limit, MAX_QUERY_LIMIT)
+    limit = _check_number("limit", limit)
+    return DEFAULT_QUERY_LIMIT if limit is None else min(limit, MAX_QUERY_LIMIT)
+
+
+def check_at_most(at_most: int | None) -> int | None:
+    """Return the number at which a count may stop, or None."""
+    return _check_number("at_most", at_most)
+
+
+def check_on_corrupt(on_corrupt: OnCorrupt) -> OnCorrupt:
+    """Return what a list is to do when it meets a row that is not an event."""
+    if on_corrupt not in get_args(OnCorrupt):
+        raise ValueError('on_corrupt must be "raise" or "skip"')
+    return on_corrupt
+
+
+def check_async_callback(argument: str, callback: object) -> None:
+    """Raise `TypeError` unless calling it gives a coroutine; None is no callback at all."""
+    function = callback
+    while isinstance(function, partial):
+        function = function.func
+    if callback is None or iscoroutinefunction(function):
+        return
+    if not iscoroutinefunction(getattr(type(function), "__call__", None)):  # noqa: B004 - asked of the class, where Python looks for it
+        raise TypeError(f"{argument} must be an async function, or None")
 
 
 def check_interval(argument: str, interval: timedelta, *, at_least: timedelta) -> timedelta:
@@ -116,6 +136,16 @@ def check_listing(
         None if since is None else check_instant("since", since),
         None if until is None else check_instant("until", until),
     )
+
+
+def _check_number(argument: str, number: int | None) -> int | None:
+    if number is None:
+        return None
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{argument} must be an integer or None, not {type(number).__name__}")
+    if number < 1:
+        raise ValueError(f"{argument} must be at least 1")
+    return number
 
 
 def _known_status(status: str) -> BreakGlassStatus:

@@ -16,7 +16,7 @@ from aiobreakglass._errors import (
 )
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
 from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
-from aiobreakglass._store import BreakGlassStore, EventPage
+from aiobreakglass._store import BreakGlassStore, EventPage, OnCorrupt
 from aiobreakglass._timestamps import encode_time
 
 
@@ -78,9 +78,10 @@ class InMemoryStore(BreakGlassStore):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         listing = arguments.check_listing("invoker", invoker, since, until)
-        return await self._list(listing, limit, cursor)
+        return await self._list(listing, limit, cursor, on_corrupt)
 
     async def list_by_status(
         self,
@@ -90,9 +91,10 @@ class InMemoryStore(BreakGlassStore):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         listing = arguments.check_listing("status", status, since, until)
-        return await self._list(listing, limit, cursor)
+        return await self._list(listing, limit, cursor, on_corrupt)
 
     async def list_by_profile(
         self,
@@ -102,9 +104,10 @@ class InMemoryStore(BreakGlassStore):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         listing = arguments.check_listing("profile", profile, since, until)
-        return await self._list(listing, limit, cursor)
+        return await self._list(listing, limit, cursor, on_corrupt)
 
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
@@ -116,11 +119,15 @@ class InMemoryStore(BreakGlassStore):
         now = self._now()
         return holder if holder is not None and holder.is_active(now) else None
 
-    async def count_by_invoker_since(self, invoker: str, since: datetime) -> int:
-        return await self._count("invoker", invoker, since)
+    async def count_by_invoker_since(
+        self, invoker: str, since: datetime, *, at_most: int | None = None
+    ) -> int:
+        return await self._count("invoker", invoker, since, at_most)
 
-    async def count_by_profile_since(self, profile: str, since: datetime) -> int:
-        return await self._count("profile", profile, since)
+    async def count_by_profile_since(
+        self, profile: str, since: datetime, *, at_most: int | None = None
+    ) -> int:
+        return await self._count("profile", profile, since, at_most)
 
     async def get_last_by_invoker_and_profile(
         self, invoker: str, profile: str
@@ -157,9 +164,15 @@ class InMemoryStore(BreakGlassStore):
         return changed
 
     async def _list(
-        self, listing: arguments.Listing, limit: int | None, cursor: str | None
+        self,
+        listing: arguments.Listing,
+        limit: int | None,
+        cursor: str | None,
+        on_corrupt: OnCorrupt,
     ) -> EventPage:
         size = arguments.check_limit(limit)
+        # There is no such row here, but the argument is checked as in every store.
+        arguments.check_on_corrupt(on_corrupt)
         after = None if cursor is None else decode_cursor(cursor, listing, self._cursor_key)
         await _network()
         remaining = [
@@ -174,13 +187,14 @@ class InMemoryStore(BreakGlassStore):
         last = Position(*_order(page[-1]))
         return EventPage(page, encode_cursor(listing, last, self._cursor_key))
 
-    async def _count(self, field: str, value: str, since: datetime) -> int:
+    async def _count(self, field: str, value: str, since: datetime, at_most: int | None) -> int:
         # Checked here as well, because a listing may go without a beginning and a count may not.
         listing = arguments.check_listing(field, value, arguments.check_instant("since", since))
+        at_most = arguments.check_at_most(at_most)
         await _network()
         count = len(self._newest_first(listing))
         await _network()
-        return count
+        return count if at_most is None else min(count, at_most)
 
     def _now(self) -> datetime:
         return arguments.check_instant("clock()", self._clock())

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar, overload, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    Literal,
+    Protocol,
+    TypeVar,
+    overload,
+    runtime_checkable,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from aiobreakglass._errors import CorruptItemError
     from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
+
+OnCorrupt = Literal["raise", "skip"]
+"""What a list does when it meets a row that is not an event."""
 
 DEFAULT_QUERY_LIMIT: Final = 100
 """How many events a list returns at most when no limit is given."""
@@ -26,6 +38,8 @@ class EventPage(Sequence["BreakGlassEvent"]):
     """The page itself, in the list's order."""
     next_cursor: str | None = None
     """What to pass as `cursor` for the next page of the same query; None at the end."""
+    corrupt: tuple[CorruptItemError, ...] = ()
+    """The rows that a list with `on_corrupt="skip"` left out, each with its `key` and `reason`."""
 
     @overload
     def __getitem__(self, index: int) -> BreakGlassEvent: ...
@@ -51,6 +65,9 @@ class BreakGlassStore(Protocol):
     `StoreUnavailableError`, `TableError` and, where it meets a row that is not an event,
     `CorruptItemError`. Cancelling a call leaves the store usable and its invariants whole, but
     tells nothing about whether a write that was under way has happened.
+
+    This is a protocol for type checkers. Do not ask `isinstance`: a wrapper that passes calls on
+    with `__getattr__` is a store too, and `isinstance` denies it from Python 3.12 on.
     """
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
@@ -101,12 +118,17 @@ class BreakGlassStore(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         """Return an invoker's events with since <= created_at < until, newest first.
 
         Eventually consistent. `limit` counts the events returned: None means
         `DEFAULT_QUERY_LIMIT`, more than `MAX_QUERY_LIMIT` means that. A page is shorter than its
         limit only at the end. `cursor` is the `next_cursor` of the page before, of the same query.
+
+        A row that is not an event raises `CorruptItemError`. With `on_corrupt="skip"` the list
+        leaves such rows out and reports each of them once, in a page's `corrupt`; they do not
+        count towards `limit`, so the last page of a list can have no events but still a report.
         """
         ...
 
@@ -118,6 +140,7 @@ class BreakGlassStore(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         """Return the events of a stored status, as `list_by_invoker` does.
 
@@ -133,6 +156,7 @@ class BreakGlassStore(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         """Return a profile's events, as `list_by_invoker` does."""
         ...
@@ -147,17 +171,22 @@ class BreakGlassStore(Protocol):
         """
         ...
 
-    async def count_by_invoker_since(self, invoker: str, since: datetime) -> int:
+    async def count_by_invoker_since(
+        self, invoker: str, since: datetime, *, at_most: int | None = None
+    ) -> int:
         """Return how many events an invoker created at or after an instant.
 
-        Exact over every page, and eventually consistent.
+        Exact over every page, and eventually consistent. With `at_most` the count stops there: it
+        returns the smaller of the two numbers and reads no further.
         """
         ...
 
-    async def count_by_profile_since(self, profile: str, since: datetime) -> int:
+    async def count_by_profile_since(
+        self, profile: str, since: datetime, *, at_most: int | None = None
+    ) -> int:
         """Return how many events for a profile were created at or after an instant.
 
-        Exact over every page, and eventually consistent.
+        As `count_by_invoker_since` does.
         """
         ...
 
@@ -192,27 +221,56 @@ class ListMethod(Protocol[_Key_contra]):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         """Return one page."""
         ...
 
 
-async def iterate(
+def iterate(
     list_method: ListMethod[_Key],
-    key: _Key,
+    key: _Key | None = None,
     limit: int | None = None,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
     cursor: str | None = None,
+    on_corrupt: OnCorrupt = "raise",
 ) -> AsyncGenerator[BreakGlassEvent, None]:
     """Go through every page of a list method, as in `iterate(store.list_by_status, "active")`.
 
     `limit` is the size of the pages, not of the whole. A page is asked for when the events of the
-    one before are used up; nothing runs in between.
+    one before are used up; nothing runs in between. `on_corrupt="skip"` passes over the rows that
+    are not events and says nothing of them; ask for the pages yourself to see their `corrupt`.
     """
+    if not callable(list_method):
+        if isinstance(list_method, Coroutine):
+            # Nobody else can await it now, and Python would warn that nobody did.
+            list_method.close()
+        raise TypeError(
+            "list_method must be a list method itself, not what it returns: "
+            'iterate(store.list_by_status, "active")'
+        )
+    if key is None:
+        raise TypeError(
+            'key must be what to list by, as in iterate(store.list_by_status, "active")'
+        )
+    return _walk(list_method, key, limit, since, until, cursor, on_corrupt)
+
+
+async def _walk(
+    list_method: ListMethod[_Key],
+    key: _Key,
+    limit: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    cursor: str | None,
+    on_corrupt: OnCorrupt,
+) -> AsyncGenerator[BreakGlassEvent, None]:
     while True:
-        page = await list_method(key, limit, since=since, until=until, cursor=cursor)
+        page = await list_method(
+            key, limit, since=since, until=until, cursor=cursor, on_corrupt=on_corrupt
+        )
         for event in page:
             yield event
         if page.next_cursor is None:

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from aiobreakglass import (
+    BreakGlassError,
     BreakGlassEvent,
     BreakGlassStore,
     EventPage,
     InMemoryStore,
+    ItemTooLargeError,
     StoreUnavailableError,
     TableError,
     run_expiry,
@@ -21,7 +23,7 @@ from aiobreakglass import (
 from aiobreakglass._expiry import _pause
 from aiobreakglass.testing import FakeClock, make_event
 
-from .openings import open_some
+from .stores import changed, open_some
 
 HOUR = timedelta(hours=1)
 NOT_AT_ALL = timedelta(0)
@@ -168,32 +170,141 @@ class TestTheLoop:
         )
         warnings = [record for record in of_expiry(caplog) if record.levelno == logging.WARNING]
         assert [record.__dict__["failures"] for record in warnings] == [1, 2, 3]
-        assert "throttled" in warnings[0].getMessage()
+        assert [record.__dict__["outcome_unknown"] for record in warnings] == [False] * 3
+        assert [record.getMessage() for record in warnings] == [
+            f"expiry pass failed ({number} in a row): throttled" for number in (1, 2, 3)
+        ]
 
-    async def test_passes_do_not_overlap(self, store: InMemoryStore, clock: FakeClock) -> None:
-        """A pass that takes longer than the interval holds the next one up."""
-        await open_some(store, clock, 5)
+    async def test_a_store_that_is_unavailable_for_every_mark(
+        self, store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A pass that 16 marks in a row have stopped counts as failed, and the loop goes on."""
+        await open_some(store, clock, 100)
         clock.advance(HOUR)
-        running = most = calls = 0
+        lists = 0
         done = asyncio.Event()
 
-        async def on_expired(_: BreakGlassEvent) -> None:
-            nonlocal running, most, calls
-            running, calls = running + 1, calls + 1
-            most = max(most, running)
-            await asyncio.sleep(0.005)
-            running -= 1
-            if calls == 5:
+        async def list_by_status(*arguments: Any, **options: Any) -> EventPage:
+            nonlocal lists
+            lists += 1
+            if lists == 3:
+                done.set()
+            return await store.list_by_status(*arguments, **options)
+
+        async def update(_: BreakGlassEvent) -> BreakGlassEvent:
+            raise StoreUnavailableError("throttled", outcome_unknown=True)
+
+        down = changed(store, list_by_status=list_by_status, update=update)
+        await self.run_until(done, down, interval=timedelta(microseconds=1), clock=clock)
+        failures = [record for record in of_expiry(caplog) if hasattr(record, "failures")]
+        assert [record.__dict__["failures"] for record in failures[:2]] == [1, 2]
+        assert all(record.__dict__["outcome_unknown"] for record in failures)
+
+    async def test_an_event_that_cannot_be_marked(
+        self, store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Each pass calls back with its error, and the loop goes on."""
+        bad, *_ = await open_some(store, clock, 3)
+        clock.advance(HOUR)
+        refused = ItemTooLargeError(f"BREAKGLASS#{bad}")
+        failed: list[BreakGlassError] = []
+        done = asyncio.Event()
+
+        async def update(event: BreakGlassEvent) -> BreakGlassEvent:
+            if event.id == bad:
+                raise refused
+            return await store.update(event)
+
+        async def on_failed(error: BreakGlassError) -> None:
+            failed.append(error)
+            if len(failed) == 2:
+                done.set()
+            raise LookupError("no such pager")
+
+        await self.run_until(
+            done,
+            changed(store, update=update),
+            interval=timedelta(microseconds=1),
+            on_failed=on_failed,
+            clock=clock,
+        )
+        assert failed[:2] == [refused, refused]
+        assert [event.id for event in await store.list_by_status("active")] == [bad]
+        logged = [record for record in of_expiry(caplog) if record.levelno > logging.INFO]
+        assert {record.__dict__["key"] for record in logged} == {refused.key}
+        assert {record.levelno for record in logged} == {logging.WARNING, logging.ERROR}
+
+    async def test_without_callbacks(
+        self, store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Nobody need be told: events are marked and logged all the same, and nothing fails."""
+        caplog.set_level(logging.INFO, "aiobreakglass.expiry")
+        events = await open_some(store, clock, 3)
+        clock.advance(HOUR)
+        passes = 0
+        done = asyncio.Event()
+
+        async def list_by_status(*arguments: Any, **options: Any) -> EventPage:
+            nonlocal passes
+            passes += 1
+            if passes == 2:
+                done.set()
+            return await store.list_by_status(*arguments, **options)
+
+        await self.run_until(
+            done,
+            changed(store, list_by_status=list_by_status),
+            interval=timedelta(microseconds=1),
+            clock=clock,
+        )
+        logged = {record.__dict__["event_id"]: record for record in of_expiry(caplog)}
+        assert logged.keys() == events.keys()
+        for event_id, record in logged.items():
+            assert record.levelno == logging.INFO
+            assert record.__dict__["invoker"] == events[event_id].invoker
+            assert record.__dict__["profile"] == events[event_id].profile
+
+    async def test_a_callback_that_ends_as_cancelled(
+        self, store: InMemoryStore, clock: FakeClock
+    ) -> None:
+        """A callback whose own work was cancelled has failed; the loop was not cancelled."""
+        events = await open_some(store, clock, 40)
+        clock.advance(HOUR)
+        told: list[str] = []
+        done = asyncio.Event()
+
+        async def on_expired(event: BreakGlassEvent) -> None:
+            told.append(event.id)
+            if len(told) == len(events):
+                done.set()
+            raise asyncio.CancelledError
+
+        await self.run_until(done, store, on_expired=on_expired, clock=clock)
+        assert set(told) == set(events)
+
+    async def test_passes_do_not_overlap(self, store: InMemoryStore, clock: FakeClock) -> None:
+        """The next pass waits for the callbacks of the one before."""
+        await open_some(store, clock, 5)
+        clock.advance(HOUR)
+        flaky = Flaky(store)
+        passes: list[int] = []
+        done = asyncio.Event()
+
+        async def on_expired(event: BreakGlassEvent) -> None:
+            for _ in range(100):
+                await asyncio.sleep(0)
+            passes.append(flaky.lists)
+            if len(passes) == 5:
                 done.set()
 
         await self.run_until(
             done,
-            store,
+            flaky,
             interval=timedelta(microseconds=1),
             on_expired=on_expired,
             clock=clock,
         )
-        assert most == 1
+        assert passes == [1] * 5
 
     @pytest.mark.parametrize("bug", [TypeError("a bug"), TableError("no such table")])
     async def test_anything_else_is_raised(
@@ -207,28 +318,33 @@ class TestTheLoop:
     async def test_is_cancelled_between_events(
         self, store: InMemoryStore, clock: FakeClock
     ) -> None:
-        """The event in hand is finished, with its callback; the next one is not begun."""
-        await open_some(store, clock, 3)
+        """The events in hand are finished, with their callbacks; no other one is begun."""
+        await open_some(store, clock, 20)
         clock.advance(HOUR)
-        begun, go_on = asyncio.Event(), asyncio.Event()
+        all_begun, go_on = asyncio.Event(), asyncio.Event()
+        begun: list[str] = []
         finished: list[str] = []
 
         async def on_expired(event: BreakGlassEvent) -> None:
-            begun.set()
+            begun.append(event.id)
+            if len(begun) == 16:
+                all_begun.set()
             await go_on.wait()
             finished.append(event.id)
 
+        others = asyncio.all_tasks()
         loop = asyncio.create_task(
             run_expiry(store, interval=HOUR, on_expired=on_expired, clock=clock)
         )
-        await begun.wait()
+        await all_begun.wait()
         loop.cancel()
         await asyncio.sleep(0)
         go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await loop
-        assert len(finished) == 1
-        assert len(await store.list_by_status("active")) == 2
+        assert finished == begun
+        assert len(await store.list_by_status("active")) == 4
+        assert asyncio.all_tasks() == others
 
     @pytest.mark.parametrize(
         ("options", "error", "message"),
@@ -237,6 +353,8 @@ class TestTheLoop:
             ({"interval": 30}, TypeError, "interval"),
             ({"interval": HOUR, "jitter": -HOUR}, ValueError, "jitter"),
             ({"interval": HOUR, "clock": lambda: None}, TypeError, "clock"),
+            ({"interval": HOUR, "on_expired": print}, TypeError, "on_expired must be an async"),
+            ({"interval": HOUR, "on_failed": print}, TypeError, "on_failed must be an async"),
         ],
     )
     async def test_wrong_options(

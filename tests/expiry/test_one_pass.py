@@ -16,43 +16,30 @@ from aiobreakglass import (
     BreakGlassEvent,
     BreakGlassStatus,
     BreakGlassStore,
+    ConcurrentModificationError,
+    EventPage,
     InMemoryStore,
     create_table,
     expire_due,
 )
 from aiobreakglass.testing import FakeClock, make_event
 
-from .openings import open_some
+from .stores import changed, open_some
 
 HOUR = timedelta(hours=1)
 REGION = "eu-central-1"
 
 
-class Meddling:
-    """A store in which something happens just before each update."""
-
-    def __init__(
-        self,
-        store: BreakGlassStore,
-        happening: Callable[[BreakGlassEvent], Awaitable[object]],
-    ) -> None:
-        self._store = store
-        self._happening = happening
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
-        await self._happening(event)
-        return await self._store.update(event)
-
-
 def meddling(
     store: BreakGlassStore, happening: Callable[[BreakGlassEvent], Awaitable[object]]
 ) -> BreakGlassStore:
-    meddled: Any = Meddling(store, happening)
-    assert isinstance(meddled, BreakGlassStore)
-    return meddled
+    """Return a store in which something happens just before each update."""
+
+    async def update(event: BreakGlassEvent) -> BreakGlassEvent:
+        await happening(event)
+        return await store.update(event)
+
+    return changed(store, update=update)
 
 
 class TestOnePass:
@@ -187,10 +174,83 @@ class TestOnePass:
         assert await expire_due(store, now=clock() + HOUR) == []
         assert (await store.get(event.id)).is_active(clock())
 
+    async def test_somebody_changes_it_and_the_store_does_not_say_how(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """A conflict that comes without the row that won is settled by reading it."""
+        (event,) = (await open_some(store, clock, 1)).values()
+        clock.advance(HOUR)
+        conflicts = [ConcurrentModificationError(event.id)]
+
+        async def conflict(_: BreakGlassEvent) -> None:
+            if conflicts:
+                raise conflicts.pop()
+
+        (expired,) = await expire_due(meddling(store, conflict), now=clock())
+        assert expired == await store.get(event.id)
+
     async def test_a_naive_instant(self, store: BreakGlassStore, clock: FakeClock) -> None:
         """An instant without a time zone is refused by name."""
         with pytest.raises(ValueError, match="now must be timezone-aware"):
             await expire_due(store, now=clock().replace(tzinfo=None))
+
+
+class TestAtOnce:
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> InMemoryStore:
+        return InMemoryStore(clock=clock)
+
+    async def test_sixteen_events(self, store: InMemoryStore, clock: FakeClock) -> None:
+        """A pass has 16 marks in hand and no more, however many events have lapsed."""
+        events = await open_some(store, clock, 40)
+        clock.advance(HOUR)
+        in_hand: set[str] = set()
+        most = 0
+        full = asyncio.Event()
+
+        async def wait_until_full(event: BreakGlassEvent) -> None:
+            nonlocal most
+            in_hand.add(event.id)
+            most = max(most, len(in_hand))
+            if len(in_hand) == 16:
+                full.set()
+            await full.wait()
+            in_hand.discard(event.id)
+
+        async with asyncio.timeout(60):
+            expired = await expire_due(meddling(store, wait_until_full), now=clock())
+        assert most == 16
+        assert {event.id for event in expired} == set(events)
+
+    async def test_one_that_hangs(self, store: InMemoryStore, clock: FakeClock) -> None:
+        """A mark that takes long does not hold up the others."""
+        slow, *others = await open_some(store, clock, 40)
+        clock.advance(HOUR)
+        marked: set[str] = set()
+        all_others = asyncio.Event()
+
+        async def update(event: BreakGlassEvent) -> BreakGlassEvent:
+            if event.id == slow:
+                await all_others.wait()
+            expired = await store.update(event)
+            marked.add(event.id)
+            if marked == set(others):
+                all_others.set()
+            return expired
+
+        async with asyncio.timeout(60):
+            assert len(await expire_due(changed(store, update=update), now=clock())) == 40
+
+    async def test_what_is_asked_for(self, store: InMemoryStore, clock: FakeClock) -> None:
+        """A pass asks for all active events, whatever their `created_at` says, 1,000 at a time."""
+        asked: list[dict[str, Any]] = []
+
+        async def list_by_status(*arguments: Any, **options: Any) -> EventPage:
+            asked.append({"arguments": arguments, **options})
+            return await store.list_by_status(*arguments, **options)
+
+        await expire_due(changed(store, list_by_status=list_by_status), now=clock())
+        assert asked == [{"arguments": ("active", 1000), "cursor": None, "on_corrupt": "skip"}]
 
 
 class TestWithoutAnInstant:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aiobreakglass import _arguments as arguments
 from aiobreakglass._arguments import Listing
 from aiobreakglass._cursor import decode_cursor
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.calls import Calls
 from aiobreakglass._dynamodb.codec import Item, decode_event, decode_events
 from aiobreakglass._dynamodb.cursor import cursor_after, start_key
-from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.layout import Table, TableLayout
 from aiobreakglass._dynamodb.requests import Request
+from aiobreakglass._errors import CorruptItemError
 from aiobreakglass._model import BreakGlassEvent
-from aiobreakglass._store import EventPage
+from aiobreakglass._store import EventPage, OnCorrupt
 
 
 class Queries:
@@ -22,45 +27,103 @@ class Queries:
         self._table = table
         self._cursor_key = cursor_key
 
-    async def page(self, listing: Listing, size: int, cursor: str | None) -> EventPage:
+    async def page(
+        self, listing: Listing, limit: int | None, cursor: str | None, on_corrupt: OnCorrupt
+    ) -> EventPage:
         """Return one page of events, newest first."""
         layout = self._table.layout
+        size = arguments.check_limit(limit)
+        skips = arguments.check_on_corrupt(on_corrupt) == "skip"
         position = None if cursor is None else decode_cursor(cursor, listing, self._cursor_key)
         start = None if position is None else start_key(position, listing, layout)
-        # One more than asked for tells whether another page follows.
-        wanted = size + 1
-        items: list[Item] = []
+        rows = _Rows(layout, size, skips)
         with self._calls.operation() as operation:
             if listing.is_empty:
                 return EventPage(())
-            request: Request | None = requests.list_page(self._table, listing, wanted, start)
-            while request is not None and len(items) < wanted:
+            request: Request | None = requests.list_page(self._table, listing, rows.wanted, start)
+            while request is not None and rows.wanted:
                 answer = await self._calls.read(operation, "Query", request)
-                items += answer["Items"]
-                request = requests.following(request, answer)
-        events = tuple(decode_events(items[:size], layout))
-        if len(items) <= size:
-            return EventPage(events)
-        return EventPage(events, cursor_after(items[size - 1], listing, self._cursor_key))
+                rows.add(answer["Items"])
+                request = requests.following(request, answer, rows.wanted)
+        following = (
+            cursor_after(rows.last, listing, self._cursor_key)
+            if rows.has_more and rows.last is not None
+            else None
+        )
+        return EventPage(tuple(rows.events), following, tuple(rows.corrupt))
 
-    async def count(self, listing: Listing) -> int:
-        """Return how many events a listing has."""
+    async def count(self, listing: Listing, at_most: int | None) -> int:
+        """Return how many events a listing has, or `at_most` if it has more."""
+        at_most = arguments.check_at_most(at_most)
         total = 0
-        request: Request | None = requests.count(self._table, listing)
+        request: Request | None = requests.count(self._table, listing, at_most)
         with self._calls.operation() as operation:
-            while request is not None:
+            while request is not None and total != at_most:
                 answer = await self._calls.read(operation, "Query", request)
                 total += int(answer["Count"])
-                request = requests.following(request, answer)
+                missing = None if at_most is None else at_most - total
+                request = requests.following(request, answer, missing)
         return total
 
     async def newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
         """Return the newest event of a listing that is of this profile."""
-        request: Request | None = requests.newest_of_profile(self._table, listing, profile)
+        looked_at = requests.FIRST_LOOK
+        request: Request | None = requests.newest_of_profile(
+            self._table, listing, profile, looked_at
+        )
         with self._calls.operation() as operation:
             while request is not None:
                 answer = await self._calls.read(operation, "Query", request)
                 if answer["Items"]:
                     return decode_event(answer["Items"][0], self._table.layout)
-                request = requests.following(request, answer)
+                looked_at = requests.next_look(looked_at)
+                request = requests.following(request, answer, looked_at)
         return None
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of one page, as they come in."""
+
+    layout: TableLayout
+    size: int
+    skips: bool
+    events: list[BreakGlassEvent] = field(default_factory=list)
+    corrupt: list[CorruptItemError] = field(default_factory=list)
+    last: Item | None = None
+    """The row of the last event: a cursor names it, because a corrupt row may have no name."""
+    has_more: bool = False
+
+    @property
+    def wanted(self) -> int:
+        """How many more rows to ask for; 0 when the page is complete."""
+        # One more than the page holds tells whether another page follows.
+        return 0 if self.has_more else self.size - len(self.events) + 1
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Take rows until the page is full; those that are left begin the next page."""
+        while items and len(self.events) < self.size:
+            room = self.size - len(self.events)
+            for item, event in zip(items, self._decoded(items[:room]), strict=False):
+                if isinstance(event, CorruptItemError):
+                    self.corrupt.append(event)
+                else:
+                    self.events.append(event)
+                    self.last = item
+            items = items[room:]
+        self.has_more = bool(items)
+
+    def _decoded(self, items: Sequence[Item]) -> Sequence[BreakGlassEvent | CorruptItemError]:
+        try:
+            return decode_events(items, self.layout)
+        except CorruptItemError:
+            if not self.skips:
+                raise
+        return [_event_or_error(item, self.layout) for item in items]
+
+
+def _event_or_error(item: Item, layout: TableLayout) -> BreakGlassEvent | CorruptItemError:
+    try:
+        return decode_event(item, layout)
+    except CorruptItemError as error:
+        return error

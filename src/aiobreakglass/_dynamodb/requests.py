@@ -22,6 +22,15 @@ Part = dict[str, Any]
 
 _ACTIVE: Final[AttributeValue] = {"S": BreakGlassStatus.ACTIVE.value}
 
+FIRST_LOOK: Final = 16
+"""At how many of an invoker's events to look first for one of a profile: a unit or two."""
+
+# More events than DynamoDB reads at a time, which is 1 MB.
+_LONGEST_LOOK: Final = 4096
+
+# `Limit` is a 32-bit integer.
+_LARGEST_LIMIT: Final = 2**31 - 1
+
 # Compared as stored, each of them, so that a change replaces the very row that was read.
 _PINNED: Final = tuple(BreakGlassEvent.model_fields)
 
@@ -98,38 +107,49 @@ def list_page(
     table: Table, listing: Listing, limit: int, start_key: Item | None = None
 ) -> Request:
     """Query a page of events, newest first."""
-    request = _query(table, listing) | {"Limit": limit}
+    request = _query(table, listing) | _limit(limit)
     return request if start_key is None else request | {"ExclusiveStartKey": start_key}
 
 
-def count(table: Table, listing: Listing) -> Request:
-    """Count the events of a query's page, without reading them out."""
-    return _query(table, listing) | {"Select": "COUNT"}
+def count(table: Table, listing: Listing, at_most: int | None = None) -> Request:
+    """Count the events of a query's page, without returning them."""
+    return _query(table, listing) | {"Select": "COUNT"} | _limit(at_most)
 
 
-def newest_of_profile(table: Table, listing: Listing, profile: str) -> Request:
-    """Query an invoker's events of one profile, newest first.
+def newest_of_profile(table: Table, listing: Listing, profile: str, looked_at: int) -> Request:
+    """Query an invoker's events of one profile, newest first, looking at so many events.
 
-    Never with `Limit`, which DynamoDB applies before a filter
+    DynamoDB applies `Limit` before the filter, so an answer without events ends nothing
     (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.FilterExpression.html).
     """
-    request = _query(table, listing)
+    request = _query(table, listing) | _limit(looked_at)
     request["FilterExpression"] = "#profile = :profile"
     request["ExpressionAttributeNames"] |= _names(table, ("profile",))
     request["ExpressionAttributeValues"] |= {":profile": {"S": profile}}
     return request
 
 
-def following(request: Request, answer: Mapping[str, Any]) -> Request | None:
+def next_look(looked_at: int) -> int:
+    """Return at how many events to look when this many had none of the profile."""
+    return min(looked_at * 16, _LONGEST_LOOK)
+
+
+def following(
+    request: Request, answer: Mapping[str, Any], limit: int | None = None
+) -> Request | None:
     """Return the query that goes on where an answer has stopped, or None at the end.
 
+    `limit` takes the place of the request's own.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
     """
     start_key = answer.get("LastEvaluatedKey")
     if start_key is None:
         return None
-    rest = {"Limit": request["Limit"] - len(answer["Items"])} if "Limit" in request else {}
-    return request | rest | {"ExclusiveStartKey": start_key}
+    return request | _limit(limit) | {"ExclusiveStartKey": start_key}
+
+
+def _limit(limit: int | None) -> Request:
+    return {} if limit is None else {"Limit": min(limit, _LARGEST_LIMIT)}
 
 
 def _query(table: Table, listing: Listing) -> Request:

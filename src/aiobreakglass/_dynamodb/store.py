@@ -26,7 +26,7 @@ from aiobreakglass._errors import (
 )
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
 from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
-from aiobreakglass._store import BreakGlassStore, EventPage
+from aiobreakglass._store import BreakGlassStore, EventPage, OnCorrupt
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
@@ -168,9 +168,10 @@ class AsyncDynamoDBStore(BreakGlassStore):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         listing = arguments.check_listing("invoker", invoker, since, until)
-        return await self._queries.page(listing, arguments.check_limit(limit), cursor)
+        return await self._queries.page(listing, limit, cursor, on_corrupt)
 
     async def list_by_status(
         self,
@@ -180,9 +181,10 @@ class AsyncDynamoDBStore(BreakGlassStore):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         listing = arguments.check_listing("status", status, since, until)
-        return await self._queries.page(listing, arguments.check_limit(limit), cursor)
+        return await self._queries.page(listing, limit, cursor, on_corrupt)
 
     async def list_by_profile(
         self,
@@ -192,9 +194,10 @@ class AsyncDynamoDBStore(BreakGlassStore):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         listing = arguments.check_listing("profile", profile, since, until)
-        return await self._queries.page(listing, arguments.check_limit(limit), cursor)
+        return await self._queries.page(listing, limit, cursor, on_corrupt)
 
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
@@ -210,17 +213,21 @@ class AsyncDynamoDBStore(BreakGlassStore):
         # Judged now that the reads are done: access may have run out while they were tried.
         return event if event is not None and event.is_active(self._now()) else None
 
-    async def count_by_invoker_since(self, invoker: str, since: datetime) -> int:
-        listing = arguments.check_listing(
-            "invoker", invoker, arguments.check_instant("since", since)
+    async def count_by_invoker_since(
+        self, invoker: str, since: datetime, *, at_most: int | None = None
+    ) -> int:
+        since = arguments.check_instant("since", since)
+        return await self._queries.count(
+            arguments.check_listing("invoker", invoker, since), at_most
         )
-        return await self._queries.count(listing)
 
-    async def count_by_profile_since(self, profile: str, since: datetime) -> int:
-        listing = arguments.check_listing(
-            "profile", profile, arguments.check_instant("since", since)
+    async def count_by_profile_since(
+        self, profile: str, since: datetime, *, at_most: int | None = None
+    ) -> int:
+        since = arguments.check_instant("since", since)
+        return await self._queries.count(
+            arguments.check_listing("profile", profile, since), at_most
         )
-        return await self._queries.count(listing)
 
     async def get_last_by_invoker_and_profile(
         self, invoker: str, profile: str

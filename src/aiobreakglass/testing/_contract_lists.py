@@ -277,6 +277,27 @@ class ListsContract:
             with pytest.raises(ValueError, match="cursor"):
                 await getattr(store, other_method)(other_key, cursor=cursor, **query)
 
+    @on_each_list
+    async def test_a_list_that_skips_rows_that_are_not_events(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """Where there are only events, skipping changes nothing and reports nothing."""
+        events = await history(store, *minutes(range(5)))
+        for on_corrupt in ("raise", "skip"):
+            walked = await pages(store, method, key, 2, on_corrupt=on_corrupt)
+            assert [event for page in walked for event in page] == events
+            assert [page.corrupt for page in walked] == [(), (), ()]
+        iteration = iterate(getattr(store, method), key, 2, on_corrupt="skip")
+        assert [event async for event in iteration] == events
+
+    @on_each_list
+    async def test_another_way_to_meet_rows_that_are_not_events(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """A list raises or skips; anything else is refused by name."""
+        with pytest.raises(ValueError, match="on_corrupt"):
+            await getattr(store, method)(key, on_corrupt="ignore")
+
     async def test_lapsed_events(self, store: BreakGlassStore, clock: FakeClock) -> None:
         """An event is listed by its stored status alone, so that a lapsed one can be found."""
         event = await lapsed(store, clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,29 @@ class QuestionsContract:
             assert await store.count_by_invoker_since("alice", instant + step) == count
             assert await store.count_by_profile_since("prod", instant + step) == count
 
+    async def test_counting_up_to_a_number(self, store: BreakGlassStore, clock: FakeClock) -> None:
+        """A count with `at_most` is exact below that number, and that number from there on."""
+        for _ in range(3):
+            await opened(store, clock, **CLOSING)
+        since = clock() - HOUR
+        for at_most, count in {None: 3, 1: 1, 2: 2, 3: 3, 4: 3, 10**30: 3}.items():
+            assert await store.count_by_invoker_since("alice", since, at_most=at_most) == count
+            assert await store.count_by_profile_since("prod", since, at_most=at_most) == count
+        assert await store.count_by_invoker_since("carol", since, at_most=1) == 0
+
+    @pytest.mark.parametrize(
+        ("at_most", "error"),
+        [(0, ValueError), (-1, ValueError), (True, TypeError), (1.5, TypeError)],
+    )
+    async def test_counting_up_to_what_is_no_number(
+        self, store: BreakGlassStore, clock: FakeClock, at_most: Any, error: type[Exception]
+    ) -> None:
+        """A count goes up to a whole number from 1 on; anything else is refused by name."""
+        with pytest.raises(error, match="at_most"):
+            await store.count_by_invoker_since("alice", clock(), at_most=at_most)
+        with pytest.raises(error, match="at_most"):
+            await store.count_by_profile_since("prod", clock(), at_most=at_most)
+
     @pytest.mark.parametrize("fields", [{}, CLOSING], ids=["active", "closed"])
     async def test_a_pair_whose_event_was_deleted(
         self, store: BreakGlassStore, clock: FakeClock, fields: dict[str, object]
@@ -96,5 +120,7 @@ class QuestionsContract:
         assert await store.count_by_profile_since("prod", old.created_at) == 1
 
     async def test_a_store(self, store: BreakGlassStore) -> None:
-        """A store has every method that the protocol names."""
-        assert isinstance(store, BreakGlassStore)
+        """A store has every method that the protocol names, its own or passed on to another."""
+        methods = [name for name in vars(BreakGlassStore) if not name.startswith("_")]
+        assert "find_active_by_invoker_and_profile" in methods
+        assert [name for name in methods if not callable(getattr(store, name, None))] == []

@@ -238,7 +238,7 @@ class TestAgainstDynamoDB:
         for profile in ("dev", "staging"):
             newer = make_event(profile=profile, created_at=UNTIL, status="expired")
             await rows.put(row(newer))
-        request = requests.newest_of_profile(table, BY_INVOKER, "prod")
+        request = requests.newest_of_profile(table, BY_INVOKER, "prod", 3)
         page = await client.query(**request)
         assert [item["id"]["S"] for item in page["Items"]] == [wanted.id]
 

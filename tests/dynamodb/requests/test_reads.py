@@ -116,14 +116,25 @@ READS = [
         id="the rest of a count",
     ),
     pytest.param(
-        requests.following(requests.list_page(TABLE, BY_INVOKER, 7), UNFINISHED),
+        requests.following(requests.list_page(TABLE, BY_INVOKER, 7), UNFINISHED, 5),
         {**QUERY, "Limit": 5, "ExclusiveStartKey": START_KEY},
         id="the rest of a page, as much of it as is missing",
     ),
     pytest.param(
-        requests.newest_of_profile(TABLE, BY_INVOKER, "prod"),
+        requests.count(TABLE, BY_INVOKER_SINCE, 7),
+        {**QUERY_SINCE, "Select": "COUNT", "Limit": 7},
+        id="a count up to a number",
+    ),
+    pytest.param(
+        requests.count(TABLE, BY_INVOKER_SINCE, 10**30),
+        {**QUERY_SINCE, "Select": "COUNT", "Limit": 2**31 - 1},
+        id="a count up to more than DynamoDB takes for a limit",
+    ),
+    pytest.param(
+        requests.newest_of_profile(TABLE, BY_INVOKER, "prod", 16),
         {
             **QUERY,
+            "Limit": 16,
             "FilterExpression": "#profile = :profile",
             "ExpressionAttributeNames": {"#invoker": "invoker", "#profile": "profile"},
             "ExpressionAttributeValues": {":value": {"S": "alice"}, ":profile": {"S": "prod"}},
@@ -144,7 +155,9 @@ class TestToTheLetter:
         request = requests.list_page(TABLE, BY_INVOKER, 7)
         assert requests.following(request, {"Items": [{}]}) is None
 
-    @pytest.mark.parametrize(("request_", "expected"), READS)
-    def test_limits(self, request_: Request, expected: Request) -> None:
-        """No request limits what it filters, for DynamoDB would count before it filters."""
-        assert not {"Limit", "FilterExpression"} <= request_.keys()
+    def test_how_many_events_are_looked_at_for_one_of_a_profile(self) -> None:
+        """A few at first, and soon as many as DynamoDB reads at a time."""
+        looks = [requests.FIRST_LOOK]
+        for _ in range(9):
+            looks.append(requests.next_look(looks[-1]))
+        assert looks == [16, 256, *[4096] * 8]

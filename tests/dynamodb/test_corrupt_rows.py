@@ -1,0 +1,104 @@
+"""Lists over rows that are not events: raised, or left out and reported."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    CorruptItemError,
+    EventPage,
+    TableLayout,
+    iterate,
+)
+from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.rows import Rows
+
+SECOND = timedelta(seconds=1)
+LISTS = {"list_by_invoker": "alice", "list_by_status": "expired", "list_by_profile": "prod"}
+
+on_each_list = pytest.mark.parametrize(("method", "key"), LISTS.items(), ids=LISTS)
+
+
+async def put(
+    rows: Rows, clock: FakeClock, pattern: str
+) -> tuple[list[BreakGlassEvent], list[str]]:
+    """Put a row for each letter: `e` an event, `c` or `x` a row that is not, newest first.
+
+    Of an `x` not even the id and the time can be used, and so it is the oldest.
+    """
+    events, corrupt = [], []
+    for age, kind in enumerate(pattern):
+        event = make_event(
+            invoker="alice",
+            profile="prod",
+            status="expired",
+            created_at=clock() - timedelta(days=1) - age * SECOND,
+        )
+        flaws: Any = {
+            "e": {},
+            "c": {"expires_at": {"N": "1"}},
+            "x": {"id": {"NULL": True}, "created_at": {"S": f"!{age}"}},
+        }[kind]
+        await rows.put_event(event, **flaws)
+        if flaws:
+            corrupt.append(TableLayout().event_key(event.id))
+        else:
+            events.append(event)
+    return events, corrupt
+
+
+async def walk(store: AsyncDynamoDBStore, method: str, key: str, limit: int) -> list[EventPage]:
+    pages: list[EventPage] = []
+    cursor = None
+    while not pages or cursor is not None:
+        page = await getattr(store, method)(key, limit, cursor=cursor, on_corrupt="skip")
+        pages.append(page)
+        cursor = page.next_cursor
+    return pages
+
+
+@on_each_list
+async def test_a_list_that_raises(
+    store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, method: str, key: str
+) -> None:
+    """By default a row that is not an event is raised by the page that it is on, and no other."""
+    events, corrupt = await put(rows, clock, "eecee")
+    first = await getattr(store, method)(key, 2)
+    assert list(first) == events[:2]
+    with pytest.raises(CorruptItemError) as caught:
+        await getattr(store, method)(key, 2, cursor=first.next_cursor)
+    assert [caught.value.key] == corrupt
+
+
+@pytest.mark.parametrize(
+    "pattern", ["eecee", "ceeee", "eeeec", "cccc", "ecccce", "eeccc", "cceecceecc", "xexec"]
+)
+async def test_a_list_that_skips(
+    store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, pattern: str
+) -> None:
+    """A walk has each event once, in full pages, and reports each other row once."""
+    events, corrupt = await put(rows, clock, pattern)
+    for method, key in LISTS.items():
+        for limit in (1, 2, 3, 9):
+            pages = await walk(store, method, key, limit)
+            assert [event for page in pages for event in page] == events
+            reported = [error.key for page in pages for error in page.corrupt]
+            assert sorted(reported) == sorted(corrupt)
+            assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+
+
+@on_each_list
+async def test_an_iteration_that_skips(
+    store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, method: str, key: str
+) -> None:
+    """`iterate` passes over them when it is told to, and raises when it is not."""
+    events, _ = await put(rows, clock, "cecce")
+    skipping = iterate(getattr(store, method), key, 1, on_corrupt="skip")
+    assert [event async for event in skipping] == events
+    with pytest.raises(CorruptItemError):
+        await anext(iterate(getattr(store, method), key, 1))

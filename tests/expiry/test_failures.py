@@ -1,0 +1,165 @@
+"""Rows that a pass cannot read or mark: it goes on, and reports each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aiobreakglass import (
+    BreakGlassError,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    BreakGlassStore,
+    ConcurrentModificationError,
+    CorruptItemError,
+    EventPage,
+    ExpiryError,
+    InMemoryStore,
+    ItemTooLargeError,
+    StoreUnavailableError,
+    TableError,
+    expire_due,
+)
+from aiobreakglass.testing import FakeClock
+
+from .stores import changed, open_some
+
+HOUR = timedelta(hours=1)
+ACTIVE = {"status": BreakGlassStatus.ACTIVE}
+KEY = "BREAKGLASS#0123456789abcdef"
+
+Fails = Callable[[BreakGlassEvent], Exception | None]
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> InMemoryStore:
+    return InMemoryStore(clock=clock)
+
+
+def failing(store: InMemoryStore, fails: Fails) -> BreakGlassStore:
+    """Return a store that cannot mark some events."""
+
+    async def update(event: BreakGlassEvent) -> BreakGlassEvent:
+        if (error := fails(event)) is not None:
+            raise error
+        return await store.update(event)
+
+    return changed(store, update=update)
+
+
+async def active(store: InMemoryStore) -> set[str]:
+    return {event.id for event in await store.list_by_status("active", 1000)}
+
+
+FAILURES = [
+    pytest.param(lambda event: ItemTooLargeError(KEY), ItemTooLargeError, id="too large"),
+    pytest.param(lambda event: CorruptItemError(KEY, "odd"), CorruptItemError, id="corrupt"),
+    pytest.param(
+        lambda event: StoreUnavailableError("lost", True), StoreUnavailableError, id="lost"
+    ),
+    pytest.param(lambda event: TableError("invalid"), TableError, id="refused as invalid"),
+    pytest.param(
+        lambda event: ConcurrentModificationError(event.id, event.model_copy(update=ACTIVE)),
+        ConcurrentModificationError,
+        id="changed by others all the time",
+    ),
+    pytest.param(lambda event: ValueError("hunter2"), BreakGlassError, id="an unexpected error"),
+]
+
+
+@pytest.mark.parametrize(("fail", "reported"), FAILURES)
+async def test_an_event_that_cannot_be_marked(
+    store: InMemoryStore,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    fail: Callable[[BreakGlassEvent], Exception],
+    reported: type[BreakGlassError],
+) -> None:
+    """All others are marked; the error and the log name the one that is not."""
+    (bad, *others) = await open_some(store, clock, 40)
+    clock.advance(HOUR)
+    flawed = failing(store, lambda event: fail(event) if event.id == bad else None)
+    with pytest.raises(ExpiryError) as caught:
+        await expire_due(flawed, now=clock())
+    (error,) = caught.value.exceptions
+    assert type(error) is reported
+    assert any(bad in note for note in error.__notes__)
+    assert "hunter2" not in str(error)
+    assert {event.id for event in caught.value.expired} == set(others)
+    assert all(event.status is BreakGlassStatus.EXPIRED for event in caught.value.expired)
+    assert await active(store) == {bad}
+    (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert record.__dict__["event_id"] == bad
+    assert record.__dict__.get("key") == getattr(error, "key", None)
+
+
+async def test_a_row_that_is_not_an_event(
+    store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pass reports what the list left out, and marks the rest."""
+    events = await open_some(store, clock, 3)
+    clock.advance(HOUR)
+    corrupt = CorruptItemError(KEY, "status is missing")
+
+    async def list_by_status(*arguments: Any, **options: Any) -> EventPage:
+        page = await store.list_by_status(*arguments, **options)
+        return EventPage(page.events, page.next_cursor, (corrupt,))
+
+    with pytest.raises(ExpiryError) as caught:
+        await expire_due(changed(store, list_by_status=list_by_status), now=clock())
+    assert caught.value.exceptions == (corrupt,)
+    assert {event.id for event in caught.value.expired} == set(events)
+    (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert record.__dict__["key"] == KEY
+
+
+async def test_a_store_that_is_unavailable_for_every_mark(
+    store: InMemoryStore, clock: FakeClock
+) -> None:
+    """A pass does not wait for a time-out of each event: 16 in a row end it."""
+    await open_some(store, clock, 100)
+    clock.advance(HOUR)
+    tried: list[str] = []
+
+    def unavailable(event: BreakGlassEvent) -> Exception:
+        tried.append(event.id)
+        return StoreUnavailableError("throttled")
+
+    with pytest.raises(ExpiryError, match="stopped early") as caught:
+        await expire_due(failing(store, unavailable), now=clock())
+    assert 16 <= len(tried) <= 31
+    assert len(caught.value.exceptions) == len(tried)
+    assert all(isinstance(error, StoreUnavailableError) for error in caught.value.exceptions)
+
+
+async def test_a_table_that_goes_away_during_a_pass(
+    store: InMemoryStore, clock: FakeClock
+) -> None:
+    """What is refused for one event may be about that event; for 16 in a row it is the table."""
+    await open_some(store, clock, 100)
+    clock.advance(HOUR)
+    with pytest.raises(TableError):
+        await expire_due(failing(store, lambda event: TableError("no such table")), now=clock())
+
+
+async def test_events_for_which_the_store_is_always_unavailable(
+    store: InMemoryStore, clock: FakeClock
+) -> None:
+    """However many of them there are, the others are marked, if not in the first pass."""
+    events = list(await open_some(store, clock, 60))
+    clock.advance(HOUR)
+    # The newest, which the list has first.
+    unavailable = set(events[20:])
+    flawed = failing(
+        store, lambda event: StoreUnavailableError("lost") if event.id in unavailable else None
+    )
+    for _ in range(1000):
+        with pytest.raises(ExpiryError):
+            await expire_due(flawed, now=clock())
+        if await active(store) == unavailable:
+            return
+    pytest.fail("some events were never tried")
