@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal, TypedDict
 
 from fastapi import APIRouter, Header, Query, Response
 
@@ -22,7 +24,18 @@ from .dependencies import Feed, Store
 from .models import Access, Change, Closing, Event, EventId, Listing, Me, Name, Opening, Page, etag
 from .problems import ProblemError, refusing_values
 
+logger = logging.getLogger("web_backend")
+
 router = APIRouter()
+
+
+class Bounds(TypedDict):
+    """What a list takes besides its key and its limit."""
+
+    since: datetime | None
+    until: datetime | None
+    cursor: str | None
+    on_corrupt: Literal["skip"]
 
 
 @router.get("/me")
@@ -71,8 +84,12 @@ async def list_events(listing: Annotated[Listing, Query()], _: SignedIn, store: 
     """The events of a status, an invoker or a profile, newest first; eventually consistent."""
     with refusing_values("query"):
         page = await _list(store, listing)
+    for error in page.corrupt:
+        logger.error("a list leaves out a row: %s", error)
     return Page(
-        events=[Event.model_validate(event) for event in page], next_cursor=page.next_cursor
+        events=[Event.model_validate(event) for event in page],
+        next_cursor=page.next_cursor,
+        unreadable=len(page.corrupt),
     )
 
 
@@ -189,20 +206,16 @@ def _check_profile(person: Person, profile: str) -> None:
 
 
 async def _list(store: BreakGlassStore, listing: Listing) -> EventPage:
-    since, until = listing.since, listing.until
+    bounds = Bounds(
+        since=listing.since, until=listing.until, cursor=listing.cursor, on_corrupt="skip"
+    )
     match listing:
         case Listing(status=BreakGlassStatus() as status):
-            return await store.list_by_status(
-                status, listing.limit, cursor=listing.cursor, since=since, until=until
-            )
+            return await store.list_by_status(status, listing.limit, **bounds)
         case Listing(invoker=str() as invoker):
-            return await store.list_by_invoker(
-                invoker, listing.limit, cursor=listing.cursor, since=since, until=until
-            )
+            return await store.list_by_invoker(invoker, listing.limit, **bounds)
         case Listing(profile=str() as profile):
-            return await store.list_by_profile(
-                profile, listing.limit, cursor=listing.cursor, since=since, until=until
-            )
+            return await store.list_by_profile(profile, listing.limit, **bounds)
     raise AssertionError("exactly one of the three is given: the model has checked it")
 
 

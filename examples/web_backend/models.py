@@ -74,6 +74,8 @@ class Event(BaseModel):
 class Page(BaseModel):
     events: list[Event]
     next_cursor: str | None
+    unreadable: int
+    """How many rows on the way to this page were no events, and are left out."""
 
 
 class Access(BaseModel):

@@ -24,6 +24,14 @@ export function showHolders(record, me, askToClose) {
   $("count").textContent = events.length;
 }
 
+// Rows that cannot be read are no cards, but somebody may hold access by them.
+export function showUnreadable(number) {
+  const rows = number === 1 ? "1 row" : `${number} rows`;
+  const text = `${rows} of the record cannot be read. More people may hold access. The operators have to mend it.`;
+  if ($("unreadable").textContent !== text) $("unreadable").textContent = text;
+  $("unreadable").hidden = number === 0;
+}
+
 // Nobody is said only where it is known.
 export function showNobody({ hasRead, isKnown }) {
   const text = isKnown ? "Nobody holds emergency access." : "Nobody that is known of.";

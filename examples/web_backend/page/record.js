@@ -101,6 +101,14 @@ export class Record {
     for (const ids of [this.#unnamed, this.#dropped, this.#unanswered]) ids.delete(id);
   }
 
+  #forget(id) {
+    this.held.delete(id);
+    this.history.delete(id);
+    this.#settle(id);
+    this.#asking.delete(id);
+    this.changed();
+  }
+
   #isActive(id) {
     const event = this.history.get(id);
     return event !== undefined && standing(event, this.now()) === "active";
@@ -114,6 +122,8 @@ export class Record {
       this.remember(await ask(`/api/events/${id}`));
       this.#unanswered.delete(id);
     } catch (error) {
+      // The stream counts the rows that cannot be read. Whether this one has ended nobody can say.
+      if (error.name === "corrupt-event") return this.#forget(id);
       if (error.status === 404) this.history.delete(id);
       else if (this.#unnamed.has(id) || this.#dropped.has(id)) this.#unanswered.add(id);
     } finally {
