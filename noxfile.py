@@ -98,7 +98,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """The distributions, in dist/."""
+    """The distributions, in dist/, and a suite of a user's, with what the wheel brings alone."""
     dist = Path("dist")
     shutil.rmtree(dist, ignore_errors=True)
     session.install(*group("build"))
@@ -109,6 +109,8 @@ def build(session: nox.Session) -> None:
     )
     if missing:
         session.error(f"{wheel} lacks {', '.join(sorted(missing))}")
+    session.install(f"{wheel}[testing]")
+    session.run("python", "-m", "pytest", "examples/test_harness")
 
 
 def group(name: str) -> tuple[str, ...]:

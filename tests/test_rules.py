@@ -84,9 +84,10 @@ class TestCreation:
         ],
     )
     def test_of_an_active_event_at_the_wrong_time(self, now: datetime, rule: str) -> None:
-        """The error names the field and its rule."""
-        with pytest.raises(ValueError, match=rule):
+        """The error names the field, its rule, and the clock, which may be that of a test."""
+        with pytest.raises(ValueError, match=rule) as error:
             check_creatable(STORED, now)
+        assert str(error.value).endswith(f"the store's clock, which reads {now.isoformat()}")
 
 
 class TestVersion:
