@@ -17,6 +17,7 @@ ROOT = Path(aiobreakglass.__file__).parent
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
     ["_errors", "_shielding", "_timestamps", "_dynamodb.signing"],
+    ["_fields"],
     ["_model", "_dynamodb.wire"],
     ["_rules", "_store"],
     ["_arguments"],
@@ -98,7 +99,8 @@ class TestImports:
         [
             ("_errors", set()),
             ("_timestamps", set()),
-            ("_model", {"_errors", "_timestamps"}),
+            ("_fields", set()),
+            ("_model", {"_errors", "_fields"}),
             ("_store", {"_model"}),
         ],
     )

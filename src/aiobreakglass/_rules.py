@@ -9,7 +9,7 @@ from aiobreakglass._errors import (
     ImmutableFieldError,
     InvalidStateTransitionError,
 )
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event, written_event
 
 MAX_CLOCK_LEAD = timedelta(minutes=5)
 """How far ahead of the store's clock the writer of an active event may be."""
@@ -28,18 +28,19 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
-    """Refuse an active event that grants nothing any more, or would outlive `MAX_DURATION`."""
+    """Refuse an event that breaks a rule for writing, has lapsed, or outlives `MAX_DURATION`."""
+    written_event(event)
     if event.status.is_terminal:
         return
     if event.is_lapsed(now):
         raise ValueError("expires_at of an active event must lie after the store's clock")
-    if event.created_at > now + MAX_CLOCK_LEAD:
+    if event.created_at - now > MAX_CLOCK_LEAD:
         raise ValueError(
             f"created_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of the store's "
             "clock"
         )
     # Versions only go up: one from the future would be the version of every change to come.
-    if event.updated_at > now + MAX_CLOCK_LEAD:
+    if event.updated_at - now > MAX_CLOCK_LEAD:
         raise ValueError(
             f"updated_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of the store's "
             "clock"
@@ -54,6 +55,7 @@ def decide_update(
         raise InvalidStateTransitionError(stored.id, stored.status, proposed.status)
     if stored.updated_at != proposed.updated_at:
         raise ConcurrentModificationError(stored.id, stored)
+    proposed = written_event(proposed, stored)
     if proposed.status is BreakGlassStatus.EXPIRED:
         stored.expire(at=now)
     else:
@@ -93,4 +95,5 @@ def _refuse_lapsed(stored: BreakGlassEvent, new: BreakGlassStatus, now: datetime
 
 def _moved_on(stored: BreakGlassEvent, changed: BreakGlassEvent, now: datetime) -> BreakGlassEvent:
     # Strictly later than the version before, even where the clock has stepped back.
-    return changed.model_copy(update={"updated_at": max(now, stored.updated_at + _MICROSECOND)})
+    updated_at = max(now, stored.updated_at + _MICROSECOND)
+    return read_event({**vars(changed), "updated_at": updated_at})

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._errors import CorruptItemError
-from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, checked_name
+from aiobreakglass._fields import MAX_DURATION, checked_name
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event
 from aiobreakglass._rules import IMMUTABLE_FIELDS
 from aiobreakglass._timestamps import decode_time, encode_time
 
@@ -114,7 +115,7 @@ def guarded_pair(item: Mapping[str, AttributeValue]) -> tuple[str, str] | None:
     try:
         return checked_name(invoker), checked_name(profile)
     except ValueError:
-        # No event can have such names, and a guard's key no room for them.
+        # Our guards know only names that follow the rules for writing.
         return None
 
 
@@ -148,7 +149,7 @@ def read_any(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGl
     fields["duration"] = reader.duration("duration")
     fields["mfa_verified"] = reader.flag("mfa_verified")
     try:
-        event = BreakGlassEvent.model_validate(fields)
+        event = read_event(fields)
     except ValidationError as error:
         raise CorruptItemError(key, _reasons(error)) from error
     if key != layout.event_key(event.id):
