@@ -27,8 +27,9 @@ AttributeValue = dict[str, Any]
 Item = dict[str, AttributeValue]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND: Final = timedelta(seconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_MICROSECONDS: Final = 1_000_000
+"""In a second."""
 
 _TEXTS: Final = ("id", "invoker", "profile", "reason_code", "justification", "status")
 _TIMES: Final = ("created_at", "updated_at", "expires_at")
@@ -209,9 +210,14 @@ class _Reader:
 def _time_to_live(layout: TableLayout, since: datetime, retention: timedelta | None) -> Item:
     if retention is None:
         return {}
-    # Rounded up, so that TTL is never early. Integers know no end of the calendar.
-    seconds = -(-(since - _EPOCH) // _SECOND) - (-retention // _SECOND)
+    # Rounded up, so that TTL is never early. Integers know no end of the calendar, and no longest
+    # interval.
+    seconds = _seconds_rounded_up(since - _EPOCH) + _seconds_rounded_up(retention)
     return {layout.ttl_attribute: {"N": str(seconds)}}
+
+
+def _seconds_rounded_up(interval: timedelta) -> int:
+    return -(-(interval // _MICROSECOND) // _MICROSECONDS)
 
 
 def _reasons(error: ValidationError) -> str:
