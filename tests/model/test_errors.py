@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 
 import pytest
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError, create_model
 
 from aiobreakglass import BreakGlassEvent
 
@@ -82,6 +82,27 @@ class TestMistake:
         assert SECRET not in f"{refusal.value} {refusal.value!r} {refusal.value.args} {details}"
         assert SECRET not in "".join(texts)
         assert SECRET not in caplog.text
+
+
+def test_a_value_on_demand() -> None:
+    """The details carry the value, unless they are asked for without."""
+    with pytest.raises(ValidationError) as refusal:
+        write(justification=SECRET)
+    assert refusal.value.errors()[0]["input"] == SECRET
+    assert "input" not in refusal.value.errors(include_input=False)[0]
+
+
+@pytest.mark.parametrize("hides", [True, False])
+def test_within_a_model_that_hides_values_or_does_not(hides: bool) -> None:
+    """An error of a model that holds an event is written by that model's configuration."""
+    model = create_model(
+        "Answer", event=BreakGlassEvent, __config__=ConfigDict(hide_input_in_errors=hides)
+    )
+    with pytest.raises(ValidationError) as refusal:
+        model.model_validate({"event": GOOD | {"invoker": f"{SECRET}\n"}})
+    (error,) = refusal.value.errors()
+    assert error["loc"] == ("event", "invoker")
+    assert (SECRET in str(refusal.value)) is not hides
 
 
 def test_several_mistakes() -> None:
