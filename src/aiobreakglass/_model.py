@@ -123,6 +123,8 @@ class BreakGlassEvent(BaseModel):
         again = core_schema.no_info_wrap_validator_function(cls._validate_again, schema)
         # JSON holds no events. A wrapped validator would refuse its texts for times.
         either = core_schema.json_or_python_schema(schema, again)
+        # Outermost a function: pydantic-core would use any other validator of this class in the
+        # place of the schema that `canonical` has for it.
         return core_schema.no_info_after_validator_function(cls._complete, either)
 
     @classmethod
