@@ -27,6 +27,7 @@ LAYERS = [
         "_dynamodb.signing",
         "_dynamodb.transaction",
     ],
+    ["_fields"],
     ["_model", "_dynamodb.wire"],
     ["_change", "_store"],
     ["_rules", "_arguments"],
@@ -114,7 +115,8 @@ class TestImports:
         [
             ("_errors", set()),
             ("_timestamps", set()),
-            ("_model", {"_errors", "_timestamps"}),
+            ("_fields", set()),
+            ("_model", {"_errors", "_fields"}),
             ("_store", {"_model"}),
         ],
     )
