@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -178,42 +176,6 @@ def translate(
     )
 
 
-def check_integrity(
-    operation: str, status_code: int, headers: Mapping[str, str], body: bytes
-) -> None:
-    """Raise botocore's own error for a success that is not what DynamoDB sent.
-
-    In standard retry mode botocore compares no checksum, and hands on a body that is not JSON as
-    an empty answer, which would read as "no access".
-    """
-    if status_code < 300:
-        read_answer(operation, headers, body)
-
-
-def read_answer(
-    operation: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    loads: Callable[[bytes], Any] = json.loads,
-) -> dict[str, Any]:
-    """Return the answer of a success, or raise botocore's own error where it is none."""
-    checksum = headers.get("x-amz-crc32")
-    actual = str(zlib.crc32(body))
-    if checksum is not None and checksum != actual:
-        raise ChecksumError(
-            checksum_type="crc32", expected_checksum=checksum, actual_checksum=actual
-        )
-    try:
-        answer: dict[str, Any] = loads(body)
-    except ValueError as error:
-        raise _parser_error("the body of a 200 is not JSON") from error
-    if not isinstance(answer, dict):
-        raise _parser_error("the body of a 200 is not a JSON object")
-    if operation == "Query" and not isinstance(answer.get("Count"), int):
-        raise _parser_error("the answer to a Query has no count")
-    return answer
-
-
 def event_row(item: Item | None) -> Item | None:
     """Return the row of an event that is there; a tombstone is none."""
     return None if item is None or is_tombstone(item) else item
@@ -253,14 +215,8 @@ def _described(error: Exception | None) -> str:
     return str(error) if _is_discreet(error) else type(error).__name__
 
 
-def _parser_error(problem: str) -> Exception:
-    # Imported here, because it costs more than all the rest of this package; a client has it.
-    from botocore.parsers import ResponseParserError
-
-    return ResponseParserError(problem)
-
-
 def _is_discreet(error: Exception | None) -> bool:
+    # Imported here, because it costs more than all the rest of this package; a client has it.
     from botocore.parsers import ResponseParserError
 
     return isinstance(error, (*_DISCREET_ERRORS, ResponseParserError))

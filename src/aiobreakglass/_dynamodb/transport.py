@@ -30,17 +30,18 @@ from aiohttp import ClientSession
 from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
-from aiobreakglass._dynamodb import outcomes
+from aiobreakglass._dynamodb import answers
 from aiobreakglass._dynamodb.calls import call_client
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import Signer
 from aiobreakglass._dynamodb.wire import Response, Route
 
+# orjson takes nothing but plain UTF-8 either.
 loads: Callable[[bytes], Any]
 try:
     from orjson import loads
 except ImportError:
-    from json import loads
+    from aiobreakglass._dynamodb.answers import read_json as loads
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
@@ -163,6 +164,7 @@ class Transport:
         places: int,
     ) -> None:
         self._client = client
+        self._from_aws = answers.is_aws_endpoint(client.meta.endpoint_url)
         self._credentials = credentials
         self._operations = operations
         self._account_id = account_id
@@ -196,7 +198,7 @@ class Transport:
         if response.is_redirect:
             # aiohttp would have followed it, and on behalf of the client does.
             return await self._ordinary_call(name, request, deadline)
-        answer = _answer(name, response)
+        answer = self._answer(name, request, response)
         if answer is None:
             return await self._ordinary_call(name, request, deadline, _Outcome(response))
         if self._owed:
@@ -255,6 +257,18 @@ class Transport:
         with standing_in([outcome]):
             return await call_client(self._client, name, request, deadline)
 
+    def _answer(self, name: str, request: Request, response: Response) -> dict[str, Any] | None:
+        """Return the answer of a plain success; None for anything that the client has to read."""
+        content = response.content
+        if response.status != 200 or _BINARY.search(content):
+            return None
+        try:
+            return answers.read_answer(
+                name, request, response.headers, content, from_aws=self._from_aws, loads=loads
+            )
+        except (ChecksumError, ResponseParserError):
+            return None
+
     async def _give_back(self, name: str) -> None:
         """Tell the client of a success: each fills a little of what retries take of its quota."""
         self._owed -= 1
@@ -265,16 +279,3 @@ class Transport:
             model=self._client.meta.service_model.operation_model(name),
             context={},
         )
-
-
-def _answer(name: str, response: Response) -> dict[str, Any] | None:
-    """Return the answer of a 200 that is what DynamoDB sent; None for anything else."""
-    content = response.content
-    if response.status != 200 or "x-amz-crc32" not in response.headers:
-        return None
-    if _BINARY.search(content):
-        return None
-    try:
-        return outcomes.read_answer(name, response.headers, content, loads)
-    except (ChecksumError, ResponseParserError):
-        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from aiohttp import web
 from botocore.credentials import ReadOnlyCredentials
 
 from aiobreakglass import _shielding
+from aiobreakglass._dynamodb.answers import read_json
 from tests.dynamodb import canned
 from tests.dynamodb.canned import ANSWERS, CannedServer
 from tests.dynamodb.waiting import PATIENT
@@ -34,7 +34,7 @@ class TestRequests:
         first, second, ordinary = map(sent, server.requests)
         assert first == second == ordinary
 
-    @pytest.mark.parametrize("loads", [json.loads, orjson.loads], ids=["json", "orjson"])
+    @pytest.mark.parametrize("loads", [read_json, orjson.loads], ids=["json", "orjson"])
     async def test_with_and_without_the_extra(
         self,
         server: CannedServer,
