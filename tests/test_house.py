@@ -17,7 +17,7 @@ ROOT = Path(aiobreakglass.__file__).parent
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
     ["_errors", "_shielding", "_timestamps"],
-    ["_dynamodb.answers", "_dynamodb.signing"],
+    ["_dynamodb.answers", "_dynamodb.passage", "_dynamodb.signing"],
     ["_model", "_dynamodb.wire"],
     ["_rules", "_store"],
     ["_arguments"],

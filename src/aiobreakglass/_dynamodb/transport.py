@@ -18,20 +18,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
-from operator import is_
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
-from aiobotocore.client import AioBaseClient
-from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.httpsession import AIOHTTPSession
-from aiohttp import ClientSession
 from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
 from aiobreakglass._dynamodb import answers
 from aiobreakglass._dynamodb.calls import call_client
+from aiobreakglass._dynamodb.passage import Passage
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import Signer
 from aiobreakglass._dynamodb.wire import Response, Route
@@ -65,7 +62,15 @@ class Connections(Protocol):
     async def request(self, method: str, /, **options: Any) -> Any: ...
 
 
-_stand_ins: ContextVar[Iterator[Connections]] = ContextVar("aiobreakglass_stand_ins")
+@dataclass(frozen=True, slots=True)
+class _StandIns:
+    """What takes the place of one HTTP session's connections, attempt by attempt."""
+
+    session: Session
+    connections: Iterator[Connections]
+
+
+_stand_ins: ContextVar[_StandIns | None] = ContextVar("aiobreakglass_stand_ins", default=None)
 
 
 class Session(AIOHTTPSession):
@@ -84,9 +89,11 @@ class Session(AIOHTTPSession):
         return await super()._get_session(None)  # type: ignore[misc] # not in its stubs
 
     async def _get_session(self, proxy_url: str | None) -> Any:
-        stand_in = next(_stand_ins.get(iter(())), None)
-        if stand_in is not None:
-            return stand_in
+        stand_ins = _stand_ins.get()
+        # A provider of credentials may ask another store meanwhile, in the same context.
+        if stand_ins is not None and stand_ins.session is self:
+            for stand_in in stand_ins.connections:
+                return stand_in
         return await super()._get_session(proxy_url)  # type: ignore[misc] # not in its stubs
 
     def _get_ssl_context(self) -> ssl.SSLContext:
@@ -113,23 +120,13 @@ def session_class(made: list[Session]) -> type[Session]:
 
 
 @contextmanager
-def standing_in(connections: Iterable[Connections]) -> Iterator[None]:
-    """Have the next attempts of this task's go to something else than the connections."""
-    token = _stand_ins.set(iter(connections))
+def standing_in(session: Session, connections: Iterable[Connections]) -> Iterator[None]:
+    """Have a session's next attempts in this context go to these, not to its connections."""
+    token = _stand_ins.set(_StandIns(session, iter(connections)))
     try:
         yield
     finally:
         _stand_ins.reset(token)
-
-
-def traceable_methods() -> tuple[object, ...]:
-    """Return the methods on a call's ordinary way that tracers wrap, as they are by now."""
-    return (
-        vars(AioBaseClient).get("_make_api_call"),
-        # Inherited, so far.
-        AioEndpoint.prepare_request,
-        vars(ClientSession).get("_request"),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +155,22 @@ class Transport:
     def __init__(
         self,
         client: DynamoDBClient,
+        session: Session,
+        passage: Passage,
         credentials: AioCredentials,
         operations: Mapping[str, Operation],
         account_id: str | None,
         places: int,
     ) -> None:
         self._client = client
+        self._session = session
+        self._passage = passage
         self._from_aws = answers.is_aws_endpoint(client.meta.endpoint_url)
         self._credentials = credentials
         self._operations = operations
         self._account_id = account_id
         self._keys: dict[str, tuple[object, bytes]] = {}
         self._owed = 0
-        self._traceable_methods = traceable_methods()
         # First come, first served: aiohttp would let whoever has just been served go first again.
         self._places = asyncio.Semaphore(places)
         self._invocations = map(f"{str(uuid4())[:24]}{{:012x}}".format, count())
@@ -207,8 +207,7 @@ class Transport:
 
     async def _message(self, name: str, request: Request) -> bytes | None:
         """Return the bytes of a signed request; None where only the client can make them."""
-        # By identity, because what tracers wrap a method in claims to be equal to it.
-        if not all(map(is_, traceable_methods(), self._traceable_methods)):
+        if not self._passage.is_unchanged():
             return None
         try:
             body = _encode(request).encode()
@@ -251,10 +250,9 @@ class Transport:
     async def _ordinary_call(
         self, name: str, request: Request, deadline: float | None, outcome: _Outcome | None = None
     ) -> Any:
-        if outcome is None:
-            return await call_client(self._client, name, request, deadline)
-        self._owed = _QUOTA
-        with standing_in([outcome]):
+        if outcome is not None:
+            self._owed = _QUOTA
+        with standing_in(self._session, () if outcome is None else (outcome,)):
             return await call_client(self._client, name, request, deadline)
 
     def _answer(self, name: str, request: Request, response: Response) -> dict[str, Any] | None:

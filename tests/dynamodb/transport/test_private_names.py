@@ -7,13 +7,16 @@ import re
 from pathlib import Path
 
 import aiobreakglass
+from aiobreakglass._dynamodb.passage import METHODS
+
+MODULES = ("wire", "transport", "passage", "learning", "client")
 
 
 def test_private_names() -> None:
     """All that is used of other packages' insides, so that an upgrade knows where to look."""
     folder = Path(aiobreakglass.__file__).parent / "_dynamodb"
     found = set()
-    for path in (folder / f"{name}.py" for name in ("wire", "transport", "learning", "client")):
+    for path in (folder / f"{name}.py" for name in MODULES):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         ours = {
             node.attr
@@ -42,8 +45,9 @@ def test_private_names() -> None:
         "_get_session",
         "_get_ssl_context",
         "_setup_proxy_ssl_context",
-        "_make_api_call",
-        "_request",
+        "_endpoint",
+        "_request_signer",
+        *(name for names in METHODS.values() for name in names if name.startswith("_")),
         "_emitter",
         "_handlers",
         "_retry",  # a file of botocore's, by its name
