@@ -18,12 +18,12 @@ REPOSITORY = Path(__file__).parents[1]
 
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
+    ["_errors", "_shielding", "_timestamps"],
     [
-        "_errors",
-        "_shielding",
-        "_timestamps",
+        "_dynamodb.answers",
         "_dynamodb.failures",
         "_dynamodb.loading",
+        "_dynamodb.passage",
         "_dynamodb.signing",
         "_dynamodb.transaction",
     ],

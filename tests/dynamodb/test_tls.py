@@ -6,16 +6,19 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
 from botocore.exceptions import SSLError
 
 from aiobreakglass._dynamodb.client import Opened, open_client
+from aiobreakglass._dynamodb.transport import Session
 from tests.dynamodb.canned import CannedServer, canned_server
 from tests.dynamodb.conftest import REGION
 
@@ -39,9 +42,19 @@ async def through_a_proxy(opened: Opened) -> Any:
     return await by_the_client(opened)
 
 
+@dataclass
+class Proxy:
+    """A proxy that connects to whatever it is asked to."""
+
+    url: str = ""
+    asked_for: list[str] = field(default_factory=list)
+    """Host and port of each connection."""
+
+
 @asynccontextmanager
-async def proxy() -> AsyncIterator[str]:
-    """Run a proxy that connects to whatever it is asked to; yields its URL."""
+async def running_proxy() -> AsyncIterator[Proxy]:
+    """Run a proxy on 127.0.0.1 and a free port."""
+    proxy = Proxy()
     tunnels: set[asyncio.Task[None] | None] = set()
     writers: list[asyncio.StreamWriter] = []
 
@@ -53,14 +66,16 @@ async def proxy() -> AsyncIterator[str]:
 
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tunnels.add(asyncio.current_task())
-        host, port = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode().split(":")
+        proxy.asked_for.append((await reader.readuntil(b"\r\n\r\n")).split()[1].decode())
+        host, port = proxy.asked_for[-1].split(":")
         their_reader, their_writer = await asyncio.open_connection(host, int(port))
         writers.extend((writer, their_writer))
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await asyncio.gather(pump(reader, their_writer), pump(their_reader, writer))
 
     async with await asyncio.start_server(tunnel, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield proxy
         for writer in writers:
             writer.close()
         await asyncio.gather(*filter(None, tunnels))
@@ -78,8 +93,8 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
 @pytest.fixture(params=[by_the_client, by_the_transport, through_a_proxy])
 async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
     """Ask a server once, in each way in turn."""
-    async with proxy() as url:
-        proxies = {"https": url} if request.param is through_a_proxy else None
+    async with running_proxy() as proxy:
+        proxies = {"https": proxy.url} if request.param is through_a_proxy else None
         config = AioConfig(retries={"total_max_attempts": 1}, proxies=proxies)
 
         async def ask(server: CannedServer) -> Any:
@@ -87,6 +102,8 @@ async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
                 return await request.param(opened)
 
         yield ask
+        # Else a proxy that is passed by would prove nothing.
+        assert bool(proxy.asked_for) == (request.param is through_a_proxy)
 
 
 def server_with(certificate: trustme.LeafCert) -> AbstractAsyncContextManager[CannedServer]:
@@ -117,3 +134,34 @@ async def test_an_unknown_authority(authority: trustme.CA, ask: Ask) -> None:
         with pytest.raises(SSLError):
             await ask(server)
     assert server.requests == []
+
+
+class TestTheContextForAProxy:
+    """Some releases of aiobotocore make none, and check no certificate then."""
+
+    @pytest.fixture
+    def made_by_aiobotocore(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+        def make(context: ssl.SSLContext | None) -> None:
+            monkeypatch.setattr(
+                AIOHTTPSession, "_setup_proxy_ssl_context", lambda self, proxy_url: context
+            )
+
+        return make
+
+    async def test_that_is_missing(self, made_by_aiobotocore: Callable[[Any], None]) -> None:
+        """Then it is one that compares the name."""
+        made_by_aiobotocore(None)
+        context = Session()._setup_proxy_ssl_context("http://127.0.0.1:1")
+        assert context.check_hostname
+        assert context.verify_mode is ssl.CERT_REQUIRED
+
+    async def test_that_is_there(self, made_by_aiobotocore: Callable[[Any], None]) -> None:
+        """Then it is left alone, with the proxy's own settings."""
+        made_by_aiobotocore(theirs := ssl.create_default_context())
+        assert Session()._setup_proxy_ssl_context("http://127.0.0.1:1") is theirs
+
+    async def test_that_is_for_another_proxy(self) -> None:
+        """Each proxy has connections of its own, with its own context, and so has none at all."""
+        async with Session() as session:
+            urls = (None, "http://127.0.0.1:1", "http://127.0.0.1:2")
+            assert len({await session._get_session(url) for url in urls}) == 3

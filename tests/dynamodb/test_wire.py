@@ -123,16 +123,24 @@ class TestResponses:
         bodies = [str(number).encode() for number in range(50)]
         assert await asyncio.gather(*(exchange(route, body) for body in bodies)) == bodies
 
-    async def test_after_informational_ones(self, server: Server, route: Route) -> None:
-        """What comes ahead of a response is none."""
+    @pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Hints", "199 OK"])
+    @pytest.mark.parametrize("headers", [b"", b"Content-Length: 0\r\n", b"x-amz-crc32: 0\r\n"])
+    @pytest.mark.parametrize("times", [1, 3])
+    async def test_after_informational_ones(
+        self, server: Server, route: Route, status: str, headers: bytes, times: int
+    ) -> None:
+        """A head that comes ahead of a response is none, however final it looks."""
 
-        async def hints_first(writer: asyncio.StreamWriter, body: bytes) -> None:
-            writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        async def information_first(writer: asyncio.StreamWriter, body: bytes) -> None:
+            writer.write((f"HTTP/1.1 {status}\r\n".encode() + headers + b"\r\n") * times)
             await writer.drain()
             writer.write(response(body))
 
-        server.reply = hints_first
-        assert await exchange(route, b"asked") == b"asked"
+        server.reply = information_first
+        answered = await route.exchange(route.message("", b"asked"), nothing)
+        assert (answered.status, answered.content) == (200, b"asked")
+        server.reply = echo
+        assert await exchange(route, b"again") == b"again"
 
     async def test_that_nobody_asked_for(self, server: Server, route: Route) -> None:
         """What has come on a connection before a request goes is not its response."""

@@ -17,7 +17,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.hooks import HierarchicalEmitter
 
-from aiobreakglass._dynamodb import outcomes
+from aiobreakglass._dynamodb import answers, outcomes
 from aiobreakglass._dynamodb.failures import BrokenAnswerError, TooLateError, abridge
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.transaction import Item, Part, Refusal, transaction
@@ -25,6 +25,7 @@ from aiobreakglass._errors import BreakGlassError
 from aiobreakglass._shielding import shielded
 
 if TYPE_CHECKING:
+    from botocore.client import ClientMeta
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _FIRST_PAUSE: Final = 0.025
@@ -34,9 +35,19 @@ _HOW_TO_MAKE_A_CLIENT: Final = (
     'async with aiobotocore.session.get_session().create_client("dynamodb") as client'
 )
 
-# How the client's event handlers, which know no caller, find the call that they are about.
-_transmission: ContextVar[outcomes.Transmission] = ContextVar("aiobreakglass_transmission")
 
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """A request of ours, and the client that it goes through, known by its events."""
+
+    events: object
+    name: str
+    request: Request
+    transmission: outcomes.Transmission
+
+
+# The client's event handlers know no caller; this tells them which request they are about.
+_sending: ContextVar[_Sending] = ContextVar("aiobreakglass_sending")
 
 Carry = Callable[[str, Request, Callable[[], None], float | None], Awaitable[dict[str, Any]]]
 """Sends a request to an operation, calls back when it goes, and returns the answer.
@@ -207,7 +218,7 @@ class Calls:
         request: Request,
         shielded_until: float | None,
     ) -> dict[str, Any]:
-        token = _transmission.set(transmission)
+        token = _sending.set(_Sending(self._client.meta.events, name, request, transmission))
         try:
             # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
             # pooled connection escape those.
@@ -215,7 +226,7 @@ class Calls:
             async with asyncio.timeout_at(self._deadline(operation, transmission)):
                 return await self.carry(name, request, transmission.sent, shielded_until)
         finally:
-            _transmission.reset(token)
+            _sending.reset(token)
 
     def _deadline(self, operation: Operation, transmission: outcomes.Transmission) -> float:
         left = transmission.check_time()
@@ -297,37 +308,60 @@ def _was_left(client: Any) -> bool:
 
 
 def _watch(client: DynamoDBClient) -> None:
-    """Have the client tell what becomes of each attempt, and check what comes back.
+    """Have the client report each attempt, and check each answer.
 
     Handlers are registered once for a client, however many stores borrow it.
     """
+    hooks = _Hooks(client.meta)
     events = client.meta.events
-    events.register("before-send.dynamodb", _on_send, unique_id="aiobreakglass-send")
+    events.register("before-send.dynamodb", hooks.on_send, unique_id="aiobreakglass-send")
     # First, because the handler of legacy retries ends the round by raising.
-    events.register_first("needs-retry.dynamodb", _on_outcome, unique_id="aiobreakglass-outcome")
-    events.register("before-parse.dynamodb", _on_parse, unique_id="aiobreakglass-integrity")
+    events.register_first(
+        "needs-retry.dynamodb", hooks.on_outcome, unique_id="aiobreakglass-outcome"
+    )
+    events.register("before-parse.dynamodb", hooks.on_parse, unique_id="aiobreakglass-integrity")
 
 
-def _on_send(**_: object) -> None:
-    if transmission := _transmission.get(None):
-        transmission.sent()
+class _Hooks:
+    """One client's event handlers.
 
+    They pass over whatever else a borrowed client is used for, also within a call of ours: another
+    operation, by a wrapper around the client; and another client's requests, because a provider of
+    credentials may make some while ours waits.
+    """
 
-def _on_outcome(
-    response: tuple[Any, dict[str, Any]] | None, caught_exception: Exception | None, **_: object
-) -> None:
-    if transmission := _transmission.get(None):
-        transmission.answered(
-            None if response is None else response[0].status_code, caught_exception
-        )
+    def __init__(self, meta: ClientMeta) -> None:
+        self._meta = meta
 
+    def on_send(self, event_name: str, **_: object) -> None:
+        if sending := self._sending(event_name):
+            sending.transmission.sent()
 
-def _on_parse(operation_model: Any, response_dict: dict[str, Any], **_: object) -> None:
-    # What else a borrowed client is used for is none of our business.
-    if _transmission.get(None):
-        outcomes.check_integrity(
-            operation_model.name,
-            response_dict["status_code"],
-            response_dict["headers"],
-            response_dict["body"],
-        )
+    def on_outcome(
+        self,
+        event_name: str,
+        response: tuple[Any, dict[str, Any]] | None,
+        caught_exception: Exception | None,
+        **_: object,
+    ) -> None:
+        if sending := self._sending(event_name):
+            status_code = None if response is None else response[0].status_code
+            sending.transmission.answered(status_code, caught_exception)
+
+    def on_parse(
+        self, event_name: str, operation_model: Any, response_dict: dict[str, Any], **_: object
+    ) -> None:
+        if response_dict["status_code"] < 300 and (sending := self._sending(event_name)):
+            answers.read_answer(
+                operation_model.name,
+                sending.request,
+                response_dict["headers"],
+                response_dict["body"],
+                from_aws=answers.is_aws_endpoint(self._meta.endpoint_url),
+            )
+
+    def _sending(self, event_name: str) -> _Sending | None:
+        sending = _sending.get(None)
+        if sending is None or sending.events is not self._meta.events:
+            return None
+        return sending if event_name.rpartition(".")[2] == sending.name else None

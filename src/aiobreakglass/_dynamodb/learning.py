@@ -15,12 +15,12 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from itertools import repeat
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from botocore import xform_name
 from multidict import CIMultiDict
 
+from aiobreakglass._dynamodb.passage import Passage
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import DATE_HEADER, TOKEN_HEADER, Signer
 from aiobreakglass._dynamodb.transport import (
@@ -28,7 +28,6 @@ from aiobreakglass._dynamodb.transport import (
     Session,
     Transport,
     standing_in,
-    traceable_methods,
 )
 from aiobreakglass._dynamodb.wire import Route
 
@@ -63,7 +62,10 @@ _EVENTS: Final = (
     "after-call-error",
 )
 _HOMES: Final = ("aiobotocore.", "botocore.", "aiobreakglass.")
-_ORIGINS: Final = ("aiobotocore.", "botocore.", "aiohttp.")
+
+
+_ROUNDS: Final = 5
+"""How often to learn while the credentials change meanwhile."""
 
 
 class DeclinedError(Exception):
@@ -124,17 +126,31 @@ async def _learn(
     _check_client(client, session, table_name)
     if credentials is None:
         raise DeclinedError("there are no credentials")
-    frozen = await credentials.get_frozen_credentials()
     connections = await session.connections()
-    operations = {
-        name: await _learn_operation(client, connections, name, request, frozen)
-        for name, request in _samples(table_name).items()
-    }
+    samples = _samples(table_name)
+    passage = Passage(client, session, connections, samples)
+    if not passage.is_original():
+        raise DeclinedError("aiobotocore's calls are traced")
+    for _ in range(_ROUNDS):
+        frozen = await credentials.get_frozen_credentials()
+        try:
+            operations = {
+                name: await _learn_operation(client, session, connections, name, request, frozen)
+                for name, request in samples.items()
+            }
+        except DeclinedError:
+            # The client may have signed with credentials that came in between.
+            if await credentials.get_frozen_credentials() == frozen:
+                raise
+        else:
+            break
+    else:
+        raise DeclinedError("the credentials change with every request")
     account_id = getattr(frozen, "account_id", None)
     config: Any = client.meta.config
     # For aiohttp, none is no limit.
     places: int = config.max_pool_connections or sys.maxsize
-    return Transport(client, credentials, operations, account_id, places)
+    return Transport(client, session, passage, credentials, operations, account_id, places)
 
 
 def _samples(table_name: str) -> dict[str, Request]:
@@ -160,16 +176,8 @@ def _check_client(client: DynamoDBClient, session: Session, table_name: str) -> 
         raise DeclinedError("retries are adaptive")
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         raise DeclinedError("on AWS Lambda each request carries a tracing header of its own")
-    if not all(map(_is_original, traceable_methods())):
-        raise DeclinedError("aiobotocore's calls are traced")
     if strangers := sorted(_strangers(client)):
         raise DeclinedError(f"the client has handlers of {', '.join(strangers)}")
-
-
-def _is_original(method: object) -> bool:
-    # Tracers put something in its place: an object that looks like a function and is none, or a
-    # function of theirs, whose name and module may be copied, but not where it looks names up.
-    return type(method) is FunctionType and method.__globals__["__name__"].startswith(_ORIGINS)
 
 
 def _strangers(client: DynamoDBClient) -> set[str]:
@@ -191,13 +199,14 @@ def _home(handler: Any) -> str:
 
 async def _learn_operation(
     client: DynamoDBClient,
+    session: Session,
     connections: ClientSession,
     name: str,
     request: Request,
     credentials: Any,
 ) -> Operation:
     observer = _Observer()
-    with standing_in(repeat(observer)):
+    with standing_in(session, repeat(observer)):
         await getattr(client, xform_name(name))(**request)
     url, sent = observer.url, observer.sent
     if observer.requests != 1 or url.query_string:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from botocore.exceptions import ChecksumError, ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as TransportError
 
 from aiobreakglass._dynamodb import transaction
@@ -210,42 +208,6 @@ def translate(
     return StoreUnavailableError(message, outcome_unknown)
 
 
-def check_integrity(
-    operation: str, status_code: int, headers: Mapping[str, str], body: bytes
-) -> None:
-    """Raise botocore's own error for a success that is not what DynamoDB sent.
-
-    In standard retry mode botocore compares no checksum, and hands on a body that is not JSON as
-    an empty answer, which would read as "no access".
-    """
-    if status_code < 300:
-        read_answer(operation, headers, body)
-
-
-def read_answer(
-    operation: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    loads: Callable[[bytes], Any] = json.loads,
-) -> dict[str, Any]:
-    """Return the answer of a success, or raise botocore's own error where it is none."""
-    checksum = headers.get("x-amz-crc32")
-    actual = str(zlib.crc32(body))
-    if checksum is not None and checksum != actual:
-        raise ChecksumError(
-            checksum_type="crc32", expected_checksum=checksum, actual_checksum=actual
-        )
-    try:
-        answer: dict[str, Any] = loads(body)
-    except ValueError as error:
-        raise _parser_error("the body of a 200 is not JSON") from error
-    if not isinstance(answer, dict):
-        raise _parser_error("the body of a 200 is not a JSON object")
-    if operation == "Query" and not isinstance(answer.get("Count"), int):
-        raise _parser_error("the answer to a Query has no count")
-    return answer
-
-
 def _cancellation_reasons(error: Exception) -> list[dict[str, Any]]:
     if not isinstance(error, ClientError) or _code(error) != "TransactionCanceledException":
         return []
@@ -283,13 +245,6 @@ def _refused(operation: str, code: str, message: str) -> str:
             "check endpoint_url and proxies"
         )
     return f"DynamoDB refused: {code}: {message}"
-
-
-def _parser_error(problem: str) -> Exception:
-    # Imported here, because it costs more than all the rest of this package; a client has it.
-    from botocore.parsers import ResponseParserError
-
-    return ResponseParserError(problem)
 
 
 def _status(error: ClientError) -> int:

@@ -17,29 +17,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from operator import is_
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from uuid import uuid4
 
-from aiobotocore.client import AioBaseClient
-from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.httpsession import AIOHTTPSession
-from aiohttp import ClientSession
 from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
-from aiobreakglass._dynamodb import outcomes
+from aiobreakglass._dynamodb import answers
 from aiobreakglass._dynamodb.calls import call_client
+from aiobreakglass._dynamodb.passage import Passage
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import Signer
 from aiobreakglass._dynamodb.wire import Response, Route
 
+# orjson takes nothing but plain UTF-8 either.
 loads: Callable[[bytes], Any]
 try:
     from orjson import loads
 except ImportError:
-    from json import loads
+    from aiobreakglass._dynamodb.answers import read_json as loads
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
@@ -63,7 +61,14 @@ class Connections(Protocol):
     async def request(self, method: str, /, **options: Any) -> Any: ...
 
 
-_stand_ins: ContextVar[Iterator[Connections]] = ContextVar("aiobreakglass_stand_ins")
+class _StandIns(NamedTuple):
+    """What takes the place of one HTTP session's connections, attempt by attempt."""
+
+    session: Session
+    connections: Iterator[Connections]
+
+
+_stand_ins: ContextVar[_StandIns | None] = ContextVar("aiobreakglass_stand_ins", default=None)
 
 
 class Session(AIOHTTPSession):
@@ -82,9 +87,11 @@ class Session(AIOHTTPSession):
         return await super()._get_session(None)  # type: ignore[misc] # not in its stubs
 
     async def _get_session(self, proxy_url: str | None) -> Any:
-        stand_in = next(_stand_ins.get(iter(())), None)
-        if stand_in is not None:
-            return stand_in
+        stand_ins = _stand_ins.get()
+        # A provider of credentials may ask another store meanwhile, in the same context.
+        if stand_ins is not None and stand_ins.session is self:
+            for stand_in in stand_ins.connections:
+                return stand_in
         return await super()._get_session(proxy_url)  # type: ignore[misc] # not in its stubs
 
     def _get_ssl_context(self) -> ssl.SSLContext:
@@ -111,23 +118,13 @@ def session_class(made: list[Session]) -> type[Session]:
 
 
 @contextmanager
-def standing_in(connections: Iterable[Connections]) -> Iterator[None]:
-    """Have the next attempts of this task's go to something else than the connections."""
-    token = _stand_ins.set(iter(connections))
+def standing_in(session: Session, connections: Iterable[Connections]) -> Iterator[None]:
+    """Have a session's next attempts in this context go to these, not to its connections."""
+    token = _stand_ins.set(_StandIns(session, iter(connections)))
     try:
         yield
     finally:
         _stand_ins.reset(token)
-
-
-def traceable_methods() -> tuple[object, ...]:
-    """Return the methods on a call's ordinary way that tracers wrap, as they are by now."""
-    return (
-        vars(AioBaseClient).get("_make_api_call"),
-        # Inherited, so far.
-        AioEndpoint.prepare_request,
-        vars(ClientSession).get("_request"),
-    )
 
 
 class _Outcome(NamedTuple):
@@ -154,18 +151,22 @@ class Transport:
     def __init__(
         self,
         client: DynamoDBClient,
+        session: Session,
+        passage: Passage,
         credentials: AioCredentials,
         operations: Mapping[str, Operation],
         account_id: str | None,
         places: int,
     ) -> None:
         self._client = client
+        self._session = session
+        self._passage = passage
+        self._from_aws = answers.is_aws_endpoint(client.meta.endpoint_url)
         self._credentials = credentials
         self._operations = operations
         self._account_id = account_id
         self._keys: dict[str, tuple[object, bytes]] = {}
         self._owed = 0
-        self._traceable_methods = traceable_methods()
         # First come, first served: aiohttp would let whoever has just been served go first again.
         self._places = asyncio.Semaphore(places)
         self._invocations = map(f"{str(uuid4())[:24]}{{:012x}}".format, count())
@@ -193,7 +194,7 @@ class Transport:
         if response.is_redirect:
             # aiohttp would have followed it, and on behalf of the client does.
             return await self._ordinary_call(name, request, deadline)
-        answer = _answer(name, response)
+        answer = self._answer(name, request, response)
         if answer is None:
             return await self._ordinary_call(name, request, deadline, _Outcome(response))
         if self._owed:
@@ -202,8 +203,7 @@ class Transport:
 
     async def _message(self, name: str, request: Request) -> bytes | None:
         """Return the bytes of a signed request; None where only the client can make them."""
-        # By identity, because what tracers wrap a method in claims to be equal to it.
-        if not all(map(is_, traceable_methods(), self._traceable_methods)):
+        if not self._passage.is_unchanged():
             return None
         try:
             body = _encode(request).encode()
@@ -246,11 +246,22 @@ class Transport:
     async def _ordinary_call(
         self, name: str, request: Request, deadline: float | None, outcome: _Outcome | None = None
     ) -> Any:
-        if outcome is None:
+        if outcome is not None:
+            self._owed = _QUOTA
+        with standing_in(self._session, () if outcome is None else (outcome,)):
             return await call_client(self._client, name, request, deadline)
-        self._owed = _QUOTA
-        with standing_in([outcome]):
-            return await call_client(self._client, name, request, deadline)
+
+    def _answer(self, name: str, request: Request, response: Response) -> dict[str, Any] | None:
+        """Return the answer of a plain success; None for anything that the client has to read."""
+        content = response.content
+        if response.status != 200 or _BINARY.search(content):
+            return None
+        try:
+            return answers.read_answer(
+                name, request, response.headers, content, from_aws=self._from_aws, loads=loads
+            )
+        except (ChecksumError, ResponseParserError):
+            return None
 
     async def _give_back(self, name: str) -> None:
         """Tell the client of a success: each fills a little of what retries take of its quota."""
@@ -262,16 +273,3 @@ class Transport:
             model=self._client.meta.service_model.operation_model(name),
             context={},
         )
-
-
-def _answer(name: str, response: Response) -> dict[str, Any] | None:
-    """Return the answer of a 200 that is what DynamoDB sent; None for anything else."""
-    content = response.content
-    if response.status != 200 or "x-amz-crc32" not in response.headers:
-        return None
-    if _BINARY.search(content):
-        return None
-    try:
-        return outcomes.read_answer(name, response.headers, content, loads)
-    except (ChecksumError, ResponseParserError):
-        return None

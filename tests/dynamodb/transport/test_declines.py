@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+from collections.abc import Container
 from typing import Any
 
 import aiobotocore.client
@@ -12,11 +13,13 @@ import aiobotocore.httpxsession
 import pytest
 from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioCredentials
 from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.session import AioSession, get_session
 from aiohttp import ClientSession
 from aiohttp.client_proto import ResponseHandler
 from botocore import UNSIGNED
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import HTTPClientError
 
 from aiobreakglass import AsyncDynamoDBStore
@@ -25,7 +28,7 @@ from aiobreakglass.testing import make_event
 from tests.dynamodb.canned import CannedServer
 from tests.dynamodb.conftest import REGION
 
-from .calls import REQUESTS, opened
+from .calls import REQUESTS, opened, unheard
 
 
 async def add_nothing(**_: Any) -> None:
@@ -258,6 +261,59 @@ class TestClientsThatAreUnusual:
         async with opened(server, get_session()) as client:
             assert await client.transport("breakglass") is None
         assert "there are no credentials" in caplog.text
+
+
+class Rotating(AioCredentials):
+    """Credentials with the key KEY1, then KEY2, ..., another from each of these calls on."""
+
+    def __init__(self, at: Container[int]) -> None:
+        super().__init__("KEY1", "secret")
+        self._at = at
+        self._calls = 0
+        self._keys = 1
+
+    async def load_credentials(self) -> Rotating:
+        """Stand in for a session's chain of providers."""
+        return self
+
+    async def get_frozen_credentials(self) -> ReadOnlyCredentials:  # type: ignore[override] # aiobotocore awaits it
+        self._calls += 1
+        self._keys += self._calls in self._at
+        return ReadOnlyCredentials(self.key, f"secret of {self.key}", f"token of {self.key}")
+
+    @property
+    def key(self) -> str:
+        return f"KEY{self._keys}"
+
+
+class TestCredentialsThatChangeMeanwhile:
+    @pytest.mark.parametrize("at", [{call} for call in range(1, 9)] + [{2, 4}, {2, 3, 4, 5}])
+    async def test_once_or_twice(
+        self, server: CannedServer, caplog: pytest.LogCaptureFixture, at: set[int]
+    ) -> None:
+        """What was learned of the old ones is learned again, and nothing is said."""
+        caplog.set_level(logging.INFO, "aiobreakglass.transport")
+        own = get_session()
+        own.register_component("credential_provider", credentials := Rotating(at))
+        async with opened(server, own) as client:
+            transport = await client.transport("breakglass")
+            assert transport is not None
+            await transport.call("GetItem", REQUESTS["GetItem"], unheard)
+        assert caplog.messages == []
+        ((headers, _),) = server.requests
+        assert f"Credential={credentials.key}/" in headers["authorization"]
+
+    async def test_with_every_request(
+        self, server: CannedServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Nothing can be learned, which is said for what it is, and ends."""
+        caplog.set_level(logging.INFO, "aiobreakglass.transport")
+        own = get_session()
+        own.register_component("credential_provider", Rotating(range(10_000)))
+        async with opened(server, own) as client:
+            assert await client.transport("breakglass") is None
+        (message,) = caplog.messages
+        assert message.endswith("the credentials change with every request")
 
 
 @pytest.mark.parametrize(

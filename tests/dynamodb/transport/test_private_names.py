@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 
 import aiobreakglass
+from aiobreakglass._dynamodb.passage import METHODS
+
+MODULES = ("wire", "transport", "passage", "learning", "client")
 
 MODULES = ("wire", "transport", "learning", "client", "loading")
 
@@ -44,8 +47,9 @@ def test_private_names() -> None:
         "_get_session",
         "_get_ssl_context",
         "_setup_proxy_ssl_context",
-        "_make_api_call",
-        "_request",
+        "_endpoint",
+        "_request_signer",
+        *(name for names in METHODS.values() for name in names if name.startswith("_")),
         "_emitter",
         "_handlers",
         "_retry",  # a file of botocore's, by its name

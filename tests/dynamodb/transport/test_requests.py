@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from aiohttp import web
 from botocore.credentials import ReadOnlyCredentials
 
 from aiobreakglass import _shielding
+from aiobreakglass._dynamodb.answers import read_json
 from tests.dynamodb import canned
 from tests.dynamodb.canned import ANSWERS, CannedServer
 from tests.dynamodb.waiting import PATIENT
@@ -34,7 +34,7 @@ class TestRequests:
         first, second, ordinary = map(sent, server.requests)
         assert first == second == ordinary
 
-    @pytest.mark.parametrize("loads", [json.loads, orjson.loads], ids=["json", "orjson"])
+    @pytest.mark.parametrize("loads", [read_json, orjson.loads], ids=["json", "orjson"])
     async def test_with_and_without_the_extra(
         self,
         server: CannedServer,
@@ -194,3 +194,32 @@ class TestRetryQuota:
             for _ in range(5):
                 await transport.call("GetItem", REQUESTS["GetItem"], unheard)
             assert await attempts_of_a_failure() == 2
+
+    async def test_is_given_back_only_as_far_as_it_goes(
+        self,
+        server: CannedServer,
+        session: AioSession,
+        short_pauses: None,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Once it must be full again, successes say nothing more to the client."""
+        monkeypatch.setattr("aiobreakglass._dynamodb.transport._QUOTA", 3)
+        told: list[str] = []
+        async with opened(server, session) as client:
+            transport = await carried(client)
+            client.client.meta.events.register(
+                "after-call.dynamodb", lambda model, **_: told.append(model.name)
+            )
+
+            async def succeed(times: int) -> None:
+                for _ in range(times):
+                    await transport.call("GetItem", REQUESTS["GetItem"], unheard)
+
+            await succeed(5)
+            assert told == []
+            for _ in range(2):
+                server.script = [canned.error(500, "InternalServerError")]
+                await succeed(1)
+                told.clear()
+                await succeed(9)
+                assert told == ["GetItem"] * 3

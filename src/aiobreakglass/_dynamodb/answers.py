@@ -1,0 +1,182 @@
+"""Successful answers, read strictly: as DynamoDB sends them, or not at all. Pure.
+
+botocore passes on a body that it cannot read as an empty answer, which would mean "no access" for
+a read and "done" for a write. An answer that breaks a rule here is botocore's own error instead,
+and the request is sent again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ChecksumError
+
+Check = Callable[[Any], bool]
+
+# A test compares the domains with botocore's list of partitions. The service's label is required
+# because load balancers and virtual machines, which may run an emulator, have these domains too.
+_AWS_ENDPOINT: Final = re.compile(
+    r"(?:[^.]+\.)*(?:search-)?(?:dynamodb|ddb)(?:-fips)?\.(?:[^.]+\.)*(?:"
+    r"amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu"
+    r"|api\.aws|api\.amazonwebservices\.com\.cn|api\.amazonwebservices\.eu"
+    r"|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov"
+    r"|api\.aws\.ic\.gov|api\.aws\.scloud|api\.cloud-aws\.adc-e\.uk|api\.aws\.hci\.ic\.gov"
+    r")\.?"
+)
+
+
+def is_aws_endpoint(url: str) -> bool:
+    """Tell whether AWS itself serves DynamoDB at a URL, so that every answer has a checksum."""
+    return _AWS_ENDPOINT.fullmatch(urlsplit(url).hostname or "") is not None
+
+
+def read_json(body: bytes) -> Any:
+    """Parse JSON that must be plain UTF-8.
+
+    Given bytes, `json.loads` would also take UTF-16, UTF-32, a byte-order mark and surrogates.
+    """
+    return json.loads(body.decode())
+
+
+def read_answer(
+    operation: str,
+    request: Mapping[str, Any],
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    from_aws: bool,
+    loads: Callable[[bytes], Any] = read_json,
+) -> dict[str, Any]:
+    """Return the answer in the body of a success, or raise botocore's own error.
+
+    An answer from AWS must have a checksum; emulators and other servers may leave it out.
+    """
+    checksum = headers.get("x-amz-crc32")
+    if checksum is None and from_aws:
+        raise _parser_error("the answer has no x-amz-crc32")
+    if checksum is not None and checksum != (actual := str(zlib.crc32(body))):
+        raise ChecksumError(
+            checksum_type="crc32", expected_checksum=checksum, actual_checksum=actual
+        )
+    try:
+        answer = loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _parser_error("the body of a success is not JSON in UTF-8") from error
+    if type(answer) is not dict:
+        raise _parser_error("the body of a success is not a JSON object")
+    problem = _problem(operation, request, answer)
+    if problem is None and checksum is None and _is_foreign(operation, answer):
+        problem = "has none of its members"
+    if problem is not None:
+        raise _parser_error(f"the answer to {operation} {problem}")
+    return answer
+
+
+def _problem(operation: str, request: Mapping[str, Any], answer: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the shape of an answer, if anything."""
+    for name, is_right in _MEMBERS.get(operation, {}).items():
+        if name in answer:
+            if not is_right(answer[name]):
+                return f"has {name} of another shape"
+        elif name in _REQUIRED and not (name == "Items" and request.get("Select") == "COUNT"):
+            return f"has no {name}"
+    return None
+
+
+def _is_foreign(operation: str, answer: Mapping[str, Any]) -> bool:
+    """Tell whether an answer has members, all of them unknown: a gateway's message, say."""
+    known = _MEMBERS.get(operation)
+    return known is not None and bool(answer) and not answer.keys() & (known.keys() | _UNREAD)
+
+
+def _is_row(value: Any) -> bool:
+    if type(value) is not dict:
+        return False
+    for attribute in value.values():
+        if type(attribute) is not dict or len(attribute) != 1:
+            return False
+        # Most attributes are texts: this is the hot path of every read.
+        ((kind, content),) = attribute.items()
+        if type(content) is str and kind in _TEXTS:
+            continue
+        if kind not in _CONTENTS or not _CONTENTS[kind](content):
+            return False
+    return True
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_bool(value: Any) -> bool:
+    return type(value) is bool
+
+
+def _is_binary(value: Any) -> bool:
+    try:
+        # As botocore decodes it: a character outside the alphabet is passed over.
+        return type(value) is str and b64decode(value) is not None
+    except ValueError:
+        return False
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_list(is_right: Check) -> Check:
+    return lambda value: type(value) is list and all(map(is_right, value))
+
+
+def _is_mapping(is_right: Check) -> Check:
+    return lambda value: type(value) is dict and all(map(is_right, value.values()))
+
+
+def _is_attribute(value: Any) -> bool:
+    return _is_row({"": value})
+
+
+def _has_keys(value: Any) -> bool:
+    return type(value) is dict and _are_rows(value.get("Keys"))
+
+
+_are_rows: Final = _is_list(_is_row)
+
+_TEXTS: Final = frozenset({"S", "N"})
+_CONTENTS: Final[Mapping[str, Check]] = {
+    "S": _is_text,
+    "N": _is_text,
+    "B": _is_binary,
+    "BOOL": _is_bool,
+    "NULL": _is_bool,
+    "SS": _is_list(_is_text),
+    "NS": _is_list(_is_text),
+    "BS": _is_list(_is_binary),
+    "L": _is_list(_is_attribute),
+    "M": _is_row,
+}
+
+_MEMBERS: Final[Mapping[str, Mapping[str, Check]]] = {
+    "GetItem": {"Item": _is_row},
+    "Query": {"Items": _are_rows, "Count": _is_count, "LastEvaluatedKey": _is_row},
+    "BatchGetItem": {
+        "Responses": _is_mapping(_are_rows),
+        "UnprocessedKeys": _is_mapping(_has_keys),
+    },
+    "TransactWriteItems": {},
+}
+_REQUIRED: Final = frozenset({"Items", "Count", "Responses"})
+_UNREAD: Final = frozenset({"ConsumedCapacity", "ItemCollectionMetrics"})
+
+
+def _parser_error(problem: str) -> Exception:
+    # Imported here, because it costs more than all the rest of this package; a client has it.
+    from botocore.parsers import ResponseParserError
+
+    return ResponseParserError(problem)
