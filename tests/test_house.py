@@ -21,6 +21,7 @@ LAYERS = [
     ["_errors", "_shielding", "_timestamps"],
     [
         "_dynamodb.answers",
+        "_dynamodb.borrowing",
         "_dynamodb.failures",
         "_dynamodb.loading",
         "_dynamodb.passage",
@@ -42,7 +43,8 @@ LAYERS = [
         "_dynamodb.parts.expressions",
         "_dynamodb.recent",
     ],
-    ["_dynamodb.calls", "_dynamodb.parts.event", "_dynamodb.parts.guard"],
+    ["_dynamodb.hooks", "_dynamodb.parts.event", "_dynamodb.parts.guard"],
+    ["_dynamodb.calls"],
     ["_dynamodb.transport", "_dynamodb.parts"],
     ["_dynamodb.learning"],
     ["_dynamodb.client", "_dynamodb.table"],

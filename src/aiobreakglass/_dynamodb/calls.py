@@ -6,48 +6,28 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from inspect import iscoroutinefunction
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from botocore.hooks import HierarchicalEmitter
 
-from aiobreakglass._dynamodb import answers, outcomes
+from aiobreakglass._dynamodb import hooks, outcomes
+from aiobreakglass._dynamodb.borrowing import check_client, was_left
 from aiobreakglass._dynamodb.failures import BrokenAnswerError, TooLateError, abridge
+from aiobreakglass._dynamodb.hooks import Sending
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.transaction import Item, Part, Refusal, transaction
 from aiobreakglass._errors import BreakGlassError
 from aiobreakglass._shielding import shielded
 
 if TYPE_CHECKING:
-    from botocore.client import ClientMeta
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _FIRST_PAUSE: Final = 0.025
 _LONGEST_PAUSE: Final = 1.0
-
-_HOW_TO_MAKE_A_CLIENT: Final = (
-    'async with aiobotocore.session.get_session().create_client("dynamodb") as client'
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    """A request of ours, and the client that it goes through, known by its events."""
-
-    events: object
-    name: str
-    request: Request
-    transmission: outcomes.Transmission
-
-
-# The client's event handlers know no caller; this tells them which request they are about.
-_sending: ContextVar[_Sending] = ContextVar("aiobreakglass_sending")
 
 Carry = Callable[[str, Request, Callable[[], None], float | None], Awaitable[dict[str, Any]]]
 """Sends a request to an operation, calls back when it goes, and returns the answer.
@@ -91,7 +71,7 @@ class Calls:
         self._abandoned = False
         self._running = 0
         self._idle = asyncio.Event()
-        _watch(client)
+        hooks.watch(client)
 
     def bind(self) -> None:
         """Serve the running event loop from now on; `RuntimeError` if it is not the first."""
@@ -106,7 +86,7 @@ class Calls:
         """Begin an operation; `RuntimeError` if the store is closed or another loop's."""
         if self._closed:
             raise RuntimeError("this store is closed: use it inside its `async with` block")
-        if _was_left(self._client):
+        if was_left(self._client):
             raise RuntimeError("the client is closed: use the store inside its `async with` block")
         self.bind()
         self._running += 1
@@ -218,7 +198,7 @@ class Calls:
         request: Request,
         shielded_until: float | None,
     ) -> dict[str, Any]:
-        token = _sending.set(_Sending(self._client.meta.events, name, request, transmission))
+        token = hooks.begin(Sending(self._client.meta.events, name, request, transmission))
         try:
             # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
             # pooled connection escape those.
@@ -226,7 +206,7 @@ class Calls:
             async with asyncio.timeout_at(self._deadline(operation, transmission)):
                 return await self.carry(name, request, transmission.sent, shielded_until)
         finally:
-            _sending.reset(token)
+            hooks.end(token)
 
     def _deadline(self, operation: Operation, transmission: outcomes.Transmission) -> float:
         left = transmission.check_time()
@@ -282,86 +262,3 @@ async def call_client(
     """Have a client carry a request; with a deadline, past a cancellation, as `Carry` says."""
     call: Coroutine[Any, Any, dict[str, Any]] = getattr(client, xform_name(name))(**request)
     return await (call if shielded_until is None else shielded(call, shielded_until))
-
-
-def check_client(client: Any) -> None:
-    """Raise `TypeError`, which says what to do, if a client's calls cannot be awaited."""
-    meta = getattr(client, "meta", None)
-    events = getattr(meta, "events", None)
-    if events is None:
-        entered = "not entered" if hasattr(type(client), "__aenter__") else "not aiobotocore's"
-        raise TypeError(f"client is {entered}; use: {_HOW_TO_MAKE_A_CLIENT}")
-    # botocore wraps the emitter that the session was made with; aiobotocore's awaits its handlers.
-    emitter = getattr(events, "_emitter", events)
-    emit = getattr(emitter, "_emit", None)
-    if isinstance(emitter, HierarchicalEmitter) and not iscoroutinefunction(emit):
-        raise TypeError(f"client is synchronous, as boto3's are; use: {_HOW_TO_MAKE_A_CLIENT}")
-    service = getattr(getattr(meta, "service_model", None), "service_name", "dynamodb")
-    if service != "dynamodb":
-        raise TypeError(f"client is one for {service}; use: {_HOW_TO_MAKE_A_CLIENT}")
-
-
-def _was_left(client: Any) -> bool:
-    # Only the client's inside can tell. If it cannot, the request fails instead.
-    endpoint = vars(client).get("_endpoint")
-    return getattr(getattr(endpoint, "http_session", None), "_sessions", {}) is None
-
-
-def _watch(client: DynamoDBClient) -> None:
-    """Have the client report each attempt, and check each answer.
-
-    Handlers are registered once for a client, however many stores borrow it.
-    """
-    hooks = _Hooks(client.meta)
-    events = client.meta.events
-    events.register("before-send.dynamodb", hooks.on_send, unique_id="aiobreakglass-send")
-    # First, because the handler of legacy retries ends the round by raising.
-    events.register_first(
-        "needs-retry.dynamodb", hooks.on_outcome, unique_id="aiobreakglass-outcome"
-    )
-    events.register("before-parse.dynamodb", hooks.on_parse, unique_id="aiobreakglass-integrity")
-
-
-class _Hooks:
-    """One client's event handlers.
-
-    They pass over whatever else a borrowed client is used for, also within a call of ours: another
-    operation, by a wrapper around the client; and another client's requests, because a provider of
-    credentials may make some while ours waits.
-    """
-
-    def __init__(self, meta: ClientMeta) -> None:
-        self._meta = meta
-
-    def on_send(self, event_name: str, **_: object) -> None:
-        if sending := self._sending(event_name):
-            sending.transmission.sent()
-
-    def on_outcome(
-        self,
-        event_name: str,
-        response: tuple[Any, dict[str, Any]] | None,
-        caught_exception: Exception | None,
-        **_: object,
-    ) -> None:
-        if sending := self._sending(event_name):
-            status_code = None if response is None else response[0].status_code
-            sending.transmission.answered(status_code, caught_exception)
-
-    def on_parse(
-        self, event_name: str, operation_model: Any, response_dict: dict[str, Any], **_: object
-    ) -> None:
-        if response_dict["status_code"] < 300 and (sending := self._sending(event_name)):
-            answers.read_answer(
-                operation_model.name,
-                sending.request,
-                response_dict["headers"],
-                response_dict["body"],
-                from_aws=answers.is_aws_endpoint(self._meta.endpoint_url),
-            )
-
-    def _sending(self, event_name: str) -> _Sending | None:
-        sending = _sending.get(None)
-        if sending is None or sending.events is not self._meta.events:
-            return None
-        return sending if event_name.rpartition(".")[2] == sending.name else None

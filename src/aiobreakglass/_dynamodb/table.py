@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from aiobreakglass import _arguments as arguments
 from aiobreakglass._dynamodb import outcomes, requests
-from aiobreakglass._dynamodb.calls import check_client
+from aiobreakglass._dynamodb.borrowing import check_client
 from aiobreakglass._dynamodb.failures import abridge
 from aiobreakglass._dynamodb.layout import TableLayout, check_layout, check_table_name
 from aiobreakglass._errors import BreakGlassError, StoreUnavailableError, TableError

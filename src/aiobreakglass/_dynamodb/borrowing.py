@@ -1,0 +1,36 @@
+"""Whether a client can be used at all, told before anything is sent."""
+
+from __future__ import annotations
+
+from inspect import iscoroutinefunction
+from typing import Any, Final
+
+from botocore.hooks import HierarchicalEmitter
+
+_HOW_TO_MAKE_A_CLIENT: Final = (
+    'async with aiobotocore.session.get_session().create_client("dynamodb") as client'
+)
+
+
+def check_client(client: Any) -> None:
+    """Raise `TypeError`, which says what to do, if a client's calls cannot be awaited."""
+    meta = getattr(client, "meta", None)
+    events = getattr(meta, "events", None)
+    if events is None:
+        entered = "not entered" if hasattr(type(client), "__aenter__") else "not aiobotocore's"
+        raise TypeError(f"client is {entered}; use: {_HOW_TO_MAKE_A_CLIENT}")
+    # botocore wraps the emitter that the session was made with; aiobotocore's awaits its handlers.
+    emitter = getattr(events, "_emitter", events)
+    emit = getattr(emitter, "_emit", None)
+    if isinstance(emitter, HierarchicalEmitter) and not iscoroutinefunction(emit):
+        raise TypeError(f"client is synchronous, as boto3's are; use: {_HOW_TO_MAKE_A_CLIENT}")
+    service = getattr(getattr(meta, "service_model", None), "service_name", "dynamodb")
+    if service != "dynamodb":
+        raise TypeError(f"client is one for {service}; use: {_HOW_TO_MAKE_A_CLIENT}")
+
+
+def was_left(client: Any) -> bool:
+    """Tell whether a client's own `async with` block has ended."""
+    # Only the client's inside can tell. If it cannot, the request fails instead.
+    endpoint = vars(client).get("_endpoint")
+    return getattr(getattr(endpoint, "http_session", None), "_sessions", {}) is None

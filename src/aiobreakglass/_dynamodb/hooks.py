@@ -1,0 +1,99 @@
+"""What a client reports of the attempts that it makes for us; how their answers are checked."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiobreakglass._dynamodb import answers
+from aiobreakglass._dynamodb.outcomes import Transmission
+from aiobreakglass._dynamodb.requests import Request
+
+if TYPE_CHECKING:
+    from botocore.client import ClientMeta
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A request of ours, and the client that it goes through, known by its events."""
+
+    events: object
+    name: str
+    request: Request
+    transmission: Transmission
+
+
+# The client's event handlers know no caller; this tells them which request they are about.
+_sending: ContextVar[Sending] = ContextVar("aiobreakglass_sending")
+
+
+def begin(sending: Sending) -> Token[Sending]:
+    """Have the client's events in this context be about this request."""
+    return _sending.set(sending)
+
+
+def end(token: Token[Sending]) -> None:
+    """Undo `begin`."""
+    _sending.reset(token)
+
+
+def watch(client: DynamoDBClient) -> None:
+    """Have the client report each attempt, and check each answer.
+
+    Handlers are registered once for a client, however many stores borrow it.
+    """
+    hooks = _Hooks(client.meta)
+    events = client.meta.events
+    events.register("before-send.dynamodb", hooks.on_send, unique_id="aiobreakglass-send")
+    # First, because the handler of legacy retries ends the round by raising.
+    events.register_first(
+        "needs-retry.dynamodb", hooks.on_outcome, unique_id="aiobreakglass-outcome"
+    )
+    events.register("before-parse.dynamodb", hooks.on_parse, unique_id="aiobreakglass-integrity")
+
+
+class _Hooks:
+    """One client's event handlers.
+
+    They pass over whatever else a borrowed client is used for, also within a call of ours: another
+    operation, by a wrapper around the client; and another client's requests, because a provider of
+    credentials may make some while ours waits.
+    """
+
+    def __init__(self, meta: ClientMeta) -> None:
+        self._meta = meta
+
+    def on_send(self, event_name: str, **_: object) -> None:
+        if sending := self._sending(event_name):
+            sending.transmission.sent()
+
+    def on_outcome(
+        self,
+        event_name: str,
+        response: tuple[Any, dict[str, Any]] | None,
+        caught_exception: Exception | None,
+        **_: object,
+    ) -> None:
+        if sending := self._sending(event_name):
+            status_code = None if response is None else response[0].status_code
+            sending.transmission.answered(status_code, caught_exception)
+
+    def on_parse(
+        self, event_name: str, operation_model: Any, response_dict: dict[str, Any], **_: object
+    ) -> None:
+        if response_dict["status_code"] < 300 and (sending := self._sending(event_name)):
+            answers.read_answer(
+                operation_model.name,
+                sending.request,
+                response_dict["headers"],
+                response_dict["body"],
+                from_aws=answers.is_aws_endpoint(self._meta.endpoint_url),
+            )
+
+    def _sending(self, event_name: str) -> Sending | None:
+        sending = _sending.get(None)
+        if sending is None or sending.events is not self._meta.events:
+            return None
+        return sending if event_name.rpartition(".")[2] == sending.name else None
