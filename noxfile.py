@@ -66,6 +66,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def cold_start(session: nox.Session) -> None:
+    """From a process's start to its first answered check; for example `-- --rounds 5`."""
+    install_wheel(session, *group("bench"))
+    session.run("python", "-m", "benchmarks.cold_start", *session.posargs)
+
+
+@nox.session
 def web(session: nox.Session) -> None:
     """The web backend to look at, which prints its URL; arguments go to it (`-- --port 0`)."""
     install_wheel(session, *group("web"), *group("moto"))
@@ -91,7 +98,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """The distributions, in dist/."""
+    """The distributions, in dist/, and a suite of a user's, with what the wheel brings alone."""
     dist = Path("dist")
     shutil.rmtree(dist, ignore_errors=True)
     session.install(*group("build"))
@@ -102,6 +109,8 @@ def build(session: nox.Session) -> None:
     )
     if missing:
         session.error(f"{wheel} lacks {', '.join(sorted(missing))}")
+    session.install(f"{wheel}[testing]")
+    session.run("python", "-m", "pytest", "examples/test_harness")
 
 
 def group(name: str) -> tuple[str, ...]:

@@ -42,17 +42,24 @@ def stub(cpu: int) -> Iterator[str]:
         certificate = authority.issue_cert("127.0.0.1")
         certificate.private_key_and_cert_chain_pem.write_to_path(f"{folder}/server.pem")
         os.environ["AWS_CA_BUNDLE"] = f"{folder}/authority.pem"
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "benchmarks.stub", f"{folder}/server.pem", str(cpu)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            yield f"https://127.0.0.1:{process.stdout.readline().strip()}/"
-        finally:
-            process.terminate()
-            process.wait()
+        with stub_process(cpu, f"{folder}/server.pem") as port:
+            yield f"https://127.0.0.1:{port}/"
+
+
+@contextmanager
+def stub_process(cpu: int, *certificate: str) -> Iterator[int]:
+    """Run the stub on one core, over HTTP if it is given no certificate; yields its port."""
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "benchmarks.stub", str(cpu), *certificate],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait()
 
 
 async def contestants(stack: AsyncExitStack, url: str) -> dict[str, Contestant]:

@@ -1,7 +1,8 @@
-"""A server over HTTPS that answers as DynamoDB would, the same each time, in a process of its own.
+"""A server that answers as DynamoDB would, the same each time, in a process of its own.
 
-`python -m benchmarks.stub CERTIFICATE CPU` prints its port; each answer waits as long as the path
-of its request says, in milliseconds. A GET is answered with the latest requests, oldest first.
+`python -m benchmarks.stub CPU CERTIFICATE` prints its port, and speaks HTTPS; without a
+certificate it speaks HTTP. Each answer waits as long as the path of its request says, in
+milliseconds. A GET is answered with the latest requests, oldest first.
 """
 
 import asyncio
@@ -98,10 +99,12 @@ def _answer(head: bytes, body: bytes) -> bytes:
     return QUERY if operation == b"Query" else DONE
 
 
-async def main(certificate: str, cpu: int) -> None:
+async def main(cpu: int, certificate: str | None = None) -> None:
     os.sched_setaffinity(0, {cpu})
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
+    context = None
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Connection, "127.0.0.1", 0, ssl=context, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -110,4 +113,4 @@ async def main(certificate: str, cpu: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(main(int(sys.argv[1]), *sys.argv[2:]))

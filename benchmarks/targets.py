@@ -99,6 +99,13 @@ def of_imports(medians: Medians, early: set[str], later: set[str]) -> Iterator[T
     )
 
 
+def of_cold_starts(scheme: str, times: Medians, cpu: Medians) -> Iterator[Target]:
+    """Yield the targets of the time from a process's start to its first answered check."""
+    words = f"cold start over {scheme}, {STOCK}"
+    yield at_most(words, times[OURS] / times[STOCK], 1.0)
+    yield at_most(f"{words}, CPU time", cpu[OURS] / cpu[STOCK], 1.0)
+
+
 def _listed(modules: set[str]) -> str:
     return ", ".join(sorted(modules)) or "none"
 

@@ -145,6 +145,20 @@ class TestFakeClock:
         assert clock() == datetime(2024, 3, 1, 11, tzinfo=UTC)
         assert clock().tzinfo is UTC
 
+    @pytest.mark.parametrize("by", [5, 5.0, None, "PT5S"])
+    def test_that_is_moved_by_no_timedelta(self, by: Any) -> None:
+        """A number does not say its unit, so it is refused with what to write instead."""
+        clock = FakeClock()
+        with pytest.raises(TypeError, match=r"by must be a timedelta, not .+: write timedelta"):
+            clock.advance(by)
+        assert clock() == FakeClock.START
+
+    async def test_that_an_event_does_not_live_by(self) -> None:
+        """An event of the machine's present is refused with what the store's clock reads."""
+        store = InMemoryStore(clock=FakeClock())
+        with pytest.raises(ValueError, match="the store's clock, which reads 2001-02-03T04:05:06"):
+            await store.create(make_event())
+
     @pytest.mark.parametrize(
         ("instant", "error"),
         [(datetime(2024, 3, 1), ValueError), (date(2024, 3, 1), TypeError), (7, TypeError)],  # noqa: DTZ001

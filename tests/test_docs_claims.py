@@ -52,6 +52,8 @@ async def reviews(alice: Alice, event: BreakGlassEvent) -> None:
 
 async def marks_what_has_run_out(alice: Alice, event: BreakGlassEvent) -> None:
     alice.clock.set(event.expires_at)
+    # Of a pass whose rows another pass of the same store has read since, the store reads again.
+    await alice.store.get(event.id)
     assert [expired.id for expired in await expire_due(alice.store, now=alice.clock())] == [
         event.id
     ]

@@ -18,7 +18,16 @@ REPOSITORY = Path(__file__).parents[1]
 
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
-    ["_errors", "_shielding", "_timestamps", "_dynamodb.signing", "_dynamodb.transaction"],
+    [
+        "_errors",
+        "_shielding",
+        "_timestamps",
+        "_dynamodb.failures",
+        "_dynamodb.loading",
+        "_dynamodb.signing",
+        "_dynamodb.transaction",
+    ],
+    ["_fields"],
     ["_model", "_dynamodb.wire"],
     ["_change", "_store"],
     ["_rules", "_arguments"],
@@ -37,7 +46,7 @@ LAYERS = [
     ["_dynamodb.transport", "_dynamodb.parts"],
     ["_dynamodb.learning"],
     ["_dynamodb.client", "_dynamodb.table"],
-    ["_dynamodb.queries", "_dynamodb.reads"],
+    ["_dynamodb.opening", "_dynamodb.queries", "_dynamodb.reads"],
     ["_dynamodb.commit"],
     ["_dynamodb.store"],
     ["_dynamodb"],
@@ -106,7 +115,8 @@ class TestImports:
         [
             ("_errors", set()),
             ("_timestamps", set()),
-            ("_model", {"_errors", "_timestamps"}),
+            ("_fields", set()),
+            ("_model", {"_errors", "_fields"}),
             ("_store", {"_model"}),
         ],
     )

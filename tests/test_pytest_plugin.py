@@ -176,6 +176,49 @@ async def test_on_trio({fixture}): ...
         result.stdout.fnmatch_lines(["breakglass_dynamodb needs *: install pytest-asyncio, or *"])
 
 
+class TestAnAsyncTestThatNoPluginRuns:
+    SUITE = """
+import pytest
+from aiobreakglass import InMemoryStore
+from aiobreakglass.testing import StoreContract
+
+async def test_with_a_fixture(breakglass_store): ...
+
+class TestContract(StoreContract):
+    @pytest.fixture
+    def store(self, clock):
+        return InMemoryStore(clock=clock)
+"""
+    ONE_OF_EACH = ("-k", "test_with_a_fixture or test_an_id_that_was_never_used")
+
+    @pytest.mark.parametrize(
+        ("options", "advice"),
+        [
+            (ANYIO_ALONE, "pip install pytest-asyncio, and set asyncio_mode = auto *"),
+            ([*ASYNCIO, "--asyncio-mode=strict"], "set asyncio_mode = auto in *"),
+        ],
+        ids=["no plugin", "a plugin in strict mode"],
+    )
+    def test_says_so_in_a_line(
+        self, pytester: pytest.Pytester, options: list[str], advice: str
+    ) -> None:
+        """Both the fixtures' tests and the contract's say what to install, or to set."""
+        pytester.makepyfile(self.SUITE)
+        result = run(pytester, *options, "--tb=short", *self.ONE_OF_EACH)
+        result.assert_outcomes(failed=2)
+        result.stdout.no_fnmatch_line("*natively supported*")
+        lines = [line for line in result.outlines if line.startswith("no plugin runs")]
+        assert len(lines) == 2
+        result.stdout.fnmatch_lines([f"no plugin runs this async test: {advice}"] * 2)
+
+    def test_of_somebody_else_is_left_to_pytest(self, pytester: pytest.Pytester) -> None:
+        """A suite that uses nothing of ours hears nothing of us."""
+        pytester.makepyfile("async def test_of_theirs(): ...")
+        result = run(pytester, *ANYIO_ALONE)
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["*not natively supported*"])
+
+
 class TestThePlugin:
     def test_that_nobody_uses(
         self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch

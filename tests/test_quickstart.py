@@ -97,7 +97,7 @@ def test_in_an_account_it_takes_what_the_environment_says(moto_endpoint: str) ->
 @pytest.mark.parametrize(
     ("arguments", "environment", "advice"),
     [
-        (["--endpoint-url", NOWHERE], {}, "Could not connect"),
+        (["--endpoint-url", NOWHERE], {}, "could not be reached: connection refused"),
         (["--endpoint-url", "nonsense"], {}, "Invalid endpoint: nonsense"),
         (["--endpoint-url", NOWHERE, "--table", "x"], {}, "table_name must be 3 to 255"),
         (["--aws"], {}, "no region: add --region"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from aiobreakglass import (
     BreakGlassError,
@@ -29,6 +30,7 @@ from aiobreakglass._rules import (
     decide_update,
 )
 from aiobreakglass.testing import make_event
+from tests.model.foreign import FOREIGN_TEXTS, foreign_event
 from tests.strategies import events
 
 HOUR = timedelta(hours=1)
@@ -57,6 +59,11 @@ OTHER_VALUES: dict[str, Any] = {
     "created_at": CREATED_AT - MICROSECOND,
 }
 
+each_foreign_text = pytest.mark.parametrize(("field", "value"), FOREIGN_TEXTS)
+each_open_foreign_text = pytest.mark.parametrize(
+    ("field", "value"), [pair for pair in FOREIGN_TEXTS if not pair[0].startswith("closed")]
+)
+
 
 def changed(event: BreakGlassEvent, **changes: Any) -> BreakGlassEvent:
     return BreakGlassEvent.model_validate(event.model_copy(update=changes))
@@ -84,9 +91,58 @@ class TestCreation:
         ],
     )
     def test_of_an_active_event_at_the_wrong_time(self, now: datetime, rule: str) -> None:
-        """The error names the field and its rule."""
-        with pytest.raises(ValueError, match=rule):
+        """The error names the field, its rule, and the clock, which may be that of a test."""
+        with pytest.raises(ValueError, match=rule) as error:
             check_creatable(STORED, now)
+        assert str(error.value).endswith(f"the store's clock, which reads {now.isoformat()}")
+
+
+class TestForeignTexts:
+    """Texts of other writers: they stay, and nobody writes them anew."""
+
+    @each_foreign_text
+    def test_of_a_new_event(self, field: str, value: str) -> None:
+        """An event as read cannot be created as a new one, in this table or in another."""
+        with pytest.raises(ValidationError, match=field):
+            check_creatable(foreign_event(field, value), CREATED_AT)
+
+    @each_open_foreign_text
+    def test_of_an_event_that_is_updated(self, field: str, value: str) -> None:
+        """A text that is stored already may stay, whatever it says."""
+        stored = foreign_event(field, value)
+        later = stored.expires_at + HOUR
+        proposed = stored.model_copy(update={"expires_at": later, "request_id": "r-1"})
+        if field == "request_id":
+            proposed = stored.model_copy(update={"expires_at": later})
+        updated = decide_update(stored, proposed, IN_TIME).stored
+        assert updated == proposed.model_copy(update={"updated_at": IN_TIME})
+
+    @each_open_foreign_text
+    def test_of_an_event_that_ends(self, field: str, value: str) -> None:
+        """Nothing that others wrote keeps access from ending."""
+        stored = foreign_event(field, value)
+        closed = decide_close(stored, "bob", "Over", IN_TIME).stored
+        expired = decide_expiry(stored, EXPIRES_AT).stored
+        assert (closed.status, expired.status) == (CLOSED, EXPIRED)
+        assert getattr(closed, field) == getattr(expired, field) == value
+        proposed = stored.model_copy(update=CLOSING)
+        assert decide_update(stored, proposed, IN_TIME).stored == closed
+
+    @each_open_foreign_text
+    def test_that_an_update_brings(self, field: str, value: str) -> None:
+        """What an update changes follows the rules for writing."""
+        stored = make_event(created_at=CREATED_AT, mfa_verified=True)
+        with pytest.raises(ValidationError, match=field):
+            decide_update(stored, stored.model_copy(update={field: value}), IN_TIME)
+
+    def test_in_a_stale_copy(self) -> None:
+        """A text that was replaced since it was read is no mistake of whoever read it."""
+        read = foreign_event("request_id", " r-1")
+        stored = read.model_copy(
+            update={"request_id": "r-1", "updated_at": read.updated_at + MICROSECOND}
+        )
+        with pytest.raises(ConcurrentModificationError):
+            decide_update(stored, read, IN_TIME)
 
 
 class TestVersion:

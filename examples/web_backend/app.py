@@ -103,7 +103,7 @@ async def health() -> str:
 
 
 async def keep_expiring(store: BreakGlassStore, changes: Changes, interval: timedelta) -> NoReturn:
-    """Mark what has lapsed. A row that cannot be read must not stop the checks of all others."""
+    """Mark what has lapsed. What ends that must not end the checks, which need none of it."""
 
     async def publish(event: BreakGlassEvent) -> None:
         changes.publish(event)

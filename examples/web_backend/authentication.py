@@ -8,12 +8,16 @@ A real session cookie is named `__Host-...`, is `Secure`, `HttpOnly` and `SameSi
 an unguessable reference or a signature, and ends when the person signs out. What else a cookie
 needs is there already: what would change something is refused where another site's page has asked
 for it (edge.py), and bodies are JSON, which such a page can send only after asking us.
+
+A name from a proxy's header needs decoding: a server reads the bytes as Latin-1, so that `José` in
+UTF-8 arrives as `JosÃ©`. docs/web.md, "One person, one name", says what else to do at sign-in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Cookie, Depends, HTTPException, Request, Response, status
 from pydantic import BaseModel
@@ -26,7 +30,7 @@ class Person:
     """Somebody who has signed in, and what they may do."""
 
     name: str
-    """The invoker of what they open: a name that is never given to anybody else."""
+    """The invoker of what they open: one name for each person, never given to anybody else."""
     profiles: frozenset[str]
     """What they may open in an emergency."""
     is_reviewer: bool = False
@@ -49,7 +53,7 @@ async def signed_in(
     request: Request, demo_person: Annotated[str | None, Cookie(include_in_schema=False)] = None
 ) -> Person:
     """Return who is asking, or refuse with 401."""
-    person = DEMO_PEOPLE.get(demo_person or "")
+    person = DEMO_PEOPLE.get(unquote(demo_person or ""))
     if person is None or not request.app.state.settings.demo_sign_in:
         raise ProblemError(
             status.HTTP_401_UNAUTHORIZED,
@@ -83,4 +87,5 @@ async def demo_sign_in(choice: DemoSignIn, response: Response) -> None:
     """Be somebody, without any proof."""
     if choice.name not in DEMO_PEOPLE:
         raise HTTPException(status.HTTP_404_NOT_FOUND)
-    response.set_cookie(COOKIE, choice.name, httponly=True, samesite="strict")
+    # Cookies hold ASCII, names need not.
+    response.set_cookie(COOKIE, quote(choice.name), httponly=True, samesite="strict")

@@ -10,6 +10,9 @@ Lists are eventually consistent, and other replicas write as well. What this pro
 therefore shown at once. A reading whose list does not have it yet gets that event itself, strongly
 consistent: neither a list that lags behind nor what was written here is believed against the
 record.
+
+A row that is not an event hides no other. Nobody can say whether it grants access, so a state says
+how many such rows there are.
 """
 
 from __future__ import annotations
@@ -31,13 +34,15 @@ from aiobreakglass import (
     BreakGlassEvent,
     BreakGlassStatus,
     BreakGlassStore,
+    CorruptItemError,
     EventNotFoundError,
-    iterate,
 )
 
 logger = logging.getLogger("web_backend")
 
 LONGEST_PAUSE: Final = timedelta(seconds=10)
+OFFSET: Final = timedelta(days=1)
+"""How far a time of another writer, in a zone of its own, may lie from UTC in an index's order."""
 
 
 def utc_now() -> datetime:
@@ -55,6 +60,8 @@ class State:
     """When the table was last read in whole; None before the first time."""
     is_current: bool = False
     """Whether the last attempt to read it has worked."""
+    unreadable: int = 0
+    """How many rows that say active were no events then: somebody may hold access by them."""
 
 
 def pause_after(failures: int, interval: timedelta) -> timedelta:
@@ -80,6 +87,7 @@ class Changes:
         self._listed: dict[str, BreakGlassEvent] = {}
         self._own: dict[str, BreakGlassEvent] = {}
         self._state = State()
+        self._unreadable: Mapping[str, CorruptItemError] = {}
         self._failure: type[Exception] | None = None
         self._news = asyncio.Event()
         self._ended = False
@@ -100,18 +108,12 @@ class Changes:
     async def read(self) -> bool:
         """Read the table once, and tell whether that worked."""
         began = self._clock()
-        # What grants access now was created within MAX_DURATION; nothing older need be read.
-        active = iterate(
-            self._store.list_by_status,
-            BreakGlassStatus.ACTIVE,
-            MAX_QUERY_LIMIT,
-            since=began - MAX_DURATION,
-        )
         try:
-            listed = {event.id: event async for event in active}
-            await self._confirm(listed)
+            # What grants access now was created within MAX_DURATION; nothing older need be read.
+            listed, unreadable = await self._list(since=began - MAX_DURATION - OFFSET)
+            await self._confirm(listed, unreadable)
         except BreakGlassError as error:
-            # Said once for each kind: what is unavailable and what is corrupt call for others.
+            # Said once for each kind: a store and a table that cannot be used call for others.
             if self._failure is not type(error):
                 logger.warning("the active events cannot be read: %s", error)
             self._failure = type(error)
@@ -124,7 +126,9 @@ class Changes:
             if self._failure is not None:
                 logger.info("the active events can be read again")
             self._failure = None
-            self._listed = listed
+            for key in unreadable.keys() - self._unreadable.keys():
+                logger.error("somebody may hold access unseen: %s", unreadable[key])
+            self._listed, self._unreadable = listed, unreadable
             # What is older is listed no more, however far the list lags behind.
             self._own = {
                 id_: own for id_, own in self._own.items() if own.created_at > began - MAX_DURATION
@@ -172,7 +176,29 @@ class Changes:
         if known is None or known.updated_at <= event.updated_at:
             self._own[event.id] = event
 
-    async def _confirm(self, listed: dict[str, BreakGlassEvent]) -> None:
+    async def _list(
+        self, *, since: datetime
+    ) -> tuple[dict[str, BreakGlassEvent], dict[str, CorruptItemError]]:
+        """Return the active events by id, and the rows that are no events by key."""
+        listed: dict[str, BreakGlassEvent] = {}
+        unreadable: dict[str, CorruptItemError] = {}
+        cursor = None
+        while True:
+            page = await self._store.list_by_status(
+                BreakGlassStatus.ACTIVE,
+                MAX_QUERY_LIMIT,
+                since=since,
+                cursor=cursor,
+                on_corrupt="skip",
+            )
+            listed |= {event.id: event for event in page}
+            unreadable |= {error.key: error for error in page.corrupt}
+            if (cursor := page.next_cursor) is None:
+                return listed, unreadable
+
+    async def _confirm(
+        self, listed: dict[str, BreakGlassEvent], unreadable: dict[str, CorruptItemError]
+    ) -> None:
         """Ask for what was active when this process wrote it, where the list has not come so far.
 
         An end needs no asking: it is for ever.
@@ -189,6 +215,9 @@ class Changes:
                 # Deleted since.
                 del self._own[own.id]
                 listed.pop(own.id, None)
+            except CorruptItemError as error:
+                # Until it runs out it is shown as it was written.
+                unreadable[error.key] = error
 
     def _show(self, now: datetime, read_at: datetime | None, *, is_current: bool) -> None:
         events = dict(self._listed)
@@ -204,6 +233,7 @@ class Changes:
             ),
             read_at=read_at,
             is_current=is_current,
+            unreadable=len(self._unreadable),
         )
         # Those who wait now are woken; those who come later wait for the next.
         news, self._news = self._news, asyncio.Event()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .problems import ProblemError
+from .problems import ProblemError, plain
 
 MAX_BODY: Final = 16 * 1024
 """Bytes: the longest justification that there can be takes 12,000, escaped in the longest way."""
@@ -29,13 +31,15 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+_LENGTH: Final = re.compile("[0-9]{1,18}")
+_HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^:]+)(:[0-9]*)?", re.IGNORECASE)
 
 
 class Application(FastAPI):
     """Has Edge around all there is: answers to exceptions come from outside of any middleware."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Edge(super().build_middleware_stack())
+        return Edge(super().build_middleware_stack(), self.state.settings.allowed_hosts)
 
 
 class Edge:
@@ -45,8 +49,9 @@ class Edge:
     person meant it. Browsers say where a request comes from, and no page can make them lie.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, hosts: Set[str] | None) -> None:
         self._app = app
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,23 +63,48 @@ class Edge:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        refusal = refused(scope["method"], Headers(scope=scope))
-        app = self._app if refusal is None else refusal.response()
+        app = refusal(scope, self._hosts) or self._app
         await app(scope, receive, send_with_headers)
 
 
-def refused(method: str, headers: Headers) -> ProblemError | None:
-    """Return what speaks against a request, if anything does."""
-    if method not in SAFE_METHODS and is_cross_origin(headers):
+def refusal(scope: Scope, hosts: Set[str] | None) -> JSONResponse | None:
+    """Return the answer to a request that no route may see; None if there is nothing wrong."""
+    headers = Headers(scope=scope)
+    if hosts is not None and host_name(headers) not in hosts:
+        return ProblemError(
+            HTTPStatus.MISDIRECTED_REQUEST,
+            "foreign-host",
+            "Not a name of this site",
+            "BREAKGLASS_HOSTS does not list the name in the request's Host header.",
+        ).response()
+    # To a route `/health%0a` is `/health`, and in a log a path with a line break is two lines.
+    if not scope["path"].isprintable():
+        return plain(HTTPStatus.NOT_FOUND)
+    if scope["method"] not in SAFE_METHODS and is_cross_origin(headers):
         return ProblemError(
             HTTPStatus.FORBIDDEN,
             "cross-origin",
             "Another site's page has asked for this",
             "Changes can be made from this site's own page only.",
-        )
-    if int(headers.get("content-length", "0")) > MAX_BODY:
-        return too_long()
+        ).response()
+    if declared_length(headers) > MAX_BODY:
+        return too_long().response()
     return None
+
+
+def host_name(headers: Headers) -> str | None:
+    """Return the name in the Host header, without its port; None if there is no name."""
+    match = _HOST.fullmatch(headers.get("host", ""))
+    return match["name"].lower() if match else None
+
+
+def declared_length(headers: Headers) -> int:
+    """Return how long the body says it is; 0 unless it is a number.
+
+    Servers refuse most malformed lengths. FastAPI counts the bytes of any body that gets here.
+    """
+    length = headers.get("content-length", "")
+    return int(length) if _LENGTH.fullmatch(length) else 0
 
 
 def too_long() -> ProblemError:

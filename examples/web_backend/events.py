@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal, TypedDict
 
 from fastapi import APIRouter, Header, Query, Response
 
@@ -19,10 +21,21 @@ from aiobreakglass import (
 
 from .authentication import Person, SignedIn
 from .dependencies import Feed, Store
-from .models import Access, Change, Closing, Event, Listing, Me, Opening, Page, etag
+from .models import Access, Change, Closing, Event, EventId, Listing, Me, Name, Opening, Page, etag
 from .problems import ProblemError, refusing_values
 
+logger = logging.getLogger("web_backend")
+
 router = APIRouter()
+
+
+class Bounds(TypedDict):
+    """What a list takes besides its key and its limit."""
+
+    since: datetime | None
+    until: datetime | None
+    cursor: str | None
+    on_corrupt: Literal["skip"]
 
 
 @router.get("/me")
@@ -32,7 +45,7 @@ async def me(person: SignedIn) -> Me:
 
 
 @router.get("/access")
-async def am_i_allowed(profile: str, person: SignedIn, store: Store) -> Access:
+async def am_i_allowed(profile: Name, person: SignedIn, store: Store) -> Access:
     """Whether this person holds emergency access to a profile right now; strongly consistent."""
     with refusing_values("query"):
         event = await store.find_active_by_invoker_and_profile(person.name, profile)
@@ -71,13 +84,17 @@ async def list_events(listing: Annotated[Listing, Query()], _: SignedIn, store: 
     """The events of a status, an invoker or a profile, newest first; eventually consistent."""
     with refusing_values("query"):
         page = await _list(store, listing)
+    for error in page.corrupt:
+        logger.error("a list leaves out a row: %s", error)
     return Page(
-        events=[Event.model_validate(event) for event in page], next_cursor=page.next_cursor
+        events=[Event.model_validate(event) for event in page],
+        next_cursor=page.next_cursor,
+        unreadable=len(page.corrupt),
     )
 
 
 @router.get("/events/{event_id}")
-async def get_event(event_id: str, _: SignedIn, store: Store, response: Response) -> Event:
+async def get_event(event_id: EventId, _: SignedIn, store: Store, response: Response) -> Event:
     """One event; its ETag is what a change has to name."""
     with refusing_values("path"):
         event = await store.get(event_id)
@@ -86,7 +103,7 @@ async def get_event(event_id: str, _: SignedIn, store: Store, response: Response
 
 @router.patch("/events/{event_id}")
 async def change_expiry(
-    event_id: str,
+    event_id: EventId,
     change: Change,
     person: SignedIn,
     store: Store,
@@ -122,7 +139,7 @@ async def change_expiry(
 
 @router.post("/events/{event_id}/close")
 async def close_event(
-    event_id: str,
+    event_id: EventId,
     closing: Closing,
     person: SignedIn,
     store: Store,
@@ -189,20 +206,16 @@ def _check_profile(person: Person, profile: str) -> None:
 
 
 async def _list(store: BreakGlassStore, listing: Listing) -> EventPage:
-    since, until = listing.since, listing.until
+    bounds = Bounds(
+        since=listing.since, until=listing.until, cursor=listing.cursor, on_corrupt="skip"
+    )
     match listing:
         case Listing(status=BreakGlassStatus() as status):
-            return await store.list_by_status(
-                status, listing.limit, cursor=listing.cursor, since=since, until=until
-            )
+            return await store.list_by_status(status, listing.limit, **bounds)
         case Listing(invoker=str() as invoker):
-            return await store.list_by_invoker(
-                invoker, listing.limit, cursor=listing.cursor, since=since, until=until
-            )
+            return await store.list_by_invoker(invoker, listing.limit, **bounds)
         case Listing(profile=str() as profile):
-            return await store.list_by_profile(
-                profile, listing.limit, cursor=listing.cursor, since=since, until=until
-            )
+            return await store.list_by_profile(profile, listing.limit, **bounds)
     raise AssertionError("exactly one of the three is given: the model has checked it")
 
 

@@ -1,15 +1,55 @@
-"""What goes in and out as JSON. The rules of an event's fields are the library's, not repeated."""
+"""What goes in and out as JSON.
+
+The library enforces the rules of an event's fields. Here they only go into the description of the
+API, and a test compares the two. What comes out may break them: other programs write rows, too.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
 
-from aiobreakglass import BreakGlassEvent, BreakGlassStatus, ReasonCode
+from aiobreakglass import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, ReasonCode
 
 MAX_PAGE = 200
+
+
+def _text(**rules: object) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **rules})
+
+
+_LONGEST = TypeAdapter(timedelta).dump_python(MAX_DURATION, mode="json")
+
+EventId = Annotated[str, _text(pattern="^[0-9a-f]{16}$")]
+Name = Annotated[
+    str,
+    _text(
+        minLength=1,
+        maxLength=256,
+        description="At most 512 bytes in UTF-8; NFC; no invisible characters, no white space "
+        "around it.",
+    ),
+]
+Justification = Annotated[
+    str,
+    _text(minLength=20, maxLength=1000, description="White space around it does not count."),
+]
+Reason = Annotated[
+    str, _text(minLength=1, maxLength=1000, description="White space around it does not count.")
+]
+Duration = Annotated[
+    timedelta, _text(format="duration", description=f"Longer than 0, at most {_LONGEST}.")
+]
 
 
 class Event(BaseModel):
@@ -34,6 +74,8 @@ class Event(BaseModel):
 class Page(BaseModel):
     events: list[Event]
     next_cursor: str | None
+    unreadable: int
+    """How many rows on the way to this page were no events, and are left out."""
 
 
 class Access(BaseModel):
@@ -52,34 +94,35 @@ class Me(BaseModel):
 
 class Request(BaseModel):
     # A misspelt field is refused rather than overlooked, and so is an attempt to name an invoker.
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class Opening(Request):
     """Who opens is not said here: it is whoever has signed in."""
 
-    id: str | None = None
+    id: EventId | None = None
     """16 hexadecimal characters of your choice: repeated with them, a request is recognised."""
-    profile: str
+    profile: Name
     reason_code: ReasonCode
-    justification: str
-    duration: timedelta = timedelta(hours=1)
+    justification: Justification
+    duration: Duration = timedelta(hours=1)
 
 
 class Closing(Request):
-    reason: str
+    reason: Reason
 
 
 class Change(Request):
     expires_at: AwareDatetime
+    """Not in the past, and at most four hours after the beginning."""
 
 
 class Listing(Request):
     """Exactly one of the first three says what to list."""
 
     status: BreakGlassStatus | None = None
-    invoker: str | None = None
-    profile: str | None = None
+    invoker: Name | None = None
+    profile: Name | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None

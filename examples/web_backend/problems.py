@@ -8,7 +8,7 @@
 | ImmutableFieldError, values that break a rule | 422 | |
 | StoreUnavailableError | 503, Retry-After | it passes: the same request may be answered soon |
 | TableError | 503 | nothing can be served until somebody acts, so a load balancer should look elsewhere; when that will be nobody knows, so no Retry-After |
-| CorruptItemError | 500 | one row has to be mended; the service is fine, and asking again does not help |
+| CorruptItemError, ItemTooLargeError | 500 | one row has to be mended; the service is fine, and asking again does not help |
 
 Never does a failure read as "no access": the check answers 200 or not at all.
 """  # noqa: E501 - rows of a table
@@ -39,6 +39,7 @@ from aiobreakglass import (
     EventNotFoundError,
     ImmutableFieldError,
     InvalidStateTransitionError,
+    ItemTooLargeError,
     StoreUnavailableError,
     TableError,
 )
@@ -129,6 +130,12 @@ KINDS: Final[Mapping[type[BreakGlassError], Kind]] = {
         "corrupt-event",
         "The record is damaged",
         "A row of the table is not an event; the operators have to mend it.",
+    ),
+    ItemTooLargeError: Kind(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "row-too-large",
+        "The record is too large",
+        "Other programs have added to a row until it cannot change; the operators have to act.",
     ),
 }
 
@@ -253,9 +260,9 @@ def handle_problems(app: FastAPI) -> None:
     async def of_the_store(request: Request, error: BreakGlassError) -> JSONResponse:
         match error:
             case StoreUnavailableError():
-                logger.warning("%s %s: %s", request.method, request.url.path, error)
-            case TableError() | CorruptItemError():
-                logger.error("%s %s: %s", request.method, request.url.path, error)
+                logger.warning("%s %s: %s", request.method, request.scope["path"], error)
+            case TableError() | CorruptItemError() | ItemTooLargeError():
+                logger.error("%s %s: %s", request.method, request.scope["path"], error)
         return response_for(error)
 
     @app.exception_handler(ProblemError)

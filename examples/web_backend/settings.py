@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "BREAKGLASS_"
 
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -32,8 +34,21 @@ class Settings(BaseSettings):
     """How many pages one process keeps up to date at a time."""
     max_streams_per_person: Annotated[int, Field(gt=0)] = 20
     """How many of them one person may have, so that nobody takes the places of all others."""
+    hosts: frozenset[str] | None = None
+    """This site's names, without ports. None: any, or with `demo_sign_in` this machine alone."""
     demo_sign_in: bool = False
     """Lets anybody be anybody. Never outside a demonstration: see authentication.py."""
+
+    @property
+    def allowed_hosts(self) -> frozenset[str] | None:
+        """The names that requests may be for; None if any will do.
+
+        A page of another site can have its own name lead to this machine. To a browser that site
+        and this one are then the same, so a sign-in without proof needs the check.
+        """
+        if self.hosts is not None:
+            return frozenset(map(str.lower, self.hosts))
+        return LOOPBACK if self.demo_sign_in else None
 
     @property
     def poll_interval(self) -> timedelta:

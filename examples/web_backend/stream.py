@@ -50,6 +50,8 @@ class Message(BaseModel):
     """The ids of those that grant nothing any more."""
     read_at: datetime
     is_current: bool
+    unreadable: int
+    """How many rows that say active cannot be read: somebody may hold access by them."""
     now: datetime
     """By the server's clock, which ends access; a browser's may be wrong."""
 
@@ -72,6 +74,7 @@ def message(before: State | None, state: State) -> ServerSentEvent:
         ended=[event_id for event_id in known if event_id not in state.events],
         read_at=state.read_at,
         is_current=state.is_current,
+        unreadable=state.unreadable,
         now=utc_now(),
     )
     return ServerSentEvent(

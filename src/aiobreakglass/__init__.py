@@ -30,8 +30,9 @@ from aiobreakglass._store import (
 if TYPE_CHECKING:
     from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
     from aiobreakglass._expiry import expire_due, run_expiry
+    from aiobreakglass._fields import MAX_DURATION
     from aiobreakglass._memory import InMemoryStore
-    from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, ReasonCode
+    from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, ReasonCode
 
 __all__ = [
     "DEFAULT_QUERY_LIMIT",
@@ -66,7 +67,7 @@ __all__ = [
 # These bring pydantic, asyncio or botocore with them, each of which costs several times what all
 # the rest does.
 _IMPORTED_WHEN_FIRST_NEEDED = {
-    "MAX_DURATION": "aiobreakglass._model",
+    "MAX_DURATION": "aiobreakglass._fields",
     "AsyncDynamoDBStore": "aiobreakglass._dynamodb",
     "BreakGlassEvent": "aiobreakglass._model",
     "BreakGlassStatus": "aiobreakglass._model",

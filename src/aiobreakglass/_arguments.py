@@ -9,14 +9,13 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import TypeVar, get_args
 
-from aiobreakglass._model import (
-    BreakGlassEvent,
-    BreakGlassStatus,
+from aiobreakglass._fields import (
     checked_event_id,
     checked_instant,
     checked_name,
     checked_reason,
 )
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event
 from aiobreakglass._store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT, OnCorrupt
 from aiobreakglass._timestamps import encode_time
 
@@ -25,10 +24,14 @@ _Checked = TypeVar("_Checked")
 
 
 def check_event(event: BreakGlassEvent) -> BreakGlassEvent:
-    """Return the event validated again: `model_copy(update=...)` has checked nothing."""
+    """Return the event validated again, by the rules for reading.
+
+    `model_copy(update=...)` has checked nothing. An event of another writer passes here; the rules
+    for writing are for what a store is about to write.
+    """
     if not isinstance(event, BreakGlassEvent):
         raise TypeError(f"event must be a BreakGlassEvent, not {type(event).__name__}")
-    return BreakGlassEvent.model_validate(event)
+    return read_event(vars(event))
 
 
 def check_event_id(event_id: str) -> str:

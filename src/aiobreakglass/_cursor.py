@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiobreakglass._arguments import Listing
-from aiobreakglass._model import checked_event_id
+from aiobreakglass._fields import checked_event_id
 from aiobreakglass._timestamps import decode_time, encode_time
 
 _VERSION = 1

@@ -51,12 +51,12 @@ class InMemoryStore(BreakGlassStore):
         if event.id in self._events or event.id in self._deleted:
             raise EventExistsError(event.id)
         now = self._now()
-        decide_create(event, now)
-        if event.status is BreakGlassStatus.ACTIVE:
-            self._clear_guard(event, now)
-        self._keep(event)
+        created = decide_create(event, now).stored
+        if created.status is BreakGlassStatus.ACTIVE:
+            self._clear_guard(created, now)
+        self._keep(created)
         await _network()
-        return event
+        return created
 
     async def get(self, event_id: str) -> BreakGlassEvent:
         event_id = arguments.check_event_id(event_id)

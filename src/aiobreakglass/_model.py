@@ -1,132 +1,47 @@
-"""Break-glass events as values: their fields, their rules, their life. No I/O."""
+"""Break-glass events as values: their fields, how these go together, their life. No I/O."""
 
 from __future__ import annotations
 
-import re
 import secrets
-import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from aiobreakglass._errors import InvalidStateTransitionError
-
-MAX_DURATION: Final = timedelta(hours=4)
-"""The longest that one event can grant access, counted from its `created_at`."""
-
-# Code points that are shown as nothing, and that `str.isprintable` lets through: Braille's blank,
-# and those that Unicode calls default-ignorable
-# (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+from aiobreakglass._fields import (
+    MAX_DURATION,
+    Duration,
+    EventId,
+    Instant,
+    Justification,
+    Name,
+    Reason,
+    as_read,
+    checked_instant,
 )
-_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-_NO_TIME = timedelta(0)
-_EVENT_ID = re.compile("[0-9a-f]{16}")
+
+_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+_NO_TIME: Final = timedelta(0)
+
+# Takes the place of a time that follows from other fields, until all of them are known to be good.
+# A default that pydantic makes from other fields is a second error when one of those is wrong.
+_FOLLOWS: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def utc_now() -> datetime:
     """Return the present instant in UTC: the clock of whoever is not given another."""
     return datetime.now(UTC)
-
-
-def checked_event_id(value: str) -> str:
-    """Return an event id as it is, or raise `ValueError` with the rule it breaks."""
-    if not _EVENT_ID.fullmatch(value):
-        raise ValueError("must be exactly 16 lowercase hexadecimal characters")
-    return str.__str__(value)
-
-
-def checked_name(value: str) -> str:
-    """Return a name as it is, or raise `ValueError` with the rule it breaks.
-
-    Two names that look alike must be alike, because access is decided by comparing them: hence no
-    invisible characters, no surrounding white space, and one Unicode normal form
-    (https://www.unicode.org/reports/tr15/).
-    """
-    if not 1 <= len(value) <= 256:
-        raise ValueError("must have 1 to 256 characters")
-    if not value.isprintable() or _INVISIBLE.search(value):
-        raise ValueError(
-            "must not have control, zero-width, surrogate or other unprintable characters"
-        )
-    if value != value.strip():
-        raise ValueError("must not begin or end with white space")
-    if not unicodedata.is_normalized("NFC", value):
-        raise ValueError("must be NFC-normalised")
-    # Two names make the guard's partition key, which DynamoDB limits to 2048 bytes:
-    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-    if len(value.encode()) > 512:
-        raise ValueError("must have at most 512 UTF-8 bytes")
-    # A member of an enumeration of texts would come out of formatting as something else.
-    return str.__str__(value)
-
-
-def checked_instant(value: datetime) -> datetime:
-    """Return an aware instant in UTC, or raise `ValueError` with the rule it breaks."""
-    if value.utcoffset() is None:
-        raise ValueError("must be timezone-aware: a naive datetime names no instant")
-    try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("must lie within the years 1 to 9999 in UTC") from error
-
-
-def _checked_text(value: str, at_least: int) -> str:
-    # Browsers submit a line break in a form as CR LF; the evidence keeps one kind of newline.
-    text = value.replace("\r\n", "\n").strip()
-    line = text.replace("\n", "")
-    # What is printable has neither: a look that spares most texts one for each character.
-    if not line.isprintable() and any(
-        unicodedata.category(character) in ("Cc", "Cs") for character in line
-    ):
-        raise ValueError("must not have control characters other than newlines, nor surrogates")
-    if not at_least <= len(text) <= 1000:
-        raise ValueError(
-            f"must have {at_least} to 1000 characters, not counting white space around it"
-        )
-    if not any(map(_is_visible, text)):
-        raise ValueError("must have characters that can be seen")
-    return text
-
-
-def _is_visible(character: str) -> bool:
-    return character.isprintable() and not _INVISIBLE.match(character) and character != " "
-
-
-def _checked_justification(value: str) -> str:
-    return _checked_text(value, at_least=20)
-
-
-def checked_reason(value: str) -> str:
-    """Return the reason for closing, stripped, or raise `ValueError` with the rule it breaks."""
-    return _checked_text(value, at_least=1)
-
-
-def _checked_duration(value: timedelta) -> timedelta:
-    if not timedelta(0) < value <= MAX_DURATION:
-        raise ValueError(f"must be longer than 0 and at most {MAX_DURATION}")
-    return value
-
-
-def _expiry_by_duration(fields: dict[str, Any]) -> datetime:
-    created_at: datetime = fields["created_at"]
-    duration: timedelta = fields["duration"]
-    try:
-        return created_at + duration
-    except OverflowError:
-        # The end of the calendar: the rule "after created_at" then refuses it as any other.
-        return created_at
-
-
-_EventId = Annotated[str, AfterValidator(checked_event_id)]
-_Name = Annotated[str, AfterValidator(checked_name)]
-_Instant = Annotated[datetime, AfterValidator(checked_instant)]
-_Duration = Annotated[timedelta, AfterValidator(_checked_duration)]
-_Justification = Annotated[str, AfterValidator(_checked_justification)]
-_Reason = Annotated[str, AfterValidator(checked_reason)]
 
 
 class ReasonCode(StrEnum):
@@ -160,8 +75,11 @@ class BreakGlassEvent(BaseModel):
     """One use of the emergency door, as a value: nobody can alter one that somebody else holds.
 
     Types are strict (an integer is no datetime, `True` no number); only `reason_code` and `status`
-    may be given by their text. A rule that is broken raises pydantic's `ValidationError`, which
-    names the field and the rule and never repeats the value.
+    may be given by their text. A rule that is broken raises pydantic's `ValidationError`, whose
+    text names the field and the rule and never the value.
+
+    Validating an event once more checks it by the rules for reading, so that an event of another
+    writer passes. A store checks what it writes by the rules for writing.
     """
 
     model_config = ConfigDict(
@@ -169,39 +87,69 @@ class BreakGlassEvent(BaseModel):
         extra="forbid",
         strict=True,
         hide_input_in_errors=True,
-        # `model_copy(update=...)` checks nothing; a store validates what it is given again.
-        revalidate_instances="always",
     )
 
-    id: _EventId = Field(default_factory=lambda: secrets.token_hex(8))
+    id: EventId = Field(default_factory=lambda: secrets.token_hex(8))
     """16 lowercase hexadecimal characters; by default 8 fresh random bytes."""
-    invoker: _Name
+    invoker: Name
     """Who opened it: a user name."""
-    profile: _Name
+    profile: Name
     """What it opens: an AWS profile name."""
     reason_code: Annotated[ReasonCode, Field(strict=False)]
-    justification: _Justification
+    justification: Justification
     """20-1000 characters for the reviewer, stripped of white space around; newlines allowed."""
-    duration: _Duration = timedelta(hours=1)
+    duration: Duration = timedelta(hours=1)
     """How long access was asked for; longer than 0 and at most `MAX_DURATION`."""
     status: Annotated[BreakGlassStatus, Field(strict=False)] = BreakGlassStatus.ACTIVE
-    created_at: _Instant = Field(default_factory=utc_now)
+    created_at: Instant = Field(default_factory=utc_now)
     """UTC, to the microsecond."""
-    updated_at: _Instant = Field(default_factory=lambda fields: fields["created_at"])
+    updated_at: Instant = Field(default_factory=lambda: _FOLLOWS)
     """UTC; the version that the optimistic lock compares. Stores set it, nobody else needs to."""
-    expires_at: _Instant = Field(default_factory=_expiry_by_duration)
+    expires_at: Instant = Field(default_factory=lambda: _FOLLOWS)
     """UTC; from this instant on it grants nothing. At most `MAX_DURATION` after `created_at`."""
-    closed_by: _Name | None = None
-    closed_reason: _Reason | None = None
-    request_id: _Name | None = None
+    closed_by: Name | None = None
+    closed_reason: Reason | None = None
+    request_id: Name | None = None
     """The request that opened it, to be found again in CloudTrail."""
     mfa_verified: bool = False
-    mfa_method: _Name | None = None
-    mfa_challenge_id: _Name | None = None
+    mfa_method: Name | None = None
+    mfa_challenge_id: Name | None = None
 
-    @model_validator(mode="after")
-    def _check_fields_together(self) -> Self:
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        schema = handler(source)
+        again = core_schema.no_info_wrap_validator_function(cls._validate_again, schema)
+        # JSON holds no events. A wrapped validator would refuse its texts for times.
+        either = core_schema.json_or_python_schema(schema, again)
+        # Outermost a function: pydantic-core would use any other validator of this class in the
+        # place of the schema that `canonical` has for it.
+        return core_schema.no_info_after_validator_function(cls._complete, either)
+
+    @classmethod
+    def _validate_again(cls, value: object, validate: ValidatorFunctionWrapHandler) -> Self:
+        # `model_copy(update=...)` has checked nothing.
+        if not isinstance(value, cls):
+            validated: Self = validate(value)
+            return validated
+        return cls.model_validate(dict(vars(value)), context=as_read(cls.model_fields))
+
+    def _complete(self) -> Self:
+        values = vars(self)
+        if self.updated_at is _FOLLOWS:
+            values["updated_at"] = self.created_at
+        if self.expires_at is _FOLLOWS:
+            values["expires_at"] = _expiry_by_duration(self.created_at, self.duration)
         return check_fields_together(self)
+
+    if not TYPE_CHECKING:  # else type checkers would let every name be assigned
+
+        def __setattr__(self, name: str, value: object) -> None:
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                raise _without_values(error) from None
 
     def is_active(self, at: datetime | None = None) -> bool:
         """Tell whether this event grants access at an instant, by default now.
@@ -264,17 +212,39 @@ class BreakGlassEvent(BaseModel):
     def _ended(self, status: BreakGlassStatus, **changes: str) -> BreakGlassEvent:
         if not self.status.can_transition_to(status):
             raise InvalidStateTransitionError(self.id, self.status, status)
-        return BreakGlassEvent.model_validate({**self.model_dump(), **changes, "status": status})
+        values = {**vars(self), **changes, "status": status}
+        kept = BreakGlassEvent.model_fields.keys() - changes.keys()
+        return BreakGlassEvent.model_validate(values, context=as_read(kept))
 
 
 _Event = TypeVar("_Event", bound=BreakGlassEvent)
+
+
+def read_event(values: Mapping[str, object]) -> BreakGlassEvent:
+    """Return the event that somebody has written, by the rules for reading."""
+    return BreakGlassEvent.model_validate(
+        dict(values), context=as_read(BreakGlassEvent.model_fields)
+    )
+
+
+def written_event(
+    event: BreakGlassEvent, stored: BreakGlassEvent | None = None
+) -> BreakGlassEvent:
+    """Return an event by the rules for writing; what is `stored` already may stay as it is."""
+    kept = [
+        field
+        for field in BreakGlassEvent.model_fields
+        if stored is not None and getattr(event, field) == getattr(stored, field)
+    ]
+    return BreakGlassEvent.model_validate(dict(vars(event)), context=as_read(kept))
 
 
 def check_fields_together(event: _Event) -> _Event:
     """Return an event as it is, or raise `ValueError` with the rule that several fields break."""
     if event.updated_at < event.created_at:
         raise ValueError("updated_at must not be before created_at")
-    if event.updated_at == _END_OF_TIME:
+    # The version of its ending comes after it.
+    if event.updated_at == _END_OF_TIME and event.status is BreakGlassStatus.ACTIVE:
         raise ValueError("updated_at must leave room for a later one within the year 9999")
     if not _NO_TIME < event.expires_at - event.created_at <= MAX_DURATION:
         raise ValueError(f"expires_at must be after created_at, by at most {MAX_DURATION}")
@@ -295,3 +265,27 @@ def _aware(argument: str, value: datetime) -> datetime:
         return checked_instant(value)
     except ValueError as error:
         raise ValueError(f"{argument} {error}") from None
+
+
+def _expiry_by_duration(created_at: datetime, duration: timedelta) -> datetime:
+    try:
+        return created_at + duration
+    except OverflowError:
+        # The end of the calendar: the rule "after created_at" then refuses it as any other.
+        return created_at
+
+
+def _without_values(error: ValidationError) -> ValidationError:
+    return ValidationError.from_exception_data(
+        error.title,
+        [
+            InitErrorDetails(
+                type=mistake["type"],
+                loc=mistake["loc"],
+                input=mistake["input"],
+                ctx=mistake.get("ctx", {}),
+            )
+            for mistake in error.errors()
+        ],
+        hide_input=True,
+    )

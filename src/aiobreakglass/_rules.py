@@ -10,7 +10,7 @@ from aiobreakglass._errors import (
     ImmutableFieldError,
     InvalidStateTransitionError,
 )
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event, written_event
 
 MAX_CLOCK_LEAD = timedelta(minutes=5)
 """How far ahead of the store's clock the writer of an active event may be."""
@@ -34,28 +34,30 @@ _ACTIONS = {
 }
 
 
-def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
-    """Refuse an active event that grants nothing any more, or would outlive `MAX_DURATION`."""
+def check_creatable(event: BreakGlassEvent, now: datetime) -> BreakGlassEvent:
+    """Return an event as it is written, or refuse it for its texts, its lapse or its lead."""
+    event = written_event(event)
     if event.status.is_terminal:
-        return
+        return event
+    # The clock may be a test's, years away from the machine's, so the message says what it reads.
+    clock = f"the store's clock, which reads {now.isoformat()}"
     if event.is_lapsed(now):
-        raise ValueError("expires_at of an active event must lie after the store's clock")
-    if event.created_at > now + MAX_CLOCK_LEAD:
+        raise ValueError(f"expires_at of an active event must lie after {clock}")
+    if event.created_at - now > MAX_CLOCK_LEAD:
         raise ValueError(
-            f"created_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of the store's "
-            "clock"
+            f"created_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of {clock}"
         )
     # Versions only go up: one from the future would be the version of every change to come.
-    if event.updated_at > now + MAX_CLOCK_LEAD:
+    if event.updated_at - now > MAX_CLOCK_LEAD:
         raise ValueError(
-            f"updated_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of the store's "
-            "clock"
+            f"updated_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of {clock}"
         )
+    return event
 
 
 def decide_create(event: BreakGlassEvent, now: datetime) -> Change:
     """Return the change that stores a new event, or raise why it cannot be stored now."""
-    check_creatable(event, now)
+    event = check_creatable(event, now)
     if event.status.is_terminal:
         return Change(Action.IMPORTED, None, event, now)
     return Change(Action.CREATED, None, event, now, by=event.invoker)
@@ -67,6 +69,7 @@ def decide_update(stored: BreakGlassEvent, proposed: BreakGlassEvent, now: datet
         raise InvalidStateTransitionError(stored.id, stored.status, proposed.status)
     if stored.updated_at != proposed.updated_at:
         raise ConcurrentModificationError(stored.id, stored)
+    proposed = written_event(proposed, stored)
     if proposed.status is BreakGlassStatus.EXPIRED:
         stored.expire(at=now)
     else:
@@ -130,7 +133,7 @@ def _change(
 ) -> Change:
     # Strictly later than the version before, even if the clock has stepped back.
     updated_at = max(now, stored.updated_at + _MICROSECOND)
-    after = changed.model_copy(update={"updated_at": updated_at})
+    after = read_event({**vars(changed), "updated_at": updated_at})
     closing = action is Action.CLOSED
     return Change(
         action,

@@ -6,6 +6,7 @@ costs much to import is imported by the fixtures.
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
@@ -96,6 +97,27 @@ def pytest_configure(config: pytest.Config) -> None:
         for loop_scope in _LOOP_SCOPES:
             setattr(fixtures, loop_scope, _fixture_for_pytest_asyncio(loop_scope))
         config.pluginmanager.register(fixtures)
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Fail an async test of ours that no plugin runs, in a line that says what to do.
+
+    The plugins that run async tests come first. After this comes pytest, which says that they are
+    not supported and names a choice of plugins.
+    """
+    if inspect.iscoroutinefunction(pyfuncitem.obj) and _is_ours(pyfuncitem):
+        has_plugin = pyfuncitem.config.pluginmanager.has_plugin("asyncio")
+        install = "" if has_plugin else "pip install pytest-asyncio, and "
+        pytest.fail(
+            f"no plugin runs this async test: {install}set asyncio_mode = auto in pytest's "
+            "settings, or mark the test with @pytest.mark.asyncio or @pytest.mark.anyio",
+            pytrace=False,
+        )
+
+
+def _is_ours(item: pytest.Function) -> bool:
+    is_of_contract = item.obj.__module__.startswith("aiobreakglass.testing.")
+    return is_of_contract or any(name.startswith("breakglass_") for name in item.fixturenames)
 
 
 def _fixture_of_the_test_loop(request: pytest.FixtureRequest) -> str:

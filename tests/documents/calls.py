@@ -133,6 +133,12 @@ async def update(alice: Alice) -> None:
     await alice.store.update(event.model_copy(update={"request_id": "c0ffee"}))
 
 
+async def update_what_was_read(alice: Alice) -> None:
+    event = await alice.store.get((await alice.has_opened()).id)
+    alice.recorder.requests.clear()
+    await alice.store.update(event.model_copy(update={"request_id": "c0ffee"}))
+
+
 async def close(alice: Alice) -> None:
     event = await alice.has_opened()
     await alice.closes(event)
@@ -181,6 +187,7 @@ CALLS: dict[Callable[[Alice], Awaitable[None]], str] = {
     create_where_another_has_lapsed: "`create`, where another has lapsed",
     create_where_a_guard_has_lost_its_event: "`create`, where a guard has lost its event",
     update: "`update`",
+    update_what_was_read: "`update`, of an event that `get` or a list has returned",
     close: "`close`",
     delete_active: "`delete`, active",
     delete_closed: "`delete`, closed or expired",

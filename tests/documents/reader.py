@@ -108,9 +108,7 @@ class Reader:
         if name in given or (name.startswith("test_") and "-m pytest" in given):
             return  # The reader runs it when the page says so.
         if is_test:
-            automatic = ["asyncio_mode=auto", "asyncio_default_fixture_loop_scope=function"]
-            options = [word for option in automatic for word in ("-o", option)]
-            self.pytest(*options, name)
+            self.pytest(name)
         elif block.language == "python":
             # A program shows in comments what it prints; of a module it is enough that it loads.
             printed = re.findall(r"^ +print\(.+  # (.+)$", block.text, flags=re.MULTILINE)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.hooks import HierarchicalEmitter
+from aiobotocore.hooks import AioHierarchicalEmitter
 
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, ReasonCode, TableLayout
 from aiobreakglass.testing import FakeClock, make_event
@@ -24,7 +24,7 @@ class Forbidden:
     """A client whose every operation fails the test: nobody is allowed to send a request."""
 
     class meta:  # noqa: N801 - a client's own name for it
-        events = HierarchicalEmitter()
+        events = AioHierarchicalEmitter()
 
     def __getattr__(self, name: str) -> Any:
         pytest.fail(f"{name} was about to be sent")
@@ -312,6 +312,11 @@ BAD_OPTIONS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "negative retention": ({"retention": timedelta(seconds=-1)}, ValueError, "retention"),
     "a number as retention": ({"retention": 365}, TypeError, "retention"),
     "no time at all": ({"operation_timeout": timedelta(0)}, ValueError, "operation_timeout"),
+    "less than a millisecond": (
+        {"operation_timeout": timedelta(microseconds=999)},
+        ValueError,
+        "operation_timeout must be at least",
+    ),
     "a number as time limit": ({"operation_timeout": 10}, TypeError, "operation_timeout"),
     "a short cursor key": ({"cursor_key": b"secret"}, ValueError, "cursor_key"),
     "text as cursor key": ({"cursor_key": "s" * 32}, TypeError, "cursor_key"),
@@ -330,6 +335,17 @@ async def test_a_store_that_is_set_up_wrongly(
     with pytest.raises(error, match=message):
         async with AsyncDynamoDBStore.open(**arguments):
             pytest.fail("opened")
+
+
+async def test_the_least_time_limit() -> None:
+    """A millisecond is a time limit, of a store that is opened or borrows a client."""
+    least = timedelta(milliseconds=1)
+    client: Any = Forbidden()
+    AsyncDynamoDBStore(client, "breakglass", operation_timeout=least)
+    with pytest.raises(ValueError, match="operation_timeout"):
+        AsyncDynamoDBStore(
+            client, "breakglass", operation_timeout=least - timedelta(microseconds=1)
+        )
 
 
 @pytest.mark.parametrize("answer", [NAIVE, 1_700_000_000, None], ids=["naive", "number", "None"])

@@ -176,11 +176,11 @@ class TestRowsOfOtherWriters:
     ) -> None:
         """A corrupt row is reported by its key, never left out in silence."""
         event = make_event(**PAIR, created_at=clock())
-        await rows.put_event(event, justification={"S": "too short"})
-        with pytest.raises(CorruptItemError, match="justification") as caught:
+        await rows.put_event(event, expires_at={"S": "tomorrow"})
+        with pytest.raises(CorruptItemError, match="expires_at") as caught:
             await store.list_by_invoker("alice")
         assert caught.value.key == TableLayout().event_key(event.id)
-        assert "too short" not in str(caught.value)
+        assert "tomorrow" not in str(caught.value)
 
     async def test_an_active_row_that_is_no_event_is_not_taken_for_no_access(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock

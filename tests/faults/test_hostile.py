@@ -340,7 +340,6 @@ JUNK: dict[str, Item] = {
     "another status": having(ROW, {"status": {"S": "paused"}}),
     "closed by nobody": having(ROW, {"status": {"S": "closed"}}),
     "another id": having(ROW, {"id": {"S": "f" * 16}}),
-    "a long invoker": having(ROW, {"invoker": {"S": "a" * 2000}}),
 }
 JUNK_GUARDS: dict[str, Item] = {
     "no event": {"pk": GUARD["pk"]},

@@ -4,8 +4,8 @@ After Wing and Gong, with Lowe's memoisation ("Testing for linearizability", 201
 search through the orders that respect real time, which never visits twice the same set of calls
 with the same state. Pairs share no rows, so that each pair's calls are searched by themselves.
 
-The clock is part of the history: a call carries the `now` that its store read, and the model goes
-by that, so that clocks which disagree excuse nothing and accuse nobody wrongly.
+The clock is part of the history: a call carries the instants that its store read, and the model
+goes by any of those, so that clocks which disagree excuse nothing and accuse nobody wrongly.
 """
 
 from __future__ import annotations
@@ -181,22 +181,24 @@ class _Search:
         lapses: list[_Node] = []
         guesses: list[_Node] = []
         for index, call in self._candidates(node):
-            lapsed = marked(call, node.state)
-            if lapsed is not None and (state := self._foreseen(*lapsed)) is not None:
-                lapses.append(_Node(node.done, node.latest, state, None, node))
-            if node.done >> index & 1 or call.answer == UNAVAILABLE:
-                continue
-            due = answer_to(call, node.state)
-            if due.state is node.state:
-                state = due.state
-            elif (state := self._foreseen(call.event_id, due.state)) is None:
-                continue
-            latest = max(node.latest, call.invoked)
-            after = _Node(node.done | 1 << index, latest, state, call, node)
-            if due.is_given_to(call):
-                yield after
-            elif call.answer == UNKNOWN and due.state is not node.state:
-                (guesses if call.returned is None else signed).append(after)
+            is_open = not node.done >> index & 1 and call.answer != UNAVAILABLE
+            for now in call.nows:
+                lapsed = marked(call, now, node.state)
+                if lapsed is not None and (state := self._foreseen(*lapsed)) is not None:
+                    lapses.append(_Node(node.done, node.latest, state, None, node))
+                if not is_open:
+                    continue
+                due = answer_to(call, now, node.state)
+                if due.state is node.state:
+                    state = due.state
+                elif (state := self._foreseen(call.event_id, due.state)) is None:
+                    continue
+                latest = max(node.latest, call.invoked)
+                after = _Node(node.done | 1 << index, latest, state, call, node)
+                if due.is_given_to(call):
+                    yield after
+                elif call.answer == UNKNOWN and due.state is not node.state:
+                    (guesses if call.returned is None else signed).append(after)
         yield from (*signed, *lapses, *guesses)
 
     def _foreseen(self, event_id: str, state: State) -> State | None:
@@ -249,7 +251,7 @@ class _Search:
         lines.append("and then none of these can follow:")
         for index, call in self._candidates(self._furthest):
             if not self._furthest.done >> index & 1 and call.answer not in (UNKNOWN, UNAVAILABLE):
-                due = answer_to(call, self._furthest.state)
+                due = answer_to(call, call.nows[-1], self._furthest.state)
                 lines.append(f"  {self._described(call)}")
                 lines.append(f"    but is due {_told(due.answer, due.seen_id, due.seen)}")
                 if call.event_id in self._ends:
@@ -265,7 +267,7 @@ class _Search:
         ]
         asked = "" if call.asked is None else f" {_told_version(call.asked)}"
         return (
-            f"[{times[0]} - {times[1]} ms, now={call.now}] {call.caller} {call.kind} "
+            f"[{times[0]} - {times[1]} ms, nows={call.nows}] {call.caller} {call.kind} "
             f"{call.event_id}{asked} -> {_told(call.answer, call.seen_id, call.seen)}"
         )
 

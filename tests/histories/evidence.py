@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from operator import attrgetter
 
+from aiobreakglass import CorruptItemError
 from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.transaction import Item
@@ -17,15 +19,17 @@ LAYOUT = TableLayout()
 
 
 def final_versions(rows: list[Item]) -> dict[str, Version | None]:
-    """Return a table's events by id; None is a tombstone."""
-    prefix = LAYOUT.event_prefix
-    return {
-        row["pk"]["S"].removeprefix(prefix): (
-            None if is_tombstone(row) else Version.of(decode_event(row, LAYOUT))
-        )
-        for row in rows
-        if row["pk"]["S"].startswith(prefix)
-    }
+    """Return events by id; None is a tombstone. The audit reports rows that are neither."""
+    versions: dict[str, Version | None] = {}
+    for row in rows:
+        key = row["pk"]["S"]
+        if not key.startswith(LAYOUT.event_prefix):
+            continue
+        with suppress(CorruptItemError):
+            versions[key.removeprefix(LAYOUT.event_prefix)] = (
+                None if is_tombstone(row) else Version.of(decode_event(row, LAYOUT))
+            )
+    return versions
 
 
 def inspect(calls: list[Call], rows: list[Item]) -> list[str]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from datetime import timedelta
+from typing import Final, NamedTuple
 
+from aiobreakglass._change import EXTENSION_MARGIN
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
+
+_MARGIN: Final = EXTENSION_MARGIN // timedelta(microseconds=1)
 
 State = Mapping[str, Version | None]
 """One pair's events by id; None is a deleted one."""
@@ -24,19 +28,19 @@ class Answer(NamedTuple):
         return (self.answer, self.seen_id, self.seen) == (call.answer, call.seen_id, call.seen)
 
 
-def answer_to(call: Call, state: State) -> Answer:
-    """Return what is due to a call.
+def answer_to(call: Call, now: int, state: State) -> Answer:
+    """Return what is due to a call that is decided at an instant.
 
     A create in the place of a lapsed event is answered after that was marked expired, which is a
     step of its own: see `marked`.
     """
     if call.kind == "find":
         held = holder(state)
-        if held is None or held[1].expires_at <= call.now:
+        if held is None or held[1].expires_at <= now:
             return Answer(OK, state)
         return Answer(OK, state, *held)
     if call.kind == "create":
-        return _answer_to_create(call, state)
+        return _answer_to_create(call, now, state)
     stored = state.get(call.event_id)
     if call.kind == "delete":
         return Answer(OK, {**state, call.event_id: None} if stored else state)
@@ -44,10 +48,10 @@ def answer_to(call: Call, state: State) -> Answer:
         return Answer("EventNotFoundError", state)
     if call.kind == "get":
         return Answer(OK, state, call.event_id, stored)
-    return _answer_to_change(call, stored, state)
+    return _answer_to_change(call, now, stored, state)
 
 
-def marked(call: Call, state: State) -> tuple[str, State] | None:
+def marked(call: Call, now: int, state: State) -> tuple[str, State] | None:
     """Mark the lapsed event that is in a call's way, if one is: its id, and the pair afterwards.
 
     Whether and when within the call this happens, is open: others may be faster.
@@ -56,9 +60,9 @@ def marked(call: Call, state: State) -> tuple[str, State] | None:
     if held is None or not _may_mark(call):
         return None
     event_id, version = held
-    if version.expires_at > call.now or (call.kind != "create" and event_id != call.event_id):
+    if version.expires_at > now or (call.kind != "create" and event_id != call.event_id):
         return None
-    expired = _moved_on(version._replace(status="expired"), version, call.now)
+    expired = _moved_on(version._replace(status="expired"), version, now)
     return event_id, {**state, event_id: expired}
 
 
@@ -77,10 +81,10 @@ def _may_mark(call: Call) -> bool:
     return call.kind in ("update", "close") and call.answer in answers
 
 
-def _answer_to_create(call: Call, state: State) -> Answer:
+def _answer_to_create(call: Call, now: int, state: State) -> Answer:
     assert call.asked is not None
     is_active = call.asked.status == "active"
-    if is_active and call.asked.expires_at <= call.now:
+    if is_active and call.asked.expires_at <= now:
         return Answer("ValueError", state)
     if call.event_id in state:
         return Answer("EventExistsError", state)
@@ -88,15 +92,15 @@ def _answer_to_create(call: Call, state: State) -> Answer:
     if held is None or not is_active:
         created = {**state, call.event_id: call.asked}
         return Answer(OK, created, call.event_id, call.asked)
-    if held[1].expires_at <= call.now:
+    if held[1].expires_at <= now:
         return Answer("nothing, before the lapsed event is marked", state)
     return Answer("ActiveEventExistsError", state, *held)
 
 
-def _answer_to_change(call: Call, stored: Version, state: State) -> Answer:
+def _answer_to_change(call: Call, now: int, stored: Version, state: State) -> Answer:
     asked = call.asked
     assert asked is not None
-    is_lapsed = stored.expires_at <= call.now
+    is_lapsed = stored.expires_at <= now
     if stored.status != "active":
         return Answer(f"InvalidStateTransitionError({stored.status})", state)
     if call.kind == "update" and asked.updated_at != stored.updated_at:
@@ -104,12 +108,20 @@ def _answer_to_change(call: Call, stored: Version, state: State) -> Answer:
     if is_lapsed != (asked.status == "expired"):
         current = "expired" if is_lapsed else "active"
         return Answer(f"InvalidStateTransitionError({current})", state)
+    if call.kind == "update" and _comes_too_late(asked, stored, now):
+        return Answer("InvalidStateTransitionError(active)", state)
     if call.kind == "close":
         asked = stored._replace(
             status="closed", closed_by=asked.closed_by, closed_reason=asked.closed_reason
         )
-    changed = _moved_on(asked, stored, call.now)
+    changed = _moved_on(asked, stored, now)
     return Answer(OK, {**state, call.event_id: changed}, call.event_id, changed)
+
+
+def _comes_too_late(asked: Version, stored: Version, now: int) -> bool:
+    """Tell whether an extension would be decided within the last second before the lapse."""
+    is_extension = asked.status == "active" and asked.expires_at > stored.expires_at
+    return is_extension and stored.expires_at - now < _MARGIN
 
 
 def _moved_on(changed: Version, before: Version, now: int) -> Version:

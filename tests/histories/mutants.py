@@ -30,21 +30,7 @@ _CONDITION: Final = (
 
 def _unconditional(part: Part) -> Part:
     ((action, parameters),) = part.action.items()
-    if action == "Update":
-        # Its placeholders are needed for what it sets; the condition is all that goes.
-        values = parameters["ExpressionAttributeValues"]
-        names = parameters["ExpressionAttributeNames"]
-        expression = parameters["UpdateExpression"]
-        words = set(expression.replace(",", " ").split())
-        kept = {
-            "TableName": parameters["TableName"],
-            "Key": parameters["Key"],
-            "UpdateExpression": expression,
-            "ExpressionAttributeNames": {k: v for k, v in names.items() if k in words},
-            "ExpressionAttributeValues": {k: v for k, v in values.items() if k in words},
-        }
-    else:
-        kept = {key: parameters[key] for key in parameters if key not in _CONDITION}
+    kept = {key: parameters[key] for key in parameters if key not in _CONDITION}
     return replace(part, action={action: kept})
 
 
@@ -149,12 +135,12 @@ def unknown_reported_as_refusal() -> type[AsyncDynamoDBStore]:
 
 
 def check_then_put() -> type[AsyncDynamoDBStore]:
-    """Create looks whether the pair is free, and then writes, as everything does, regardless."""
+    """Create looks whether the pair is free, and then puts its rows regardless."""
     transaction: Callable[..., dict[str, Any]] = vars(calls)["transaction"]
 
     def mutated(parts: Sequence[Part], token: str) -> dict[str, Any]:
         return transaction(
-            [_unconditional(part) for part in parts if "ConditionCheck" not in part.action], token
+            [_unconditional(part) if "Put" in part.action else part for part in parts], token
         )
 
     class Mutant(AsyncDynamoDBStore):

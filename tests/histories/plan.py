@@ -82,7 +82,7 @@ def _step(random: Random, pairs: int) -> Step:
         kind=random.choices(list(KINDS), list(KINDS.values()))[0],
         pair=random.randrange(pairs),
         event_id=random.randbytes(8).hex(),
-        lifetime=int(random.lognormvariate(0, 1) * 150_000) + 20_000,
+        lifetime=_lifetime(random),
         clock_lead=random.randint(-10_000, 10_000),
         on_holder=random.random() < 0.75,
         choice=random.random(),
@@ -90,6 +90,12 @@ def _step(random: Random, pairs: int) -> Step:
             random.expovariate(1 / 0.01) if random.random() < CANCELLATION_RATE else None
         ),
     )
+
+
+def _lifetime(random: Random) -> int:
+    """Return how long an event lasts: most soon lapse, and the rest can be extended."""
+    short = int(random.lognormvariate(0, 1) * 150_000) + 20_000
+    return short + (random.randint(1_000_000, 2_000_000) if random.random() < 0.4 else 0)
 
 
 _THROTTLED: Final = proxy.answer(400, "ThrottlingException")

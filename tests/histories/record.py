@@ -51,7 +51,8 @@ class Call:
     """One call: when it was made and answered, by whom, with what, and what came of it.
 
     `invoked` and `returned` are nanoseconds of `time.monotonic`, which on Linux all processes of
-    a machine share. `now` is what the store's own clock told this call.
+    a machine share. `nows` is what the store's own clock told this call, each instant once: it
+    reads the clock anew for each set of bytes, so any of them may have decided.
     """
 
     caller: str
@@ -62,7 +63,7 @@ class Call:
     invoked: int
     returned: int | None
     """None: it may take effect at any time after its invocation."""
-    now: int = 0
+    nows: tuple[int, ...] = (0,)
     answer: str
     """`OK`, `UNKNOWN`, `UNAVAILABLE`, or an exception's name, with the status that it tells."""
     asked: Version | None = None
@@ -82,7 +83,7 @@ class Call:
         for name in ("asked", "seen"):
             if fields[name] is not None:
                 fields[name] = Version(*fields[name])
-        return cls(**fields)
+        return cls(**fields | {"nows": tuple(fields["nows"])})
 
 
 def microseconds(instant: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,14 +10,16 @@ import pytest
 from tests.histories.check import check
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 
-EXPIRY = 1000
+EXPIRY = 2_000_000
+LATE = EXPIRY + 1
 
 A = Version("active", updated_at=10, expires_at=EXPIRY, evidence="a")
+A_SHORT = A._replace(expires_at=900_000)
 A_EXTENDED = A._replace(updated_at=20, expires_at=2 * EXPIRY, request_id="extension")
 A_CLOSED = A._replace(status="closed", updated_at=30, closed_by="bob", closed_reason="done")
-A_EXPIRED = A._replace(status="expired", updated_at=1001)
+A_EXPIRED = A._replace(status="expired", updated_at=LATE)
 B = Version("active", updated_at=40, expires_at=3 * EXPIRY, evidence="b")
-B_LATE = B._replace(updated_at=1001)
+B_LATE = B._replace(updated_at=LATE)
 
 
 def call(kind: str, begin: int, end: int, answer: str = OK, now: int = 50, **more: Any) -> Call:
@@ -27,7 +30,7 @@ def call(kind: str, begin: int, end: int, answer: str = OK, now: int = 50, **mor
         pair="alice/prod",
         invoked=begin,
         returned=returned,
-        now=now,
+        nows=(now,),
         answer=answer,
         **more,
     )
@@ -106,15 +109,15 @@ POSSIBLE: dict[str, tuple[list[Call], Ending]] = {
         {"a": A},
     ),
     "a create in the place of a lapsed event": (
-        [CREATED, create("b", B_LATE, 2, 3, now=1001)],
+        [CREATED, create("b", B_LATE, 2, 3, now=LATE)],
         {"a": A_EXPIRED, "b": B_LATE},
     ),
     "a close of a lapsed event, which marks it": (
-        [CREATED, close(2, 3, LAPSED, now=1001), get(4, 5, A_EXPIRED)],
+        [CREATED, close(2, 3, LAPSED, now=LATE), get(4, 5, A_EXPIRED)],
         {"a": A_EXPIRED},
     ),
     "a close of a lapsed event that failed to mark it": (
-        [CREATED, close(2, 3, LAPSED, now=1001), get(4, 5, A)],
+        [CREATED, close(2, 3, LAPSED, now=LATE), get(4, 5, A)],
         {"a": A},
     ),
     "a refusal by the holder": ([CREATED, refused(2, 3, A)], {"a": A}),
@@ -157,7 +160,7 @@ POSSIBLE: dict[str, tuple[list[Call], Ending]] = {
     ),
     "a create that failed for good": ([create("a", A, 0, 1, answer=UNAVAILABLE)], {}),
     "a create that failed for good, after it had marked what had lapsed": (
-        [CREATED, create("b", B_LATE, 2, 3, now=1001, answer=UNAVAILABLE)],
+        [CREATED, create("b", B_LATE, 2, 3, now=LATE, answer=UNAVAILABLE)],
         {"a": A_EXPIRED},
     ),
 }
@@ -207,13 +210,17 @@ IMPOSSIBLE: dict[str, tuple[list[Call], Ending]] = {
         [CREATED, close(2, 3, UNKNOWN), find(4, 5, None), find(6, 7, A)],
         {"a": A_CLOSED},
     ),
+    "an extension in the last second": (
+        [create("a", A_SHORT, 0, 1), extend(2, 3)],
+        {"a": A_EXTENDED},
+    ),
     "a stale update that is accepted": (
         [CREATED, extend(2, 3), extend(4, 5)],
         {"a": A_EXTENDED},
     ),
     "an update after the end": ([CREATED, close(2, 3), extend(4, 5)], {"a": A_EXTENDED}),
     "a lapsed event that is extended": (
-        [CREATED, close(2, 3, LAPSED, now=1001), get(4, 5, A_EXPIRED), extend(6, 7)],
+        [CREATED, close(2, 3, LAPSED, now=LATE), get(4, 5, A_EXPIRED), extend(6, 7)],
         {"a": A_EXTENDED},
     ),
     "a delete that deletes nothing": ([CREATED, delete(2, 3), find(4, 5, A)], {"a": A}),
@@ -242,6 +249,14 @@ def test_a_history_that_no_store_could_have_answered(calls: list[Call], final: E
     (verdict,) = check(calls, final)
     assert verdict.problem.startswith("alice/prod: no order of the calls is possible")
     assert not verdict.undecided
+
+
+@pytest.mark.parametrize(("nows", "possible"), [((EXPIRY - 1, EXPIRY), True), ((1, 2), False)])
+def test_a_call_that_read_the_clock_twice(nows: tuple[int, ...], possible: bool) -> None:
+    """Any of the instants that a call read may have decided it, and no other."""
+    late = replace(find(2, 3, None), nows=nows)
+    (verdict,) = check([CREATED, late], {"a": A})
+    assert (verdict.problem == "") is possible
 
 
 def test_pairs_that_do_not_concern_each_other() -> None:

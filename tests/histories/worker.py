@@ -53,11 +53,12 @@ class _Clock:
     """
 
     lead: timedelta
-    told: datetime | None = None
+    told: list[datetime] = field(default_factory=list)
 
     def read(self) -> datetime:
-        self.told = FakeClock.START + timedelta(seconds=time.monotonic()) + self.lead
-        return self.told
+        now = FakeClock.START + timedelta(seconds=time.monotonic()) + self.lead
+        self.told.append(now)
+        return now
 
 
 def _now() -> datetime:
@@ -93,6 +94,8 @@ class _Player:
         )
         if kind == "close":
             asked = Version("closed", 0, 0, "", None, caller, "done")
+        # What was told so far made the arguments.
+        clock.told.clear()
         invoked = time.monotonic_ns()
         answer, event = await self._outcome(call, step.cancelled_after)
         returned = time.monotonic_ns()
@@ -104,7 +107,7 @@ class _Player:
                 event_id="" if subject is None else subject.id,
                 invoked=invoked,
                 returned=None if answer == UNKNOWN else returned,
-                now=0 if clock.told is None else microseconds(clock.told),
+                nows=tuple(dict.fromkeys(map(microseconds, clock.told))) or (0,),
                 answer=answer,
                 asked=asked,
                 seen_id=None if event is None else event.id,

@@ -26,6 +26,7 @@ SETTINGS = Settings(
     table_name="break-glass",
     cursor_key=SecretBytes(b"0123456789abcdef"),
     poll_seconds=0.05,
+    hosts=frozenset({"backend", "127.0.0.1"}),
     demo_sign_in=True,
 )
 SELDOM = SETTINGS.model_copy(update={"poll_seconds": 3600})

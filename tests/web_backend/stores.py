@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from aiobreakglass import (
     BreakGlassEvent,
     BreakGlassStatus,
+    CorruptItemError,
     EventPage,
     InMemoryStore,
     StoreUnavailableError,
@@ -21,6 +23,8 @@ class FaultyStore(InMemoryStore):
     """What every call raises."""
     answers_get_lost = False
     """Whether writes happen, and nobody is told."""
+    corrupt: tuple[CorruptItemError, ...] = ()
+    """What is wrong with the rows that every list meets and that are no events."""
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         self._fail()
@@ -50,7 +54,24 @@ class FaultyStore(InMemoryStore):
         self, status: BreakGlassStatus | str, limit: int | None = None, **bounds: Any
     ) -> EventPage:
         self._fail()
-        return await super().list_by_status(status, limit, **bounds)
+        return self._meet(await super().list_by_status(status, limit, **bounds), **bounds)
+
+    async def list_by_invoker(
+        self, invoker: str, limit: int | None = None, **bounds: Any
+    ) -> EventPage:
+        self._fail()
+        return self._meet(await super().list_by_invoker(invoker, limit, **bounds), **bounds)
+
+    async def list_by_profile(
+        self, profile: str, limit: int | None = None, **bounds: Any
+    ) -> EventPage:
+        self._fail()
+        return self._meet(await super().list_by_profile(profile, limit, **bounds), **bounds)
+
+    def _meet(self, page: EventPage, *, on_corrupt: str = "raise", **_: object) -> EventPage:
+        if self.corrupt and on_corrupt == "raise":
+            raise self.corrupt[0]
+        return replace(page, corrupt=self.corrupt)
 
     def _fail(self) -> None:
         if self.failure is not None:
@@ -77,9 +98,10 @@ class LaggingStore(FaultyStore):
         limit: int | None = None,
         *,
         since: datetime | None = None,
-        **_: Any,
+        **bounds: Any,
     ) -> EventPage:
         self._fail()
-        return EventPage(
+        page = EventPage(
             tuple(event for event in self._index if since is None or event.created_at >= since)
         )
+        return self._meet(page, **bounds)

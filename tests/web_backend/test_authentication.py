@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from web_backend.authentication import DEMO_PEOPLE, PROFILES, Person
 
-from .api import ID, named
+from .api import ID, named, opened
 from .conftest import OPENING, SETTINGS, application, started
 from .stores import FaultyStore
 
@@ -53,6 +54,24 @@ class TestAuthentication:
         assert cookie.startswith("demo_person=bob;")
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
+
+    @pytest.mark.parametrize(
+        "name", ["Jos\N{LATIN SMALL LETTER E WITH ACUTE}", "\u0141ucja", "a; b"]
+    )
+    async def test_by_the_demonstration_with_a_name_beyond_ascii(
+        self,
+        stranger: httpx.AsyncClient,
+        store: FaultyStore,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+    ) -> None:
+        """The invoker of what they open is their name as people write it."""
+        monkeypatch.setitem(DEMO_PEOPLE, name, Person(name, PROFILES))
+        del stranger.cookies["demo_person"]
+        await stranger.post("/demo/sign-in", json={"name": name})
+        assert (await stranger.get("/api/me")).json()["name"] == name
+        await opened(stranger)
+        assert await store.find_active_by_invoker_and_profile(name, "production")
 
 
 async def test_the_description_names_every_operation(stranger: httpx.AsyncClient) -> None:

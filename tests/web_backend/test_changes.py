@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Set
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from web_backend.changes import Changes, pause_after
@@ -14,6 +14,7 @@ from aiobreakglass import (
     MAX_DURATION,
     BreakGlassEvent,
     CorruptItemError,
+    EventPage,
     StoreUnavailableError,
 )
 from aiobreakglass.testing import FakeClock, make_event
@@ -57,6 +58,13 @@ async def shown(changes: Changes) -> Set[str]:
     async with aclosing(changes.watch()) as states:
         async for state in states:
             return state.events.keys()
+    raise AssertionError("watching has ended")
+
+
+async def unreadable(changes: Changes) -> int:
+    async with aclosing(changes.watch()) as states:
+        async for state in states:
+            return state.unreadable
     raise AssertionError("watching has ended")
 
 
@@ -285,6 +293,63 @@ class TestAStoreThatCannotBeReached:
         """However long it lasts."""
         waited = pause_after(failures, timedelta(seconds=interval))
         assert waited == timedelta(seconds=pause)
+
+
+class TestARowThatIsNoEvent:
+    CORRUPT = CorruptItemError("BREAKGLASS#0123456789abcdef", "no created_at")
+
+    async def test_hides_no_other(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        """All others are shown and current, and how many are not is said."""
+        event = await store.create(make_event(created_at=clock()))
+        await store.catch_up()
+        store.corrupt = (self.CORRUPT,)
+        assert await changes.read()
+        assert await shown(changes) == {event.id}
+        assert await is_current(changes)
+        assert await unreadable(changes) == 1
+        store.corrupt = ()
+        await changes.read()
+        assert await unreadable(changes) == 0
+
+    async def test_that_this_process_wrote_hides_no_other(
+        self, changes: Changes, store: ObservedStore, clock: FakeClock
+    ) -> None:
+        """It is counted once, and shown as it was written."""
+        own = await store.create(make_event(created_at=clock()))
+        other = await store.create(make_event(invoker="bob", created_at=clock()))
+        changes.publish(own)
+        store.failure_of_get = self.CORRUPT
+        store._index = (other,)
+        store.corrupt = (self.CORRUPT,)
+        assert await changes.read()
+        assert await shown(changes) == {own.id, other.id}
+        assert await unreadable(changes) == 1
+
+    async def test_is_logged_once_with_its_key(
+        self, changes: Changes, store: LaggingStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        store.corrupt = (self.CORRUPT,)
+        for _ in range(3):
+            await changes.read()
+        (message,) = caplog.messages
+        assert message == f"somebody may hold access unseen: {self.CORRUPT}"
+
+
+async def test_a_time_in_another_zone_is_within_what_is_read(
+    changes: Changes, store: LaggingStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index compares times as text, in which an offset from UTC may lie a day before."""
+    asked: list[datetime] = []
+
+    async def list_by_status(*_: object, since: datetime, **__: object) -> EventPage:
+        asked.append(since)
+        return EventPage(())
+
+    monkeypatch.setattr(store, "list_by_status", list_by_status)
+    await changes.read()
+    assert asked == [clock() - MAX_DURATION - timedelta(days=1)]
 
 
 class TestWatching:

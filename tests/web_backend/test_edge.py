@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from web_backend.edge import MAX_BODY
+from web_backend.settings import Settings
+
+from aiobreakglass import StoreUnavailableError
 
 from .api import ID, is_allowed, named
-from .conftest import OPENING
+from .conftest import OPENING, SETTINGS, application, started
 from .stores import FaultyStore
 
 
@@ -69,6 +74,22 @@ class TestTheEdge:
         assert (response.status_code, named(response)) == (413, "body-too-long")
         assert response.headers["content-type"] == "application/problem+json"
 
+    @pytest.mark.parametrize(
+        "length", ["", "many", "-1", "1_0", "+5", "\N{SUPERSCRIPT TWO}", "5, 5", "9" * 5000]
+    )
+    async def test_a_length_that_is_no_number(self, alice: httpx.AsyncClient, length: str) -> None:
+        """A server that lets it pass has framed the body itself, so the body is what counts."""
+        for body, status in ((json.dumps(OPENING), 201), (" " * (MAX_BODY + 1), 413)):
+            response = await alice.post(
+                "/api/events",
+                content=body,
+                headers=[
+                    (b"content-type", b"application/json"),
+                    (b"content-length", length.encode("latin-1")),
+                ],
+            )
+            assert response.status_code == status
+
     async def test_the_longest_body_there_can_be(self, alice: httpx.AsyncClient) -> None:
         response = await alice.post(
             "/api/events",
@@ -92,11 +113,101 @@ class TestTheEdge:
 
     async def test_a_path_with_a_slash_too_many(self, alice: httpx.AsyncClient) -> None:
         """It leads nowhere: a redirection would lead to whatever host the request names."""
-        response = await alice.get("/api/events/?status=active", headers={"host": "elsewhere"})
+        response = await alice.get("/api/events/?status=active")
         assert response.status_code == 404
         assert "location" not in response.headers
+
+    @pytest.mark.parametrize("character", ["%0a", "%0d%0a", "%00", "%1b", "%e2%80%ae", "%c2%85"])
+    @pytest.mark.parametrize("path", ["/", "/health", "/api/me", f"/api/events/{ID}"])
+    async def test_a_path_with_a_character_that_cannot_be_seen(
+        self,
+        alice: httpx.AsyncClient,
+        store: FaultyStore,
+        caplog: pytest.LogCaptureFixture,
+        path: str,
+        character: str,
+    ) -> None:
+        """It leads nowhere, and to no line of a log: a route would take `/%0a` for `/`."""
+        store.failure = StoreUnavailableError("throttled")
+        response = await alice.get(path + character)
+        assert (response.status_code, response.json()["type"]) == (404, "about:blank")
+        are_those_for_browsers(response.headers)
+        assert [message for message in caplog.messages if "GET" in message] == []
+
+    async def test_a_query_that_is_no_text(
+        self, app: FastAPI, store: FaultyStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A failure of the store is answered and logged as with any other query."""
+        store.failure = StoreUnavailableError("throttled")
+
+        async def not_utf_8(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "query_string": b"profile=prod&more=\xff"}, receive, send)
+
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(not_utf_8, raise_app_exceptions=False),
+            base_url="http://backend",
+            cookies={"demo_person": "alice"},
+        ) as client:
+            response = await client.get("/api/access")
+        assert response.status_code == 503
+        assert "GET /api/access: throttled" in caplog.messages
 
     @pytest.mark.parametrize("path", ["/", "/page/page.js", "/health"])
     async def test_head(self, stranger: httpx.AsyncClient, path: str) -> None:
         response = await stranger.head(path)
         assert (response.status_code, response.content) == (200, b"")
+
+
+def with_hosts(hosts: frozenset[str] | None, *, demo_sign_in: bool) -> Settings:
+    return SETTINGS.model_copy(update={"hosts": hosts, "demo_sign_in": demo_sign_in})
+
+
+async def answer_to(host: str, settings: Settings, store: FaultyStore) -> httpx.Response:
+    app = application(store, settings)
+    async with (
+        started(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://backend") as client,
+    ):
+        return await client.get("/demo/sign-in", headers={"host": host})
+
+
+class TestTheHost:
+    """A page of another site can have its own name lead here, and pass for this site's page."""
+
+    @pytest.mark.parametrize(
+        "host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:8000", "[::1]:8000"]
+    )
+    async def test_of_a_demonstration_is_this_machine(self, store: FaultyStore, host: str) -> None:
+        response = await answer_to(host, with_hosts(None, demo_sign_in=True), store)
+        assert response.status_code == 200
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "rebound.example",
+            "localhost.rebound.example:8000",
+            "127.0.0.1.rebound.example",
+            "localhost@rebound.example",
+            "rebound.example:localhost",
+            "[::1].rebound.example",
+            "",
+        ],
+    )
+    async def test_of_a_demonstration_is_no_other(self, store: FaultyStore, host: str) -> None:
+        response = await answer_to(host, with_hosts(None, demo_sign_in=True), store)
+        assert (response.status_code, named(response)) == (421, "foreign-host")
+        are_those_for_browsers(response.headers)
+
+    async def test_of_a_deployment_is_any(self, store: FaultyStore) -> None:
+        """Its proxy knows its names, and its sign-in has its proof."""
+        response = await answer_to("anything", with_hosts(None, demo_sign_in=False), store)
+        assert response.status_code == 404
+
+    @pytest.mark.parametrize("demo_sign_in", [True, False])
+    @pytest.mark.parametrize(("host", "is_refused"), [("here.example", False), ("other", True)])
+    async def test_that_is_set_is_the_only_one(
+        self, store: FaultyStore, host: str, is_refused: bool, demo_sign_in: bool
+    ) -> None:
+        settings = with_hosts(frozenset({"Here.example"}), demo_sign_in=demo_sign_in)
+        response = await answer_to(host, settings, store)
+        assert (response.status_code == 421) is is_refused

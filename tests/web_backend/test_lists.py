@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from aiobreakglass import CorruptItemError
 from aiobreakglass.testing import make_event
 
 from .stores import FaultyStore
@@ -58,3 +59,23 @@ class TestLists:
             "/api/events", params={"invoker": "alice", "cursor": page["next_cursor"]}
         )
         assert response.status_code == 422
+
+    @pytest.mark.parametrize(
+        "key", [{"status": "closed"}, {"invoker": "alice"}, {"profile": "prod"}]
+    )
+    async def test_past_a_row_that_is_no_event(
+        self,
+        bob: httpx.AsyncClient,
+        past: list[str],
+        store: FaultyStore,
+        caplog: pytest.LogCaptureFixture,
+        key: dict[str, str],
+    ) -> None:
+        """It hides no other and is counted; its key is told to the log alone."""
+        store.corrupt = (CorruptItemError("BREAKGLASS#0123456789abcdef", "no created_at"),)
+        response = await bob.get("/api/events", params=key)
+        page = response.json()
+        assert [event["id"] for event in page["events"]] == past
+        assert page["unreadable"] == 1
+        assert "0123456789abcdef" not in response.text
+        assert "0123456789abcdef" in caplog.text

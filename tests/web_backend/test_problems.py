@@ -17,8 +17,10 @@ from aiobreakglass import (
     CorruptItemError,
     EventExistsError,
     EventNotFoundError,
+    ExpiryError,
     ImmutableFieldError,
     InvalidStateTransitionError,
+    ItemTooLargeError,
     StoreUnavailableError,
     TableError,
 )
@@ -51,6 +53,7 @@ CASES: list[tuple[Exception, int, str, dict[str, Any]]] = [
         {"event_id": EVENT.id, "field": "profile"},
     ),
     (CorruptItemError("ACTIVE#secret", "secret"), 500, "corrupt-event", {}),
+    (ItemTooLargeError("ACTIVE#secret"), 500, "row-too-large", {}),
     (TableError("secret"), 503, "table-unusable", {}),
     (StoreUnavailableError("secret"), 503, "store-unavailable", {"outcome_unknown": False}),
     (
@@ -129,7 +132,8 @@ def test_no_exception_is_forgotten() -> None:
         for name in aiobreakglass.__all__
         if isinstance(value := getattr(aiobreakglass, name), type)
         and issubclass(value, BreakGlassError)
-        and value is not BreakGlassError
+        # `expire_due` raises the second one, and no request calls that.
+        and value not in (BreakGlassError, ExpiryError)
     }
     assert KINDS.keys() == exceptions
 

@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { time } from "./clock.js";
 import { $ } from "./elements.js";
 import { attempt, refuse } from "./forms.js";
+import { isolated } from "./text.js";
 
 export class Closing {
   #event = null;
@@ -28,7 +29,7 @@ export class Closing {
     this.#event = event;
     $("close").reset();
     refuse($("close"), null);
-    $("closing-what").textContent = `${event.invoker} holds access to ${event.profile} until ${time.format(Date.parse(event.expires_at))}.`;
+    $("closing-what").textContent = `${isolated(event.invoker)} holds access to ${isolated(event.profile)} until ${time.format(Date.parse(event.expires_at))}.`;
     $("closing").showModal();
   }
 

@@ -2,6 +2,7 @@
 
 import { Refusal } from "./api.js";
 import { time } from "./clock.js";
+import { isolated } from "./text.js";
 
 export async function attempt(form, action) {
   const button = form.querySelector(".primary");
@@ -43,7 +44,7 @@ export function refuse(form, error) {
 function explained(error) {
   if (error.name === "active-event-exists") {
     const { profile, expires_at: until } = error.problem.event;
-    return `You hold access to ${profile} until ${time.format(Date.parse(until))}. Use it, or close it first.`;
+    return `You hold access to ${isolated(profile)} until ${time.format(Date.parse(until))}. Use it, or close it first.`;
   }
   if (error.status !== 401 && error.outcomeUnknown) {
     return `${error.problem.detail} It may have been done all the same. Send it again: a repetition is recognised.`;

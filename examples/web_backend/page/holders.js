@@ -2,6 +2,7 @@
 
 import { now, time } from "./clock.js";
 import { $ } from "./elements.js";
+import { isolated, shown } from "./text.js";
 
 const SOON = 5 * 60_000;
 
@@ -21,6 +22,14 @@ export function showHolders(record, me, askToClose) {
   $("held").ariaBusy = record.isAsking;
   $("count").hidden = events.length === 0;
   $("count").textContent = events.length;
+}
+
+// Rows that cannot be read are no cards, but somebody may hold access by them.
+export function showUnreadable(number) {
+  const rows = number === 1 ? "1 row" : `${number} rows`;
+  const text = `${rows} of the record cannot be read. More people may hold access. The operators have to mend it.`;
+  if ($("unreadable").textContent !== text) $("unreadable").textContent = text;
+  $("unreadable").hidden = number === 0;
 }
 
 // Nobody is said only where it is known.
@@ -43,17 +52,17 @@ function fill(item, event, me) {
     if (element.textContent !== text) element.textContent = text;
   };
   const left = Date.parse(event.expires_at) - now();
-  put(".profile", event.profile);
-  put(".invoker", event.invoker);
+  put(".profile", shown(event.profile));
+  put(".invoker", shown(event.invoker));
   put(".reason", event.reason_code);
-  put(".why", event.justification);
+  put(".why", shown(event.justification));
   put(".countdown", countdown(left));
   put(".until", `left, until ${time.format(Date.parse(event.expires_at))}`);
   item.classList.toggle("soon", left < SOON);
   item.querySelector(".you").hidden = event.invoker !== me.name;
   const end = item.querySelector(".end");
   end.hidden = event.invoker !== me.name && !me.is_reviewer;
-  end.setAttribute("aria-label", `Close access of ${event.invoker} to ${event.profile}`);
+  end.setAttribute("aria-label", `Close access of ${isolated(event.invoker)} to ${isolated(event.profile)}`);
   const bar = item.querySelector("progress");
   bar.max = Date.parse(event.expires_at) - Date.parse(event.created_at);
   bar.value = Math.max(0, left);

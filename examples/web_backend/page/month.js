@@ -11,6 +11,7 @@ const MOST_PAGES = 5;
 export async function readMonth(record) {
   const since = new Date(now() - DAYS * 86_400_000).toISOString();
   let isWhole = true;
+  let unreadable = 0;
   try {
     for (const status of ["active", "closed", "expired"]) {
       let cursor = null;
@@ -20,12 +21,16 @@ export async function readMonth(record) {
           break;
         }
         const parameters = { status, since, limit: 200, ...(cursor && { cursor }) };
-        const { events, next_cursor: next } = await ask("/api/events", { parameters });
-        events.forEach((event) => record.remember(event));
-        cursor = next;
+        const answer = await ask("/api/events", { parameters });
+        answer.events.forEach((event) => record.remember(event));
+        unreadable += answer.unreadable;
+        cursor = answer.next_cursor;
       }
     }
-    $("month-problem").textContent = isWhole ? "" : "There are more events than are drawn here; these are the newest.";
+    $("month-problem").textContent = [
+      isWhole ? "" : "There are more events than are drawn here; these are the newest.",
+      unreadable ? `Not drawn, because they cannot be read: ${unreadable}.` : "",
+    ].join(" ").trim();
   } catch (error) {
     $("month-problem").textContent = `The past cannot be read: ${error.message}`;
     setTimeout(readMonth, 10_000, record);

@@ -8,12 +8,14 @@ import { Closing } from "./closing.js";
 import { now } from "./clock.js";
 import { Connection } from "./connection.js";
 import { $ } from "./elements.js";
-import { showHolders, showNobody } from "./holders.js";
+import { showHolders, showNobody, showUnreadable } from "./holders.js";
 import { readMonth, showMonth } from "./month.js";
 import { Opening } from "./opening.js";
 import { Record } from "./record.js";
 
 let me = null;
+// How many rows that say active are no events.
+let unreadable = 0;
 
 const record = new Record({
   now,
@@ -28,6 +30,8 @@ const record = new Record({
 const connection = new Connection({
   take(message) {
     record.take(message);
+    unreadable = message.unreadable;
+    showUnreadable(unreadable);
     connection.sayCurrency(record.isSure);
     opening.look(record.held);
     showHeld();
@@ -60,7 +64,7 @@ function showHeld() {
 
 function showWhetherNobody() {
   const { hasRead, isCurrent } = connection;
-  showNobody({ hasRead, isKnown: isCurrent && !record.isAsking });
+  showNobody({ hasRead, isKnown: isCurrent && !record.isAsking && unreadable === 0 });
 }
 
 function announce(text) {

@@ -8,6 +8,7 @@
 // where the answer is that it has.
 
 import { ask } from "./api.js";
+import { isolated } from "./text.js";
 import { standing } from "./timeline.js";
 
 // All are in UTC. Without the Z a fraction of a second sorts behind the whole one; a Date would cut
@@ -58,7 +59,7 @@ export class Record {
     for (const id of before.keys()) if (!this.held.has(id)) this.#drop(id);
     for (const event of this.held.values()) {
       if (this.#hasBegun && !before.has(event.id)) {
-        this.announce(`${event.invoker} now holds access to ${event.profile}.`);
+        this.announce(`${isolated(event.invoker)} now holds access to ${isolated(event.profile)}.`);
       }
     }
     this.#hasBegun = true;
@@ -71,7 +72,7 @@ export class Record {
     const known = this.history.get(event.id);
     if (!this.#isActive(event.id)) {
       if (this.held.delete(event.id) || this.#dropped.has(event.id)) {
-        this.announce(`Access of ${known.invoker} to ${known.profile} is closed.`);
+        this.announce(`Access of ${isolated(known.invoker)} to ${isolated(known.profile)} is closed.`);
       }
       this.#settle(event.id);
     } else if (this.held.has(event.id)) {
@@ -79,7 +80,7 @@ export class Record {
     } else if (!this.#dropped.has(event.id)) {
       this.#unnamed.add(event.id);
       this.held.set(event.id, known);
-      this.announce(`You now hold access to ${known.profile}.`);
+      this.announce(`You now hold access to ${isolated(known.profile)}.`);
     }
     return this.held.has(event.id);
   }
@@ -100,6 +101,14 @@ export class Record {
     for (const ids of [this.#unnamed, this.#dropped, this.#unanswered]) ids.delete(id);
   }
 
+  #forget(id) {
+    this.held.delete(id);
+    this.history.delete(id);
+    this.#settle(id);
+    this.#asking.delete(id);
+    this.changed();
+  }
+
   #isActive(id) {
     const event = this.history.get(id);
     return event !== undefined && standing(event, this.now()) === "active";
@@ -113,6 +122,8 @@ export class Record {
       this.remember(await ask(`/api/events/${id}`));
       this.#unanswered.delete(id);
     } catch (error) {
+      // The stream counts the rows that cannot be read. Whether this one has ended nobody can say.
+      if (error.name === "corrupt-event") return this.#forget(id);
       if (error.status === 404) this.history.delete(id);
       else if (this.#unnamed.has(id) || this.#dropped.has(id)) this.#unanswered.add(id);
     } finally {
@@ -120,7 +131,7 @@ export class Record {
     }
     if (!this.#isActive(id)) {
       if (this.held.delete(id) || this.#dropped.has(id)) {
-        this.announce(`Access of ${event.invoker} to ${event.profile} has ended.`);
+        this.announce(`Access of ${isolated(event.invoker)} to ${isolated(event.profile)} has ended.`);
       }
       this.#settle(id);
     } else if (this.#dropped.has(id) && !this.#unanswered.has(id)) {

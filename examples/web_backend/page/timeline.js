@@ -1,5 +1,7 @@
 // The last 30 days as a picture: a row for each profile, a bar for each event.
 
+import { isolated, shown } from "./text.js";
+
 export const DAYS = 30;
 const DAY = 86_400_000;
 const MARGIN = 2;
@@ -38,13 +40,15 @@ function byBeginning(one, other) {
 export function described(event, now) {
   const from = instantFormat.format(Date.parse(event.created_at));
   const to = instantFormat.format(ending(event, now));
+  const who = isolated(event.invoker);
   const how = {
-    active: `${event.invoker} since ${from}, open now`,
-    closed: `${event.invoker} from ${from} to ${to}, closed by ${event.closed_by}`,
-    expired: `${event.invoker} from ${from} until it ran out at ${to}`,
+    active: `${who} since ${from}, open now`,
+    closed: `${who} from ${from} to ${to}, closed by ${isolated(event.closed_by ?? "")}`,
+    expired: `${who} from ${from} until it ran out at ${to}`,
   }[standing(event, now)];
-  const after = event.closed_reason ? ` — ${event.closed_reason}` : "";
-  return `${event.profile}: ${how}. ${event.reason_code}: ${event.justification}${after}`;
+  const why = `${event.reason_code}: ${isolated(event.justification)}`;
+  const after = event.closed_reason ? ` — ${isolated(event.closed_reason)}` : "";
+  return `${isolated(event.profile)}: ${how}. ${why}${after}`;
 }
 
 // Bars that would touch lie below each other.
@@ -84,11 +88,11 @@ export function draw(container, events, now, tell) {
     const ranOut = row.filter(({ event }) => standing(event, now) === "expired").length;
     const group = svg("g", {
       role: "group",
-      "aria-label": `${profile}: opened ${times(row.length)}, ran out ${times(ranOut)}`,
+      "aria-label": `${isolated(profile)}: opened ${times(row.length)}, ran out ${times(ranOut)}`,
     });
     // An svg within an svg cuts off what is wider, however wide the letters are.
     const label = svg("svg", { x: MARGIN, y, width: width - 90, height: LABEL });
-    label.append(svg("text", { class: "profile", x: 0, y: 15 }, shortened(profile, width)));
+    label.append(svg("text", { class: "profile", x: 0, y: 15 }, shortened(shown(profile), width)));
     group.append(label);
     const total = svg("text", { x: width - MARGIN, y: y + 15, "text-anchor": "end" }, times(row.length));
     group.append(total);

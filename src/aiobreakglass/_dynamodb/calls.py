@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from inspect import iscoroutinefunction
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
+from botocore.hooks import HierarchicalEmitter
 
 from aiobreakglass._dynamodb import outcomes
-from aiobreakglass._dynamodb.outcomes import BrokenAnswerError, TooLateError
+from aiobreakglass._dynamodb.failures import BrokenAnswerError, TooLateError, abridge
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.transaction import Item, Part, Refusal, transaction
 from aiobreakglass._errors import BreakGlassError
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE: Final = 0.025
 _LONGEST_PAUSE: Final = 1.0
+
+_HOW_TO_MAKE_A_CLIENT: Final = (
+    'async with aiobotocore.session.get_session().create_client("dynamodb") as client'
+)
 
 # How the client's event handlers, which know no caller, find the call that they are about.
 _transmission: ContextVar[outcomes.Transmission] = ContextVar("aiobreakglass_transmission")
@@ -56,12 +62,14 @@ class Operation:
 class Calls:
     """Carry requests to DynamoDB, each until a definite answer or the operation's deadline.
 
-    Serves any number of tasks of one event loop, the first that uses it.
+    Serves any number of tasks of one event loop: the one that it was bound to, or the first that
+    uses it.
     """
 
     def __init__(
         self, client: DynamoDBClient, table_name: str, operation_timeout: timedelta
     ) -> None:
+        check_client(client)
         self._client = client
         self.carry: Carry = self._carried_by_the_client
         """What sends requests; something else may take the client's place."""
@@ -74,20 +82,26 @@ class Calls:
         self._idle = asyncio.Event()
         _watch(client)
 
-    @contextmanager
-    def operation(self) -> Iterator[Operation]:
-        """Begin an operation; `RuntimeError` where the store is closed or another loop's."""
+    def bind(self) -> None:
+        """Serve the running event loop from now on; `RuntimeError` if it is not the first."""
         loop = asyncio.get_running_loop()
-        if self._closed:
-            raise RuntimeError("this store is closed: use it inside its `async with` block")
         if self._loop is None:
             self._loop = loop
         if self._loop is not loop:
             raise RuntimeError("this store belongs to another event loop: open one in each loop")
+
+    @contextmanager
+    def operation(self) -> Iterator[Operation]:
+        """Begin an operation; `RuntimeError` if the store is closed or another loop's."""
+        if self._closed:
+            raise RuntimeError("this store is closed: use it inside its `async with` block")
+        if _was_left(self._client):
+            raise RuntimeError("the client is closed: use the store inside its `async with` block")
+        self.bind()
         self._running += 1
         self._idle.clear()
         try:
-            yield Operation(loop.time() + self._operation_timeout)
+            yield Operation(asyncio.get_running_loop().time() + self._operation_timeout)
         finally:
             self._running -= 1
             if not self._running:
@@ -118,6 +132,7 @@ class Calls:
         try:
             return await self._repeat(operation, transmission, attempt)
         except Exception as error:
+            abridge(error)
             raise self._translated(error, transmission, operation.outcome_unknown) from error
 
     async def write(
@@ -160,6 +175,7 @@ class Calls:
             refused = Refusal({})
         except Exception as error:
             unknown = transmission.outcome_unknown or operation.outcome_unknown
+            abridge(error)
             if not unknown and (oversized := outcomes.too_large(error, parts)) is not None:
                 raise oversized from error
             raise self._translated(error, transmission, unknown) from error
@@ -255,6 +271,29 @@ async def call_client(
     """Have a client carry a request; with a deadline, past a cancellation, as `Carry` says."""
     call: Coroutine[Any, Any, dict[str, Any]] = getattr(client, xform_name(name))(**request)
     return await (call if shielded_until is None else shielded(call, shielded_until))
+
+
+def check_client(client: Any) -> None:
+    """Raise `TypeError`, which says what to do, if a client's calls cannot be awaited."""
+    meta = getattr(client, "meta", None)
+    events = getattr(meta, "events", None)
+    if events is None:
+        entered = "not entered" if hasattr(type(client), "__aenter__") else "not aiobotocore's"
+        raise TypeError(f"client is {entered}; use: {_HOW_TO_MAKE_A_CLIENT}")
+    # botocore wraps the emitter that the session was made with; aiobotocore's awaits its handlers.
+    emitter = getattr(events, "_emitter", events)
+    emit = getattr(emitter, "_emit", None)
+    if isinstance(emitter, HierarchicalEmitter) and not iscoroutinefunction(emit):
+        raise TypeError(f"client is synchronous, as boto3's are; use: {_HOW_TO_MAKE_A_CLIENT}")
+    service = getattr(getattr(meta, "service_model", None), "service_name", "dynamodb")
+    if service != "dynamodb":
+        raise TypeError(f"client is one for {service}; use: {_HOW_TO_MAKE_A_CLIENT}")
+
+
+def _was_left(client: Any) -> bool:
+    # Only the client's inside can tell. If it cannot, the request fails instead.
+    endpoint = vars(client).get("_endpoint")
+    return getattr(getattr(endpoint, "http_session", None), "_sessions", {}) is None
 
 
 def _watch(client: DynamoDBClient) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
-from botocore.exceptions import InvalidRegionError, NoRegionError
+from botocore.exceptions import InvalidConfigError, InvalidRegionError, NoRegionError
 
+from aiobreakglass import _arguments as arguments
+from aiobreakglass._dynamodb.failures import abridge, described
 from aiobreakglass._errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -26,8 +27,12 @@ OPERATION_TIMEOUT: Final = timedelta(seconds=10)
 """How long one call may take as a whole, where nothing else is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+def check_operation_timeout(timeout: timedelta) -> None:
+    """Raise `TypeError` or `ValueError` for a time limit that no call could keep."""
+    arguments.check_interval("operation_timeout", timeout, at_least=timedelta(milliseconds=1))
+
+
+class Opened(NamedTuple):
     """A client, and what is known of how it was made."""
 
     client: DynamoDBClient
@@ -54,6 +59,7 @@ async def open_client(
     time_limit: timedelta = OPERATION_TIMEOUT,
 ) -> AsyncIterator[Opened]:
     """Open a client, and close it at the end; the look-up of credentials is bounded."""
+    check_operation_timeout(time_limit)
     # Imported here, because it costs several times what all the rest of the package does.
     from aiobotocore.config import AioConfig
     from aiobotocore.httpsession import AIOHTTPSession
@@ -82,16 +88,17 @@ async def open_client(
     sessions: list[Session] = []
     if merged.http_session_cls is AIOHTTPSession:
         merged.http_session_cls = session_class(sessions)
-    # In a thread, because reading holds up the event loop for long.
-    if session is None:
-        session = await asyncio.to_thread(_new_session)
     try:
+        if session is None:
+            # In a thread, because reading holds up the event loop for long.
+            session = await asyncio.to_thread(_new_session)
         # Remembered by the session; apart, because providers raise anything, and may hang.
         async with asyncio.timeout(time_limit.total_seconds()):
             credentials = await session.get_credentials()
     except Exception as error:
+        abridge(error)
         raise StoreUnavailableError(
-            f"credentials could not be looked up: {type(error).__name__}"
+            f"credentials could not be looked up: {described(error)}"
         ) from error
     async with AsyncExitStack() as stack:
         try:
@@ -103,42 +110,42 @@ async def open_client(
                     config=merged,
                 )
             )
+            _check_endpoint(client.meta.endpoint_url)
         except NoRegionError as error:
             raise ValueError(
                 "region_name must be given, here or by AWS_DEFAULT_REGION or the AWS config file"
             ) from error
         except InvalidRegionError as error:
             raise ValueError(f"region_name is not a valid one: {region_name!r}") from error
-        except ValueError as error:
-            # botocore's words quote the URL, in which there may be a password.
+        except ValueError:
+            # From None: botocore's words quote the URL, in which there may be a password.
             raise ValueError(
-                "endpoint_url must be a valid URL, as http://127.0.0.1:8000"
-            ) from error
+                "endpoint_url, here or as AWS_ENDPOINT_URL, must be a valid http or https URL "
+                "without a user name, such as http://127.0.0.1:8000"
+            ) from None
+        except InvalidConfigError as error:
+            # Credentials were looked up before: these words are about the client's own settings.
+            raise StoreUnavailableError(f"no client could be made: {error}") from error
         except Exception as error:
-            raise StoreUnavailableError(
-                f"no client could be made: {type(error).__name__}"
-            ) from error
+            raise StoreUnavailableError(f"no client could be made: {described(error)}") from error
         yield Opened(client, credentials, sessions, time_limit)
+
+
+def _check_endpoint(url: str) -> None:
+    """Raise `ValueError` for a URL that no request can be sent to."""
+    parts = urlsplit(url)
+    # Reading the port raises as well if it is none.
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.port == 0:
+        raise ValueError("no URL for requests")
 
 
 def _new_session() -> AioSession:
     """Return a session that shares botocore's models of AWS with all others; reads files."""
     from aiobotocore.session import get_session
 
+    from aiobreakglass._dynamodb.loading import data_loader
+
     session = get_session()
     if session.get_config_variable("data_path") is None:
-        session.register_component("data_loader", _models())
+        session.register_component("data_loader", data_loader())
     return session
-
-
-@cache
-def _models() -> Any:
-    # They never change while a process lives.
-    from botocore.loaders import create_loader
-
-    models = create_loader()
-    for kind in ("service-2", "endpoint-rule-set-1"):
-        models.load_service_model("dynamodb", kind)
-    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
-        models.load_data(name)
-    return models

@@ -17,14 +17,16 @@ from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.transaction import AttributeValue, Item
 from aiobreakglass._errors import CorruptItemError
-from aiobreakglass._model import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, checked_name
+from aiobreakglass._fields import MAX_DURATION, checked_name
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event
 from aiobreakglass._timestamps import decode_time, encode_time
 
 _Value = TypeVar("_Value")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND: Final = timedelta(seconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_MICROSECONDS: Final = 1_000_000
+"""In a second."""
 
 _TEXTS: Final = ("id", "invoker", "profile", "reason_code", "justification", "status")
 _TIMES: Final = ("created_at", "updated_at", "expires_at")
@@ -98,7 +100,7 @@ def guarded_pair(item: Mapping[str, AttributeValue]) -> tuple[str, str] | None:
     try:
         return checked_name(invoker), checked_name(profile)
     except ValueError:
-        # No event can have such names, and a guard's key no room for them.
+        # Our guards know only names that follow the rules for writing.
         return None
 
 
@@ -132,7 +134,7 @@ def read_any(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGl
     fields["duration"] = reader.duration("duration")
     fields["mfa_verified"] = reader.flag("mfa_verified")
     try:
-        event = BreakGlassEvent.model_validate(fields)
+        event = read_event(fields)
     except ValidationError as error:
         raise CorruptItemError(key, _reasons(error)) from error
     if key != layout.event_key(event.id):
@@ -192,9 +194,14 @@ class _Reader:
 def _time_to_live(layout: TableLayout, since: datetime, retention: timedelta | None) -> Item:
     if retention is None:
         return {}
-    # Rounded up, so that TTL is never early. Integers know no end of the calendar.
-    seconds = -(-(since - _EPOCH) // _SECOND) - (-retention // _SECOND)
+    # Rounded up, so that TTL is never early. Integers know no end of the calendar, and no longest
+    # interval.
+    seconds = _seconds_rounded_up(since - _EPOCH) + _seconds_rounded_up(retention)
     return {layout.ttl_attribute: {"N": str(seconds)}}
+
+
+def _seconds_rounded_up(interval: timedelta) -> int:
+    return -(-(interval // _MICROSECOND) // _MICROSECONDS)
 
 
 def _reasons(error: ValidationError) -> str:

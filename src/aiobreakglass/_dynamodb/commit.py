@@ -82,7 +82,7 @@ class Commits:
         write_id = token_hex(16)
         without: str | None = None
         for _ in range(ROUNDS):
-            change = await self._decide(operation, rule, row)
+            change, row = await self._decide(operation, event_id, rule, row)
             if change is None:
                 return change
             attempt = Attempt(change, row, write_id)
@@ -111,13 +111,18 @@ class Commits:
         )
 
     async def _decide(
-        self, operation: Operation, rule: Rule[_Decided], row: Row | None
-    ) -> _Decided:
+        self, operation: Operation, event_id: str, rule: Rule[_Decided], row: Row | None
+    ) -> tuple[_Decided, Row | None]:
+        """Return what a rule decides, and the row that it decided about."""
         now = self._clock()
         try:
-            return rule(row, now)
-        except InvalidStateTransitionError:
-            if row is not None and row.event.is_lapsed(now):
+            return rule(row, now), row
+        except Exception as error:
+            if row is not None and not row.is_fresh:
+                row = await self._reads.event_row(operation, event_id)
+                return await self._decide(operation, event_id, rule, row)
+            is_refused = isinstance(error, InvalidStateTransitionError)
+            if is_refused and row is not None and row.event.is_lapsed(now):
                 # The event has lapsed whether or not we mark it.
                 with suppress(BreakGlassError):
                     await self._mark_expired(operation, row)

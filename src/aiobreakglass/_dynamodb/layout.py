@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiobreakglass._model import BreakGlassEvent
 
@@ -81,8 +82,7 @@ class TableLayout:
         return f"{self.guard_prefix}{len(invoker.encode())}#{invoker}#{profile}"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A table and how it is laid out: what every request is made from."""
 
     name: str

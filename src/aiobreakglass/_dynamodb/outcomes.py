@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from botocore.exceptions import (
-    ChecksumError,
-    ClientError,
-    ConnectionClosedError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    HTTPClientError,
-    ReadTimeoutError,
-)
+from botocore.exceptions import ChecksumError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as TransportError
 
 from aiobreakglass._dynamodb import transaction
+from aiobreakglass._dynamodb.failures import (
+    BrokenAnswerError,
+    TooLateError,
+    described,
+    is_broken_answer,
+    is_wrong_setting,
+    never_sent,
+    refused_by_proxy,
+)
 from aiobreakglass._dynamodb.transaction import Item, Part, Refusal
 from aiobreakglass._errors import (
     BreakGlassError,
@@ -61,22 +62,6 @@ _TRANSIENT_CODES: Final = frozenset(
 
 NO_TIME: Final = timedelta(0)
 
-_DISCREET_ERRORS: Final = (
-    ChecksumError,
-    ConnectTimeoutError,
-    ConnectionClosedError,
-    EndpointConnectionError,
-    ReadTimeoutError,
-)
-
-
-class BrokenAnswerError(Exception):
-    """An answer that cannot be the one to our request."""
-
-
-class TooLateError(Exception):
-    """What a write relies on has lapsed: no further attempt may be sent."""
-
 
 def unbounded() -> None:
     """Bound no attempt."""
@@ -95,7 +80,9 @@ class Transmission:
 
     def sent(self) -> None:
         """Note that an attempt is being sent, or raise `TooLateError` if it must not be."""
-        self.check_time()
+        # Already in flight, it is the client that takes up what the fast transport has sent.
+        if not self.in_flight:
+            self.check_time()
         self.in_flight = True
 
     def check_time(self) -> timedelta | None:
@@ -109,8 +96,8 @@ class Transmission:
         """Note how an attempt ended: with an HTTP status, or without an answer."""
         self.in_flight = False
         if status_code is None:
-            self.may_have_landed |= not _never_sent(error)
-            self.last_failure = _described(error)
+            self.may_have_landed |= not never_sent(error)
+            self.last_failure = described(error)
         else:
             # A server that fails may have written first, and a success may be damaged on its way
             # to the caller; any other answer is definite.
@@ -126,7 +113,7 @@ class Transmission:
             # An earlier attempt under the same token has yet to come to its end.
             self.may_have_landed |= self.last_failure == "TransactionInProgressException"
         elif not isinstance(error, TimeoutError):
-            self.last_failure = _described(error)
+            self.last_failure = described(error)
 
     @property
     def outcome_unknown(self) -> bool:
@@ -178,6 +165,8 @@ def is_transient(error: Exception, transmission: Transmission) -> bool:
             codes = {reason.get("Code") for reason in reasons}
             return not codes.isdisjoint(_TRANSIENT_CODES)
         return _code(error) in _TRANSIENT_CODES or _status(error) >= 500
+    if is_wrong_setting(error):
+        return False
     # Lost on the way there or back; anything else was raised before there was a request.
     return transmission.in_flight or isinstance(
         error, (BrokenAnswerError, TransportError, HTTPClientError)
@@ -206,17 +195,19 @@ def translate(
                 f"table {table_name!r} is not the one that this layout names ({code}: {message}); "
                 "check name and region, or make it with create_table"
             )
-        return StoreUnavailableError(f"DynamoDB refused: {code}: {message}", outcome_unknown)
-    if _is_discreet(error) or isinstance(error, (TransportError, HTTPClientError)):
         return StoreUnavailableError(
-            f"DynamoDB gave no proper answer: {_described(error)}", outcome_unknown
+            _refused(error.operation_name, code, message), outcome_unknown
         )
     if isinstance(error, TimeoutError):
         problem = f", at last: {last_failure}" if last_failure else ""
-        return StoreUnavailableError(f"DynamoDB gave no answer in time{problem}", outcome_unknown)
-    return StoreUnavailableError(
-        f"the request could not be made: {_described(error)}", outcome_unknown
-    )
+        message = f"DynamoDB gave no answer in time{problem}"
+    elif is_wrong_setting(error) or not is_broken_answer(error):
+        message = f"the request could not be made: {described(error)}"
+    elif never_sent(error):
+        message = described(error)
+    else:
+        message = f"DynamoDB gave no proper answer: {described(error)}"
+    return StoreUnavailableError(message, outcome_unknown)
 
 
 def check_integrity(
@@ -274,10 +265,24 @@ def _message(error: ClientError) -> str:
     return "" if _code(error).isdecimal() else text
 
 
-def _described(error: Exception | None) -> str:
-    # What others raise, providers of credentials above all, may quote credentials: the cause has
-    # it, the message not. These are botocore's own words and the endpoint's URL.
-    return str(error) if _is_discreet(error) else type(error).__name__
+def _refused(operation: str, code: str, message: str) -> str:
+    """Return what a refusal for good means."""
+    if code == "UnknownOperationException":
+        needed = (
+            ", which every write needs; DynamoDB, DynamoDB Local, moto and LocalStack have it"
+            if operation == "TransactWriteItems"
+            else ""
+        )
+        return f"the endpoint does not know {operation}{needed}"
+    if code == "407":
+        return refused_by_proxy(407)
+    if code.isdecimal():
+        # botocore gives the status for a code if the body is not of DynamoDB's form.
+        return (
+            f"the answer has HTTP status {code} and no error code of DynamoDB's; "
+            "check endpoint_url and proxies"
+        )
+    return f"DynamoDB refused: {code}: {message}"
 
 
 def _parser_error(problem: str) -> Exception:
@@ -287,23 +292,5 @@ def _parser_error(problem: str) -> Exception:
     return ResponseParserError(problem)
 
 
-def _is_discreet(error: Exception | None) -> bool:
-    from botocore.parsers import ResponseParserError
-
-    return isinstance(error, (*_DISCREET_ERRORS, BrokenAnswerError, ResponseParserError))
-
-
 def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def _never_sent(error: Exception | None) -> bool:
-    if isinstance(error, (ConnectTimeoutError, TooLateError)):
-        return True
-    # aiobotocore reports a connection that could not be made, and one that broke down later, by
-    # the same exception; aiohttp's, inside it, tells them apart.
-    from aiohttp import ClientConnectorError
-
-    return isinstance(error, TransportError) and isinstance(
-        error.kwargs.get("error"), ClientConnectorError
-    )

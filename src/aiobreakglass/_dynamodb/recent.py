@@ -13,7 +13,7 @@ from aiobreakglass._model import BreakGlassEvent
 class RecentRows:
     """Remember the row of each active event for as long as its reader keeps the event.
 
-    Nothing is decided by what is remembered: a change is conditioned on the row as it was read.
+    It is never an answer: a change is conditioned on the row as it was read.
     """
 
     def __init__(self, layout: TableLayout) -> None:
@@ -38,5 +38,5 @@ class RecentRows:
         known = self._rows.get(event.id)
         if known is None:
             return None
-        row = Row(known[1], self._layout)
+        row = Row(known[1], self._layout, is_fresh=False)
         return row if row.event.updated_at == event.updated_at else None

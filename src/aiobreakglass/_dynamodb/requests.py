@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiobreakglass._arguments import Listing
-from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.layout import Table, TableLayout
 from aiobreakglass._dynamodb.transaction import Item
 
 Request = dict[str, Any]
@@ -30,6 +30,19 @@ def get_row(table: Table, partition_key: str) -> Request:
 def expected(listing: Listing) -> Item:
     """Return the attributes that every row of a query's answer has."""
     return {listing.field: {"S": listing.value}}
+
+
+def probe(table_name: str, layout: TableLayout) -> Request:
+    """Ask whether there are transactions at all, with one that writes nothing and is refused.
+
+    `status` is a reserved word, and so the condition breaks DynamoDB's grammar.
+    """
+    check = {
+        "TableName": table_name,
+        "Key": {layout.partition_key: {"S": "PROBE"}},
+        "ConditionExpression": "attribute_exists(status)",
+    }
+    return {"TransactItems": [{"ConditionCheck": check}]}
 
 
 def list_page(

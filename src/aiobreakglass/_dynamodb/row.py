@@ -11,10 +11,16 @@ from aiobreakglass._model import BreakGlassEvent
 
 
 class Row:
-    """The row of an event, as it was read or returned."""
+    """The row of an event.
 
-    def __init__(self, item: Item, layout: TableLayout) -> None:
+    `is_fresh` says whether the call in hand has read it, or has got it with a refusal. What is
+    remembered from before can be written against, because the write has its condition. It cannot
+    refuse anything.
+    """
+
+    def __init__(self, item: Item, layout: TableLayout, *, is_fresh: bool = True) -> None:
         self.item = item
+        self.is_fresh = is_fresh
         self._layout = layout
 
     @property

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 DATE_HEADER: Final = "x-amz-date"
 TOKEN_HEADER: Final = "x-amz-security-token"  # noqa: S105 - the name of a header
@@ -22,8 +21,7 @@ _AUTHORIZATION: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(NamedTuple):
     """What the signatures of all requests to one operation have in common."""
 
     path: str

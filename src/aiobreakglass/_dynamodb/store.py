@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aiobreakglass import _arguments as arguments
 from aiobreakglass._cursor import check_cursor_key
 from aiobreakglass._dynamodb.calls import Calls
-from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, open_client
+from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, check_operation_timeout, open_client
 from aiobreakglass._dynamodb.commit import Commits, Decide, delete_rule, event_rule
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
+from aiobreakglass._dynamodb.opening import Opening, opened_store
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart
 from aiobreakglass._dynamodb.queries import Queries
@@ -58,7 +59,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
         if retention is not None:
             arguments.check_interval("retention", retention, at_least=timedelta(0))
         self._clock = clock
-        _check_operation_timeout(operation_timeout)
+        check_operation_timeout(operation_timeout)
         self._calls = Calls(client, table_name, operation_timeout)
         self._reads = Reads(self._calls, table)
         self._recent_rows = RecentRows(self._layout)
@@ -70,8 +71,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
         self._commits = Commits(self._calls, table, contributors, self._now)
 
     @classmethod
-    @asynccontextmanager
-    async def open(
+    def open(
         cls,
         table_name: str,
         *,
@@ -81,8 +81,8 @@ class AsyncDynamoDBStore(BreakGlassStore):
         config: AioConfig | None = None,
         transport: Literal["fast", "standard"] = "fast",
         **store_options: Any,
-    ) -> AsyncIterator[Self]:
-        """Open a store with a client of its own, and close it at the end of `async with`.
+    ) -> AbstractAsyncContextManager[Self]:
+        """Open a store with a client of its own: `async with ... as store`, which closes both.
 
         Credentials, and the region where none is given, come from the session as for every AWS SDK
         (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html). `config`
@@ -95,19 +95,9 @@ class AsyncDynamoDBStore(BreakGlassStore):
         proxy, adaptive retries, tracing, handlers of yours, a table's ARN) a line in the log says
         so, and it is not used. With "standard" all calls are aiobotocore's.
         """
-        check_table_name(table_name, or_arn=True)
         timeout = store_options.get("operation_timeout", OPERATION_TIMEOUT)
-        _check_operation_timeout(timeout)
-        if transport not in ("fast", "standard"):
-            raise ValueError('transport must be "fast" or "standard"')
-        async with open_client(region_name, endpoint_url, session, config, timeout) as opened:
-            store = cls(opened.client, table_name, **store_options)
-            if transport == "fast" and (fast := await opened.transport(table_name)):
-                store._calls.carry = fast.call
-            try:
-                yield store
-            finally:
-                await store._calls.close()
+        client = open_client(region_name, endpoint_url, session, config, timeout)
+        return Opening(cls, opened_store(cls, client, table_name, transport, store_options))
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         event = arguments.check_event(event)
@@ -238,7 +228,3 @@ class AsyncDynamoDBStore(BreakGlassStore):
 
     def _now(self) -> datetime:
         return arguments.check_instant("clock()", self._clock())
-
-
-def _check_operation_timeout(timeout: timedelta) -> None:
-    arguments.check_interval("operation_timeout", timeout, at_least=timedelta(milliseconds=1))

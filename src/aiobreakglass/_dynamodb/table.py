@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from aiobreakglass import _arguments as arguments
-from aiobreakglass._dynamodb import outcomes
+from aiobreakglass._dynamodb import outcomes, requests
+from aiobreakglass._dynamodb.calls import check_client
+from aiobreakglass._dynamodb.failures import abridge
 from aiobreakglass._dynamodb.layout import TableLayout, check_layout, check_table_name
 from aiobreakglass._errors import BreakGlassError, StoreUnavailableError, TableError
 
@@ -37,15 +39,18 @@ async def create_table(
     belong on a table whose rows are evidence; they are off unless asked for because they cost
     money, and because a test's table must be easy to remove.
 
-    Raises `TableError` where a table of this name has other keys, indexes or another TTL
-    attribute, and `StoreUnavailableError` where it is not ready within `timeout`. The client is
+    Raises `TableError` if a table of this name has other keys, indexes or another TTL attribute,
+    and `StoreUnavailableError` if it is not ready within `timeout`, or if the endpoint is an
+    emulator without transactions, which every write needs: then nothing is made. The client is
     borrowed. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
     """
     check_table_name(table_name)
     layout = TableLayout() if layout is None else check_layout(layout)
     arguments.check_interval("timeout", timeout, at_least=timedelta(milliseconds=1))
+    check_client(client)
     with _translated(client, table_name):
         async with asyncio.timeout(timeout.total_seconds()):
+            await _check_transactions(client, table_name, layout)
             await _ensure_exists(client, table_name, layout, deletion_protection)
             description = await _await_active(client, table_name)
             if differences := table_differences(description, layout):
@@ -119,6 +124,18 @@ def table_differences(description: Mapping[str, Any], layout: TableLayout) -> li
 
 def _keys(schema: Mapping[str, Any]) -> dict[str, str]:
     return {key["AttributeName"]: key["KeyType"] for key in schema["KeySchema"]}
+
+
+async def _check_transactions(
+    client: DynamoDBClient, table_name: str, layout: TableLayout
+) -> None:
+    """Raise if the endpoint does not know transactions."""
+    try:
+        await client.transact_write_items(**requests.probe(table_name, layout))
+    except ClientError as error:
+        # Whoever refuses it for another reason knows it, be the reason that access is denied.
+        if error.response["Error"]["Code"] == "UnknownOperationException":
+            raise
 
 
 async def _ensure_exists(
@@ -220,10 +237,12 @@ def _translated(client: DynamoDBClient, table_name: str) -> Iterator[None]:
     except BreakGlassError:
         raise
     except TimeoutError as error:
+        abridge(error)
         raise StoreUnavailableError(
             f"table {table_name!r} was not ready in time; call create_table again to go on waiting"
         ) from error
     except Exception as error:
+        abridge(error)
         raise outcomes.translate(
             error, client.meta.service_model.operation_names, table_name, outcome_unknown=False
         ) from error

@@ -16,11 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from itertools import count
 from operator import is_
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from uuid import uuid4
 
 from aiobotocore.client import AioBaseClient
@@ -131,8 +130,7 @@ def traceable_methods() -> tuple[object, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """Takes the place of connections: what has come of the attempt already."""
 
     outcome: Response | Exception
@@ -143,8 +141,7 @@ class _Outcome:
         return self.outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """What requests to one operation have in common."""
 
     route: Route

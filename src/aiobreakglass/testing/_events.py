@@ -58,6 +58,10 @@ class FakeClock:
 
     def advance(self, by: timedelta) -> None:
         """Move the clock; a negative `by` steps it back, as real clocks do when they are set."""
+        if not isinstance(by, timedelta):
+            raise TypeError(
+                f"by must be a timedelta, not {type(by).__name__}: write timedelta(seconds=5)"
+            )
         self._now += by
 
     def set(self, instant: datetime) -> None:

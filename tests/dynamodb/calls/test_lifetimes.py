@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiobotocore.session import AioSession
 
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassStatus, TableError
 from aiobreakglass.testing import FakeClock, make_event
@@ -19,6 +20,16 @@ from .conftest import Open
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+async def elsewhere(call: Coroutine[Any, Any, Any]) -> Any:
+    """Return what a call raises in an event loop of another thread."""
+
+    async def outcome() -> Any:
+        outcomes: Any = await asyncio.gather(call, return_exceptions=True)
+        return outcomes[0]
+
+    return await asyncio.to_thread(asyncio.run, outcome())
 
 
 class TestLifetimes:
@@ -47,21 +58,51 @@ class TestLifetimes:
         assert call.result() == event
         assert await rows.guards() == {"ACTIVE#5#alice#prod": event.id}
 
-    async def test_another_event_loop(self, store: AsyncDynamoDBStore) -> None:
-        """A store serves the loop that first used it, and tells any other so at once."""
+    async def test_first_used_in_another_event_loop(
+        self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
+    ) -> None:
+        """A store serves the loop that opened it; any other is told so, and sends nothing."""
+        error = await elsewhere(store.create(make_event(**PAIR, created_at=clock())))
+        assert isinstance(error, RuntimeError)
+        assert "another event loop" in str(error)
+        assert proxy.exchanges == []
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        assert await store.get(event.id) == event
+
+    async def test_left_in_another_event_loop(self, open_store: Open) -> None:
+        """Leaving is for the loop that entered; the store stays open for it."""
+        opening = open_store()
+        store = await opening.__aenter__()
+        error = await elsewhere(opening.__aexit__(None, None, None))
+        assert isinstance(error, RuntimeError)
+        assert "another event loop" in str(error)
         await store.delete("0123456789abcdef")
-        caught: list[BaseException] = []
+        await opening.__aexit__(None, None, None)
+        with pytest.raises(RuntimeError, match="closed"):
+            await store.delete("0123456789abcdef")
 
-        def elsewhere() -> None:
-            try:
-                asyncio.run(store.delete("0123456789abcdef"))
-            except RuntimeError as error:
-                caught.append(error)
+    async def test_a_borrowed_client_in_another_event_loop(
+        self, client: DynamoDBClient, table_name: str
+    ) -> None:
+        """A store on a borrowed client serves the loop that uses it first."""
+        store = await asyncio.to_thread(AsyncDynamoDBStore, client, table_name)
+        await store.delete("0123456789abcdef")
+        error = await elsewhere(store.delete("0123456789abcdef"))
+        assert isinstance(error, RuntimeError)
+        assert "another event loop" in str(error)
+        await store.delete("0123456789abcdef")
 
-        thread = threading.Thread(target=elsewhere)
-        thread.start()
-        await asyncio.to_thread(thread.join)
-        assert "another event loop" in str(caught[0])
+    async def test_a_borrowed_client_that_was_left(
+        self, session: AioSession, endpoint_url: str, table_name: str
+    ) -> None:
+        """A client that is closed already is told at once, and nothing may have happened."""
+        async with session.create_client(
+            "dynamodb", region_name=REGION, endpoint_url=endpoint_url
+        ) as client:
+            store = AsyncDynamoDBStore(client, table_name)
+            await store.delete("0123456789abcdef")
+        with pytest.raises(RuntimeError, match="the client is closed"):
+            await store.create(make_event())
 
     async def test_a_borrowed_client_is_left_open(
         self, client: DynamoDBClient, table_name: str, clock: FakeClock

@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
-from aiobreakglass._dynamodb.outcomes import BrokenAnswerError, check_integrity, check_rows
+from aiobreakglass._dynamodb.failures import BrokenAnswerError
+from aiobreakglass._dynamodb.outcomes import check_integrity, check_rows
 from aiobreakglass._dynamodb.transaction import Item
 
 

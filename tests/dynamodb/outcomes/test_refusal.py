@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from aiobreakglass._dynamodb.outcomes import BrokenAnswerError, refusal
+from aiobreakglass._dynamodb.failures import BrokenAnswerError
+from aiobreakglass._dynamodb.outcomes import refusal
 from aiobreakglass._dynamodb.transaction import Item, Part, Refusal
 
 from .failures import CONDITION_FAILED, CONFLICT, FINE, READ_TIMEOUT, cancelled, client_error

@@ -7,6 +7,7 @@ from botocore.exceptions import (
     ClientError,
     CredentialRetrievalError,
     HTTPClientError,
+    InvalidProxiesConfigError,
     ParamValidationError,
     ProxyConnectionError,
     SSLError,
@@ -140,3 +141,9 @@ class TestIsTransient:
         assert not is_transient(error, UNSENT)
         assert not is_transient(error, LOST)
         assert is_transient(error, Transmission(in_flight=True))
+
+    @pytest.mark.parametrize("transmission", [UNSENT, LOST, Transmission(in_flight=True)])
+    def test_a_wrong_setting(self, transmission: Transmission) -> None:
+        """Settings do not mend themselves, and nothing can have been sent with them."""
+        error = InvalidProxiesConfigError(error=ValueError("no port"))
+        assert not is_transient(HTTPClientError(error=error), transmission)

@@ -63,9 +63,31 @@ class TestTranslate:
                 id="without a word",
             ),
             pytest.param(
+                client_error("407", 407, "<html>"),
+                "the proxy refused with HTTP status 407; "
+                "check user name and password in the proxy's URL",
+                id="a proxy that refuses",
+            ),
+            pytest.param(
+                client_error("502", 502, "<html>"),
+                "the answer has HTTP status 502 and no error code of DynamoDB's; "
+                "check endpoint_url and proxies",
+                id="somebody else's answer",
+            ),
+            pytest.param(
+                client_error("UnknownOperationException"),
+                "the endpoint does not know TransactWriteItems, which every write needs; "
+                "DynamoDB, DynamoDB Local, moto and LocalStack have it",
+                id="no transactions",
+            ),
+            pytest.param(
+                ClientError({"Error": {"Code": "UnknownOperationException"}}, "GetItem"),
+                "the endpoint does not know GetItem",
+                id="another operation that is not known",
+            ),
+            pytest.param(
                 CONNECTION_REFUSED,
-                "DynamoDB gave no proper answer: "
-                f'Could not connect to the endpoint URL: "{ENDPOINT}"',
+                "the endpoint 127.0.0.1:1 could not be reached: connection refused",
                 id="connection refused",
             ),
             pytest.param(
@@ -87,7 +109,9 @@ class TestTranslate:
             pytest.param(TimeoutError(), "DynamoDB gave no answer in time", id="out of time"),
             pytest.param(
                 NO_CREDENTIALS,
-                "the request could not be made: NoCredentialsError",
+                "the request could not be made: no credentials were found in the environment, in "
+                "the AWS config files or from the host's role: "
+                "https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html",
                 id="no credentials",
             ),
             pytest.param(

@@ -115,7 +115,7 @@ class TestTransmission:
             pytest.param([], "", id="none yet"),
             pytest.param([(200, None)], "", id="success"),
             pytest.param([(400, None)], "HTTP status 400", id="refusal"),
-            pytest.param([(None, CONNECTION_RESET)], str(CONNECTION_RESET), id="no answer"),
+            pytest.param([(None, READ_TIMEOUT)], str(READ_TIMEOUT), id="no answer"),
             pytest.param([(None, READ_TIMEOUT), (503, None)], "HTTP status 503", id="the last"),
             pytest.param([(503, None), (200, None)], "", id="success at last"),
         ],

@@ -7,6 +7,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from aiobotocore.hooks import AioHierarchicalEmitter
 from botocore.exceptions import ClientError
 
 from aiobreakglass import create_table
@@ -21,11 +22,17 @@ class ScriptedClient:
         class ResourceNotFoundException(ClientError):  # noqa: N818 - as DynamoDB names it
             pass
 
-    meta = SimpleNamespace(service_model=SimpleNamespace(operation_names=["DescribeTable"]))
+    meta = SimpleNamespace(
+        events=AioHierarchicalEmitter(),
+        service_model=SimpleNamespace(
+            service_name="dynamodb", operation_names=["DescribeTable", "TransactWriteItems"]
+        ),
+    )
 
     def __init__(self, **answers: list[Any]) -> None:
         self._answers: dict[str, list[Any]] = {
             "create_table": [{}],
+            "transact_write_items": [failure("ValidationException")],
             "describe_time_to_live": [time_to_live("DISABLED")],
             "update_time_to_live": [{}],
             **answers,
@@ -64,8 +71,8 @@ def time_to_live(status: str, attribute: str | None = None) -> dict[str, Any]:
     return {"TimeToLiveDescription": state | ({"AttributeName": attribute} if attribute else {})}
 
 
-def failure(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "DynamoDB's words"}}, "DescribeTable")
+def failure(code: str, operation: str = "DescribeTable") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "DynamoDB's words"}}, operation)
 
 
 def not_found() -> ClientError:

@@ -38,6 +38,7 @@ class TestWaiting:
         client = ScriptedClient(describe_table=[not_found(), *states, ready, failure("TooMany")])
         await make(client)
         assert client.calls == [
+            "transact_write_items",
             "describe_table",
             "create_table",
             *["describe_table"] * (len(states) + 1),

@@ -39,6 +39,10 @@ def nobody(page: Page) -> Locator:
     return page.locator("#nobody")
 
 
+def unreadable(page: Page) -> Locator:
+    return page.locator("#unreadable")
+
+
 async def send_opening(page: Page, profile: str = "production") -> None:
     await page.get_by_label("Profile", exact=True).select_option(profile)
     await page.get_by_label("Justification").fill(OPENING["justification"])

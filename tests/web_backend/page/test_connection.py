@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from playwright.async_api import Route, expect
 
-from aiobreakglass import StoreUnavailableError
+from aiobreakglass import BreakGlassEvent, CorruptItemError, StoreUnavailableError
 from aiobreakglass.testing import make_event
 from tests.web_backend.conftest import SETTINGS, all_have_left, application, client_at, served
 from tests.web_backend.stores import FaultyStore
@@ -23,6 +23,7 @@ from .parts import (
     refusal,
     send_opening,
     stop_clock,
+    unreadable,
 )
 
 
@@ -49,6 +50,45 @@ async def test_nobody_is_said_only_where_it_is_known(visit: Visit, store: Faulty
     await expect(nobody(page)).to_have_text("Nobody that is known of.")
     store.failure = None
     await expect(nobody(page)).to_have_text("Nobody holds emergency access.")
+
+
+async def test_a_row_that_is_no_event(visit: Visit, store: FaultyStore) -> None:
+    """The page shows all others and stays live; it never says that nobody holds access."""
+    page = await visit("rita")
+    await expect(nobody(page)).to_have_text("Nobody holds emergency access.")
+    store.corrupt = (CorruptItemError("BREAKGLASS#0123456789abcdef", "no created_at"),)
+    await expect(unreadable(page)).to_contain_text("1 row of the record cannot be read")
+    await expect(nobody(page)).to_have_text("Nobody that is known of.")
+    await store.create(make_event())
+    await expect(holders(page)).to_have_count(1)
+    await expect(connection(page)).to_have_text("Live.")
+    await page.reload()
+    await expect(holders(page)).to_have_count(1)
+    await expect(page.locator("#month-problem")).to_contain_text("cannot be read: 3")
+    store.corrupt = ()
+    await expect(unreadable(page)).to_be_hidden()
+
+
+async def test_a_row_that_becomes_no_event(
+    visit: Visit, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown no more, nobody says that its access has ended, and the page stays live."""
+    event = await store.create(make_event())
+    page = await visit("rita")
+    await expect(holders(page)).to_have_count(1)
+    corrupt = CorruptItemError(f"BREAKGLASS#{event.id}", "no created_at")
+
+    async def get(_: str) -> BreakGlassEvent:
+        raise corrupt
+
+    monkeypatch.setattr(store, "get", get)
+    del store._events[event.id]
+    store.corrupt = (corrupt,)
+    await expect(holders(page)).to_have_count(0)
+    await expect(unreadable(page)).to_be_visible()
+    await expect(page.locator("#timeline .bar")).to_have_count(0)
+    await expect(connection(page)).to_have_text("Live.")
+    await expect(log(page)).to_be_empty()
 
 
 @pytest.mark.parametrize(

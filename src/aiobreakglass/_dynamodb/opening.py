@@ -1,0 +1,97 @@
+"""Opening a store with a client of its own, by `async with` and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
+
+from aiobreakglass._dynamodb.calls import Calls
+from aiobreakglass._dynamodb.client import Opened
+from aiobreakglass._dynamodb.layout import check_table_name
+
+
+class _OnCalls(Protocol):
+    _calls: Calls
+
+
+_Store = TypeVar("_Store", bound=_OnCalls)
+
+
+@asynccontextmanager
+async def opened_store(
+    store_class: type[_Store],
+    client: AbstractAsyncContextManager[Opened],
+    table_name: str,
+    transport: str,
+    store_options: dict[str, Any],
+) -> AsyncIterator[_Store]:
+    """Open a client and a store on it; close both at the end, after the calls under way."""
+    check_table_name(table_name, or_arn=True)
+    if transport not in ("fast", "standard"):
+        raise ValueError('transport must be "fast" or "standard"')
+    async with client as opened:
+        new_store: Any = store_class
+        store: _Store = new_store(opened.client, table_name, **store_options)
+        calls = store._calls
+        calls.bind()
+        if transport == "fast" and (fast := await opened.transport(table_name)):
+            calls.carry = fast.call
+        try:
+            yield store
+        finally:
+            await calls.close()
+
+
+class Opening(AbstractAsyncContextManager[_Store], Generic[_Store]):
+    """A store that `async with` enters and leaves in one event loop.
+
+    Any other use raises `TypeError`, which says how to open it.
+    """
+
+    def __init__(
+        self, store_class: type[_Store], opened: AbstractAsyncContextManager[_Store]
+    ) -> None:
+        self._store_class = store_class
+        self._opened = opened
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> _Store:
+        self._loop = asyncio.get_running_loop()
+        return await self._opened.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        if asyncio.get_running_loop() is not self._loop:
+            # Its connections can be closed only where they were made.
+            raise RuntimeError(
+                "this store belongs to another event loop: leave `async with` in the loop that "
+                "entered it"
+            )
+        return await self._opened.__aexit__(kind, error, traceback)
+
+    def __await__(self) -> NoReturn:
+        raise self._misused()
+
+    def __enter__(self) -> NoReturn:
+        raise self._misused()
+
+    def __exit__(self, *_: object) -> None:
+        """Exist, so that `with` gets as far as `__enter__`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and hasattr(self._store_class, name):
+            raise self._misused()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _misused(self) -> TypeError:
+        name = self._store_class.__name__
+        return TypeError(
+            f"{name}.open(...) is not a store yet; use: async with {name}.open(...) as store"
+        )

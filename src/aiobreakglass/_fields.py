@@ -1,0 +1,144 @@
+"""The rules of each field, and the types that the model declares by them. No I/O.
+
+Texts have two sets of rules. What this library writes must follow the rules for writing. What
+other writers wrote is evidence, and access may depend on it: such a text is read whatever it says.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, ValidationInfo
+
+MAX_DURATION: Final = timedelta(hours=4)
+"""The longest that one event can grant access, counted from its `created_at`."""
+
+# Code points that are shown as nothing, and that `str.isprintable` lets through: Braille's blank,
+# and those that Unicode calls default-ignorable
+# (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_EVENT_ID = re.compile("[0-9a-f]{16}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+AS_READ: Final = "aiobreakglass_as_read"
+"""The key of a validation context that names the fields whose texts are read, not written."""
+
+
+def as_read(fields: Collection[str]) -> dict[str, Any]:
+    """Return the validation context that takes the texts of these fields as they are."""
+    return {AS_READ: fields}
+
+
+def checked_event_id(value: str) -> str:
+    """Return an event id as it is, or raise `ValueError` with the rule it breaks."""
+    if not _EVENT_ID.fullmatch(value):
+        raise ValueError("must be exactly 16 lowercase hexadecimal characters")
+    return str.__str__(value)
+
+
+def checked_name(value: str) -> str:
+    """Return a name as it is, or raise `ValueError` with the rule it breaks.
+
+    Two names that look alike must be alike, because access is decided by comparing them: hence no
+    invisible characters, no surrounding white space, and one Unicode normal form
+    (https://www.unicode.org/reports/tr15/).
+    """
+    if not 1 <= len(value) <= 256:
+        raise ValueError("must have 1 to 256 characters")
+    if not value.isprintable() or _INVISIBLE.search(value):
+        raise ValueError(
+            "must not have control, zero-width, surrogate or other unprintable characters"
+        )
+    if value != value.strip():
+        raise ValueError("must not begin or end with white space")
+    if not unicodedata.is_normalized("NFC", value):
+        raise ValueError("must be NFC-normalised")
+    # Two names make the guard's partition key, which DynamoDB limits to 2048 bytes:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+    if len(value.encode()) > 512:
+        raise ValueError("must have at most 512 UTF-8 bytes")
+    # A member of an enumeration of texts would come out of formatting as something else.
+    return str.__str__(value)
+
+
+def checked_instant(value: datetime) -> datetime:
+    """Return an aware instant in UTC, or raise `ValueError` with the rule it breaks."""
+    if value.utcoffset() is None:
+        raise ValueError("must be timezone-aware: a naive datetime names no instant")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must lie within the years 1 to 9999 in UTC") from error
+
+
+def checked_reason(value: str) -> str:
+    """Return the reason for closing, stripped, or raise `ValueError` with the rule it breaks."""
+    return _checked_text(value, at_least=1)
+
+
+def _checked_justification(value: str) -> str:
+    return _checked_text(value, at_least=20)
+
+
+def _checked_text(value: str, at_least: int) -> str:
+    # Browsers submit a line break in a form as CR LF; the evidence keeps one kind of newline.
+    text = value.replace("\r\n", "\n").strip()
+    line = text.replace("\n", "")
+    # What is printable has neither: a look that spares most texts one for each character.
+    if not line.isprintable() and any(
+        unicodedata.category(character) in ("Cc", "Cs") for character in line
+    ):
+        raise ValueError("must not have control characters other than newlines, nor surrogates")
+    if not at_least <= len(text) <= 1000:
+        raise ValueError(
+            f"must have {at_least} to 1000 characters, not counting white space around it"
+        )
+    if not any(map(_is_visible, text)):
+        raise ValueError("must have characters that can be seen")
+    return text
+
+
+def _is_visible(character: str) -> bool:
+    return character.isprintable() and not _INVISIBLE.match(character) and character != " "
+
+
+def _checked_duration(value: timedelta) -> timedelta:
+    if not timedelta(0) < value <= MAX_DURATION:
+        raise ValueError(f"must be longer than 0 and at most {MAX_DURATION}")
+    return value
+
+
+def _text(rule: Callable[[str], str], *, may_be_empty: bool = False) -> AfterValidator:
+    """Return the validator of a text: `rule` for writing, almost none for reading."""
+
+    def check(value: str, info: ValidationInfo) -> str:
+        try:
+            return rule(value)
+        except ValueError:
+            # A surrogate is half a character: no text, and not to be written in UTF-8. An empty
+            # text stands for None, and no index holds one.
+            is_text = not _SURROGATE.search(value) and (may_be_empty or value != "")
+            if is_text and _is_as_read(info):
+                return str.__str__(value)
+            raise
+
+    return AfterValidator(check)
+
+
+def _is_as_read(info: ValidationInfo) -> bool:
+    context: Any = info.context
+    return isinstance(context, Mapping) and info.field_name in context.get(AS_READ, ())
+
+
+EventId = Annotated[str, AfterValidator(checked_event_id)]
+Name = Annotated[str, _text(checked_name)]
+Justification = Annotated[str, _text(_checked_justification, may_be_empty=True)]
+Reason = Annotated[str, _text(checked_reason)]
+Instant = Annotated[datetime, AfterValidator(checked_instant)]
+Duration = Annotated[timedelta, AfterValidator(_checked_duration)]

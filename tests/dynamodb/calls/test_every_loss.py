@@ -1,0 +1,212 @@
+"""Every exception of a write, after an attempt that was lost and after one that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aiobreakglass import (
+    ActiveEventExistsError,
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    ConcurrentModificationError,
+    CorruptItemError,
+    EventExistsError,
+    EventNotFoundError,
+    ImmutableFieldError,
+    InvalidStateTransitionError,
+    StoreUnavailableError,
+)
+from aiobreakglass._dynamodb.commit import ROUNDS
+from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.conftest import PAIR
+from tests.dynamodb.rows import Rows
+from tests.faults.proxy import Exchange, Fault, FaultProxy
+
+from .failures import TRANSIENT, TRANSIENT_FOR_WRITES, WRITE
+
+LOST = {
+    **{name: TRANSIENT[name] for name in ("500", "503 of a proxy", "reset", "hang")},
+    "in progress": TRANSIENT_FOR_WRITES["in progress"],
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A write, and what happens in the table before its second attempt arrives."""
+
+    write: Callable[[AsyncDynamoDBStore, BreakGlassEvent], Awaitable[object]]
+    happens: Callable[[Rows, BreakGlassEvent, FakeClock], Awaitable[object]]
+    error: type[Exception]
+    is_new: bool = False
+    attempts: int = 2
+
+
+async def create(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> None:
+    await store.create(event)
+
+
+async def update(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> None:
+    await store.update(event.model_copy(update={"request_id": "r-1"}))
+
+
+async def close(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> None:
+    await store.close(event.id, closed_by="alice", closed_reason="done")
+
+
+async def delete(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> None:
+    await store.delete(event.id)
+
+
+async def id_is_taken(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    await rows.put_event(make_event(id=event.id, invoker="bob", created_at=clock()))
+
+
+async def _hold(rows: Rows, event: BreakGlassEvent, clock: FakeClock, **attributes: Any) -> None:
+    holder = make_event(id="f" * 16, created_at=clock(), **PAIR)
+    await rows.put_event(holder, **attributes)
+    await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": holder.id}})
+
+
+async def pair_is_held(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    await _hold(rows, event, clock)
+
+
+async def holder_is_corrupt(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    await _hold(rows, event, clock, expires_at={"S": "tomorrow"})
+
+
+async def guard_is_corrupt(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": "nonsense"}})
+
+
+async def row_is_deleted(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    await rows.remove_event(event.id)
+
+
+async def row_is_changed(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    later = (event.updated_at + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    await rows.set(event.id, updated_at={"S": later})
+
+
+async def row_keeps_changing(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    clock.advance(timedelta(microseconds=1))
+    await rows.set(event.id, request_id={"S": f"r-{clock().microsecond}"})
+
+
+async def row_is_corrupt(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    await rows.set(event.id, expires_at={"S": "tomorrow"})
+
+
+async def evidence_is_changed(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    await rows.set(event.id, justification={"S": "Something else altogether has happened"})
+
+
+async def event_is_closed(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    await rows.set(
+        event.id,
+        status={"S": "closed"},
+        closed_by={"S": "bob"},
+        closed_reason={"S": "faster"},
+    )
+
+
+async def event_lapses(rows: Rows, event: BreakGlassEvent, clock: FakeClock) -> None:
+    await row_keeps_changing(rows, event, clock)
+    clock.set(event.expires_at)
+
+
+CASES = {
+    "create, id taken": Case(create, id_is_taken, EventExistsError, is_new=True),
+    "create, pair held": Case(create, pair_is_held, ActiveEventExistsError, is_new=True),
+    "create, holder corrupt": Case(create, holder_is_corrupt, CorruptItemError, is_new=True),
+    "create, guard corrupt": Case(create, guard_is_corrupt, CorruptItemError, is_new=True),
+    "update, deleted": Case(update, row_is_deleted, EventNotFoundError),
+    "update, changed": Case(update, row_is_changed, ConcurrentModificationError),
+    "update, corrupt": Case(update, row_is_corrupt, CorruptItemError),
+    "update, evidence changed": Case(update, evidence_is_changed, ImmutableFieldError),
+    "update, closed": Case(update, event_is_closed, InvalidStateTransitionError),
+    "update, lapsed": Case(update, event_lapses, InvalidStateTransitionError),
+    "update, contended": Case(
+        update, row_keeps_changing, StoreUnavailableError, attempts=ROUNDS + 1
+    ),
+    "close, deleted": Case(close, row_is_deleted, EventNotFoundError),
+    "close, corrupt": Case(close, row_is_corrupt, CorruptItemError),
+    "close, closed": Case(close, event_is_closed, InvalidStateTransitionError),
+    "close, lapsed": Case(close, event_lapses, InvalidStateTransitionError),
+    "close, contended": Case(
+        close, row_keeps_changing, StoreUnavailableError, attempts=ROUNDS + 1
+    ),
+    "delete, contended": Case(
+        delete, row_keeps_changing, StoreUnavailableError, attempts=ROUNDS + 1
+    ),
+}
+
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+@pytest.fixture
+async def event(store: AsyncDynamoDBStore, clock: FakeClock) -> BreakGlassEvent:
+    return make_event(**PAIR, created_at=clock())
+
+
+async def attempt(
+    case: Case,
+    first: Fault,
+    store: AsyncDynamoDBStore,
+    proxy: FaultProxy,
+    rows: Rows,
+    clock: FakeClock,
+    event: BreakGlassEvent,
+) -> Exception:
+    """Write, with a first attempt that fails so; return what the caller is told."""
+    if not case.is_new:
+        await store.create(event)
+
+    async def arrive(exchange: Exchange) -> Any:
+        await case.happens(rows, event, clock)
+        return await exchange.forward()
+
+    proxy.script(WRITE, first, *[arrive] * (case.attempts - 1))
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the tests say which it must be
+        await case.write(store, event)
+    return caught.value
+
+
+class TestEveryException:
+    @each_case
+    @pytest.mark.parametrize("loss", LOST.values(), ids=LOST)
+    async def test_after_a_lost_attempt(
+        self,
+        store: AsyncDynamoDBStore,
+        proxy: FaultProxy,
+        rows: Rows,
+        clock: FakeClock,
+        event: BreakGlassEvent,
+        case: Case,
+        loss: Fault,
+    ) -> None:
+        """No refusal of a later attempt hides that an earlier one may have been carried out."""
+        error = await attempt(case, loss, store, proxy, rows, clock, event)
+        assert isinstance(error, StoreUnavailableError)
+        assert error.outcome_unknown
+        assert type(error.__cause__) is case.error
+
+    @each_case
+    async def test_after_an_attempt_that_was_refused(
+        self,
+        store: AsyncDynamoDBStore,
+        proxy: FaultProxy,
+        rows: Rows,
+        clock: FakeClock,
+        event: BreakGlassEvent,
+        case: Case,
+    ) -> None:
+        """If every attempt was refused, the caller gets the reason itself."""
+        error = await attempt(case, TRANSIENT["throttled"], store, proxy, rows, clock, event)
+        assert type(error) is case.error
+        assert not getattr(error, "outcome_unknown", False)

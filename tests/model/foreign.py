@@ -1,0 +1,37 @@
+"""Texts that other writers wrote and that this library would not write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiobreakglass import BreakGlassEvent
+from aiobreakglass._model import read_event
+
+from .example import CLOSING, event
+
+_NAMES = ["a" * 257, "a" * 30_000, " alice ", "\t", "al\x00ice", "al\u200bice", "e\u0301lodie"]
+_TEXTS = ["x" * 1001, "O\x1bver", " \n ", "\u2800"]
+
+FOREIGN_TEXTS: list[tuple[str, str]] = [
+    *(
+        (field, name)
+        for field in ("invoker", "profile", "request_id", "closed_by", "mfa_method")
+        for name in _NAMES
+    ),
+    ("mfa_challenge_id", "challenge\n7"),
+    *((field, text) for field in ("justification", "closed_reason") for text in _TEXTS),
+    ("justification", "disk full"),
+    ("justification", ""),
+]
+"""A field and a text in it that breaks a rule for writing."""
+
+
+def fields_with(field: str, value: object) -> dict[str, Any]:
+    """Return the fields of an event with one of another writer's, on an event that may have it."""
+    closing = CLOSING if field.startswith("closed") else {}
+    return {**vars(event(mfa_verified=True, **closing)), field: value}
+
+
+def foreign_event(field: str = "justification", value: object = "disk full") -> BreakGlassEvent:
+    """Return an event as it is read from a row of another writer."""
+    return read_event(fields_with(field, value))

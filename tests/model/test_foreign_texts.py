@@ -1,0 +1,162 @@
+"""Texts of other writers: read whatever they say, and refused to everybody who writes."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hypothesis import given
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from aiobreakglass import BreakGlassEvent
+from aiobreakglass._fields import as_read
+from aiobreakglass._model import read_event
+from tests.strategies import events
+
+from .example import CLOSING, CREATED_AT, EXPIRES_AT, HOUR, MICROSECOND, NAIVE, event
+from .foreign import FOREIGN_TEXTS, fields_with, foreign_event
+
+each_foreign_text = pytest.mark.parametrize(
+    ("field", "value"),
+    FOREIGN_TEXTS,
+    ids=[f"{field} {ascii(value)[:20]}" for field, value in FOREIGN_TEXTS],
+)
+
+
+class Answer(BaseModel):
+    """What an application might hold an event in."""
+
+    event: BreakGlassEvent
+    perhaps: BreakGlassEvent | None = None
+
+
+class TestForeignText:
+    @each_foreign_text
+    def test_is_read_as_it_is(self, field: str, value: str) -> None:
+        """A text that breaks a rule for writing is evidence, to the letter."""
+        assert getattr(foreign_event(field, value), field) == value
+
+    @each_foreign_text
+    def test_of_somebody_who_writes_it(self, field: str, value: str) -> None:
+        """Whoever writes an event follows the rules for writing."""
+        with pytest.raises(ValidationError) as refusal:
+            BreakGlassEvent(**fields_with(field, value))
+        (error,) = refusal.value.errors()
+        assert error["loc"] == (field,)
+
+    @each_foreign_text
+    def test_travels(self, field: str, value: str) -> None:
+        """An event as read can be copied, pickled, and validated once more."""
+        read = foreign_event(field, value)
+        for travelled in (
+            pickle.loads(pickle.dumps(read)),  # noqa: S301 - what was pickled here
+            copy.copy(read),
+            copy.deepcopy(read),
+            read.model_copy(),
+            BreakGlassEvent.model_validate(read),
+            TypeAdapter(list[BreakGlassEvent]).validate_python([read])[0],
+            Answer(event=read).event,
+            Answer(event=event(), perhaps=read).perhaps,
+        ):
+            assert travelled == read
+            assert getattr(travelled, field) == value
+
+    @each_foreign_text
+    def test_in_json(self, field: str, value: str) -> None:
+        """JSON may be anybody's, so it takes a context to read it by the rules for reading."""
+        read = foreign_event(field, value)
+        context = as_read(BreakGlassEvent.model_fields)
+        json = read.model_dump_json()
+        assert BreakGlassEvent.model_validate_json(json, context=context) == read
+        with pytest.raises(ValidationError, match=field):
+            BreakGlassEvent.model_validate_json(json)
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [pair for pair in FOREIGN_TEXTS if not pair[0].startswith("closed")]
+    )
+    def test_does_not_keep_an_event_from_ending(self, field: str, value: str) -> None:
+        """An event can be closed and expire, whatever its texts say."""
+        read = foreign_event(field, value)
+        closed = read.close(closed_by="bob", closed_reason="Over", at=CREATED_AT)
+        expired = read.expire(at=EXPIRES_AT)
+        assert closed == read_event({**vars(read), **CLOSING})
+        assert expired == read_event({**vars(read), "status": "expired"})
+
+    @pytest.mark.parametrize("changes", [{"closed_by": " bob"}, {"closed_reason": "\x00"}])
+    def test_is_no_licence_to_write_others(self, changes: dict[str, str]) -> None:
+        """Who closes an event of another writer, and why, follow the rules for writing."""
+        closing = {"closed_by": "bob", "closed_reason": "Over", **changes}
+        (field,) = changes
+        with pytest.raises(ValidationError, match=field):
+            foreign_event().close(**closing, at=CREATED_AT)
+
+    @given(event=events())
+    def test_and_texts_that_follow_the_rules(self, event: BreakGlassEvent) -> None:
+        """An event that follows the rules for writing is the same by the rules for reading."""
+        read = read_event(vars(event))
+        assert (read, repr(read)) == (event, repr(event))
+
+    def test_that_only_needs_stripping(self) -> None:
+        """A text that was stripped on writing is stripped on reading too."""
+        read = foreign_event("justification", "  The primary\r\ndoes not answer ")
+        assert read.justification == "The primary\ndoes not answer"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"id": value} for value in ("0" * 15, "0123456789ABCDEF", None)),
+        *({field: ""} for field in ("invoker", "profile", "request_id", "mfa_method")),
+        *({field: "al\ud800ice"} for field in ("invoker", "justification", "request_id")),
+        *({field: 7} for field in ("invoker", "justification", "request_id", "mfa_verified")),
+        {"justification": None},
+        {"reason_code": "boredom"},
+        {"status": "paused"},
+        *({"duration": value} for value in (timedelta(0), 5 * HOUR, 3600)),
+        *({"created_at": value} for value in (NAIVE, "2024-03-01T12:00:00Z", EXPIRES_AT)),
+        {"updated_at": CREATED_AT - MICROSECOND},
+        {"expires_at": CREATED_AT + 5 * HOUR},
+        {"closed_by": "bob"},
+        {"status": "closed"},
+        {"mfa_verified": False, "mfa_method": "totp"},
+        {"colour": "red"},
+    ],
+    ids=repr,
+)
+def test_what_is_not_understood(changes: dict[str, Any]) -> None:
+    """By no rules is an event what has other types, times or states than an event."""
+    with pytest.raises(ValidationError):
+        read_event({**vars(event(mfa_verified=True)), **changes})
+    with pytest.raises(ValidationError):
+        BreakGlassEvent.model_validate(event(mfa_verified=True).model_copy(update=changes))
+
+
+async def test_in_the_answer_of_a_web_framework() -> None:
+    """FastAPI validates what it answers with, and an event as read passes."""
+    app = FastAPI()
+    read = foreign_event()
+
+    @app.get("/one")
+    async def one() -> BreakGlassEvent:
+        return read
+
+    @app.get("/many")
+    async def many() -> list[BreakGlassEvent]:
+        return [event(id=read.id), read]
+
+    @app.get("/within")
+    async def within() -> Answer:
+        return Answer(event=read)
+
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        one_answer, many_answer, within_answer = [
+            (await client.get(path)).json() for path in ("/one", "/many", "/within")
+        ]
+    expected = read.model_dump(mode="json")
+    assert one_answer == many_answer[1] == within_answer["event"] == expected

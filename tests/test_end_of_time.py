@@ -1,0 +1,143 @@
+"""The last hours that a datetime can tell: every call works, or says which rule it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from aiobreakglass import (
+    BreakGlassError,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    BreakGlassStore,
+    InMemoryStore,
+    InvalidStateTransitionError,
+    expire_due,
+    iterate,
+)
+from aiobreakglass._dynamodb.codec import decode_event, encode_event, encode_tombstone
+from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
+from aiobreakglass.testing import FakeClock, make_event
+
+MICROSECOND = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
+END = datetime.max.replace(tzinfo=UTC)
+LAST = [END, END - MICROSECOND, END - timedelta(minutes=1), END - HOUR, END - 4 * HOUR]
+LAYOUT = TableLayout()
+CLOSING: dict[str, Any] = {"closed_by": "bob", "closed_reason": "Over"}
+
+Decision = Callable[[BreakGlassEvent, datetime], BreakGlassEvent]
+Call = Callable[[BreakGlassStore, BreakGlassEvent, datetime], Awaitable[object]]
+CALLS: dict[str, Call] = {
+    "create": lambda store, event, _: store.create(event),
+    "get": lambda store, event, _: store.get(event.id),
+    "update": lambda store, event, _: store.update(event.model_copy(update={"request_id": "r-1"})),
+    "close": lambda store, event, _: store.close(event.id, **CLOSING),
+    "delete": lambda store, event, _: store.delete(event.id),
+    "list": lambda store, event, now: store.list_by_status("active", since=now, until=END),
+    "check": lambda store, event, _: store.find_active_by_invoker_and_profile("alice", "prod"),
+    "count": lambda store, event, now: store.count_by_invoker_since("alice", now),
+    "expire": lambda store, event, now: expire_due(store, now=now),
+}
+
+
+def last_event(**changes: Any) -> BreakGlassEvent:
+    """Return an event with the last version that can still be followed by one."""
+    return make_event(
+        created_at=END - HOUR, duration=HOUR, **{"updated_at": END - MICROSECOND, **changes}
+    )
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_every_call_by_a_clock_near_the_end(name: str) -> None:
+    """Whatever the clock and the event, the answer is an event or a named refusal."""
+    for created_at, now in product(LAST[3:], LAST):
+        clock = FakeClock(created_at)
+        store = InMemoryStore(clock=clock)
+        event = await store.create(make_event(created_at=created_at, duration=HOUR))
+        clock.set(now)
+        subject = event if name != "create" else make_event(created_at=created_at)
+        try:
+            await CALLS[name](store, subject, now)
+            stored = await store.get(event.id)
+        except (ValueError, BreakGlassError):
+            continue
+        assert stored == BreakGlassEvent.model_validate(stored)
+
+
+@pytest.mark.parametrize("now", LAST)
+def test_an_event_from_before_is_created_late(now: datetime) -> None:
+    """The clock's lead is judged without going past the end of time."""
+    check_creatable(make_event(created_at=END - HOUR, duration=HOUR, status="expired"), now)
+    fresh = make_event(created_at=END - 2 * HOUR, duration=2 * HOUR)
+    if now == END:
+        with pytest.raises(ValueError, match="expires_at of an active event"):
+            check_creatable(fresh, now)
+    elif now >= fresh.created_at:
+        check_creatable(fresh, now)
+
+
+@pytest.mark.parametrize(
+    ("now", "decide"),
+    [
+        (END - HOUR, lambda stored, now: decide_close(stored, "bob", "Over", now)),
+        (END - MICROSECOND, lambda stored, now: decide_close(stored, "bob", "Over", now)),
+        (END, decide_expiry),
+    ],
+    ids=["closed early", "closed late", "expired"],
+)
+def test_the_last_version_ends(now: datetime, decide: Decision) -> None:
+    """What is active can always be ended, and the row of its ending is an event."""
+    ended = decide(last_event(), now)
+    assert ended.updated_at == END
+    row = encode_event(ended, LAYOUT, write_id="w1", retention=timedelta.max)
+    assert decode_event(row, LAYOUT) == ended
+    with pytest.raises(InvalidStateTransitionError):
+        decide_update(ended, ended, END)
+
+
+def test_the_last_version_changes_and_goes_on() -> None:
+    """A change that would leave no version for the ending is refused, before it is written."""
+    stored = last_event()
+    with pytest.raises(ValueError, match="updated_at must leave room"):
+        decide_update(stored, stored.model_copy(update={"request_id": "r-1"}), END - HOUR)
+
+
+def test_an_active_event_without_a_version_to_come() -> None:
+    """No row can say so either: it could not be ended."""
+    with pytest.raises(ValueError, match="updated_at must leave room"):
+        last_event(updated_at=END)
+    assert last_event(updated_at=END, status="expired").status is BreakGlassStatus.EXPIRED
+
+
+def test_a_duration_that_goes_past_the_end() -> None:
+    """An expiry that no datetime can tell is refused by its rule."""
+    with pytest.raises(ValueError, match="expires_at must be after created_at"):
+        make_event(created_at=END - HOUR, duration=2 * HOUR)
+
+
+def test_the_longest_retention() -> None:
+    """TTL is a number, and needs neither a date nor an interval that Python can tell."""
+    longest = "86653402300800"
+    event = last_event(status="expired", expires_at=END)
+    row = encode_event(event, LAYOUT, write_id="w1", retention=timedelta.max)
+    tombstone = encode_tombstone(event.id, LAYOUT, deleted_at=END, retention=timedelta.max)
+    assert row["ttl"] == tombstone["ttl"] == {"N": longest}
+
+
+async def test_pages_of_the_last_events() -> None:
+    """A cursor finds its place up to the end."""
+    store = InMemoryStore(clock=FakeClock(END))
+    last = [
+        make_event(created_at=END - n * MICROSECOND, expires_at=END, status="expired")
+        for n in (1, 2, 3)
+    ]
+    for event in last:
+        await store.create(event)
+    pages = iterate(store.list_by_status, "expired", 1, since=last[-1].created_at, until=END)
+    assert [event async for event in pages] == last

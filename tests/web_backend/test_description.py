@@ -1,0 +1,85 @@
+"""The machine-readable description says what the library enforces."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from aiobreakglass import MAX_DURATION
+from aiobreakglass.testing import make_event
+
+FIELDS = {
+    ("Opening", "profile"): "profile",
+    ("Opening", "justification"): "justification",
+    ("Closing", "reason"): "closed_reason",
+}
+"""Those of requests whose length is bounded, and the fields of an event that they become."""
+
+
+@pytest.fixture
+async def description(stranger: httpx.AsyncClient) -> dict[str, Any]:
+    described: dict[str, Any] = (await stranger.get("/openapi.json")).json()
+    return described
+
+
+def rules_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """The rules of a value that is given."""
+    given: list[dict[str, Any]] = schema.get("anyOf", [schema])
+    return {rule: value for rule, value in given[0].items() if rule != "title"}
+
+
+def is_valid(**fields: object) -> bool:
+    try:
+        make_event(status="closed", **fields)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("request_field", "field"), FIELDS.items(), ids=str)
+async def test_the_lengths_are_those_of_an_event(
+    description: dict[str, Any], request_field: tuple[str, str], field: str
+) -> None:
+    model, name = request_field
+    rules = rules_of(description["components"]["schemas"][model]["properties"][name])
+    for length in (rules["minLength"], rules["maxLength"]):
+        assert is_valid(**{field: "x" * length})
+    for length in (rules["minLength"] - 1, rules["maxLength"] + 1):
+        assert not is_valid(**{field: "x" * length})
+
+
+async def test_an_id_looks_like_an_event_s(description: dict[str, Any]) -> None:
+    schema = description["components"]["schemas"]["Opening"]["properties"]["id"]
+    pattern = re.compile(rules_of(schema)["pattern"])
+    assert pattern.fullmatch(make_event().id)
+    for wrong in ("", "0" * 15, "0" * 17, "A" * 16, "g" * 16):
+        assert not pattern.fullmatch(wrong)
+        assert not is_valid(id=wrong)
+
+
+async def test_the_duration_has_its_bound(description: dict[str, Any]) -> None:
+    rules = rules_of(description["components"]["schemas"]["Opening"]["properties"]["duration"])
+    longest = TypeAdapter(type(MAX_DURATION)).dump_python(MAX_DURATION, mode="json")
+    assert rules["format"] == "duration"
+    assert longest in rules["description"]
+
+
+async def test_parameters_have_the_rules_of_fields(description: dict[str, Any]) -> None:
+    """A name and an id have the same rules in a path or a query as in a body."""
+    opening = description["components"]["schemas"]["Opening"]["properties"]
+    told = [
+        parameter
+        for methods in description["paths"].values()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", [])
+    ]
+    for names, field in (({"event_id"}, "id"), ({"invoker", "profile"}, "profile")):
+        schemas = [rules_of(each["schema"]) for each in told if each["name"] in names]
+        of_field = rules_of(opening[field])
+        assert len(of_field) > 1
+        assert len(schemas) >= 3
+        assert all(of_field.items() <= schema.items() for schema in schemas)
