@@ -136,6 +136,17 @@ async def test_a_store_that_is_unavailable_for_every_mark(
     assert all(isinstance(error, StoreUnavailableError) for error in caught.value.exceptions)
 
 
+async def test_a_store_that_is_unavailable_for_a_few_marks(
+    store: InMemoryStore, clock: FakeClock
+) -> None:
+    """Fewer than 16 in a row may be about those events, and do not stop a pass."""
+    await open_some(store, clock, 15)
+    clock.advance(HOUR)
+    down = failing(store, lambda event: StoreUnavailableError("throttled"))
+    with pytest.raises(ExpiryError, match="some lapsed events could not be marked"):
+        await expire_due(down, now=clock())
+
+
 async def test_a_table_that_goes_away_during_a_pass(
     store: InMemoryStore, clock: FakeClock
 ) -> None:

@@ -5,9 +5,20 @@ from __future__ import annotations
 import pytest
 
 # Without this, asserts in these modules would fail without showing their values.
-_PARTS = ("input", "questions", "endings", "lists", "opening", "races", "steps", "updates")
+_PARTS = (
+    "cursors",
+    "input",
+    "questions",
+    "endings",
+    "lists",
+    "opening",
+    "races",
+    "steps",
+    "updates",
+)
 pytest.register_assert_rewrite(*(f"{__name__}_{part}" for part in _PARTS))
 
+from aiobreakglass.testing._contract_cursors import CursorsContract  # noqa: E402
 from aiobreakglass.testing._contract_endings import EndingsContract  # noqa: E402
 from aiobreakglass.testing._contract_input import InputContract  # noqa: E402
 from aiobreakglass.testing._contract_lists import ListsContract  # noqa: E402
@@ -24,6 +35,7 @@ class StoreContract(
     EndingsContract,
     RacesContract,
     ListsContract,
+    CursorsContract,
     QuestionsContract,
     InputContract,
 ):
