@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,7 +69,7 @@ class TestWithoutTransactions:
             "dynamodb", region_name=REGION, endpoint_url=dynalite.url
         ) as client:
             with pytest.raises(StoreUnavailableError) as caught:
-                await create_table(client, "breakglass")
+                await create_table(client, "breakglass", timeout=timedelta(seconds=30))
         assert caught.value.message == MESSAGE
         assert dynalite.asked == ["TransactWriteItems"]
 
