@@ -9,9 +9,7 @@ from pathlib import Path
 import aiobreakglass
 from aiobreakglass._dynamodb.passage import METHODS
 
-MODULES = ("wire", "transport", "passage", "learning", "client")
-
-MODULES = ("wire", "transport", "learning", "client", "loading")
+MODULES = ("wire", "transport", "passage", "learning", "client", "loading", "borrowing")
 
 
 def test_private_names() -> None:
@@ -51,6 +49,8 @@ def test_private_names() -> None:
         "_request_signer",
         *(name for names in METHODS.values() for name in names if name.startswith("_")),
         "_emitter",
+        "_emit",
+        "_sessions",
         "_handlers",
         "_retry",  # a file of botocore's, by its name
     }
