@@ -21,6 +21,7 @@ LAYERS = [
     ["_errors", "_shielding", "_timestamps"],
     [
         "_dynamodb.answers",
+        "_dynamodb.holders",
         "_dynamodb.borrowing",
         "_dynamodb.failures",
         "_dynamodb.loading",
@@ -49,7 +50,7 @@ LAYERS = [
     ["_dynamodb.learning"],
     ["_dynamodb.client", "_dynamodb.table"],
     ["_dynamodb.opening", "_dynamodb.queries", "_dynamodb.reads"],
-    ["_dynamodb.commit"],
+    ["_dynamodb.checks", "_dynamodb.commit"],
     ["_dynamodb.store"],
     ["_dynamodb"],
     ["__init__"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -42,6 +42,13 @@ def check_event_id(event_id: str) -> str:
 def check_name(argument: str, name: str) -> str:
     """Return a name that an event could have."""
     return _checked(argument, name, str, checked_name)
+
+
+def check_profiles(profiles: Iterable[str]) -> list[str]:
+    """Return profile names that events could have, each once, in their order."""
+    if isinstance(profiles, str) or not isinstance(profiles, Iterable):
+        raise TypeError(f"profiles must be names in a list or such, not {type(profiles).__name__}")
+    return list(dict.fromkeys(check_name("profiles", profile) for profile in profiles))
 
 
 def check_reason(argument: str, reason: str) -> str:

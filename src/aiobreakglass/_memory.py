@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from aiobreakglass import _arguments as arguments
@@ -126,6 +126,21 @@ class InMemoryStore(BreakGlassStore):
         await _network()
         now = self._now()
         return holder if holder is not None and holder.is_active(now) else None
+
+    async def find_active_by_invoker_and_profiles(
+        self, invoker: str, profiles: Iterable[str]
+    ) -> dict[str, BreakGlassEvent]:
+        invoker = arguments.check_name("invoker", invoker)
+        names = arguments.check_profiles(profiles)
+        await _network()
+        holders = {profile: self._active.get((invoker, profile)) for profile in names}
+        await _network()
+        now = self._now()
+        return {
+            profile: holder
+            for profile, holder in holders.items()
+            if holder is not None and holder.is_active(now)
+        }
 
     async def count_by_invoker_since(
         self, invoker: str, since: datetime, *, at_most: int | None = None

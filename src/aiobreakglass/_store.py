@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
@@ -170,6 +170,23 @@ class BreakGlassStore(Protocol):
         has run out is not. Costs the same however long the history is.
         """
         ...
+
+    async def find_active_by_invoker_and_profiles(
+        self, invoker: str, profiles: Iterable[str]
+    ) -> dict[str, BreakGlassEvent]:
+        """Return the events by which this person holds access to these profiles, by profile.
+
+        The answer has a profile for each access, in the order of `profiles`, and leaves out the
+        others; a name that is given twice is asked once. Strongly consistent for each profile as
+        `find_active_by_invoker_and_profile` is, though not for all at one instant. A store that
+        does not override this asks for one profile after the other.
+        """
+        holders: dict[str, BreakGlassEvent] = {}
+        for profile in dict.fromkeys(profiles):
+            event = await self.find_active_by_invoker_and_profile(invoker, profile)
+            if event is not None:
+                holders[profile] = event
+        return holders
 
     async def count_by_invoker_since(
         self, invoker: str, since: datetime, *, at_most: int | None = None

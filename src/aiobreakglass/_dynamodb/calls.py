@@ -110,14 +110,19 @@ class Calls:
                 raise
 
     async def read(
-        self, operation: Operation, name: str, request: Request, *, expected: Item
+        self,
+        operation: Operation,
+        name: str,
+        request: Request,
+        *,
+        is_asked: Callable[[Item], bool],
     ) -> dict[str, Any]:
-        """Send a read until it is answered by rows that have the expected attributes."""
+        """Send a read until it is answered, by rows that were asked for."""
         transmission = outcomes.Transmission()
 
         async def attempt() -> dict[str, Any]:
             answer = await self._send(operation, transmission, name, request, None)
-            outcomes.check_rows(answer, expected)
+            outcomes.check_rows(answer, is_asked)
             return answer
 
         try:
@@ -235,7 +240,11 @@ class Calls:
         """Pause before the next attempt; False where there is none."""
         transient = outcomes.is_transient(error, transmission)
         transmission.broke_down(error)
-        if not transient or self._abandoned:
+        return transient and await self.pause(operation, attempts)
+
+    async def pause(self, operation: Operation, attempts: int) -> bool:
+        """Wait before the next attempt, the longer the more there were; False if time is up."""
+        if self._abandoned:
             return False
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
         pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempts))  # noqa: S311 - spreads load, guards nothing

@@ -157,6 +157,9 @@ def _samples(table_name: str) -> dict[str, Request]:
     key = {"pk": {"S": "caf\u00e9"}}
     return {
         "GetItem": {"TableName": table_name, "Key": key, "ConsistentRead": True},
+        "BatchGetItem": {
+            "RequestItems": {table_name: {"Keys": [key], "ConsistentRead": True}},
+        },
         "Query": {"TableName": table_name, "KeyConditionExpression": "pk = :pk"},
         "TransactWriteItems": {
             "TransactItems": [{"Put": {"TableName": table_name, "Item": key}}],

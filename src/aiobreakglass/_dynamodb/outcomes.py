@@ -144,15 +144,23 @@ def too_large(error: Exception, parts: Sequence[Part]) -> ItemTooLargeError | No
     )
 
 
-def check_rows(answer: Mapping[str, Any], expected: Item) -> None:
+def check_rows(answer: Mapping[str, Any], is_asked: Callable[[Item], bool]) -> None:
     """Raise `BrokenAnswerError` if a read returned another row than was asked for.
 
-    `expected` are the attributes that were asked by. An answer to somebody else's request must
-    not grant access.
+    An answer to somebody else's request must not grant access.
     """
-    rows = [answer["Item"]] if answer.get("Item") is not None else answer.get("Items", ())
-    if not all(expected.items() <= row.items() for row in rows):
+    if not all(map(is_asked, rows_of(answer))):
         raise BrokenAnswerError("DynamoDB returned another row than was asked for")
+
+
+def rows_of(answer: Mapping[str, Any]) -> Sequence[Item]:
+    """Return the rows in an answer to `GetItem`, `BatchGetItem` or `Query`."""
+    if answer.get("Item") is not None:
+        return [answer["Item"]]
+    if "Responses" in answer:
+        return [row for rows in answer["Responses"].values() for row in rows]
+    rows: Sequence[Item] = answer.get("Items", ())
+    return rows
 
 
 def is_transient(error: Exception, transmission: Transmission) -> bool:

@@ -89,8 +89,8 @@ class Queries:
     async def _query(
         self, operation: Operation, listing: Listing, request: Request
     ) -> dict[str, Any]:
-        expected = requests.expected(listing)
-        return await self._calls.read(operation, "Query", request, expected=expected)
+        is_listed = requests.has({listing.field: {"S": listing.value}})
+        return await self._calls.read(operation, "Query", request, is_asked=is_listed)
 
 
 @dataclass(slots=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from functools import partial
+
 from aiobreakglass._arguments import check_event_id
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.calls import Calls, Operation
 from aiobreakglass._dynamodb.codec import row_key
 from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.outcomes import rows_of
 from aiobreakglass._dynamodb.row import Row, event_row
 from aiobreakglass._dynamodb.transaction import Item
-from aiobreakglass._errors import CorruptItemError
+from aiobreakglass._errors import CorruptItemError, StoreUnavailableError
 
 
 class Reads:
@@ -31,6 +35,28 @@ class Reads:
         guard = await self._row(operation, self._table.layout.guard_key(invoker, profile))
         return None if guard is None else self.event_id_of(guard)
 
+    async def event_rows(self, operation: Operation, event_ids: Collection[str]) -> dict[str, Row]:
+        """Return the rows of events that are there, by id."""
+        layout = self._table.layout
+        items = await self._rows(operation, map(layout.event_key, event_ids))
+        rows = {
+            event_id: event_row(items.get(layout.event_key(event_id)), layout)
+            for event_id in event_ids
+        }
+        return {event_id: row for event_id, row in rows.items() if row is not None}
+
+    async def guarded_event_ids(
+        self, operation: Operation, invoker: str, profiles: Iterable[str]
+    ) -> dict[str, str]:
+        """Return the ids of the events that an invoker's guards point to, by profile."""
+        keys = {profile: self._table.layout.guard_key(invoker, profile) for profile in profiles}
+        guards = await self._rows(operation, keys.values())
+        return {
+            profile: self.event_id_of(guards[key])
+            for profile, key in keys.items()
+            if key in guards
+        }
+
     def event_id_of(self, guard: Item) -> str:
         """Return the id of the event that a guard points to, or raise `CorruptItemError`."""
         try:
@@ -38,8 +64,39 @@ class Reads:
         except (TypeError, ValueError) as error:
             raise CorruptItemError(row_key(guard, self._table.layout), str(error)) from error
 
+    async def _rows(self, operation: Operation, keys: Iterable[str]) -> dict[str, Item]:
+        """Return the rows that are there, by partition key."""
+        waiting = list(dict.fromkeys(keys))
+        rows: dict[str, Item] = {}
+        attempts = 0
+        while waiting:
+            batch, waiting = waiting[: requests.BATCH], waiting[requests.BATCH :]
+            answer = await self._calls.read(
+                operation,
+                "BatchGetItem",
+                requests.get_rows(self._table, batch),
+                is_asked=partial(self._is_among, frozenset(batch)),
+            )
+            rows |= {self._key(row): row for row in rows_of(answer)}
+            left = requests.unprocessed(self._table, answer)
+            if left:
+                if not await self._calls.pause(operation, attempts):
+                    raise StoreUnavailableError(
+                        "DynamoDB did not read all keys in time: it is throttled"
+                    )
+                attempts += 1
+            waiting += left
+        return rows
+
+    def _is_among(self, keys: frozenset[str], row: Item) -> bool:
+        return self._key(row) in keys
+
+    def _key(self, row: Item) -> str:
+        return str(row[self._table.layout.partition_key]["S"])
+
     async def _row(self, operation: Operation, partition_key: str) -> Item | None:
         request = requests.get_row(self._table, partition_key)
-        answer = await self._calls.read(operation, "GetItem", request, expected=request["Key"])
+        is_asked = requests.has(request["Key"])
+        answer = await self._calls.read(operation, "GetItem", request, is_asked=is_asked)
         item: Item | None = answer.get("Item")
         return item

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from aiobreakglass._arguments import Listing
@@ -11,6 +11,9 @@ from aiobreakglass._dynamodb.transaction import Item
 
 Request = dict[str, Any]
 """The parameters of one call."""
+
+BATCH: Final = 100
+"""How many rows DynamoDB reads at once."""
 
 FIRST_LOOK: Final = 16
 """At how many of an invoker's events to look first for one of a profile: a unit or two."""
@@ -27,9 +30,27 @@ def get_row(table: Table, partition_key: str) -> Request:
     return {"TableName": table.name, "Key": _key(table, partition_key), "ConsistentRead": True}
 
 
-def expected(listing: Listing) -> Item:
-    """Return the attributes that every row of a query's answer has."""
-    return {listing.field: {"S": listing.value}}
+def get_rows(table: Table, partition_keys: Iterable[str]) -> Request:
+    """Read up to 100 rows at once, each strongly consistently, though not all at one instant.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+    """
+    keys = [_key(table, partition_key) for partition_key in partition_keys]
+    return {"RequestItems": {table.name: {"Keys": keys, "ConsistentRead": True}}}
+
+
+def unprocessed(table: Table, answer: Mapping[str, Any]) -> list[str]:
+    """Return the partition keys that DynamoDB left for another request."""
+    return [
+        key[table.layout.partition_key]["S"]
+        for left in answer.get("UnprocessedKeys", {}).values()
+        for key in left["Keys"]
+    ]
+
+
+def has(attributes: Item) -> Callable[[Item], bool]:
+    """Return whether a row has these attributes, as a question."""
+    return lambda row: attributes.items() <= row.items()
 
 
 def probe(table_name: str, layout: TableLayout) -> Request:

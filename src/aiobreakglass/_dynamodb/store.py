@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from aiobreakglass import _arguments as arguments
 from aiobreakglass._cursor import check_cursor_key
 from aiobreakglass._dynamodb.calls import Calls
+from aiobreakglass._dynamodb.checks import Checks
 from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, check_operation_timeout, open_client
 from aiobreakglass._dynamodb.commit import Commits, Decide, delete_rule, event_rule
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
@@ -62,6 +63,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
         check_operation_timeout(operation_timeout)
         self._calls = Calls(client, table_name, operation_timeout)
         self._reads = Reads(self._calls, table)
+        self._checks = Checks(self._reads, self._now)
         self._recent_rows = RecentRows(self._layout)
         self._queries = Queries(
             self._calls, table, check_cursor_key(cursor_key), self._recent_rows
@@ -175,13 +177,15 @@ class AsyncDynamoDBStore(BreakGlassStore):
         invoker = arguments.check_name("invoker", invoker)
         profile = arguments.check_name("profile", profile)
         with self._calls.operation() as operation:
-            event_id = await self._reads.guarded_event_id(operation, invoker, profile)
-            if event_id is None:
-                return None
-            row = await self._reads.event_row(operation, event_id)
-        event = None if row is None else row.active_event(invoker, profile)
-        # Judged now that the reads are done: access may have run out while they were tried.
-        return event if event is not None and event.is_active(self._now()) else None
+            return await self._checks.holder(operation, (invoker, profile))
+
+    async def find_active_by_invoker_and_profiles(
+        self, invoker: str, profiles: Iterable[str]
+    ) -> dict[str, BreakGlassEvent]:
+        invoker = arguments.check_name("invoker", invoker)
+        names = arguments.check_profiles(profiles)
+        with self._calls.operation() as operation:
+            return await self._checks.holders(operation, invoker, names)
 
     async def count_by_invoker_since(
         self, invoker: str, since: datetime, *, at_most: int | None = None

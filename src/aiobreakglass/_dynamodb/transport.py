@@ -27,6 +27,7 @@ from botocore.parsers import ResponseParserError
 
 from aiobreakglass._dynamodb import answers
 from aiobreakglass._dynamodb.calls import call_client
+from aiobreakglass._dynamodb.failures import TooLateError
 from aiobreakglass._dynamodb.passage import Passage
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import Signer
@@ -189,6 +190,8 @@ class Transport:
         try:
             async with self._places:
                 response = await self._operations[name].route.exchange(message, on_send, deadline)
+        except TooLateError:
+            raise
         except Exception as error:  # noqa: BLE001 - aiobotocore knows what becomes of it
             return await self._ordinary_call(name, request, deadline, _Outcome(error))
         if response.is_redirect:
@@ -202,7 +205,10 @@ class Transport:
         return answer
 
     async def _message(self, name: str, request: Request) -> bytes | None:
-        """Return the bytes of a signed request; None where only the client can make them."""
+        """Return the bytes of a signed request; None if only the client can make them."""
+        operation = self._operations.get(name)
+        if operation is None:
+            return None
         if not self._passage.is_unchanged():
             return None
         try:
@@ -214,7 +220,6 @@ class Transport:
         if getattr(credentials, "account_id", None) != self._account_id:
             # It is part of the endpoint where there is one.
             return None
-        operation = self._operations[name]
         timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         key = self._key(name, credentials, timestamp)
         if key is None:

@@ -42,6 +42,55 @@ class QuestionsContract:
         assert await holder(store, staging) == staging
         assert await store.get_last_by_invoker_and_profile(*PAIR) == prod
 
+    async def test_access_that_is_asked_again_and_again(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """Each answer is of its own moment, whatever the one before was."""
+        first = await opened(store, clock)
+        assert await store.find_active_by_invoker_and_profile(*PAIR) == first
+        extended = await store.update(first.model_copy(update={"request_id": "r-1"}))
+        assert await store.find_active_by_invoker_and_profile(*PAIR) == extended
+        await closed(store, extended)
+        assert await store.find_active_by_invoker_and_profile(*PAIR) is None
+        second = await opened(store, clock)
+        assert await store.find_active_by_invoker_and_profile(*PAIR) == second
+        await store.delete(second.id)
+        assert await store.find_active_by_invoker_and_profile(*PAIR) is None
+        third = await opened(store, clock)
+        assert await store.find_active_by_invoker_and_profile(*PAIR) == third
+        clock.set(third.expires_at)
+        assert await store.find_active_by_invoker_and_profile(*PAIR) is None
+        fourth = await opened(store, clock)
+        assert await store.find_active_by_invoker_and_profile(*PAIR) == fourth
+
+    async def test_access_to_many_profiles(self, store: BreakGlassStore, clock: FakeClock) -> None:
+        """The answer has the profiles that are held, in the order in which they were asked."""
+        prod = await opened(store, clock)
+        staging = await opened(store, clock, profile="staging")
+        await opened(store, clock, invoker="bob", profile="bobs")
+        await opened(store, clock, profile="over", **CLOSING)
+        lapsing = await opened(store, clock, profile="lapsing", duration=MINUTE)
+        asked = ["staging", "none", "prod", "over", "lapsing", "staging", "bobs"]
+        held = await store.find_active_by_invoker_and_profiles("alice", asked)
+        assert list(held.items()) == [("staging", staging), ("prod", prod), ("lapsing", lapsing)]
+        clock.set(lapsing.expires_at)
+        held = await store.find_active_by_invoker_and_profiles("alice", iter(asked))
+        assert held == {"staging": staging, "prod": prod}
+
+    async def test_access_to_no_profiles(self, store: BreakGlassStore, clock: FakeClock) -> None:
+        """Who asks for nothing is told of nothing."""
+        await opened(store, clock)
+        assert await store.find_active_by_invoker_and_profiles("alice", []) == {}
+
+    async def test_access_to_more_profiles_than_fit_a_request(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """However many are asked for, each is answered."""
+        profiles = [f"profile-{number}" for number in range(120)]
+        held = [await opened(store, clock, profile=name) for name in profiles[::40]]
+        answer = await store.find_active_by_invoker_and_profiles("alice", profiles)
+        assert list(answer.values()) == held
+
     async def test_a_pair_without_events(self, store: BreakGlassStore, clock: FakeClock) -> None:
         """Where nothing ever happened there is no access, no last event, and nothing to count."""
         await opened(store, clock, invoker="bob", profile="prod")

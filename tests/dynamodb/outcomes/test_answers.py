@@ -8,6 +8,7 @@ import pytest
 
 from aiobreakglass._dynamodb.failures import BrokenAnswerError
 from aiobreakglass._dynamodb.outcomes import check_rows
+from aiobreakglass._dynamodb.requests import has
 from aiobreakglass._dynamodb.transaction import Item
 
 ASKED: Item = {"pk": {"S": "A"}}
@@ -26,7 +27,7 @@ class TestCheckRows:
     )
     def test_rows_that_were_asked_for(self, answer: dict[str, Any]) -> None:
         """Rows with the attributes that were asked by pass."""
-        check_rows(answer, ASKED)
+        check_rows(answer, has(ASKED))
 
     @pytest.mark.parametrize(
         "answer",
@@ -39,4 +40,4 @@ class TestCheckRows:
     def test_another_row(self, answer: dict[str, Any]) -> None:
         """A row that was not asked for is a broken answer, and grants nothing."""
         with pytest.raises(BrokenAnswerError):
-            check_rows(answer, ASKED)
+            check_rows(answer, has(ASKED))
