@@ -18,6 +18,7 @@ from aiobreakglass import (
     AsyncDynamoDBStore,
     BreakGlassEvent,
     CorruptItemError,
+    ExpiryError,
     TableLayout,
     create_table,
     expire_due,
@@ -123,7 +124,7 @@ class TestOperations:
         assert await production.find_active_by_invoker_and_profile("alice", "prod") == event
         with pytest.raises(CorruptItemError):
             await production.list_by_invoker("alice")
-        with pytest.raises(CorruptItemError):
+        with pytest.raises(ExpiryError):
             await expire_due(production)
         assert await production.count_by_invoker_since("alice", event.created_at) == 2
 
