@@ -9,14 +9,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ssl import SSLContext
+from typing import Any
 
 from aiohttp import web
 
-ANSWERS = {
+ANSWERS: dict[str, dict[str, Any]] = {
     "GetItem": {"Item": {"pk": {"S": "caf\u00e9"}, "n": {"N": "1"}, "l": {"L": [{"BOOL": True}]}}},
     "Query": {"Items": [{"pk": {"S": "x"}}], "Count": 1, "ScannedCount": 1},
     "TransactWriteItems": {},
 }
+
+
+def answer_to(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer about the row that is asked for."""
+    answer = ANSWERS[operation]
+    if "Key" in request:
+        return {"Item": answer["Item"] | request["Key"]}
+    if ":value" in request.get("ExpressionAttributeValues", {}):
+        field = request["KeyConditionExpression"].partition(" = ")[0]
+        name = request["ExpressionAttributeNames"][field]
+        asked = {name: request["ExpressionAttributeValues"][":value"]}
+        return answer | {"Items": [row | asked for row in answer["Items"]]}
+    return answer
+
 
 Spoil = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 """What becomes of an answer; it is given the body that would be right."""
@@ -142,18 +157,22 @@ class CannedServer:
 
 
 @asynccontextmanager
-async def canned_server(tls: SSLContext | None = None) -> AsyncIterator[CannedServer]:
-    """Listen on 127.0.0.1 and a free port."""
+async def canned_server(
+    tls: SSLContext | None = None, *, as_asked: bool = False
+) -> AsyncIterator[CannedServer]:
+    """Listen on 127.0.0.1 and a free port; answer the same each time, or `as_asked`."""
     server = CannedServer()
 
     async def handle(request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        await server.note(headers, await request.read())
+        body = await request.read()
+        await server.note(headers, body)
         operation = headers["x-amz-target"].rpartition(".")[2]
         spoil = server.script.pop(0) if server.script else right
         if spoil is hanging:
             server.on_hang()
-        return await spoil(request, json.dumps(ANSWERS[operation]).encode())
+        answer = answer_to(operation, json.loads(body)) if as_asked else ANSWERS[operation]
+        return await spoil(request, json.dumps(answer).encode())
 
     application = web.Application()
     application.router.add_post("/", handle)

@@ -38,7 +38,7 @@ class Resolver(AbstractResolver):
 
 @pytest.fixture
 async def server() -> AsyncIterator[CannedServer]:
-    async with canned_server() as server:
+    async with canned_server(as_asked=True) as server:
         yield server
 
 
