@@ -68,7 +68,7 @@ def telemetry() -> Telemetry:
 
 @pytest.fixture
 async def server() -> AsyncIterator[CannedServer]:
-    async with canned_server() as server:
+    async with canned_server(as_asked=True) as server:
         yield server
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiobotocore.hooks import AioHierarchicalEmitter
 from botocore.exceptions import ClientError
-from botocore.hooks import HierarchicalEmitter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -154,7 +154,7 @@ class FakeClient:
     """A client that has these rows whatever is written, and may refuse each write for them."""
 
     class meta:  # noqa: N801 - a client's own name for it
-        events = HierarchicalEmitter()
+        events = AioHierarchicalEmitter()
 
     def __init__(self, event: Item | None, guard: Item | None, *, refuses: bool = False) -> None:
         self._event = event
@@ -164,17 +164,36 @@ class FakeClient:
     async def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
         is_event = Key["pk"]["S"].startswith(LAYOUT.event_prefix)
         row = self._event if is_event else self._guard
-        return {} if row is None else {"Item": row}
+        return {} if row is None else {"Item": row | Key}
 
-    async def query(self, **_: Any) -> dict[str, Any]:
-        rows = [] if self._event is None else [self._event]
+    async def batch_get_item(self, *, RequestItems: Any, **_: Any) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
+        ((table_name, batch),) = RequestItems.items()
+        answers = [await self.get_item(Key=key) for key in batch["Keys"]]
+        rows = [answer["Item"] for answer in answers if answer]
+        return {"Responses": {table_name: rows}, "UnprocessedKeys": {}}
+
+    async def query(
+        self,
+        *,
+        KeyConditionExpression: str,  # noqa: N803 - DynamoDB's
+        ExpressionAttributeNames: dict[str, str],  # noqa: N803 - DynamoDB's
+        ExpressionAttributeValues: Item,  # noqa: N803 - DynamoDB's
+        **_: Any,
+    ) -> dict[str, Any]:
+        # An index lists a row by the value that the row has.
+        name = ExpressionAttributeNames[KeyConditionExpression.partition(" = ")[0]]
+        listed = {name: ExpressionAttributeValues[":value"]}
+        rows = [] if self._event is None else [self._event | listed]
         return {"Items": rows, "Count": len(rows)}
 
     async def transact_write_items(self, *, TransactItems: Any, **_: Any) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
         if not self._refuses:
             return {}
         rows = [self._event, self._guard][: len(TransactItems)]
-        reasons = [{"Code": "None"} if row is None else refused(row) for row in rows]
+        reasons = [
+            {"Code": "None"} if row is None else refused(row | key_of(part))
+            for row, part in zip(rows, TransactItems, strict=True)
+        ]
         if all(reason["Code"] == "None" for reason in reasons):
             return {}
         error: Any = {
@@ -182,6 +201,11 @@ class FakeClient:
             "CancellationReasons": reasons,
         }
         raise ClientError(error, "TransactWriteItems")
+
+
+def key_of(part: dict[str, Any]) -> Item:
+    (parameters,) = part.values()
+    return {"pk": parameters.get("Key", parameters.get("Item"))["pk"]}
 
 
 def refused(row: Item) -> dict[str, Any]:
