@@ -40,6 +40,7 @@ WEB = Page(ROOT / "docs" / "web.md")
 async def only_asks(alice: Alice, event: BreakGlassEvent) -> None:
     await alice.store.find_active_by_invoker_and_profile(event.invoker, event.profile)
     await alice.store.find_active_by_invoker_and_profile("nobody", event.profile)
+    await alice.store.find_active_by_invoker_and_profiles(event.invoker, [event.profile])
     await alice.store.get(event.id)
 
 

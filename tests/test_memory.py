@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from aiobreakglass import (
     ConcurrentModificationError,
     EventPage,
     InMemoryStore,
+    InvalidStateTransitionError,
 )
 from aiobreakglass.testing import FakeClock, make_event
 
@@ -34,6 +35,9 @@ OPERATIONS: dict[str, Operation] = {
     "list_by_status": lambda store, event: store.list_by_status("active"),
     "list_by_profile": lambda store, event: store.list_by_profile("prod"),
     "find_active": lambda store, event: store.find_active_by_invoker_and_profile("alice", "prod"),
+    "find_active_of_many": lambda store, event: store.find_active_by_invoker_and_profiles(
+        "alice", ["prod"]
+    ),
     "get_last": lambda store, event: store.get_last_by_invoker_and_profile("alice", "prod"),
     "count_by_invoker": lambda store, event: store.count_by_invoker_since(
         "alice", event.created_at
@@ -51,6 +55,23 @@ class TestEventLoop:
         store = InMemoryStore()
         event = await store.create(make_event())
         assert list(operation(store, event).__await__()) == [None, None]
+
+    async def test_time_that_passes_before_a_change_takes_effect(self) -> None:
+        """A change is dated, and judged, at the instant at which it happens."""
+        clock = FakeClock()
+        store = InMemoryStore(clock=clock)
+        event = await store.create(make_event(created_at=clock()))
+        closing = store.close(event.id, closed_by="bob", closed_reason="Over").__await__()
+        next(closing)
+        clock.advance(timedelta(minutes=1))
+        next(closing)
+        assert (await store.get(event.id)).updated_at == clock()
+        late = await store.create(make_event(created_at=clock()))
+        closing = store.close(late.id, closed_by="bob", closed_reason="Over").__await__()
+        next(closing)
+        clock.set(late.expires_at)
+        with pytest.raises(InvalidStateTransitionError):
+            next(closing)
 
     async def test_during_a_creation(self) -> None:
         """What is written becomes visible between the two turns, all at once."""

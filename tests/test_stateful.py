@@ -104,6 +104,9 @@ class Model:
         if event.status is not EXPIRED and has_lapsed:
             self.mark_expired(stored)
             raise InvalidStateTransitionError(event.id, EXPIRED, event.status)
+        is_extension = event.status is ACTIVE and event.expires_at > stored.expires_at
+        if is_extension and stored.expires_at - self.clock() < timedelta(seconds=1):
+            raise InvalidStateTransitionError(event.id, ACTIVE, ACTIVE)
         may_change = {"status", "closed_by", "closed_reason"}
         may_change |= {"request_id", "mfa_verified", "mfa_method", "mfa_challenge_id"}
         if event.status is ACTIVE:

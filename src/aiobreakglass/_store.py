@@ -97,9 +97,11 @@ class BreakGlassStore(Protocol):
 
         Raises, in this order: `EventNotFoundError`; `InvalidStateTransitionError` where the stored
         event is terminal; `ConcurrentModificationError` where it was changed since it was read;
-        `InvalidStateTransitionError` where it has lapsed (it is marked expired on the way), or is
-        to expire before its time; `ImmutableFieldError` where identity or evidence would change;
-        `ValueError` where its `expires_at` would move into the past.
+        `InvalidStateTransitionError` where it has lapsed (it is marked expired on the way), is to
+        expire before its time, or has less than a second left for its `expires_at` to move later
+        (an extension that landed after the lapse would revive it); `ImmutableFieldError` where
+        identity or evidence would change; `ValueError` where its `expires_at` would move into the
+        past.
         """
         ...
 

@@ -100,6 +100,22 @@ async def check_with_access(alice: Alice) -> None:
     await alice.store.find_active_by_invoker_and_profile(event.invoker, event.profile)
 
 
+async def check_again(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.store.find_active_by_invoker_and_profile(event.invoker, event.profile)
+    alice.recorder.requests.clear()
+    await alice.store.find_active_by_invoker_and_profile(event.invoker, event.profile)
+
+
+async def check_many_without_access(alice: Alice) -> None:
+    await alice.store.find_active_by_invoker_and_profiles(alice.name, ["prod", "staging"])
+
+
+async def check_many_with_access(alice: Alice) -> None:
+    await alice.has_opened()
+    await alice.store.find_active_by_invoker_and_profiles(alice.name, ["prod", "staging"])
+
+
 async def get(alice: Alice) -> None:
     event = await alice.has_opened()
     await alice.store.get(event.id)
@@ -180,7 +196,10 @@ async def get_last(alice: Alice) -> None:
 
 CALLS: dict[Callable[[Alice], Awaitable[None]], str] = {
     check_without_access: "`find_active_by_invoker_and_profile`, no access",
-    check_with_access: "`find_active_by_invoker_and_profile`, access",
+    check_with_access: "`find_active_by_invoker_and_profile`, access, the first time",
+    check_again: "`find_active_by_invoker_and_profile`, access, again",
+    check_many_without_access: "`find_active_by_invoker_and_profiles`, no access",
+    check_many_with_access: "`find_active_by_invoker_and_profiles`, access",
     get: "`get`",
     create: "`create`",
     create_refused: "`create`, refused",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus
 from aiobreakglass._change import Change
@@ -179,6 +179,26 @@ def lapsed_access_granted() -> type[AsyncDynamoDBStore]:
     return Mutant
 
 
+def memory_trusted() -> type[AsyncDynamoDBStore]:
+    """Find believes what it remembers of a pair, and does not read the row again."""
+
+    class Mutant(AsyncDynamoDBStore):
+        _remembered: ClassVar[dict[tuple[str, str], BreakGlassEvent]] = {}
+
+        async def find_active_by_invoker_and_profile(
+            self, invoker: str, profile: str
+        ) -> BreakGlassEvent | None:
+            event = self._remembered.get((invoker, profile))
+            if event is not None and event.is_active(self._now()):
+                return event
+            event = await super().find_active_by_invoker_and_profile(invoker, profile)
+            if event is not None:
+                self._remembered[invoker, profile] = event
+            return event
+
+    return Mutant
+
+
 MUTANTS: Final[dict[str, Callable[[], type[AsyncDynamoDBStore]]]] = {
     mutant.__name__.replace("_", "-"): mutant
     for mutant in (
@@ -192,5 +212,6 @@ MUTANTS: Final[dict[str, Callable[[], type[AsyncDynamoDBStore]]]] = {
         unknown_reported_as_refusal,
         check_then_put,
         lapsed_access_granted,
+        memory_trusted,
     )
 }

@@ -27,9 +27,9 @@ from aiobreakglass._errors import (
 from aiobreakglass._model import BreakGlassEvent
 from aiobreakglass._rules import decide_delete, decide_expiry
 
-_Decided = TypeVar("_Decided", Change, Change | None)
+Decided = TypeVar("Decided", Change, Change | None)
 
-Rule = Callable[[Row | None, datetime], _Decided]
+Rule = Callable[[Row | None, datetime], Decided]
 """Decides about the row of an event, or about None if there is none, at an instant.
 
 Returns None if there is nothing to do, and raises why a change is refused.
@@ -59,8 +59,8 @@ class Commits:
         self._clock = clock
 
     async def commit(
-        self, operation: Operation, event_id: str, rule: Rule[_Decided], row: Row | None
-    ) -> _Decided:
+        self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None
+    ) -> Decided:
         """Write what a rule decides about an event's row; return None if it was nothing.
 
         Every exception says whether the change may have happened all the same.
@@ -77,8 +77,8 @@ class Commits:
             ) from error
 
     async def _commit(
-        self, operation: Operation, event_id: str, rule: Rule[_Decided], row: Row | None
-    ) -> _Decided:
+        self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None
+    ) -> Decided:
         write_id = token_hex(16)
         without: str | None = None
         for _ in range(ROUNDS):
@@ -111,8 +111,8 @@ class Commits:
         )
 
     async def _decide(
-        self, operation: Operation, event_id: str, rule: Rule[_Decided], row: Row | None
-    ) -> tuple[_Decided, Row | None]:
+        self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None
+    ) -> tuple[Decided, Row | None]:
         """Return what a rule decides, and the row that it decided about."""
         now = self._clock()
         try:

@@ -12,7 +12,7 @@ from aiobreakglass._cursor import check_cursor_key
 from aiobreakglass._dynamodb.calls import Calls
 from aiobreakglass._dynamodb.checks import Checks
 from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, check_operation_timeout, open_client
-from aiobreakglass._dynamodb.commit import Commits, Decide, delete_rule, event_rule
+from aiobreakglass._dynamodb.commit import Commits, Decide, Decided, Rule, delete_rule, event_rule
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
 from aiobreakglass._dynamodb.opening import Opening, opened_store
 from aiobreakglass._dynamodb.parts.event import EventPart
@@ -128,9 +128,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
 
     async def delete(self, event_id: str) -> None:
         event_id = arguments.check_event_id(event_id)
-        with self._calls.operation() as operation:
-            row = await self._reads.event_row(operation, event_id)
-            await self._commits.commit(operation, event_id, delete_rule, row)
+        await self._commit(event_id, delete_rule)
 
     async def list_by_invoker(
         self,
@@ -221,14 +219,16 @@ class AsyncDynamoDBStore(BreakGlassStore):
     async def _change(
         self, event_id: str, decide: Decide, row: Row | None = None
     ) -> BreakGlassEvent:
-        """Change a stored event, from the row that was read last, or else is read now."""
+        return (await self._commit(event_id, event_rule(event_id, decide), row)).stored
+
+    async def _commit(self, event_id: str, rule: Rule[Decided], row: Row | None = None) -> Decided:
+        """Commit what a rule decides about the row that was read last, or else is read now."""
+        # A clock that does not tell the time is refused before anything is sent.
+        self._now()
         with self._calls.operation() as operation:
             if row is None:
                 row = await self._reads.event_row(operation, event_id)
-            change = await self._commits.commit(
-                operation, event_id, event_rule(event_id, decide), row
-            )
-        return change.stored
+            return await self._commits.commit(operation, event_id, rule, row)
 
     def _now(self) -> datetime:
         return arguments.check_instant("clock()", self._clock())

@@ -9,6 +9,7 @@ import pytest
 from aiobreakglass import (
     MAX_DURATION,
     BreakGlassError,
+    BreakGlassStatus,
     BreakGlassStore,
     ConcurrentModificationError,
     EventNotFoundError,
@@ -33,6 +34,7 @@ from aiobreakglass.testing._contract_steps import (
 )
 from aiobreakglass.testing._events import FakeClock
 
+SECOND = timedelta(seconds=1)
 EVIDENCE: Fields = {
     "invoker": "bob",
     "profile": "staging",
@@ -88,6 +90,25 @@ class UpdatesContract:
         await assert_held_by(store, clock, extended)
         clock.set(extended.expires_at)
         await assert_free(store, clock, extended)
+
+    async def test_an_expiry_that_would_move_on_in_the_last_second(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """With less than a second left an extension could land after the lapse: it is refused."""
+        event = await opened(store, clock)
+        extension = changed(event, expires_at=event.expires_at + HOUR)
+        clock.set(event.expires_at - SECOND + MICROSECOND)
+        with pytest.raises(InvalidStateTransitionError) as refusal:
+            await store.update(extension)
+        error = refusal.value
+        assert (error.event_id, error.current_status, error.new_status) == (
+            event.id,
+            BreakGlassStatus.ACTIVE,
+            BreakGlassStatus.ACTIVE,
+        )
+        assert await store.get(event.id) == event
+        clock.set(event.expires_at - SECOND)
+        assert (await store.update(extension)).expires_at == extension.expires_at
 
     async def test_an_expiry_that_has_moved_to_the_present(
         self, store: BreakGlassStore, clock: FakeClock
