@@ -1,4 +1,4 @@
-"""Ways to ask whether somebody holds access, to list 100 events, and to create one.
+"""Ways to ask what access somebody holds, to list 100 events, and to create one.
 
 All run in one process: no version of theirs keeps another's out.
 """
@@ -17,6 +17,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from aiodynamo.client import Client
 from aiodynamo.credentials import Key, StaticCredentials
+from aiodynamo.errors import ItemNotFound
 from aiodynamo.expressions import F, HashKey
 from aiodynamo.http.aiohttp import AIOHTTP
 from aiodynamo.operations import Put
@@ -29,11 +30,10 @@ from yarl import URL
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent
 from aiobreakglass.testing import make_event
 from benchmarks.plain import EVENTS, LAYOUT, event_row, fields, guard_row
-from benchmarks.stub import PAGE
+from benchmarks.stub import PAGE, PROFILES
 
 REGION: Final = "eu-central-1"
 TABLE: Final = "breakglass"
-GUARD_KEY: Final = LAYOUT.guard_key("alice", "prod")
 
 NEW: Final = make_event(invoker="carol", request_id="r-1")
 """What is created: those with models are given the event and make its rows."""
@@ -51,6 +51,8 @@ class Contestant:
     calls: dict[str, Call]
     has_models: bool
     """Whether it answers with this library's events."""
+    remembers: bool = False
+    """Whether its checks after the first read the event alone."""
 
 
 async def stock(
@@ -68,15 +70,11 @@ async def stock(
     def plain(item: dict[str, Any]) -> dict[str, Any]:
         return {name: deserialize(value) for name, value in item.items()}
 
-    async def get(key: str) -> dict[str, Any]:
+    async def get(key: str) -> dict[str, Any] | None:
         answer = await client.get_item(
             TableName=TABLE, Key={"pk": {"S": key}}, ConsistentRead=True
         )
-        return plain(answer["Item"])
-
-    async def held() -> dict[str, Any]:
-        guard = await get(GUARD_KEY)
-        return await get(LAYOUT.event_key(guard["event_id"]))
+        return plain(answer["Item"]) if "Item" in answer else None
 
     async def rows() -> list[dict[str, Any]]:
         answer = await client.query(
@@ -103,7 +101,36 @@ async def stock(
         ]
         return await client.transact_write_items(TransactItems=puts)
 
-    return with_and_without_models(held, rows, put)
+    return with_and_without_models(get, rows, put)
+
+
+async def stock_in_batches(stack: AsyncExitStack, url: str) -> Contestant:
+    """aiobotocore with boto3's deserializer and the models, asking about many at once."""
+    client = await stack.enter_async_context(
+        get_session().create_client("dynamodb", region_name=REGION, endpoint_url=url)
+    )
+    deserialize = TypeDeserializer().deserialize
+
+    async def get(keys: list[str]) -> dict[str, dict[str, Any]]:
+        answer = await client.batch_get_item(
+            RequestItems={
+                TABLE: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}
+            }
+        )
+        assert not answer["UnprocessedKeys"]
+        rows = [
+            {name: deserialize(value) for name, value in item.items()}
+            for item in answer["Responses"][TABLE]
+        ]
+        return {row["pk"]: row for row in rows}
+
+    async def find_active_of_50() -> object:
+        guards = await get([LAYOUT.guard_key("alice", profile) for profile in PROFILES])
+        rows = await get([LAYOUT.event_key(guard["event_id"]) for guard in guards.values()])
+        events = EVENTS.validate_python(list(map(fields, rows.values())))
+        return {event.profile: event for event in events if event.is_active()}
+
+    return Contestant({"find_active_of_50": find_active_of_50}, has_models=True)
 
 
 async def aiodynamo(stack: AsyncExitStack, url: str) -> tuple[Contestant, Contestant]:
@@ -115,10 +142,11 @@ async def aiodynamo(stack: AsyncExitStack, url: str) -> tuple[Contestant, Contes
     table = client.table(TABLE)
     condition = F("pk").does_not_exist()
 
-    async def held() -> dict[str, Any]:
-        guard = await table.get_item({"pk": GUARD_KEY}, consistent_read=True)
-        key = {"pk": LAYOUT.event_key(guard["event_id"])}
-        return await table.get_item(key, consistent_read=True)
+    async def get(key: str) -> dict[str, Any] | None:
+        try:
+            return await table.get_item({"pk": key}, consistent_read=True)
+        except ItemNotFound:
+            return None
 
     async def rows() -> list[dict[str, Any]]:
         page = await table.query_single_page(
@@ -130,23 +158,35 @@ async def aiodynamo(stack: AsyncExitStack, url: str) -> tuple[Contestant, Contes
         puts = [Put(TABLE, row, condition) for row in rows]
         await client.transact_write_items(puts, request_token=str(uuid4()))
 
-    return with_and_without_models(held, rows, put)
+    return with_and_without_models(get, rows, put)
 
 
 def with_and_without_models(
-    held: Callable[[], Awaitable[dict[str, Any]]],
+    get: Callable[[str], Awaitable[dict[str, Any] | None]],
     rows: Callable[[], Awaitable[list[dict[str, Any]]]],
     put: Callable[[list[dict[str, Any]]], Awaitable[object]],
 ) -> tuple[Contestant, Contestant]:
     """Return a way to speak in events and one to speak in plain rows, from one in plain rows."""
 
-    async def find_active() -> object:
-        event = BreakGlassEvent.model_validate(fields(await held()))
-        return event if event.is_active() else None
+    async def held(profile: str) -> dict[str, Any] | None:
+        guard = await get(LAYOUT.guard_key("alice", profile))
+        return None if guard is None else await get(LAYOUT.event_key(guard["event_id"]))
 
-    async def find_active_row() -> object:
-        row = await held()
-        return row if row["status"] == "active" else None
+    async def active(profile: str) -> BreakGlassEvent | None:
+        row = await held(profile)
+        event = None if row is None else BreakGlassEvent.model_validate(fields(row))
+        return event if event is not None and event.is_active() else None
+
+    async def active_row(profile: str) -> dict[str, Any] | None:
+        row = await held(profile)
+        return row if row is not None and row["status"] == "active" else None
+
+    def of_many(find: Callable[[str], Awaitable[object]]) -> Call:
+        async def call() -> object:
+            found = {profile: await find(profile) for profile in PROFILES}
+            return {profile: event for profile, event in found.items() if event is not None}
+
+        return call
 
     async def list_by_invoker() -> object:
         return EVENTS.validate_python(list(map(fields, await rows())))
@@ -154,7 +194,8 @@ def with_and_without_models(
     return (
         Contestant(
             {
-                "find_active": find_active,
+                "find_active": lambda: active("prod"),
+                "find_active_of_50": of_many(active),
                 "list_by_invoker": list_by_invoker,
                 "create": lambda: put([event_row(NEW), guard_row(NEW)]),
             },
@@ -162,7 +203,8 @@ def with_and_without_models(
         ),
         Contestant(
             {
-                "find_active": find_active_row,
+                "find_active": lambda: active_row("prod"),
+                "find_active_of_50": of_many(active_row),
                 "list_by_invoker": rows,
                 "create": lambda: put(ROWS),
             },
@@ -179,10 +221,14 @@ async def store(stack: AsyncExitStack, url: str, transport: Any) -> Contestant:
     return Contestant(
         {
             "find_active": lambda: opened.find_active_by_invoker_and_profile("alice", "prod"),
+            "find_active_of_50": lambda: opened.find_active_by_invoker_and_profiles(
+                "alice", PROFILES
+            ),
             "list_by_invoker": lambda: opened.list_by_invoker("alice"),
             "create": lambda: opened.create(NEW),
         },
         has_models=True,
+        remembers=True,
     )
 
 

@@ -57,12 +57,15 @@ class Bench:
     def operations(self) -> dict[str, Operation]:
         store, since, held = self._store, self._since, self._held
         check = store.find_active_by_invoker_and_profile
+        check_many = store.find_active_by_invoker_and_profiles
+        profiles = ["prod", *(f"prod-{number}" for number in range(1, 50))]
         get_last = store.get_last_by_invoker_and_profile
         return {
             "create": self.create,
             "create, refused": self._create_refused,
             "find_active_by_..., access": lambda: check("alice", "prod"),
             "find_active_by_..., no access": lambda: check("alice", "staging"),
+            "find_active_by_..., 50 profiles": lambda: check_many("alice", profiles),
             "get": lambda: store.get(held.id),
             "update": self._update,
             "close": self._close,

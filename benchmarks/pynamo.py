@@ -13,13 +13,14 @@ from aiopynamodb.attributes import (
 )
 from aiopynamodb.connection import Connection
 from aiopynamodb.constants import NUMBER, STRING
+from aiopynamodb.exceptions import DoesNotExist
 from aiopynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from aiopynamodb.models import Model
 from aiopynamodb.transactions import TransactWrite
 
-from benchmarks.contestants import GUARD_KEY, NEW, REGION, TABLE, Contestant
+from benchmarks.contestants import NEW, REGION, TABLE, Contestant
 from benchmarks.plain import LAYOUT, nanoseconds, time_text, time_to_live
-from benchmarks.stub import PAGE
+from benchmarks.stub import PAGE, PROFILES
 
 
 class TimeAttribute(Attribute[datetime]):
@@ -108,10 +109,17 @@ async def pynamo(stack: AsyncExitStack, url: str) -> Contestant:
         stack.push_async_callback(model.close_connection)
     is_new = EventRow.pk.does_not_exist()
 
-    async def find_active() -> object:
-        guard = await GuardRow.get(GUARD_KEY, consistent_read=True)
-        row = await EventRow.get(LAYOUT.event_key(guard.event_id), consistent_read=True)
+    async def find_active(profile: str) -> EventRow | None:
+        try:
+            guard = await GuardRow.get(LAYOUT.guard_key("alice", profile), consistent_read=True)
+            row = await EventRow.get(LAYOUT.event_key(guard.event_id), consistent_read=True)
+        except DoesNotExist:
+            return None
         return row if row.status == "active" else None
+
+    async def find_active_of_50() -> object:
+        found = {profile: await find_active(profile) for profile in PROFILES}
+        return {profile: row for profile, row in found.items() if row is not None}
 
     async def list_by_invoker() -> object:
         found = EventRow.by_invoker.query("alice", scan_index_forward=False, limit=PAGE)
@@ -128,6 +136,11 @@ async def pynamo(stack: AsyncExitStack, url: str) -> Contestant:
             transaction.save(guard, condition=is_new, return_values="ALL_OLD")
 
     return Contestant(
-        {"find_active": find_active, "list_by_invoker": list_by_invoker, "create": create},
+        {
+            "find_active": lambda: find_active("prod"),
+            "find_active_of_50": find_active_of_50,
+            "list_by_invoker": list_by_invoker,
+            "create": create,
+        },
         has_models=False,
     )

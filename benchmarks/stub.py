@@ -13,8 +13,9 @@ import sys
 import zlib
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from aiobreakglass import TableLayout
+from aiobreakglass import BreakGlassEvent, TableLayout
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard
 from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass.testing import make_event
@@ -24,21 +25,41 @@ RETENTION = timedelta(days=365)
 PAGE = 100
 
 HELD = make_event(id="0123456789abcdef", created_at=datetime.now(UTC), request_id="r-1")
-"""The event that holds access; it lasts longer than any benchmark."""
+"""The event that holds access to `prod`; it lasts longer than any benchmark."""
+
+PROFILES = ["prod", *(f"prod-{number}" for number in range(1, 50))]
+"""What an invoker is asked about at once."""
+
+HELD_AT_ONCE = [
+    HELD,
+    *(
+        make_event(id=f"{number:016x}", profile=PROFILES[number], created_at=HELD.created_at)
+        for number in range(1, 5)
+    ),
+]
+"""The events that hold access to the first of them."""
 
 
-def _row(**overrides: object) -> Item:
-    return encode_event(make_event(**overrides), LAYOUT, write_id="0" * 32, retention=RETENTION)
+def _row(event: BreakGlassEvent) -> Item:
+    return encode_event(event, LAYOUT, write_id="0" * 32, retention=RETENTION)
 
 
 def _closed(number: int) -> Item:
     return _row(
-        created_at=HELD.created_at - timedelta(hours=number + 1),
-        status="closed",
-        closed_by="bob",
-        closed_reason="The primary answers again",
-        request_id=f"r-{number}",
+        make_event(
+            created_at=HELD.created_at - timedelta(hours=number + 1),
+            status="closed",
+            closed_by="bob",
+            closed_reason="The primary answers again",
+            request_id=f"r-{number}",
+        )
     )
+
+
+def _rows() -> dict[str, Item]:
+    """Return the rows that can be read by their partition keys."""
+    rows = [*(encode_guard(event, LAYOUT) for event in HELD_AT_ONCE), *map(_row, HELD_AT_ONCE)]
+    return {row[LAYOUT.partition_key]["S"]: row for row in rows}
 
 
 def _response(answer: object) -> bytes:
@@ -52,14 +73,14 @@ def _response(answer: object) -> bytes:
     return head.encode() + body
 
 
-GUARD = _response({"Item": encode_guard(HELD, LAYOUT)})
-EVENT = _response({"Item": encode_event(HELD, LAYOUT, write_id="0" * 32, retention=RETENTION)})
+ROWS = _rows()
+GETS = {key: _response({"Item": row}) for key, row in ROWS.items()}
 QUERY = _response(
     {"Items": [_closed(number) for number in range(PAGE)], "Count": PAGE, "ScannedCount": PAGE}
 )
 DONE = _response({})
 
-LATEST: deque[tuple[str, str]] = deque(maxlen=8)
+LATEST: deque[tuple[str, str]] = deque(maxlen=len(PROFILES) + len(HELD_AT_ONCE))
 """The operations and bodies of requests, for comparing what contestants send."""
 
 
@@ -94,9 +115,22 @@ def _answer(head: bytes, body: bytes) -> bytes:
         return latest
     operation = head.partition(b"DynamoDB_20120810.")[2].partition(b"\r\n")[0]
     LATEST.append((operation.decode(), body.decode()))
-    if operation == b"GetItem":
-        return GUARD if b"ACTIVE#" in body else EVENT
-    return QUERY if operation == b"Query" else DONE
+    match operation:
+        case b"GetItem":
+            return GETS.get(json.loads(body)["Key"][LAYOUT.partition_key]["S"], DONE)
+        case b"BatchGetItem":
+            return _batch(json.loads(body)["RequestItems"])
+        case b"Query":
+            return QUERY
+    return DONE
+
+
+def _batch(tables: dict[str, Any]) -> bytes:
+    """Return the rows that are there; no other table is asked about."""
+    ((name, asked),) = tables.items()
+    keys = [key[LAYOUT.partition_key]["S"] for key in asked["Keys"]]
+    rows = [ROWS[key] for key in keys if key in ROWS]
+    return _response({"Responses": {name: rows}, "UnprocessedKeys": {}})
 
 
 async def main(cpu: int, certificate: str | None = None) -> None:

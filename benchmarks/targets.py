@@ -47,9 +47,11 @@ def of_calls(kind: str, medians: Medians) -> Iterator[Target]:
     ratios = {name: median / medians[OURS] for name, median in medians.items()}
     match kind:
         case "find_active":
-            yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 3.2)
+            yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 7)
             yield ahead(f"{kind}, {PLAIN_AIODYNAMO}", ratios[PLAIN_AIODYNAMO])
-            yield at_most(f"{kind}, {FLOOR}", 1 / ratios[FLOOR], 1.35)
+            yield at_most(f"{kind}, {FLOOR}", 1 / ratios[FLOOR], 0.6)
+        case "find_active_of_50":
+            yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 15)
         case "list_by_invoker":
             yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 6.5)
             yield at_least(f"{kind}, {AIODYNAMO}", ratios[AIODYNAMO], 1.5)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 HISTORIES = (1, 100, 10_000)
 PAIR = {"invoker": "alice", "profile": "prod"}
+PROFILES = ["prod", *(f"prod-{number}" for number in range(1, 50))]
 
 
 class Meter:
@@ -30,7 +31,7 @@ class Meter:
 
     def __init__(self, client: "DynamoDBClient") -> None:
         self._units: Counter[str] = Counter()
-        for name in ("GetItem", "Query", "TransactWriteItems"):
+        for name in ("GetItem", "BatchGetItem", "Query", "TransactWriteItems"):
             client.meta.events.register(f"before-parameter-build.dynamodb.{name}", self._ask)
             client.meta.events.register(f"after-call.dynamodb.{name}", self._add)
 
@@ -77,7 +78,11 @@ async def measure(client: "DynamoDBClient", history: int) -> dict[str, str]:
     units["create, refused"] = await meter.measure(
         lambda: refused(store.create(make_event(**PAIR)))
     )
+    units["find_active, access, first"] = await meter.measure(lambda: find("alice", "prod"))
     units["find_active, access"] = await meter.measure(lambda: find("alice", "prod"))
+    units["find_active of 50, 1 held"] = await meter.measure(
+        lambda: store.find_active_by_invoker_and_profiles("alice", PROFILES)
+    )
     units["get"] = await meter.measure(lambda: store.get(event.id))
     units["update"] = await meter.measure(
         lambda: store.update(event.model_copy(update={"request_id": "r-1"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from aiobreakglass import _arguments as arguments
 from aiobreakglass._arguments import Listing
 from aiobreakglass._timestamps import encode_time
 from aiobreakglass.testing import make_event
+from tests.model.foreign import FOREIGN_TEXTS, foreign_event
 from tests.strategies import events, instants
 
 ID = "0123456789abcdef"
@@ -61,11 +63,23 @@ class TestEvent:
         read = make_event().model_copy(update={"justification": "disk full"})
         assert arguments.check_event(read) == read
 
+    @pytest.mark.parametrize(("field", "value"), FOREIGN_TEXTS)
+    def test_of_another_writer_that_is_new(self, field: str, value: str) -> None:
+        """An event as read cannot be created as a new one, in this table or in another."""
+        with pytest.raises(ValidationError, match=field):
+            arguments.check_new_event(foreign_event(field, value))
+
+    @given(event=events())
+    def test_that_is_new(self, event: BreakGlassEvent) -> None:
+        """A valid event is taken as it is."""
+        assert arguments.check_new_event(event) == event
+
+    @pytest.mark.parametrize("check", [arguments.check_event, arguments.check_new_event])
     @pytest.mark.parametrize("value", [None, ID, 7, {"invoker": "alice"}, BreakGlassEvent])
-    def test_that_is_none(self, value: Any) -> None:
+    def test_that_is_none(self, value: Any, check: Callable[[Any], object]) -> None:
         """Only an event is an event."""
         with pytest.raises(TypeError, match="event must be a BreakGlassEvent, not"):
-            arguments.check_event(value)
+            check(value)
 
 
 class TestText:

@@ -59,7 +59,6 @@ OTHER_VALUES: dict[str, Any] = {
     "created_at": CREATED_AT - MICROSECOND,
 }
 
-each_foreign_text = pytest.mark.parametrize(("field", "value"), FOREIGN_TEXTS)
 each_open_foreign_text = pytest.mark.parametrize(
     ("field", "value"), [pair for pair in FOREIGN_TEXTS if not pair[0].startswith("closed")]
 )
@@ -99,12 +98,6 @@ class TestCreation:
 
 class TestForeignTexts:
     """Texts of other writers: they stay, and nobody writes them anew."""
-
-    @each_foreign_text
-    def test_of_a_new_event(self, field: str, value: str) -> None:
-        """An event as read cannot be created as a new one, in this table or in another."""
-        with pytest.raises(ValidationError, match=field):
-            check_creatable(foreign_event(field, value), CREATED_AT)
 
     @each_open_foreign_text
     def test_of_an_event_that_is_updated(self, field: str, value: str) -> None:

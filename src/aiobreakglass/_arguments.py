@@ -15,7 +15,7 @@ from aiobreakglass._fields import (
     checked_name,
     checked_reason,
 )
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event, written_event
 from aiobreakglass._store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT, OnCorrupt
 from aiobreakglass._timestamps import encode_time
 
@@ -29,9 +29,12 @@ def check_event(event: BreakGlassEvent) -> BreakGlassEvent:
     `model_copy(update=...)` has checked nothing. An event of another writer passes here; the rules
     for writing are for what a store is about to write.
     """
-    if not isinstance(event, BreakGlassEvent):
-        raise TypeError(f"event must be a BreakGlassEvent, not {type(event).__name__}")
-    return read_event(vars(event))
+    return read_event(vars(_an_event(event)))
+
+
+def check_new_event(event: BreakGlassEvent) -> BreakGlassEvent:
+    """Return an event that is to be created, validated by the rules for writing."""
+    return written_event(_an_event(event))
 
 
 def check_event_id(event_id: str) -> str:
@@ -146,6 +149,12 @@ def check_listing(
         None if since is None else check_instant("since", since),
         None if until is None else check_instant("until", until),
     )
+
+
+def _an_event(event: BreakGlassEvent) -> BreakGlassEvent:
+    if not isinstance(event, BreakGlassEvent):
+        raise TypeError(f"event must be a BreakGlassEvent, not {type(event).__name__}")
+    return event
 
 
 def _check_number(argument: str, number: int | None) -> int | None:

@@ -45,7 +45,7 @@ class InMemoryStore(BreakGlassStore):
         self._deleted: set[str] = set()
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
-        event = arguments.check_event(event)
+        event = arguments.check_new_event(event)
         check_creatable(event, self._now())
         await _network()
         if event.id in self._events or event.id in self._deleted:

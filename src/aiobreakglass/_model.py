@@ -241,14 +241,15 @@ def written_event(
 
 def check_fields_together(event: _Event) -> _Event:
     """Return an event as it is, or raise `ValueError` with the rule that several fields break."""
-    if event.updated_at < event.created_at:
+    created_at, updated_at, status = event.created_at, event.updated_at, event.status
+    if updated_at < created_at:
         raise ValueError("updated_at must not be before created_at")
     # The version of its ending comes after it.
-    if event.updated_at == _END_OF_TIME and event.status is BreakGlassStatus.ACTIVE:
+    if status is BreakGlassStatus.ACTIVE and updated_at == _END_OF_TIME:
         raise ValueError("updated_at must leave room for a later one within the year 9999")
-    if not _NO_TIME < event.expires_at - event.created_at <= MAX_DURATION:
+    if not _NO_TIME < event.expires_at - created_at <= MAX_DURATION:
         raise ValueError(f"expires_at must be after created_at, by at most {MAX_DURATION}")
-    is_closed = event.status is BreakGlassStatus.CLOSED
+    is_closed = status is BreakGlassStatus.CLOSED
     if (event.closed_by is not None) != is_closed:
         raise ValueError("closed_by must be set on a closed event, and only there")
     if (event.closed_reason is not None) != is_closed:

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
 from aiobreakglass._dynamodb.layout import TableLayout
@@ -57,33 +56,32 @@ _DURATION = core_schema.no_info_after_validator_function(
 
 _FIELDS: Final = frozenset(BreakGlassEvent.model_fields)
 
+# Frozen, an event refuses this to anybody else.
+_set_attribute: Final = object.__setattr__
+
 
 def read_canonical(
     items: Sequence[Mapping[str, Any]], layout: TableLayout
 ) -> list[BreakGlassEvent] | None:
     """Return the events of rows in this library's own spelling; None if one is of another."""
+    key, prefix = layout.partition_key, layout.event_prefix
     try:
         events: list[BreakGlassEvent] = _validator(layout).validate_python(items)
-    except ValidationError:
+        for event in events:
+            values = vars(event)
+            if values.pop(key) != prefix + values["id"]:
+                return None
+            # As though each had been given by its name, absent ones too.
+            _set_attribute(event, "__pydantic_fields_set__", set(_FIELDS))
+            check_fields_together(event)
+    except ValueError:
         return None
     return events
 
 
 @lru_cache(maxsize=64)
 def _validator(layout: TableLayout) -> SchemaValidator:
-    prefix = layout.event_prefix
     key = layout.partition_key
-
-    set_attribute = object.__setattr__
-
-    def complete(event: BreakGlassEvent) -> BreakGlassEvent:
-        values = event.__dict__
-        if values.pop(key) != prefix + values["id"]:
-            raise ValueError("id does not belong to this key")
-        # As though each had been given by its name, absent ones too.
-        set_attribute(event, "__pydantic_fields_set__", set(_FIELDS))
-        return check_fields_together(event)
-
     fields = {
         "id": _field("id", "S", _ID),
         "invoker": _field("invoker", "S", _NAME),
@@ -101,15 +99,13 @@ def _validator(layout: TableLayout) -> SchemaValidator:
         "mfa_verified": _optional("mfa_verified", "BOOL", _FLAG, default=False),
         "mfa_method": _optional("mfa_method", "S", _NAME),
         "mfa_challenge_id": _optional("mfa_challenge_id", "S", _NAME),
-        # No field of the model: `complete` takes it out again.
+        # No field of the model: `read_canonical` takes it out again.
         key: _field(key, "S", core_schema.str_schema(strict=True)),
     }
     event = core_schema.model_schema(
         BreakGlassEvent, core_schema.model_fields_schema(fields, extra_behavior="ignore")
     )
-    return SchemaValidator(
-        core_schema.list_schema(core_schema.no_info_after_validator_function(complete, event))
-    )
+    return SchemaValidator(core_schema.list_schema(event))
 
 
 def _field(name: str, wire_type: str, schema: core_schema.CoreSchema) -> core_schema.ModelField:

@@ -7,7 +7,7 @@ from weakref import ref
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.row import Row
 from aiobreakglass._dynamodb.transaction import Item
-from aiobreakglass._model import BreakGlassEvent
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
 
 
 class RecentRows:
@@ -22,7 +22,7 @@ class RecentRows:
 
     def remember(self, event: BreakGlassEvent, item: Item) -> None:
         """Remember the row of an event that was just read; an ended one never changes."""
-        if event.status.is_terminal:
+        if event.status is not BreakGlassStatus.ACTIVE:
             return
         rows, event_id = self._rows, event.id
 

@@ -50,7 +50,16 @@ def unprocessed(table: Table, answer: Mapping[str, Any]) -> list[str]:
 
 def has(attributes: Item) -> Callable[[Item], bool]:
     """Return whether a row has these attributes, as a question."""
-    return lambda row: attributes.items() <= row.items()
+    pairs = list(attributes.items())
+
+    def has_them(row: Item) -> bool:
+        # Asked about each row of a list: half as long as a comparison of views.
+        for name, value in pairs:  # noqa: SIM110 - a generator takes longer
+            if row.get(name) != value:
+                return False
+        return True
+
+    return has_them
 
 
 def probe(table_name: str, layout: TableLayout) -> Request:

@@ -102,7 +102,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
         return Opening(cls, opened_store(cls, client, table_name, transport, store_options))
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
-        event = arguments.check_event(event)
+        event = arguments.check_new_event(event)
         with self._calls.operation() as operation:
             change = await self._commits.commit(
                 operation, event.id, lambda _, now: decide_create(event, now), None
