@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from aiobreakglass import _arguments as arguments
 from aiobreakglass._cursor import check_cursor_key
-from aiobreakglass._dynamodb.calls import Calls
+from aiobreakglass._dynamodb.calls import Calls, Carrier, TransportName
 from aiobreakglass._dynamodb.checks import Checks
 from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, check_operation_timeout, open_client
 from aiobreakglass._dynamodb.commit import Commits, Decide, delete_rule, event_rule
@@ -32,6 +32,16 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 
+class StoreOptions(TypedDict, total=False):
+    """What a store takes besides its client, its table and its transport."""
+
+    layout: TableLayout | None
+    retention: timedelta | None
+    clock: Callable[[], datetime]
+    cursor_key: bytes | None
+    operation_timeout: timedelta
+
+
 class AsyncDynamoDBStore(BreakGlassStore):
     """A `BreakGlassStore` in a DynamoDB table, for any number of tasks of one event loop.
 
@@ -40,6 +50,8 @@ class AsyncDynamoDBStore(BreakGlassStore):
     which for the import of an old event may be soon; None keeps it for ever. `clock` returns the
     present as an aware datetime. `cursor_key`, at least 16 bytes, signs cursors, for handing them
     to browsers. `operation_timeout` bounds each call as a whole, with all its retries and pages.
+    `transport` sends the requests in the client's place; only `open` makes one, for a client that
+    it has set up.
 
     A store that is closed or belongs to another event loop raises `RuntimeError`.
     """
@@ -54,6 +66,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
         clock: Callable[[], datetime] = utc_now,
         cursor_key: bytes | None = None,
         operation_timeout: timedelta = OPERATION_TIMEOUT,
+        transport: Carrier | None = None,
     ) -> None:
         self._layout = TableLayout() if layout is None else check_layout(layout)
         table = Table(check_table_name(table_name, or_arn=True), self._layout)
@@ -61,7 +74,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
             arguments.check_interval("retention", retention, at_least=timedelta(0))
         self._clock = clock
         check_operation_timeout(operation_timeout)
-        self._calls = Calls(client, table_name, operation_timeout)
+        self._calls = Calls(client, table_name, operation_timeout, transport)
         self._reads = Reads(self._calls, table)
         self._checks = Checks(self._reads, self._now)
         self._recent_rows = RecentRows(self._layout)
@@ -81,8 +94,8 @@ class AsyncDynamoDBStore(BreakGlassStore):
         endpoint_url: str | None = None,
         session: AioSession | None = None,
         config: AioConfig | None = None,
-        transport: Literal["fast", "standard"] = "fast",
-        **store_options: Any,
+        transport: TransportName = "fast",
+        **store_options: Unpack[StoreOptions],
     ) -> AbstractAsyncContextManager[Self]:
         """Open a store with a client of its own: `async with ... as store`, which closes both.
 
@@ -99,7 +112,23 @@ class AsyncDynamoDBStore(BreakGlassStore):
         """
         timeout = store_options.get("operation_timeout", OPERATION_TIMEOUT)
         client = open_client(region_name, endpoint_url, session, config, timeout)
-        return Opening(cls, opened_store(cls, client, table_name, transport, store_options))
+        opened = opened_store(
+            lambda client, carrier: cls(client, table_name, transport=carrier, **store_options),
+            client,
+            table_name,
+            transport,
+        )
+        return Opening(cls, opened)
+
+    @property
+    def transport(self) -> TransportName:
+        """The transport of the next call.
+
+        It is "standard", though `open` was asked for "fast", if the client does anything unusual,
+        or for as long as its calls are traced. With "fast" the client still sends the few requests
+        that only it can: those with binary attributes, or with credentials of another account.
+        """
+        return self._calls.transport
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         event = arguments.check_event(event)

@@ -26,7 +26,7 @@ from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
 from aiobreakglass._dynamodb import answers
-from aiobreakglass._dynamodb.calls import call_client
+from aiobreakglass._dynamodb.calls import TransportName, call_client
 from aiobreakglass._dynamodb.failures import TooLateError
 from aiobreakglass._dynamodb.passage import Passage
 from aiobreakglass._dynamodb.requests import Request
@@ -171,6 +171,11 @@ class Transport:
         # First come, first served: aiohttp would let whoever has just been served go first again.
         self._places = asyncio.Semaphore(places)
         self._invocations = map(f"{str(uuid4())[:24]}{{:012x}}".format, count())
+
+    @property
+    def in_use(self) -> TransportName:
+        """The transport that the next call takes: the client's own while its calls are traced."""
+        return "fast" if self._passage.is_unchanged() else "standard"
 
     async def call(
         self,
