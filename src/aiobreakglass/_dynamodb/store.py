@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from aiobreakglass import _arguments as arguments
-from aiobreakglass._cursor import check_cursor_key
+from aiobreakglass._arguments import Listing
 from aiobreakglass._dynamodb.calls import Calls, Carrier, TransportName
 from aiobreakglass._dynamodb.checks import Checks
 from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, check_operation_timeout, open_client
@@ -22,9 +22,10 @@ from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.recent import RecentRows
 from aiobreakglass._dynamodb.row import Row
 from aiobreakglass._errors import EventNotFoundError
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
+from aiobreakglass._lists import Lists, PageRequest
+from aiobreakglass._model import BreakGlassEvent, utc_now
 from aiobreakglass._rules import decide_close, decide_create, decide_update
-from aiobreakglass._store import BreakGlassStore, EventPage, OnCorrupt
+from aiobreakglass._store import EventPage
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
@@ -42,7 +43,7 @@ class StoreOptions(TypedDict, total=False):
     operation_timeout: timedelta
 
 
-class AsyncDynamoDBStore(BreakGlassStore):
+class AsyncDynamoDBStore(Lists):
     """A `BreakGlassStore` in a DynamoDB table, for any number of tasks of one event loop.
 
     `client` is an open aiobotocore client, borrowed and never closed; `open` makes one of its own.
@@ -68,6 +69,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
         operation_timeout: timedelta = OPERATION_TIMEOUT,
         transport: Carrier | None = None,
     ) -> None:
+        super().__init__(cursor_key)
         self._layout = TableLayout() if layout is None else check_layout(layout)
         table = Table(check_table_name(table_name, or_arn=True), self._layout)
         if retention is not None:
@@ -78,9 +80,7 @@ class AsyncDynamoDBStore(BreakGlassStore):
         self._reads = Reads(self._calls, table)
         self._checks = Checks(self._reads, self._now)
         self._recent_rows = RecentRows(self._layout)
-        self._queries = Queries(
-            self._calls, table, check_cursor_key(cursor_key), self._recent_rows
-        )
+        self._queries = Queries(self._calls, table, self._cursor_key, self._recent_rows)
         # In the order in which they are asked what a refusal means.
         contributors = [EventPart(table, retention), GuardPart(table)]
         self._commits = Commits(self._calls, table, contributors, self._now)
@@ -161,45 +161,6 @@ class AsyncDynamoDBStore(BreakGlassStore):
             row = await self._reads.event_row(operation, event_id)
             await self._commits.commit(operation, event_id, delete_rule, row)
 
-    async def list_by_invoker(
-        self,
-        invoker: str,
-        limit: int | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        on_corrupt: OnCorrupt = "raise",
-    ) -> EventPage:
-        listing = arguments.check_listing("invoker", invoker, since, until)
-        return await self._queries.page(listing, limit, cursor, on_corrupt)
-
-    async def list_by_status(
-        self,
-        status: BreakGlassStatus | str,
-        limit: int | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        on_corrupt: OnCorrupt = "raise",
-    ) -> EventPage:
-        listing = arguments.check_listing("status", status, since, until)
-        return await self._queries.page(listing, limit, cursor, on_corrupt)
-
-    async def list_by_profile(
-        self,
-        profile: str,
-        limit: int | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        on_corrupt: OnCorrupt = "raise",
-    ) -> EventPage:
-        listing = arguments.check_listing("profile", profile, since, until)
-        return await self._queries.page(listing, limit, cursor, on_corrupt)
-
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
@@ -216,29 +177,6 @@ class AsyncDynamoDBStore(BreakGlassStore):
         with self._calls.operation() as operation:
             return await self._checks.holders(operation, invoker, names)
 
-    async def count_by_invoker_since(
-        self, invoker: str, since: datetime, *, at_most: int | None = None
-    ) -> int:
-        since = arguments.check_instant("since", since)
-        return await self._queries.count(
-            arguments.check_listing("invoker", invoker, since), at_most
-        )
-
-    async def count_by_profile_since(
-        self, profile: str, since: datetime, *, at_most: int | None = None
-    ) -> int:
-        since = arguments.check_instant("since", since)
-        return await self._queries.count(
-            arguments.check_listing("profile", profile, since), at_most
-        )
-
-    async def get_last_by_invoker_and_profile(
-        self, invoker: str, profile: str
-    ) -> BreakGlassEvent | None:
-        listing = arguments.check_listing("invoker", invoker)
-        profile = arguments.check_name("profile", profile)
-        return await self._queries.newest(listing, profile)
-
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
         event_id = arguments.check_event_id(event_id)
         closed_by = arguments.check_name("closed_by", closed_by)
@@ -246,6 +184,15 @@ class AsyncDynamoDBStore(BreakGlassStore):
         return await self._change(
             event_id, lambda stored, now: decide_close(stored, closed_by, closed_reason, now)
         )
+
+    async def _page(self, request: PageRequest) -> EventPage:
+        return await self._queries.page(request)
+
+    async def _count(self, listing: Listing, at_most: int | None) -> int:
+        return await self._queries.count(listing, at_most)
+
+    async def _newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
+        return await self._queries.newest(listing, profile)
 
     async def _change(
         self, event_id: str, decide: Decide, row: Row | None = None
