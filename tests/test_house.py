@@ -20,19 +20,18 @@ REPOSITORY = Path(__file__).parents[1]
 
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
-    ["_errors", "_shielding", "_timestamps"],
+    ["_back_off", "_errors", "_shielding", "_timestamps"],
     [
         "_dynamodb.answers",
         "_dynamodb.holders",
         "_dynamodb.borrowing",
         "_dynamodb.failures",
-        "_dynamodb.loading",
         "_dynamodb.passage",
         "_dynamodb.signing",
         "_dynamodb.transaction",
     ],
     ["_fields"],
-    ["_model", "_dynamodb.wire"],
+    ["_model", "_dynamodb.loading", "_dynamodb.wire"],
     ["_change", "_store"],
     ["_rules", "_arguments"],
     ["_cursor"],

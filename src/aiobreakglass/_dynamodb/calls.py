@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from aiobreakglass._back_off import back_off
 from aiobreakglass._dynamodb import hooks, outcomes
 from aiobreakglass._dynamodb.borrowing import check_carrier, check_client, was_left
 from aiobreakglass._dynamodb.failures import BrokenAnswerError, TooLateError, abridge
@@ -286,7 +287,7 @@ class Calls:
         if self._abandoned:
             return False
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
-        pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempts))  # noqa: S311 - spreads load, guards nothing
+        pause = random.uniform(0, back_off(_FIRST_PAUSE, _LONGEST_PAUSE, attempts))  # noqa: S311 - spreads load, guards nothing
         if asyncio.get_running_loop().time() + pause >= operation.deadline:
             return False
         await asyncio.sleep(pause)

@@ -26,19 +26,13 @@ from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
 from aiobreakglass._dynamodb import answers
+from aiobreakglass._dynamodb.answers import loads
 from aiobreakglass._dynamodb.calls import TransportName, call_client
 from aiobreakglass._dynamodb.failures import TooLateError
 from aiobreakglass._dynamodb.passage import Passage
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import Signer
 from aiobreakglass._dynamodb.wire import Response, Route
-
-# orjson takes nothing but plain UTF-8 either.
-loads: Callable[[bytes], Any]
-try:
-    from orjson import loads
-except ImportError:
-    from aiobreakglass._dynamodb.answers import read_json as loads
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
