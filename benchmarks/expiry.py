@@ -23,6 +23,8 @@ from aiobreakglass import (
     expire_due,
     iterate,
 )
+from aiobreakglass._dynamodb.calls import Carrier, TransportName
+from aiobreakglass._dynamodb.client import open_client
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard
 from aiobreakglass.testing import make_event
 from tests.backends.dynamodb_local import dynamodb_local
@@ -40,18 +42,21 @@ Pass = Callable[[AsyncDynamoDBStore, datetime], Awaitable[list[BreakGlassEvent]]
 
 
 class Distant:
-    """What carries a store's requests, over a longer way; it counts them."""
+    """Sends a store's requests over a longer way, and counts them."""
 
-    def __init__(self, store: AsyncDynamoDBStore, delay: timedelta) -> None:
-        self._carry = store._calls.carry
+    def __init__(self, carrier: Carrier, delay: timedelta) -> None:
+        self._carrier = carrier
         self._delay = delay.total_seconds()
         self.requests = 0
-        store._calls.carry = self
 
-    async def __call__(self, *arguments: Any) -> dict[str, Any]:
+    @property
+    def in_use(self) -> TransportName:
+        return self._carrier.in_use
+
+    async def call(self, *arguments: Any) -> dict[str, Any]:
         self.requests += 1
         await asyncio.sleep(self._delay)
-        return await self._carry(*arguments)
+        return await self._carrier.call(*arguments)
 
 
 async def one_after_the_other(store: AsyncDynamoDBStore, now: datetime) -> list[BreakGlassEvent]:
@@ -90,10 +95,12 @@ async def measure(
 ) -> tuple[float, float]:
     """Return the requests for each event, and the seconds, of a pass over a table of its own."""
     name = await table_of_lapsed(client, number)
-    async with AsyncDynamoDBStore.open(
-        name, region_name=REGION, endpoint_url=client.meta.endpoint_url
-    ) as store:
-        distant = Distant(store, delay)
+    async with open_client(REGION, client.meta.endpoint_url, None, None) as opened:
+        carrier = await opened.transport(name)
+        if carrier is None:
+            raise SystemExit("the fast transport is not in use")
+        distant = Distant(carrier, delay)
+        store = AsyncDynamoDBStore(opened.client, name, transport=distant)
         began = time.perf_counter()
         expired = await go_through(store, datetime.now(UTC))
         took = time.perf_counter() - began

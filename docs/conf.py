@@ -55,6 +55,7 @@ nitpick_ignore = [
     for name in (
         "AioConfig",
         "AioSession",
+        "AbstractAsyncContextManager",
         "DynamoDBClient",
         "collections.abc.Awaitable",
         "collections.abc.Callable",
@@ -66,6 +67,11 @@ nitpick_ignore = [
         # What `iterate` takes: any of a store's list methods, and its first argument.
         "ListMethod",
         "_Key",
+        # What the text around them spells out.
+        "Carrier",
+        "OnCorrupt",
+        "StoreOptions",
+        "TransportName",
     )
 ]
 

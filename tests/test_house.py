@@ -7,33 +7,35 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from inspect import iscoroutinefunction
 from pathlib import Path
 
 import pytest
 
 import aiobreakglass
+from aiobreakglass._lists import Lists
 
 ROOT = Path(aiobreakglass.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
 
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
-    ["_errors", "_shielding", "_timestamps"],
+    ["_back_off", "_errors", "_shielding", "_timestamps"],
     [
         "_dynamodb.answers",
         "_dynamodb.holders",
         "_dynamodb.borrowing",
         "_dynamodb.failures",
-        "_dynamodb.loading",
         "_dynamodb.passage",
         "_dynamodb.signing",
         "_dynamodb.transaction",
     ],
     ["_fields"],
-    ["_model", "_dynamodb.wire"],
+    ["_model", "_dynamodb.loading", "_dynamodb.wire"],
     ["_change", "_store"],
     ["_rules", "_arguments"],
     ["_cursor"],
+    ["_lists"],
     ["_memory", "_expiry", "_dynamodb.layout"],
     ["_dynamodb.canonical"],
     ["_dynamodb.codec"],
@@ -219,6 +221,16 @@ class TestCost:
             [sys.executable, "-c", program], capture_output=True, text=True, check=True
         )
         assert set(answer.stdout.split()) == loaded
+
+
+@pytest.mark.parametrize("store", [aiobreakglass.InMemoryStore, aiobreakglass.AsyncDynamoDBStore])
+def test_who_checks_what_lists_are_asked(store: type) -> None:
+    """No store checks on its own, so that all refuse the same arguments."""
+    assert issubclass(store, Lists)
+    checked = {name for name, value in vars(Lists).items() if iscoroutinefunction(value)}
+    checked -= Lists.__abstractmethods__
+    assert {"list_by_status", "count_by_profile_since"} < checked
+    assert checked.isdisjoint(vars(store))
 
 
 def test_who_asks_for_the_time() -> None:

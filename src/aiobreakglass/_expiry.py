@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, NoReturn, TypeVar
 
 from aiobreakglass._arguments import check_async_callback, check_instant, check_interval
+from aiobreakglass._back_off import back_off
 from aiobreakglass._errors import (
     BreakGlassError,
     ConcurrentModificationError,
@@ -132,7 +133,7 @@ async def run_expiry(
                 extra={"failures": failures, "outcome_unknown": stopped_by.outcome_unknown},
             )
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        await asyncio.sleep(_pause(interval, jitter, failures, chance).total_seconds())
+        await asyncio.sleep(_pause(interval, jitter, failures, chance))
 
 
 class _Pass:
@@ -265,13 +266,10 @@ async def _tell(
         _logger.exception("%s failed", name, extra=about)
 
 
-def _pause(interval: timedelta, jitter: timedelta, failures: int, chance: float) -> timedelta:
-    """Return how long to wait after so many failures in a row; `chance` is from 0 to 1."""
-    pause = interval
-    if failures and interval < _LONGEST_BACK_OFF:
-        # Doubling 30 times goes past the longest from anywhere, and stays within a timedelta.
-        pause = min(_LONGEST_BACK_OFF, interval * 2 ** min(failures, 30))
-    return pause + jitter * chance
+def _pause(interval: timedelta, jitter: timedelta, failures: int, chance: float) -> float:
+    """Return the seconds to wait after so many failures in a row; `chance` is from 0 to 1."""
+    pause = back_off(interval.total_seconds(), _LONGEST_BACK_OFF.total_seconds(), failures)
+    return pause + jitter.total_seconds() * chance
 
 
 def _described(event: BreakGlassEvent) -> _About:

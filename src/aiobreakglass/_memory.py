@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from aiobreakglass import _arguments as arguments
+from aiobreakglass._arguments import Listing
 from aiobreakglass._change import Change
-from aiobreakglass._cursor import Position, check_cursor_key, decode_cursor, encode_cursor
+from aiobreakglass._cursor import Position, encode_cursor
 from aiobreakglass._errors import (
     ActiveEventExistsError,
     EventExistsError,
     EventNotFoundError,
     InvalidStateTransitionError,
 )
+from aiobreakglass._lists import Lists, PageRequest
 from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
 from aiobreakglass._rules import (
     check_creatable,
@@ -23,11 +25,11 @@ from aiobreakglass._rules import (
     decide_expiry,
     decide_update,
 )
-from aiobreakglass._store import BreakGlassStore, EventPage, OnCorrupt
+from aiobreakglass._store import EventPage
 from aiobreakglass._timestamps import encode_time
 
 
-class InMemoryStore(BreakGlassStore):
+class InMemoryStore(Lists):
     """A `BreakGlassStore` that needs nothing else.
 
     Every operation yields to the event loop before it takes effect, all at once, and again before
@@ -38,8 +40,8 @@ class InMemoryStore(BreakGlassStore):
     def __init__(
         self, *, clock: Callable[[], datetime] = utc_now, cursor_key: bytes | None = None
     ) -> None:
+        super().__init__(cursor_key)
         self._clock = clock
-        self._cursor_key = check_cursor_key(cursor_key)
         self._events: dict[str, BreakGlassEvent] = {}
         self._active: dict[tuple[str, str], BreakGlassEvent] = {}
         self._deleted: set[str] = set()
@@ -78,45 +80,6 @@ class InMemoryStore(BreakGlassStore):
             self._release(event)
         await _network()
 
-    async def list_by_invoker(
-        self,
-        invoker: str,
-        limit: int | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        on_corrupt: OnCorrupt = "raise",
-    ) -> EventPage:
-        listing = arguments.check_listing("invoker", invoker, since, until)
-        return await self._list(listing, limit, cursor, on_corrupt)
-
-    async def list_by_status(
-        self,
-        status: BreakGlassStatus | str,
-        limit: int | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        on_corrupt: OnCorrupt = "raise",
-    ) -> EventPage:
-        listing = arguments.check_listing("status", status, since, until)
-        return await self._list(listing, limit, cursor, on_corrupt)
-
-    async def list_by_profile(
-        self,
-        profile: str,
-        limit: int | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        on_corrupt: OnCorrupt = "raise",
-    ) -> EventPage:
-        listing = arguments.check_listing("profile", profile, since, until)
-        return await self._list(listing, limit, cursor, on_corrupt)
-
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
@@ -141,26 +104,6 @@ class InMemoryStore(BreakGlassStore):
             for profile, holder in holders.items()
             if holder is not None and holder.is_active(now)
         }
-
-    async def count_by_invoker_since(
-        self, invoker: str, since: datetime, *, at_most: int | None = None
-    ) -> int:
-        return await self._count("invoker", invoker, since, at_most)
-
-    async def count_by_profile_since(
-        self, profile: str, since: datetime, *, at_most: int | None = None
-    ) -> int:
-        return await self._count("profile", profile, since, at_most)
-
-    async def get_last_by_invoker_and_profile(
-        self, invoker: str, profile: str
-    ) -> BreakGlassEvent | None:
-        listing = arguments.check_listing("invoker", invoker)
-        profile = arguments.check_name("profile", profile)
-        await _network()
-        newest_first = self._newest_first(listing)
-        await _network()
-        return next((event for event in newest_first if event.profile == profile), None)
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
         event_id = arguments.check_event_id(event_id)
@@ -187,17 +130,9 @@ class InMemoryStore(BreakGlassStore):
         await _network()
         return changed
 
-    async def _list(
-        self,
-        listing: arguments.Listing,
-        limit: int | None,
-        cursor: str | None,
-        on_corrupt: OnCorrupt,
-    ) -> EventPage:
-        size = arguments.check_limit(limit)
-        # There is no such row here, but the argument is checked as in every store.
-        arguments.check_on_corrupt(on_corrupt)
-        after = None if cursor is None else decode_cursor(cursor, listing, self._cursor_key)
+    async def _page(self, request: PageRequest) -> EventPage:
+        # No row here is corrupt, so that none is skipped.
+        listing, size, after, _ = request
         await _network()
         remaining = [
             event
@@ -211,14 +146,17 @@ class InMemoryStore(BreakGlassStore):
         last = Position(*_order(page[-1]))
         return EventPage(page, encode_cursor(listing, last, self._cursor_key))
 
-    async def _count(self, field: str, value: str, since: datetime, at_most: int | None) -> int:
-        # Checked here as well, because a listing may go without a beginning and a count may not.
-        listing = arguments.check_listing(field, value, arguments.check_instant("since", since))
-        at_most = arguments.check_at_most(at_most)
+    async def _count(self, listing: Listing, at_most: int | None) -> int:
         await _network()
         count = len(self._newest_first(listing))
         await _network()
         return count if at_most is None else min(count, at_most)
+
+    async def _newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
+        await _network()
+        newest_first = self._newest_first(listing)
+        await _network()
+        return next((event for event in newest_first if event.profile == profile), None)
 
     def _now(self) -> datetime:
         return arguments.check_instant("clock()", self._clock())
@@ -253,7 +191,7 @@ class InMemoryStore(BreakGlassStore):
             raise ActiveEventExistsError(holder)
         self._apply(decide_expiry(holder, now))
 
-    def _newest_first(self, listing: arguments.Listing) -> list[BreakGlassEvent]:
+    def _newest_first(self, listing: Listing) -> list[BreakGlassEvent]:
         return sorted(
             (
                 event

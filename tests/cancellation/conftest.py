@@ -139,12 +139,13 @@ async def on_transport(
     transport: str, opened: Opened, table_name: str, clock: FakeClock
 ) -> AsyncDynamoDBStore:
     store = AsyncDynamoDBStore(
-        opened.client, table_name, clock=clock, operation_timeout=LONG_ENOUGH
+        opened.client,
+        table_name,
+        clock=clock,
+        operation_timeout=LONG_ENOUGH,
+        transport=await opened.transport(table_name) if transport == "fast" else None,
     )
-    if transport == "fast":
-        fast = await opened.transport(table_name)
-        assert fast is not None
-        store._calls.carry = fast.call
+    assert store.transport == transport
     return store
 
 

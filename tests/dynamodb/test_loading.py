@@ -8,12 +8,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiobotocore.session import AioSession
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
 from aiobreakglass._dynamodb import loading
+from aiobreakglass._dynamodb.answers import read_json
 from aiobreakglass._dynamodb.client import _new_session, open_client
 from aiobreakglass._dynamodb.loading import DataLoader
 from tests.dynamodb.conftest import REGION
@@ -22,11 +24,10 @@ KINDS = ("service-2", "endpoint-rule-set-1")
 FILES = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
 
 
-@pytest.fixture(params=["orjson", "json"])
+@pytest.fixture(params=[orjson.loads, read_json], ids=["orjson", "json"])
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> DataLoader:
     """The store's loader, with either parser."""
-    parser = pytest.importorskip(request.param)
-    monkeypatch.setattr(loading, "loads", parser.loads)
+    monkeypatch.setattr(loading, "loads", request.param)
     return DataLoader()
 
 

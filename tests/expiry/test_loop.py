@@ -62,9 +62,8 @@ class Flaky:
 )
 def test_pauses(interval: int, failures: int, chance: float, pause: float) -> None:
     """Pauses are the interval, doubled by each failure in a row up to 5 minutes, and jitter."""
-    assert _pause(
-        timedelta(seconds=interval), timedelta(seconds=5), failures, chance
-    ) == timedelta(seconds=pause)
+    waited = _pause(timedelta(seconds=interval), timedelta(seconds=5), failures, chance)
+    assert waited == pause
 
 
 def of_expiry(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:

@@ -176,10 +176,12 @@ class Bench:
     ) -> Trial:
         """Make the call, let the faults befall it, and see what is stored then."""
         store = AsyncDynamoDBStore(
-            self.client, table_name, clock=lambda: scene.now, operation_timeout=limit
+            self.client,
+            table_name,
+            clock=lambda: scene.now,
+            operation_timeout=limit,
+            transport=self.transport,
         )
-        if self.transport is not None:
-            store._calls.carry = self.transport.call
         self.proxy.plan = plan(self.call.operation, script, for_good=for_good)
         result, error = None, None
         try:

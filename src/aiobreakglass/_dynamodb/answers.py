@@ -44,6 +44,14 @@ def read_json(body: bytes) -> Any:
     return json.loads(body.decode())
 
 
+loads: Callable[[bytes], Any]
+"""Parses JSON as `read_json` does; orjson, where it is installed, takes a fraction of the time."""
+try:
+    from orjson import loads
+except ImportError:
+    loads = read_json
+
+
 def read_answer(
     operation: str,
     request: Mapping[str, Any],

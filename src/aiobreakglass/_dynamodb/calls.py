@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from aiobreakglass._back_off import back_off
 from aiobreakglass._dynamodb import hooks, outcomes
-from aiobreakglass._dynamodb.borrowing import check_client, was_left
+from aiobreakglass._dynamodb.borrowing import check_carrier, check_client, was_left
 from aiobreakglass._dynamodb.failures import BrokenAnswerError, TooLateError, abridge
 from aiobreakglass._dynamodb.hooks import Sending
 from aiobreakglass._dynamodb.requests import Request
@@ -29,11 +30,51 @@ if TYPE_CHECKING:
 _FIRST_PAUSE: Final = 0.025
 _LONGEST_PAUSE: Final = 1.0
 
-Carry = Callable[[str, Request, Callable[[], None], float | None], Awaitable[dict[str, Any]]]
-"""Sends a request to an operation, calls back when it goes, and returns the answer.
+TransportName = Literal["fast", "standard"]
 
-Where it is given a deadline, a cancellation lets what has gone come to its end, till then.
-"""
+
+class Carrier(Protocol):
+    """What sends requests: the client itself, or something in its place."""
+
+    @property
+    def in_use(self) -> TransportName:
+        """The transport that the next request takes."""
+        ...
+
+    async def call(
+        self,
+        name: str,
+        request: Request,
+        on_send: Callable[[], None],
+        deadline: float | None = None,
+        /,
+    ) -> dict[str, Any]:
+        """Send a request to an operation, and return its answer.
+
+        It calls `on_send` when the request is about to go. If there is a `deadline`, by the event
+        loop's clock, a cancellation waits until then for the answer to a request that has gone.
+        """
+        ...
+
+
+class ClientCarrier:
+    """The client itself, with the transport of aiobotocore's own."""
+
+    in_use: TransportName = "standard"
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self._client = client
+
+    async def call(
+        self,
+        name: str,
+        request: Request,
+        _on_send: Callable[[], None],
+        deadline: float | None = None,
+        /,
+    ) -> dict[str, Any]:
+        """Have the client send a request; it reports each of its attempts through its events."""
+        return await call_client(self._client, name, request, deadline)
 
 
 @dataclass(slots=True)
@@ -58,12 +99,16 @@ class Calls:
     """
 
     def __init__(
-        self, client: DynamoDBClient, table_name: str, operation_timeout: timedelta
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        operation_timeout: timedelta,
+        carrier: Carrier | None = None,
     ) -> None:
         check_client(client)
+        check_carrier(carrier)
         self._client = client
-        self.carry: Carry = self._carried_by_the_client
-        """What sends requests; something else may take the client's place."""
+        self._carrier = ClientCarrier(client) if carrier is None else carrier
         self._table_name = table_name
         self._operation_timeout = operation_timeout.total_seconds()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,6 +117,11 @@ class Calls:
         self._running = 0
         self._idle = asyncio.Event()
         hooks.watch(client)
+
+    @property
+    def transport(self) -> TransportName:
+        """The transport that the next request takes."""
+        return self._carrier.in_use
 
     def bind(self) -> None:
         """Serve the running event loop from now on; `RuntimeError` if it is not the first."""
@@ -209,7 +259,7 @@ class Calls:
             # pooled connection escape those.
             # With a deadline in the past it would still run to the first await, hence the check.
             async with asyncio.timeout_at(self._deadline(operation, transmission)):
-                return await self.carry(name, request, transmission.sent, shielded_until)
+                return await self._carrier.call(name, request, transmission.sent, shielded_until)
         finally:
             hooks.end(token)
 
@@ -219,16 +269,6 @@ class Calls:
             return operation.deadline
         now = asyncio.get_running_loop().time()
         return min(operation.deadline, now + left.total_seconds())
-
-    async def _carried_by_the_client(
-        self,
-        name: str,
-        request: Request,
-        _on_send: Callable[[], None],
-        shielded_until: float | None,
-    ) -> dict[str, Any]:
-        # Of each attempt that this makes, the client tells by its events.
-        return await call_client(self._client, name, request, shielded_until)
 
     async def _may_try_again(
         self,
@@ -247,7 +287,7 @@ class Calls:
         if self._abandoned:
             return False
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
-        pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempts))  # noqa: S311 - spreads load, guards nothing
+        pause = random.uniform(0, back_off(_FIRST_PAUSE, _LONGEST_PAUSE, attempts))  # noqa: S311 - spreads load, guards nothing
         if asyncio.get_running_loop().time() + pause >= operation.deadline:
             return False
         await asyncio.sleep(pause)
@@ -268,6 +308,6 @@ class Calls:
 async def call_client(
     client: DynamoDBClient, name: str, request: Request, shielded_until: float | None
 ) -> dict[str, Any]:
-    """Have a client carry a request; with a deadline, past a cancellation, as `Carry` says."""
+    """Have a client carry a request; with a deadline, past a cancellation, as `Carrier` says."""
     call: Coroutine[Any, Any, dict[str, Any]] = getattr(client, xform_name(name))(**request)
     return await (call if shielded_until is None else shielded(call, shielded_until))

@@ -7,7 +7,7 @@ into nested `OrderedDict`. This loader looks at one service and parses into plai
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,7 @@ from typing import Any
 from botocore.exceptions import DataNotFoundError
 from botocore.loaders import JSONFileLoader, Loader
 
-loads: Callable[[bytes], Any]
-try:
-    from orjson import loads
-except ImportError:
-    from json import loads
+from aiobreakglass._dynamodb.answers import loads
 
 
 class FileLoader(JSONFileLoader):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, get_args
 
-from aiobreakglass._dynamodb.calls import Calls
+from aiobreakglass._dynamodb.calls import Calls, Carrier, TransportName
 from aiobreakglass._dynamodb.client import Opened
 from aiobreakglass._dynamodb.layout import check_table_name
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
 
 
 class _OnCalls(Protocol):
@@ -22,23 +25,20 @@ _Store = TypeVar("_Store", bound=_OnCalls)
 
 @asynccontextmanager
 async def opened_store(
-    store_class: type[_Store],
+    make_store: Callable[[DynamoDBClient, Carrier | None], _Store],
     client: AbstractAsyncContextManager[Opened],
     table_name: str,
-    transport: str,
-    store_options: dict[str, Any],
+    transport: TransportName,
 ) -> AsyncIterator[_Store]:
     """Open a client and a store on it; close both at the end, after the calls under way."""
     check_table_name(table_name, or_arn=True)
-    if transport not in ("fast", "standard"):
+    if transport not in get_args(TransportName):
         raise ValueError('transport must be "fast" or "standard"')
     async with client as opened:
-        new_store: Any = store_class
-        store: _Store = new_store(opened.client, table_name, **store_options)
+        carrier = await opened.transport(table_name) if transport == "fast" else None
+        store = make_store(opened.client, carrier)
         calls = store._calls
         calls.bind()
-        if transport == "fast" and (fast := await opened.transport(table_name)):
-            calls.carry = fast.call
         try:
             yield store
         finally:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiobreakglass import _arguments as arguments
 from aiobreakglass._arguments import Listing
-from aiobreakglass._cursor import decode_cursor
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.calls import Calls, Operation
 from aiobreakglass._dynamodb.codec import decode_event, decode_events
@@ -18,8 +16,9 @@ from aiobreakglass._dynamodb.recent import RecentRows
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass._errors import CorruptItemError
+from aiobreakglass._lists import PageRequest
 from aiobreakglass._model import BreakGlassEvent
-from aiobreakglass._store import EventPage, OnCorrupt
+from aiobreakglass._store import EventPage
 
 
 class Queries:
@@ -33,16 +32,11 @@ class Queries:
         self._cursor_key = cursor_key
         self._recent_rows = recent_rows
 
-    async def page(
-        self, listing: Listing, limit: int | None, cursor: str | None, on_corrupt: OnCorrupt
-    ) -> EventPage:
+    async def page(self, asked: PageRequest) -> EventPage:
         """Return one page of events, newest first."""
-        layout = self._table.layout
-        size = arguments.check_limit(limit)
-        skips = arguments.check_on_corrupt(on_corrupt) == "skip"
-        position = None if cursor is None else decode_cursor(cursor, listing, self._cursor_key)
-        start = None if position is None else start_key(position, listing, layout)
-        rows = _Rows(layout, self._recent_rows, size, skips)
+        layout, listing = self._table.layout, asked.listing
+        start = None if asked.after is None else start_key(asked.after, listing, layout)
+        rows = _Rows(layout, self._recent_rows, asked.size, asked.skips_corrupt)
         with self._calls.operation() as operation:
             if listing.is_empty:
                 return EventPage(())
@@ -60,7 +54,6 @@ class Queries:
 
     async def count(self, listing: Listing, at_most: int | None) -> int:
         """Return how many events a listing has, or `at_most` if it has more."""
-        at_most = arguments.check_at_most(at_most)
         total = 0
         request: Request | None = requests.count(self._table, listing, at_most)
         with self._calls.operation() as operation:

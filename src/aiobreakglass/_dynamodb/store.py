@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from aiobreakglass import _arguments as arguments
-from aiobreakglass._cursor import check_cursor_key
-from aiobreakglass._dynamodb.calls import Calls
+from aiobreakglass._arguments import Listing
+from aiobreakglass._dynamodb.calls import Calls, Carrier, TransportName
 from aiobreakglass._dynamodb.checks import Checks
 from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, check_operation_timeout, open_client
 from aiobreakglass._dynamodb.commit import Commits, Decide, Decided, Rule, delete_rule, event_rule
@@ -22,9 +22,10 @@ from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.recent import RecentRows
 from aiobreakglass._dynamodb.row import Row
 from aiobreakglass._errors import EventNotFoundError
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
+from aiobreakglass._lists import Lists, PageRequest
+from aiobreakglass._model import BreakGlassEvent, utc_now
 from aiobreakglass._rules import decide_close, decide_create, decide_update
-from aiobreakglass._store import BreakGlassStore, EventPage, OnCorrupt
+from aiobreakglass._store import EventPage
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
@@ -32,7 +33,17 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 
-class AsyncDynamoDBStore(BreakGlassStore):
+class StoreOptions(TypedDict, total=False):
+    """What a store takes besides its client, its table and its transport."""
+
+    layout: TableLayout | None
+    retention: timedelta | None
+    clock: Callable[[], datetime]
+    cursor_key: bytes | None
+    operation_timeout: timedelta
+
+
+class AsyncDynamoDBStore(Lists):
     """A `BreakGlassStore` in a DynamoDB table, for any number of tasks of one event loop.
 
     `client` is an open aiobotocore client, borrowed and never closed; `open` makes one of its own.
@@ -40,6 +51,8 @@ class AsyncDynamoDBStore(BreakGlassStore):
     which for the import of an old event may be soon; None keeps it for ever. `clock` returns the
     present as an aware datetime. `cursor_key`, at least 16 bytes, signs cursors, for handing them
     to browsers. `operation_timeout` bounds each call as a whole, with all its retries and pages.
+    `transport` sends the requests in the client's place; only `open` makes one, for a client that
+    it has set up.
 
     A store that is closed or belongs to another event loop raises `RuntimeError`.
     """
@@ -54,20 +67,20 @@ class AsyncDynamoDBStore(BreakGlassStore):
         clock: Callable[[], datetime] = utc_now,
         cursor_key: bytes | None = None,
         operation_timeout: timedelta = OPERATION_TIMEOUT,
+        transport: Carrier | None = None,
     ) -> None:
+        super().__init__(cursor_key)
         self._layout = TableLayout() if layout is None else check_layout(layout)
         table = Table(check_table_name(table_name, or_arn=True), self._layout)
         if retention is not None:
             arguments.check_interval("retention", retention, at_least=timedelta(0))
         self._clock = clock
         check_operation_timeout(operation_timeout)
-        self._calls = Calls(client, table_name, operation_timeout)
+        self._calls = Calls(client, table_name, operation_timeout, transport)
         self._reads = Reads(self._calls, table)
         self._checks = Checks(self._reads, self._now)
         self._recent_rows = RecentRows(self._layout)
-        self._queries = Queries(
-            self._calls, table, check_cursor_key(cursor_key), self._recent_rows
-        )
+        self._queries = Queries(self._calls, table, self._cursor_key, self._recent_rows)
         # In the order in which they are asked what a refusal means.
         contributors = [EventPart(table, retention), GuardPart(table)]
         self._commits = Commits(self._calls, table, contributors, self._now)
@@ -81,8 +94,8 @@ class AsyncDynamoDBStore(BreakGlassStore):
         endpoint_url: str | None = None,
         session: AioSession | None = None,
         config: AioConfig | None = None,
-        transport: Literal["fast", "standard"] = "fast",
-        **store_options: Any,
+        transport: TransportName = "fast",
+        **store_options: Unpack[StoreOptions],
     ) -> AbstractAsyncContextManager[Self]:
         """Open a store with a client of its own: `async with ... as store`, which closes both.
 
@@ -99,7 +112,23 @@ class AsyncDynamoDBStore(BreakGlassStore):
         """
         timeout = store_options.get("operation_timeout", OPERATION_TIMEOUT)
         client = open_client(region_name, endpoint_url, session, config, timeout)
-        return Opening(cls, opened_store(cls, client, table_name, transport, store_options))
+        opened = opened_store(
+            lambda client, carrier: cls(client, table_name, transport=carrier, **store_options),
+            client,
+            table_name,
+            transport,
+        )
+        return Opening(cls, opened)
+
+    @property
+    def transport(self) -> TransportName:
+        """The transport of the next call.
+
+        It is "standard", though `open` was asked for "fast", if the client does anything unusual,
+        or for as long as its calls are traced. With "fast" the client still sends the few requests
+        that only it can: those with binary attributes, or with credentials of another account.
+        """
+        return self._calls.transport
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         event = arguments.check_new_event(event)
@@ -130,45 +159,6 @@ class AsyncDynamoDBStore(BreakGlassStore):
         event_id = arguments.check_event_id(event_id)
         await self._commit(event_id, delete_rule)
 
-    async def list_by_invoker(
-        self,
-        invoker: str,
-        limit: int | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        on_corrupt: OnCorrupt = "raise",
-    ) -> EventPage:
-        listing = arguments.check_listing("invoker", invoker, since, until)
-        return await self._queries.page(listing, limit, cursor, on_corrupt)
-
-    async def list_by_status(
-        self,
-        status: BreakGlassStatus | str,
-        limit: int | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        on_corrupt: OnCorrupt = "raise",
-    ) -> EventPage:
-        listing = arguments.check_listing("status", status, since, until)
-        return await self._queries.page(listing, limit, cursor, on_corrupt)
-
-    async def list_by_profile(
-        self,
-        profile: str,
-        limit: int | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        on_corrupt: OnCorrupt = "raise",
-    ) -> EventPage:
-        listing = arguments.check_listing("profile", profile, since, until)
-        return await self._queries.page(listing, limit, cursor, on_corrupt)
-
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
@@ -185,29 +175,6 @@ class AsyncDynamoDBStore(BreakGlassStore):
         with self._calls.operation() as operation:
             return await self._checks.holders(operation, invoker, names)
 
-    async def count_by_invoker_since(
-        self, invoker: str, since: datetime, *, at_most: int | None = None
-    ) -> int:
-        since = arguments.check_instant("since", since)
-        return await self._queries.count(
-            arguments.check_listing("invoker", invoker, since), at_most
-        )
-
-    async def count_by_profile_since(
-        self, profile: str, since: datetime, *, at_most: int | None = None
-    ) -> int:
-        since = arguments.check_instant("since", since)
-        return await self._queries.count(
-            arguments.check_listing("profile", profile, since), at_most
-        )
-
-    async def get_last_by_invoker_and_profile(
-        self, invoker: str, profile: str
-    ) -> BreakGlassEvent | None:
-        listing = arguments.check_listing("invoker", invoker)
-        profile = arguments.check_name("profile", profile)
-        return await self._queries.newest(listing, profile)
-
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
         event_id = arguments.check_event_id(event_id)
         closed_by = arguments.check_name("closed_by", closed_by)
@@ -215,6 +182,15 @@ class AsyncDynamoDBStore(BreakGlassStore):
         return await self._change(
             event_id, lambda stored, now: decide_close(stored, closed_by, closed_reason, now)
         )
+
+    async def _page(self, request: PageRequest) -> EventPage:
+        return await self._queries.page(request)
+
+    async def _count(self, listing: Listing, at_most: int | None) -> int:
+        return await self._queries.count(listing, at_most)
+
+    async def _newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
+        return await self._queries.newest(listing, profile)
 
     async def _change(
         self, event_id: str, decide: Decide, row: Row | None = None

@@ -26,19 +26,13 @@ from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
 from aiobreakglass._dynamodb import answers
-from aiobreakglass._dynamodb.calls import call_client
+from aiobreakglass._dynamodb.answers import loads
+from aiobreakglass._dynamodb.calls import TransportName, call_client
 from aiobreakglass._dynamodb.failures import TooLateError
 from aiobreakglass._dynamodb.passage import Passage
 from aiobreakglass._dynamodb.requests import Request
 from aiobreakglass._dynamodb.signing import Signer
 from aiobreakglass._dynamodb.wire import Response, Route
-
-# orjson takes nothing but plain UTF-8 either.
-loads: Callable[[bytes], Any]
-try:
-    from orjson import loads
-except ImportError:
-    from aiobreakglass._dynamodb.answers import read_json as loads
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
@@ -171,6 +165,11 @@ class Transport:
         # First come, first served: aiohttp would let whoever has just been served go first again.
         self._places = asyncio.Semaphore(places)
         self._invocations = map(f"{str(uuid4())[:24]}{{:012x}}".format, count())
+
+    @property
+    def in_use(self) -> TransportName:
+        """The transport that the next call takes: the client's own while its calls are traced."""
+        return "fast" if self._passage.is_unchanged() else "standard"
 
     async def call(
         self,

@@ -1,0 +1,115 @@
+"""The methods that list and count: every store checks their arguments here, and only here."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from datetime import datetime
+from typing import NamedTuple
+
+from aiobreakglass import _arguments as arguments
+from aiobreakglass._arguments import Listing
+from aiobreakglass._cursor import Position, check_cursor_key, decode_cursor
+from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._store import BreakGlassStore, EventPage, OnCorrupt
+
+
+class PageRequest(NamedTuple):
+    """A page of a list, as a caller asks for it; its every part is well-formed."""
+
+    listing: Listing
+    size: int
+    """How many events the page may hold."""
+    after: Position | None
+    """The last event of the page before, if there is one."""
+    skips_corrupt: bool
+
+
+class Lists(BreakGlassStore):
+    """A store's lists and counts: this checks what is asked, and the store looks it up."""
+
+    def __init__(self, cursor_key: bytes | None) -> None:
+        self._cursor_key = check_cursor_key(cursor_key)
+
+    async def list_by_invoker(
+        self,
+        invoker: str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
+    ) -> EventPage:
+        listing = arguments.check_listing("invoker", invoker, since, until)
+        return await self._page(self._page_request(listing, limit, cursor, on_corrupt))
+
+    async def list_by_status(
+        self,
+        status: BreakGlassStatus | str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
+    ) -> EventPage:
+        listing = arguments.check_listing("status", status, since, until)
+        return await self._page(self._page_request(listing, limit, cursor, on_corrupt))
+
+    async def list_by_profile(
+        self,
+        profile: str,
+        limit: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
+    ) -> EventPage:
+        listing = arguments.check_listing("profile", profile, since, until)
+        return await self._page(self._page_request(listing, limit, cursor, on_corrupt))
+
+    async def count_by_invoker_since(
+        self, invoker: str, since: datetime, *, at_most: int | None = None
+    ) -> int:
+        listing = _listing_since("invoker", invoker, since)
+        return await self._count(listing, arguments.check_at_most(at_most))
+
+    async def count_by_profile_since(
+        self, profile: str, since: datetime, *, at_most: int | None = None
+    ) -> int:
+        listing = _listing_since("profile", profile, since)
+        return await self._count(listing, arguments.check_at_most(at_most))
+
+    async def get_last_by_invoker_and_profile(
+        self, invoker: str, profile: str
+    ) -> BreakGlassEvent | None:
+        listing = arguments.check_listing("invoker", invoker)
+        return await self._newest(listing, arguments.check_name("profile", profile))
+
+    @abstractmethod
+    async def _page(self, request: PageRequest) -> EventPage:
+        """Return one page of events, newest first."""
+
+    @abstractmethod
+    async def _count(self, listing: Listing, at_most: int | None) -> int:
+        """Return how many events a listing has, or `at_most` if it has more."""
+
+    @abstractmethod
+    async def _newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
+        """Return the newest event of a listing that is of this profile."""
+
+    def _page_request(
+        self, listing: Listing, limit: int | None, cursor: str | None, on_corrupt: OnCorrupt
+    ) -> PageRequest:
+        return PageRequest(
+            listing,
+            arguments.check_limit(limit),
+            None if cursor is None else decode_cursor(cursor, listing, self._cursor_key),
+            skips_corrupt=arguments.check_on_corrupt(on_corrupt) == "skip",
+        )
+
+
+def _listing_since(field: str, value: str, since: datetime) -> Listing:
+    # Checked apart, because a listing may go without a beginning and a count may not.
+    return arguments.check_listing(field, value, arguments.check_instant("since", since))
