@@ -6,11 +6,14 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import version
 from inspect import iscoroutinefunction
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import aiobreakglass
 from aiobreakglass._lists import Lists
@@ -144,6 +147,56 @@ class TestImports:
     def test_of_what_is_for_tests(self, module: str) -> None:
         """Nothing that runs in production imports what is there for tests."""
         assert not [name for name in imports(module) if name.startswith(FOR_TESTS)]
+
+
+def requirements(*groups: list[str]) -> set[str]:
+    """Return the names of what a project asks for, as modules are spelt."""
+    names = (re.match(r"[\w-]+", requirement) for group in groups for requirement in group)
+    return {name[0].replace("-", "_") for name in names if name}
+
+
+def imported_packages(modules: list[str], *, for_types: bool) -> set[str]:
+    """Return what modules import that is neither ours nor Python's."""
+    names = {
+        name.partition(".")[0]
+        for module in modules
+        for node in statements(TREES[module], for_types=for_types)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [str(node.module)]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    return names - sys.stdlib_module_names - {"aiobreakglass"}
+
+
+class TestRequirements:
+    """What is imported is asked for by name, not found there because others need it."""
+
+    PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    EXTRAS = PROJECT["optional-dependencies"]
+
+    def test_of_the_library(self) -> None:
+        """They are all that it imports, and nothing else; orjson it can do without."""
+        imported = imported_packages(LIBRARY, for_types=True)
+        # Stubs, which a type checker takes for Any if they are not there.
+        imported -= {"types_aiobotocore_dynamodb"}
+        assert imported == requirements(self.PROJECT["dependencies"], self.EXTRAS["fast"])
+
+    def test_of_what_is_for_tests(self) -> None:
+        """The extra for tests brings the rest of what users' tests import."""
+        modules = [module for module in TREES if module.startswith(FOR_TESTS)]
+        imported = imported_packages(modules, for_types=True)
+        extra = requirements(self.EXTRAS["testing"])
+        assert extra <= imported
+        assert imported <= extra | requirements(self.PROJECT["dependencies"])
+
+    def test_that_can_be_installed_side_by_side(self) -> None:
+        """Each range admits what is installed, which aiobotocore and pydantic have chosen."""
+        for requirement in map(Requirement, self.PROJECT["dependencies"]):
+            assert requirement.specifier.contains(version(requirement.name)), requirement
 
 
 class TestPublicNames:

@@ -1,23 +1,73 @@
-"""The private names of other packages that the fast transport relies on."""
+"""The names of other packages that we use though nobody promises to keep them."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import aiobreakglass
 from aiobreakglass._dynamodb.passage import METHODS
 
+ROOT = Path(aiobreakglass.__file__).parent
+TREES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")}
 MODULES = ("wire", "transport", "passage", "learning", "client", "loading", "borrowing")
+
+PACKAGES = ("aiobotocore", "aiohttp", "botocore", "multidict", "pydantic", "pydantic_core", "yarl")
+DOCUMENTED = {
+    "aiobotocore.config",
+    "aiobotocore.session",
+    "aiohttp",
+    "botocore.exceptions",
+    "botocore.loaders",
+    "multidict",
+    "pydantic",
+    "pydantic_core",
+    "yarl",
+}
+"""The modules whose names the packages' own documentation describes."""
+
+NOT_IMPORTED = (
+    ("botocore.hooks", "HierarchicalEmitter"),
+    ("botocore.hooks", "_PrefixTrie"),
+    ("botocore.model", "ServiceModel"),
+)
+"""Undocumented classes whose objects a client gives us."""
+
+
+def used_attributes(tree: ast.AST) -> set[str]:
+    """Return the attributes that a module asks of anything but its own objects."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    }
+
+
+def undocumented_imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module not in DOCUMENTED:
+            module = str(node.module)
+            if module.partition(".")[0] in PACKAGES:
+                yield from ((module, alias.name) for alias in node.names)
+
+
+def of_class(module: str, name: str, attributes: set[str]) -> set[str]:
+    """Return which of these attributes a class has, underscored ones aside."""
+    owner = getattr(import_module(module), name)
+    if not isinstance(owner, type):
+        return set()
+    return {each for each in attributes & {*dir(owner)} if not each.startswith("_")}
 
 
 def test_private_names() -> None:
     """All that is used of other packages' insides, so that an upgrade knows where to look."""
-    folder = Path(aiobreakglass.__file__).parent / "_dynamodb"
     found = set()
-    for path in (folder / f"{name}.py" for name in MODULES):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+    for tree in (TREES[name] for name in MODULES):
         ours = {
             node.attr
             for node in ast.walk(tree)
@@ -53,4 +103,64 @@ def test_private_names() -> None:
         "_sessions",
         "_handlers",
         "_retry",  # a file of botocore's, by its name
+    }
+
+
+def test_names_that_look_public() -> None:
+    """Some have no underscore, but no documentation either."""
+    found = {
+        f"{module}.{name}"
+        for tree in TREES.values()
+        for module, name in undocumented_imports(tree)
+    }
+    assert found == {
+        "aiobotocore.client.AioBaseClient",
+        "aiobotocore.credentials.AioCredentials",
+        "aiobotocore.endpoint.AioEndpoint",
+        "aiobotocore.httpsession.AIOHTTPSession",
+        "aiobotocore.signers.AioRequestSigner",
+        "aiohttp.client_proto.ResponseHandler",
+        "aiohttp.connector.Connection",
+        "aiohttp.hdrs.CONTENT_LENGTH",
+        "aiohttp.hdrs.LOCATION",
+        "aiohttp.hdrs.URI",
+        "aiohttp.http.RawResponseMessage",
+        "aiohttp.http_exceptions.HttpProcessingError",
+        "botocore.client.ClientMeta",
+        "botocore.hooks.EventAliaser",
+        "botocore.hooks.HierarchicalEmitter",
+        "botocore.parsers.ResponseParserError",
+        "botocore.xform_name",
+    }
+
+
+def test_attributes_that_look_public() -> None:
+    """The same goes for what is asked of the objects of such classes.
+
+    They are found by name, so a few belong to another object that the same module uses.
+    """
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for name, tree in TREES.items():
+        given = NOT_IMPORTED if name in (*MODULES, "calls", "hooks") else ()
+        for module, owner in {*undocumented_imports(tree), *given}:
+            found[owner] |= of_class(module, owner, used_attributes(tree))
+    assert {owner: names for owner, names in found.items() if names} == {
+        "AioCredentials": {"get_frozen_credentials"},
+        "ClientMeta": {"endpoint_url"},
+        "Connection": {"close", "closed", "protocol", "release", "transport"},
+        "HierarchicalEmitter": {"emit", "register", "register_first"},
+        "HttpProcessingError": {"code", "headers", "message"},
+        "RawResponseMessage": {"code", "headers", "raw_headers", "should_close"},
+        "ResponseHandler": {
+            "close",
+            "closed",
+            "force_close",
+            "read",
+            "set_response_params",
+            "should_close",
+            "start_timeout",
+            "transport",
+        },
+        "ServiceModel": {"operation_model", "operation_names", "protocol"},
+        "_PrefixTrie": {"prefix_search"},
     }
