@@ -19,6 +19,7 @@ from aiobreakglass import (
     expire_due,
     iterate,
 )
+from aiobreakglass._change import Change
 from aiobreakglass._dynamodb.codec import decode_event, encode_event, encode_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
@@ -31,7 +32,7 @@ LAST = [END, END - MICROSECOND, END - timedelta(minutes=1), END - HOUR, END - 4 
 LAYOUT = TableLayout()
 CLOSING: dict[str, Any] = {"closed_by": "bob", "closed_reason": "Over"}
 
-Decision = Callable[[BreakGlassEvent, datetime], BreakGlassEvent]
+Decision = Callable[[BreakGlassEvent, datetime], Change]
 Call = Callable[[BreakGlassStore, BreakGlassEvent, datetime], Awaitable[object]]
 CALLS: dict[str, Call] = {
     "create": lambda store, event, _: store.create(event),
@@ -93,7 +94,7 @@ def test_an_event_from_before_is_created_late(now: datetime) -> None:
 )
 def test_the_last_version_ends(now: datetime, decide: Decision) -> None:
     """What is active can always be ended, and the row of its ending is an event."""
-    ended = decide(last_event(), now)
+    ended = decide(last_event(), now).stored
     assert ended.updated_at == END
     row = encode_event(ended, LAYOUT, write_id="w1", retention=timedelta.max)
     assert decode_event(row, LAYOUT) == ended
