@@ -18,6 +18,7 @@ class AuditedStore:
         self.list_by_status = store.list_by_status
         self.list_by_profile = store.list_by_profile
         self.find_active_by_invoker_and_profile = store.find_active_by_invoker_and_profile
+        self.find_active_by_invoker_and_profiles = store.find_active_by_invoker_and_profiles
         self.count_by_invoker_since = store.count_by_invoker_since
         self.count_by_profile_since = store.count_by_profile_since
         self.get_last_by_invoker_and_profile = store.get_last_by_invoker_and_profile

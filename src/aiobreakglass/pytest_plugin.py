@@ -174,6 +174,7 @@ async def _open(
     from aiobotocore.config import AioConfig
 
     from aiobreakglass import AsyncDynamoDBStore, create_table
+    from aiobreakglass._dynamodb.client import open_client
 
     table_name = f"breakglass-{uuid4().hex}"
     place: dict[str, Any] = {
@@ -185,10 +186,10 @@ async def _open(
         with _no_aws_settings():
             async with session.create_client("dynamodb", **place) as client:
                 await create_table(client, table_name)
-            store = await stack.enter_async_context(
-                AsyncDynamoDBStore.open(table_name, session=session, clock=clock, **place)
-            )
-        yield store
+            # With both plugins, pytest-asyncio may run this fixture for a test that anyio runs, in
+            # another loop. A borrowed client belongs to the loop of its first request.
+            opened = await stack.enter_async_context(open_client(session=session, **place))
+        yield AsyncDynamoDBStore(opened.client, table_name, clock=clock)
 
 
 @contextmanager
