@@ -58,7 +58,7 @@ _TRANSIENT_CODES: Final = frozenset(
     }
 )
 
-NO_TIME: Final = timedelta(0)
+_NO_TIME: Final = timedelta(0)
 
 
 def unbounded() -> None:
@@ -86,7 +86,7 @@ class Transmission:
     def check_time(self) -> timedelta | None:
         """Return how long an attempt may take, or raise `TooLateError` if it must not be sent."""
         left = self.time_left()
-        if left is not None and left <= NO_TIME:
+        if left is not None and left <= _NO_TIME:
             raise TooLateError
         return left
 

@@ -40,7 +40,7 @@ class EventPart(Contributor):
         return [self._update(change, row, write_id)]
 
     def refused(self, attempt: Attempt, met: Item | None) -> Verdict:
-        if met is not None and met.get(self._layout.write_id_attribute) == {"S": attempt.write_id}:
+        if met is not None and Row(met, self._layout).is_written_by(attempt.write_id):
             return Verdict.OURS
         if attempt.change.is_new:
             raise EventExistsError(attempt.change.stored.id)
@@ -99,7 +99,7 @@ class EventPart(Contributor):
     ) -> dict[str, AttributeValue | None]:
         """Return the attributes to set, and as None those to remove.
 
-        The rest keeps the spelling of whoever wrote it.
+        The rest keeps the spelling that it has.
         """
         old, new = self._encode(before, write_id), self._encode(after, write_id)
         changes: dict[str, AttributeValue | None] = {
