@@ -28,7 +28,8 @@ release = importlib.metadata.version("aiobreakglass")
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md", "benchmarks/README.md", "examples/**.md"]
-exclude_patterns = ["docs/_build", ".*", "dist"]
+# A run of the examples leaves a page of its own in its hidden folder.
+exclude_patterns = ["docs/_build", ".*", "**/.*", "dist"]
 nitpicky = True
 
 html_theme = "furo"
