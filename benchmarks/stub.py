@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiobreakglass import BreakGlassEvent, TableLayout
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard
-from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass.testing import make_event
 
 LAYOUT = TableLayout()

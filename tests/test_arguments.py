@@ -21,9 +21,9 @@ from aiobreakglass import (
     BreakGlassStatus,
     ReasonCode,
 )
-from aiobreakglass import _arguments as arguments
-from aiobreakglass._arguments import Listing
-from aiobreakglass._timestamps import encode_time
+from aiobreakglass._contract import arguments
+from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._domain.timestamps import encode_time
 from aiobreakglass.testing import make_event
 from tests.model.foreign import FOREIGN_TEXTS, foreign_event
 from tests.strategies import events, instants

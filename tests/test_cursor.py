@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiobreakglass._arguments import Listing
-from aiobreakglass._cursor import Position, check_cursor_key, decode_cursor, encode_cursor
-from aiobreakglass._timestamps import encode_time
+from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._contract.cursor import Position, check_cursor_key, decode_cursor, encode_cursor
+from aiobreakglass._domain.timestamps import encode_time
 from tests.strategies import event_ids, instants, names
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)

@@ -19,10 +19,10 @@ from aiobreakglass import (
     expire_due,
     iterate,
 )
-from aiobreakglass._change import Change
+from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.rules import check_creatable, decide_close, decide_expiry, decide_update
 from aiobreakglass._dynamodb.codec import decode_event, encode_event, encode_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._rules import check_creatable, decide_close, decide_expiry, decide_update
 from aiobreakglass.testing import FakeClock, make_event
 
 MICROSECOND = timedelta(microseconds=1)

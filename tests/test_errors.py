@@ -24,8 +24,8 @@ from aiobreakglass import (
     ItemTooLargeError,
     StoreUnavailableError,
     TableError,
-    _errors,
 )
+from aiobreakglass._domain import errors
 from aiobreakglass.testing import make_event
 
 ID = "0123456789abcdef"
@@ -104,13 +104,13 @@ class TestTree:
     def test_as_drawn(self) -> None:
         """The drawing at the top of the module names every exception and its further bases."""
         drawn = set()
-        for line in inspect.cleandoc(_errors.__doc__ or "").splitlines():
+        for line in inspect.cleandoc(errors.__doc__ or "").splitlines():
             if "-- " in line:
                 name, _, bases = line.partition("-- ")[2].partition(" (")
                 drawn.add((name, "BreakGlassError", *filter(None, [bases.rstrip(")")])))
         built = {
             (error.__name__, *(base.__name__ for base in error.__bases__))
-            for error in vars(_errors).values()
+            for error in vars(errors).values()
             if inspect.isclass(error) and issubclass(error, BreakGlassError)
         }
         assert built - drawn == {("BreakGlassError", "Exception")}

@@ -16,52 +16,67 @@ import pytest
 from packaging.requirements import Requirement
 
 import aiobreakglass
-from aiobreakglass._lists import Lists
+from aiobreakglass._contract.lists import Lists
 
 ROOT = Path(aiobreakglass.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
 
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
-    ["_back_off", "_errors", "_shielding", "_timestamps"],
+    ["_domain", "_contract", "_memory", "_workers", "_aws", "_aws.fast", "_dynamodb.parts"],
+    ["_back_off", "_shielding", "_domain.errors", "_domain.fields", "_domain.timestamps"],
+    ["_domain.event"],
+    ["_domain.change"],
+    ["_domain.rules"],
+    ["_contract.store"],
+    ["_contract.arguments"],
+    ["_contract.cursor"],
+    ["_contract.lists"],
+    ["_memory.store", "_workers.expiry"],
     [
-        "_dynamodb.answers",
-        "_dynamodb.holders",
-        "_dynamodb.borrowing",
-        "_dynamodb.failures",
-        "_dynamodb.passage",
-        "_dynamodb.signing",
-        "_dynamodb.transaction",
+        "_aws.answers",
+        "_aws.borrowing",
+        "_aws.failures",
+        "_aws.fast.passage",
+        "_aws.fast.signing",
+        "_aws.fast.wire",
+        "_aws.transaction",
     ],
-    ["_fields"],
-    ["_model", "_dynamodb.loading", "_dynamodb.wire"],
-    ["_change", "_store"],
-    ["_rules", "_arguments"],
-    ["_cursor"],
-    ["_lists"],
-    ["_memory", "_expiry", "_dynamodb.layout"],
+    ["_aws.loading", "_aws.outcomes"],
+    ["_aws.hooks"],
+    ["_aws.calls"],
+    ["_aws.fast.transport"],
+    ["_aws.fast.learning"],
+    ["_aws.client"],
+    ["_dynamodb.holders", "_dynamodb.layout"],
     ["_dynamodb.canonical"],
     ["_dynamodb.codec"],
     ["_dynamodb.cursor", "_dynamodb.requests", "_dynamodb.row"],
     [
-        "_dynamodb.outcomes",
+        "_dynamodb.opening",
         "_dynamodb.parts.contributor",
         "_dynamodb.parts.expressions",
         "_dynamodb.recent",
+        "_dynamodb.table",
     ],
-    ["_dynamodb.hooks", "_dynamodb.parts.event", "_dynamodb.parts.guard"],
-    ["_dynamodb.calls"],
-    ["_dynamodb.transport", "_dynamodb.parts"],
-    ["_dynamodb.learning"],
-    ["_dynamodb.client", "_dynamodb.table"],
-    ["_dynamodb.opening", "_dynamodb.queries", "_dynamodb.reads"],
+    ["_dynamodb.parts.event", "_dynamodb.parts.guard", "_dynamodb.queries", "_dynamodb.reads"],
     ["_dynamodb.checks", "_dynamodb.commit"],
     ["_dynamodb.store"],
     ["_dynamodb"],
     ["__init__"],
 ]
 PLACES = {module: place for place, layer in enumerate(LAYERS) for module in layer}
-LIVE_APART = ["_memory", "_expiry", "_dynamodb"]
+ARROWS: dict[str, tuple[str, ...]] = {
+    "_domain": (),
+    "_contract": ("_domain",),
+    "_memory": ("_contract", "_domain"),
+    "_workers": ("_contract", "_domain"),
+    "_aws": ("_domain.errors",),
+    "_dynamodb": ("_aws", "_contract", "_domain"),
+}
+"""Which packages, or modules of one, each package may know besides itself."""
+FOR_EVERYBODY = ["_back_off", "_shielding"]
+"""What knows nothing of ours, and no database, so that all may know it."""
 FOR_TESTS = ("testing", "pytest_plugin")
 """What users' tests import: it may know all the rest, which knows nothing of it."""
 
@@ -121,27 +136,25 @@ class TestImports:
     @pytest.mark.parametrize(
         ("module", "known"),
         [
-            ("_errors", set()),
-            ("_timestamps", set()),
-            ("_fields", set()),
-            ("_model", {"_errors", "_fields"}),
-            ("_store", {"_model"}),
+            *((name, set()) for name in FOR_EVERYBODY),
+            ("_domain.errors", set()),
+            ("_domain.timestamps", set()),
+            ("_domain.fields", set()),
+            ("_domain.event", {"_domain.errors", "_domain.fields"}),
+            ("_contract.store", {"_domain.event"}),
         ],
     )
     def test_of_the_ground_floor(self, module: str, known: set[str]) -> None:
         """The values and the contract know no more than they need, and least of all a store."""
         assert imports(module) <= known
 
-    @pytest.mark.parametrize("home", LIVE_APART)
-    def test_between_those_that_live_apart(self, home: str) -> None:
-        """The two stores and the expiry never know each other, not even by their types."""
-        known = {
-            name.split(".")[0]
-            for module in LIBRARY
-            if module.split(".")[0] == home
-            for name in imports(module, for_types=True)
-        }
-        assert known.isdisjoint({*LIVE_APART} - {home})
+    @pytest.mark.parametrize("module", [name for name in LIBRARY if "." in name])
+    def test_between_the_packages(self, module: str) -> None:
+        """A package knows only those that its arrows lead to, not even others by their types."""
+        home = module.split(".")[0]
+        known = (home, *ARROWS[home], *FOR_EVERYBODY)
+        for imported in imports(module, for_types=True):
+            assert imported in known or imported.startswith(tuple(f"{name}." for name in known))
 
     @pytest.mark.parametrize("module", LIBRARY)
     def test_of_what_is_for_tests(self, module: str) -> None:
@@ -222,7 +235,9 @@ class TestPublicNames:
     def test_with_every_exception(self) -> None:
         """Whatever can be raised can be caught by its name."""
         exceptions = {
-            node.name for node in ast.walk(TREES["_errors"]) if isinstance(node, ast.ClassDef)
+            node.name
+            for node in ast.walk(TREES["_domain.errors"])
+            if isinstance(node, ast.ClassDef)
         }
         assert "StoreUnavailableError" in exceptions
         assert exceptions <= set(aiobreakglass.__all__)
@@ -298,7 +313,7 @@ def test_who_asks_for_the_time() -> None:
         and ast.unparse(node)
         in ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time")
     ]
-    assert asking == [("_model", "utc_now")]
+    assert asking == [("_domain.event", "utc_now")]
 
 
 def test_who_asks_whether_something_is_a_store() -> None:

@@ -18,8 +18,8 @@ from aiobreakglass import (
     ImmutableFieldError,
     InvalidStateTransitionError,
 )
-from aiobreakglass._change import EXTENSION_MARGIN, Action, Change
-from aiobreakglass._rules import (
+from aiobreakglass._domain.change import EXTENSION_MARGIN, Action, Change
+from aiobreakglass._domain.rules import (
     IMMUTABLE_FIELDS,
     MAX_CLOCK_LEAD,
     check_creatable,

@@ -39,8 +39,8 @@ from aiobreakglass import (
     InvalidStateTransitionError,
     create_table,
 )
+from aiobreakglass._contract.store import ListMethod
 from aiobreakglass._dynamodb.codec import decode_event
-from aiobreakglass._store import ListMethod
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.rows import LAYOUT, Rows
 from tests.faults.audit import audit

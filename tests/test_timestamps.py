@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aiobreakglass._timestamps import decode_time, encode_time
+from aiobreakglass._domain.timestamps import decode_time, encode_time
 from tests.strategies import aware_datetimes, instants
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from aiobreakglass._errors import (
+from aiobreakglass._contract.store import (
+    DEFAULT_QUERY_LIMIT,
+    MAX_QUERY_LIMIT,
+    BreakGlassStore,
+    EventPage,
+    iterate,
+)
+from aiobreakglass._domain.errors import (
     ActiveEventExistsError,
     BreakGlassError,
     ConcurrentModificationError,
@@ -19,20 +26,13 @@ from aiobreakglass._errors import (
     StoreUnavailableError,
     TableError,
 )
-from aiobreakglass._store import (
-    DEFAULT_QUERY_LIMIT,
-    MAX_QUERY_LIMIT,
-    BreakGlassStore,
-    EventPage,
-    iterate,
-)
 
 if TYPE_CHECKING:
+    from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, ReasonCode
+    from aiobreakglass._domain.fields import MAX_DURATION
     from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
-    from aiobreakglass._expiry import expire_due, run_expiry
-    from aiobreakglass._fields import MAX_DURATION
-    from aiobreakglass._memory import InMemoryStore
-    from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, ReasonCode
+    from aiobreakglass._memory.store import InMemoryStore
+    from aiobreakglass._workers.expiry import expire_due, run_expiry
 
 __all__ = [
     "DEFAULT_QUERY_LIMIT",
@@ -67,16 +67,16 @@ __all__ = [
 # These bring pydantic, asyncio or botocore with them, each of which costs several times what all
 # the rest does.
 _IMPORTED_WHEN_FIRST_NEEDED = {
-    "MAX_DURATION": "aiobreakglass._fields",
+    "MAX_DURATION": "aiobreakglass._domain.fields",
     "AsyncDynamoDBStore": "aiobreakglass._dynamodb",
-    "BreakGlassEvent": "aiobreakglass._model",
-    "BreakGlassStatus": "aiobreakglass._model",
-    "InMemoryStore": "aiobreakglass._memory",
-    "ReasonCode": "aiobreakglass._model",
+    "BreakGlassEvent": "aiobreakglass._domain.event",
+    "BreakGlassStatus": "aiobreakglass._domain.event",
+    "InMemoryStore": "aiobreakglass._memory.store",
+    "ReasonCode": "aiobreakglass._domain.event",
     "TableLayout": "aiobreakglass._dynamodb",
     "create_table": "aiobreakglass._dynamodb",
-    "expire_due": "aiobreakglass._expiry",
-    "run_expiry": "aiobreakglass._expiry",
+    "expire_due": "aiobreakglass._workers.expiry",
+    "run_expiry": "aiobreakglass._workers.expiry",
 }
 
 

@@ -174,7 +174,7 @@ async def _open(
     from aiobotocore.config import AioConfig
 
     from aiobreakglass import AsyncDynamoDBStore, create_table
-    from aiobreakglass._dynamodb.client import open_client
+    from aiobreakglass._aws.client import open_client
 
     table_name = f"breakglass-{uuid4().hex}"
     place: dict[str, Any] = {

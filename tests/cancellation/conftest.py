@@ -24,7 +24,7 @@ from aiobreakglass import (
     _shielding,
     create_table,
 )
-from aiobreakglass._dynamodb.client import Opened, open_client
+from aiobreakglass._aws.client import Opened, open_client
 from aiobreakglass.testing import FakeClock
 from tests.dynamodb.rows import Rows
 from tests.dynamodb.waiting import PATIENT, connections_in_use

@@ -10,7 +10,7 @@ import pytest
 from aiobotocore.session import AioSession
 
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, StoreUnavailableError, TableError
-from aiobreakglass._dynamodb.client import Opened
+from aiobreakglass._aws.client import Opened
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.rows import Rows
 from tests.dynamodb.waiting import PATIENT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from aiobreakglass._expiry import expire_due
+from aiobreakglass._workers.expiry import expire_due
 from aiobreakglass.testing import FakeClock
 
 from .cases import opened

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aiobreakglass import AsyncDynamoDBStore, _shielding
-from aiobreakglass._dynamodb.client import Opened
+from aiobreakglass._aws.client import Opened
 from aiobreakglass.testing import FakeClock
 from tests.dynamodb.rows import Rows
 from tests.dynamodb.waiting import connections_in_use

@@ -103,5 +103,10 @@ PAGES = [
 ALL_PAGES = [
     *PAGES,
     *(Page(path) for path in sorted(ROOT.glob("benchmarks/*.md"))),
-    *(Page(path) for path in sorted(ROOT.glob("examples/**/*.md"))),
+    *(
+        Page(path)
+        for path in sorted(ROOT.glob("examples/**/*.md"))
+        # A run of the examples leaves a page of its own in its hidden folder.
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    ),
 ]

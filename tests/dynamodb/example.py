@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiobreakglass import BreakGlassEvent, TableLayout
-from aiobreakglass._arguments import check_listing
-from aiobreakglass._change import Change
+from aiobreakglass._aws.transaction import Item, Part
+from aiobreakglass._contract.arguments import check_listing
+from aiobreakglass._domain.change import Change
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard, encode_tombstone
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart
 from aiobreakglass._dynamodb.row import Row
-from aiobreakglass._dynamodb.transaction import Item, Part
 from aiobreakglass.testing import make_event
 
 LAYOUT = TableLayout()

@@ -14,7 +14,7 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiobreakglass._dynamodb.answers import is_aws_endpoint, read_answer, read_json
+from aiobreakglass._aws.answers import is_aws_endpoint, read_answer, read_json
 
 ROW = {"pk": {"S": "café"}, "n": {"N": "1"}}
 COUNTING = {"Select": "COUNT"}

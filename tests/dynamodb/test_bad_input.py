@@ -10,7 +10,7 @@ import pytest
 from aiobotocore.hooks import AioHierarchicalEmitter
 
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, ReasonCode, TableLayout
-from aiobreakglass._arguments import check_event
+from aiobreakglass._contract.arguments import check_event
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 

@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aiobreakglass import BreakGlassEvent, CorruptItemError, TableLayout
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.codec import decode_events, encode_event, read_any
-from aiobreakglass._dynamodb.transaction import Item
 from tests.dynamodb.codec.example import LAYOUT, MISSING, ROW, changed, encoded, event
 from tests.dynamodb.codec.strategies import ARBITRARY_ROWS
 from tests.strategies import events

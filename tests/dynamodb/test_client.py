@@ -10,7 +10,7 @@ import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
-from aiobreakglass._dynamodb.client import open_client
+from aiobreakglass._aws.client import open_client
 from tests.dynamodb.conftest import REGION
 
 OPEN_TWICE = """

@@ -36,7 +36,7 @@ from datetime import timedelta
 from aiobotocore.config import AioConfig
 from aiobreakglass import ActiveEventExistsError, AsyncDynamoDBStore
 from aiobreakglass.testing import make_event
-from aiobreakglass._model import utc_now
+from aiobreakglass._domain.event import utc_now
 
 async def main(endpoint_url, table_name, rivals):
     async with AsyncDynamoDBStore.open(

@@ -14,10 +14,10 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
-from aiobreakglass._dynamodb import loading
-from aiobreakglass._dynamodb.answers import read_json
-from aiobreakglass._dynamodb.client import _new_session, open_client
-from aiobreakglass._dynamodb.loading import DataLoader
+from aiobreakglass._aws import loading
+from aiobreakglass._aws.answers import read_json
+from aiobreakglass._aws.client import _new_session, open_client
+from aiobreakglass._aws.loading import DataLoader
 from tests.dynamodb.conftest import REGION
 
 KINDS = ("service-2", "endpoint-rule-set-1")

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from aiobreakglass import BreakGlassEvent, CorruptItemError
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard, encode_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.row import Row, event_row
-from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass.testing import make_event
 
 LAYOUT = TableLayout()

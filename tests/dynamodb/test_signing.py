@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiobreakglass._dynamodb.signing import Signer
+from aiobreakglass._aws.fast.signing import Signer
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-test-suite.html
 KEY_ID, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

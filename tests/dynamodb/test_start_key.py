@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiobreakglass import TableLayout
-from aiobreakglass._arguments import Listing, check_listing
-from aiobreakglass._cursor import Position, decode_cursor
+from aiobreakglass._aws.transaction import Item
+from aiobreakglass._contract.arguments import Listing, check_listing
+from aiobreakglass._contract.cursor import Position, decode_cursor
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.codec import encode_event
 from aiobreakglass._dynamodb.cursor import cursor_after, start_key
 from aiobreakglass._dynamodb.layout import Table
-from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass.testing import make_event
 from tests.dynamodb.rows import Rows
 

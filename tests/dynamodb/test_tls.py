@@ -17,8 +17,8 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
 from botocore.exceptions import SSLError
 
-from aiobreakglass._dynamodb.client import Opened, open_client
-from aiobreakglass._dynamodb.transport import Session
+from aiobreakglass._aws.client import Opened, open_client
+from aiobreakglass._aws.fast.transport import Session
 from tests.dynamodb.canned import CannedServer, canned_server
 from tests.dynamodb.conftest import REGION
 

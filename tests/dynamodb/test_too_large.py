@@ -15,8 +15,8 @@ from aiobreakglass import (
     TableLayout,
     expire_due,
 )
-from aiobreakglass._dynamodb.outcomes import too_large
-from aiobreakglass._dynamodb.transaction import Part
+from aiobreakglass._aws.outcomes import too_large
+from aiobreakglass._aws.transaction import Part
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.outcomes.failures import CONDITION_FAILED, FINE, cancelled, client_error
 from tests.dynamodb.rows import Rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiobreakglass._dynamodb.transaction import MAX_PARTS, Part, transaction
+from aiobreakglass._aws.transaction import MAX_PARTS, Part, transaction
 
 
 def part(number: int, *, role: str = "", key: int | None = None) -> Part:

@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from aiobreakglass import _shielding
-from aiobreakglass._dynamodb.wire import Route
+from aiobreakglass._aws.fast.wire import Route
 
 HEADERS = CIMultiDict({"X-Amz-Target": "DynamoDB_20120810.GetItem"})
 

@@ -20,7 +20,7 @@ from aiobreakglass import (
     TableError,
     run_expiry,
 )
-from aiobreakglass._expiry import _pause
+from aiobreakglass._workers.expiry import _pause
 from aiobreakglass.testing import FakeClock, make_event
 
 from .stores import changed, open_some

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 
 from aiobreakglass import CorruptItemError
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.transaction import Item
 
 
 def audit(rows: list[Item], layout: TableLayout | None = None) -> list[str]:

@@ -25,9 +25,9 @@ from aiobreakglass import (
     EventPage,
     InMemoryStore,
 )
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.codec.strategies import ATTRIBUTES
 from tests.dynamodb.rows import Rows

@@ -25,8 +25,8 @@ from aiobreakglass import (
     StoreUnavailableError,
     create_table,
 )
-from aiobreakglass._dynamodb.client import Opened, open_client
-from aiobreakglass._dynamodb.transport import Transport
+from aiobreakglass._aws.client import Opened, open_client
+from aiobreakglass._aws.fast.transport import Transport
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows

@@ -9,9 +9,9 @@ from itertools import pairwise
 from operator import attrgetter
 
 from aiobreakglass import CorruptItemError
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.transaction import Item
 from tests.faults.audit import audit
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from aiobreakglass._change import EXTENSION_MARGIN
+from aiobreakglass._domain.change import EXTENSION_MARGIN
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 
 _MARGIN: Final = EXTENSION_MARGIN // timedelta(microseconds=1)

@@ -12,13 +12,14 @@ from types import ModuleType
 from typing import Any, ClassVar, Final
 
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus
-from aiobreakglass._change import Change
-from aiobreakglass._dynamodb import calls, commit, outcomes, store
+from aiobreakglass._aws import calls, outcomes
+from aiobreakglass._aws.transaction import Part
+from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.rules import check_creatable, decide_create, decide_update
+from aiobreakglass._dynamodb import commit, store
 from aiobreakglass._dynamodb.parts import event as event_part
 from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.guard import GuardPart
-from aiobreakglass._dynamodb.transaction import Part
-from aiobreakglass._rules import check_creatable, decide_create, decide_update
 
 _CONDITION: Final = (
     "ConditionExpression",

@@ -27,7 +27,7 @@ from tests.histories.record import Call
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-    from aiobreakglass._dynamodb.transaction import Item
+    from aiobreakglass._aws.transaction import Item
 
 REGION: Final = "eu-central-1"
 ROOT: Final = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from aiobreakglass import BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard, encode_tombstone
-from aiobreakglass._dynamodb.transaction import Item
 from aiobreakglass.testing import make_event
 from tests.histories.evidence import LAYOUT, inspect
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version

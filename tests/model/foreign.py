@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiobreakglass import BreakGlassEvent
-from aiobreakglass._model import read_event
+from aiobreakglass._domain.event import read_event
 
 from .example import CLOSING, event
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from aiobreakglass import BreakGlassEvent
-from aiobreakglass._fields import as_read
-from aiobreakglass._model import read_event
+from aiobreakglass._domain.event import read_event
+from aiobreakglass._domain.fields import as_read
 from tests.strategies import events
 
 from .example import CLOSING, CREATED_AT, EXPIRES_AT, HOUR, MICROSECOND, NAIVE, event

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from pydantic_core import SchemaValidator, core_schema
 
-from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._model import (
+from aiobreakglass._domain.event import (
     BreakGlassEvent,
     BreakGlassStatus,
     ReasonCode,
     check_fields_together,
 )
+from aiobreakglass._dynamodb.layout import TableLayout
 
 # Texts of ASCII, of which every rule of the model can be seen by a pattern.
 _ID = core_schema.str_schema(pattern="^[0-9a-f]{16}$", strict=True)

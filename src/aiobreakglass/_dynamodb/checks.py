@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from aiobreakglass._dynamodb.calls import Operation
+from aiobreakglass._aws.calls import Operation
+from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._dynamodb.holders import Pair, RecentHolders
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.row import Row
-from aiobreakglass._model import BreakGlassEvent
 
 
 class Checks:

@@ -13,13 +13,13 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
+from aiobreakglass._aws.transaction import AttributeValue, Item
+from aiobreakglass._domain.errors import CorruptItemError
+from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, read_event
+from aiobreakglass._domain.fields import MAX_DURATION, checked_name
+from aiobreakglass._domain.timestamps import decode_time, encode_time
 from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.transaction import AttributeValue, Item
-from aiobreakglass._errors import CorruptItemError
-from aiobreakglass._fields import MAX_DURATION, checked_name
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event
-from aiobreakglass._timestamps import decode_time, encode_time
 
 _Value = TypeVar("_Value")
 

@@ -8,15 +8,10 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Final, TypeVar
 
-from aiobreakglass._change import Change
-from aiobreakglass._dynamodb.calls import Calls, Operation
-from aiobreakglass._dynamodb.layout import Table
-from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
-from aiobreakglass._dynamodb.parts.guard import stale_guard_parts
-from aiobreakglass._dynamodb.reads import Reads
-from aiobreakglass._dynamodb.row import Row, event_row
-from aiobreakglass._dynamodb.transaction import Item, Refusal
-from aiobreakglass._errors import (
+from aiobreakglass._aws.calls import Calls, Operation
+from aiobreakglass._aws.transaction import Item, Refusal
+from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.errors import (
     ActiveEventExistsError,
     BreakGlassError,
     CorruptItemError,
@@ -24,8 +19,13 @@ from aiobreakglass._errors import (
     InvalidStateTransitionError,
     StoreUnavailableError,
 )
-from aiobreakglass._model import BreakGlassEvent
-from aiobreakglass._rules import decide_delete, decide_expiry
+from aiobreakglass._domain.event import BreakGlassEvent
+from aiobreakglass._domain.rules import decide_delete, decide_expiry
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
+from aiobreakglass._dynamodb.parts.guard import stale_guard_parts
+from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.row import Row, event_row
 
 Decided = TypeVar("Decided", Change, Change | None)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aiobreakglass._arguments import Listing
-from aiobreakglass._cursor import Position, encode_cursor
+from aiobreakglass._aws.transaction import Item
+from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._contract.cursor import Position, encode_cursor
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.transaction import Item
 
 
 def start_key(position: Position, listing: Listing, layout: TableLayout) -> Item:

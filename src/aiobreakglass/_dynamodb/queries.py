@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiobreakglass._arguments import Listing
+from aiobreakglass._aws.calls import Calls, Operation
+from aiobreakglass._aws.transaction import Item, Request
+from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._contract.lists import PageRequest
+from aiobreakglass._contract.store import EventPage
+from aiobreakglass._domain.errors import CorruptItemError
+from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._dynamodb import requests
-from aiobreakglass._dynamodb.calls import Calls, Operation
 from aiobreakglass._dynamodb.codec import decode_event, decode_events
 from aiobreakglass._dynamodb.cursor import cursor_after, start_key
 from aiobreakglass._dynamodb.layout import Table, TableLayout
 from aiobreakglass._dynamodb.recent import RecentRows
-from aiobreakglass._dynamodb.requests import Request
-from aiobreakglass._dynamodb.transaction import Item
-from aiobreakglass._errors import CorruptItemError
-from aiobreakglass._lists import PageRequest
-from aiobreakglass._model import BreakGlassEvent
-from aiobreakglass._store import EventPage
 
 
 class Queries:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from aiobreakglass._arguments import check_event_id
+from aiobreakglass._aws.calls import Calls, Operation
+from aiobreakglass._aws.outcomes import rows_of
+from aiobreakglass._aws.transaction import Item
+from aiobreakglass._contract.arguments import check_event_id
+from aiobreakglass._domain.errors import CorruptItemError, StoreUnavailableError
 from aiobreakglass._dynamodb import requests
-from aiobreakglass._dynamodb.calls import Calls, Operation
 from aiobreakglass._dynamodb.codec import row_key
 from aiobreakglass._dynamodb.layout import Table
-from aiobreakglass._dynamodb.outcomes import rows_of
 from aiobreakglass._dynamodb.row import Row, event_row
-from aiobreakglass._dynamodb.transaction import Item
-from aiobreakglass._errors import CorruptItemError, StoreUnavailableError
 
 
 class Reads:

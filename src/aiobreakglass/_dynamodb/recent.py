@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from weakref import ref
 
+from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.row import Row
-from aiobreakglass._dynamodb.transaction import Item
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
 
 
 class RecentRows:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from aiobreakglass._arguments import Listing
+from aiobreakglass._aws.transaction import Item, Request
+from aiobreakglass._contract.arguments import Listing
 from aiobreakglass._dynamodb.layout import Table, TableLayout
-from aiobreakglass._dynamodb.transaction import Item
-
-Request = dict[str, Any]
-"""The parameters of one call."""
 
 BATCH: Final = 100
 """How many rows DynamoDB reads at once."""

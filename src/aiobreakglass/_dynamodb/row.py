@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._dynamodb.codec import decode_event, guarded_pair, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.transaction import Item
-from aiobreakglass._model import BreakGlassEvent
 
 
 class Row:

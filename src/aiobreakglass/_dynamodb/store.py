@@ -7,11 +7,16 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
-from aiobreakglass import _arguments as arguments
-from aiobreakglass._arguments import Listing
-from aiobreakglass._dynamodb.calls import Calls, Carrier, TransportName
+from aiobreakglass._aws.calls import Calls, Carrier, TransportName
+from aiobreakglass._aws.client import OPERATION_TIMEOUT, open_client
+from aiobreakglass._contract import arguments
+from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._contract.lists import Lists, PageRequest
+from aiobreakglass._contract.store import EventPage
+from aiobreakglass._domain.errors import EventNotFoundError
+from aiobreakglass._domain.event import BreakGlassEvent, utc_now
+from aiobreakglass._domain.rules import decide_close, decide_create, decide_update
 from aiobreakglass._dynamodb.checks import Checks
-from aiobreakglass._dynamodb.client import OPERATION_TIMEOUT, check_operation_timeout, open_client
 from aiobreakglass._dynamodb.commit import Commits, Decide, Decided, Rule, delete_rule, event_rule
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
 from aiobreakglass._dynamodb.opening import Opening, opened_store
@@ -21,11 +26,6 @@ from aiobreakglass._dynamodb.queries import Queries
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.recent import RecentRows
 from aiobreakglass._dynamodb.row import Row
-from aiobreakglass._errors import EventNotFoundError
-from aiobreakglass._lists import Lists, PageRequest
-from aiobreakglass._model import BreakGlassEvent, utc_now
-from aiobreakglass._rules import decide_close, decide_create, decide_update
-from aiobreakglass._store import EventPage
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
@@ -75,7 +75,7 @@ class AsyncDynamoDBStore(Lists):
         if retention is not None:
             arguments.check_interval("retention", retention, at_least=timedelta(0))
         self._clock = clock
-        check_operation_timeout(operation_timeout)
+        _check_timeout(operation_timeout)
         self._calls = Calls(client, table_name, operation_timeout, transport)
         self._reads = Reads(self._calls, table)
         self._checks = Checks(self._reads, self._now)
@@ -111,6 +111,7 @@ class AsyncDynamoDBStore(Lists):
         so, and it is not used. With "standard" all calls are aiobotocore's.
         """
         timeout = store_options.get("operation_timeout", OPERATION_TIMEOUT)
+        _check_timeout(timeout)
         client = open_client(region_name, endpoint_url, session, config, timeout)
         opened = opened_store(
             lambda client, carrier: cls(client, table_name, transport=carrier, **store_options),
@@ -208,3 +209,8 @@ class AsyncDynamoDBStore(Lists):
 
     def _now(self) -> datetime:
         return arguments.check_instant("clock()", self._clock())
+
+
+def _check_timeout(timeout: timedelta) -> None:
+    """Raise `TypeError` or `ValueError` for a time limit that no call could keep."""
+    arguments.check_interval("operation_timeout", timeout, at_least=timedelta(milliseconds=1))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from aiobreakglass import _arguments as arguments
-from aiobreakglass._dynamodb import outcomes, requests
-from aiobreakglass._dynamodb.borrowing import check_client
-from aiobreakglass._dynamodb.failures import abridge
+from aiobreakglass._aws import outcomes
+from aiobreakglass._aws.borrowing import check_client
+from aiobreakglass._aws.failures import abridge
+from aiobreakglass._contract import arguments
+from aiobreakglass._domain.errors import BreakGlassError, StoreUnavailableError, TableError
+from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.layout import TableLayout, check_layout, check_table_name
-from aiobreakglass._errors import BreakGlassError, StoreUnavailableError, TableError
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient

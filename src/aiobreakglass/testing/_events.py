@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aiobreakglass._arguments import check_instant
-from aiobreakglass._model import BreakGlassEvent
+from aiobreakglass._contract.arguments import check_instant
+from aiobreakglass._domain.event import BreakGlassEvent
 
 
 def make_event(**overrides: Any) -> BreakGlassEvent:

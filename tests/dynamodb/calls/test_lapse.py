@@ -17,7 +17,7 @@ from aiobreakglass import (
     InvalidStateTransitionError,
     StoreUnavailableError,
 )
-from aiobreakglass._change import EXTENSION_MARGIN
+from aiobreakglass._domain.change import EXTENSION_MARGIN
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import PAIR
 from tests.dynamodb.rows import Rows

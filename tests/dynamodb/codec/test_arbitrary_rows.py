@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import example, given
 
 from aiobreakglass import CorruptItemError
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import decode_event, guarded_pair
-from aiobreakglass._dynamodb.transaction import Item
 
 from .example import LAYOUT, changed, encoded
 from .strategies import ARBITRARY_ROWS

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from aiobreakglass import BreakGlassEvent, CorruptItemError
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.codec import decode_event, decode_events
-from aiobreakglass._dynamodb.transaction import Item
 from tests.documents.pages import ROOT, Page
 from tests.model.foreign import FOREIGN_TEXTS
 

@@ -10,13 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import (
     encode_guard,
     encode_tombstone,
     guarded_pair,
     is_tombstone,
 )
-from aiobreakglass._dynamodb.transaction import Item
 
 from .example import CREATED_AT, ID, KEY, LAYOUT, MISSING, ROW, changed, event
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from aiobreakglass._dynamodb.failures import BrokenAnswerError
-from aiobreakglass._dynamodb.outcomes import check_rows
+from aiobreakglass._aws.failures import BrokenAnswerError
+from aiobreakglass._aws.outcomes import check_rows
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.requests import has
-from aiobreakglass._dynamodb.transaction import Item
 
 ASKED: Item = {"pk": {"S": "A"}}
 

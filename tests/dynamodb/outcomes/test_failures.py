@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from aiobreakglass._dynamodb.failures import abridge, described, is_wrong_setting, never_sent
+from aiobreakglass._aws.failures import abridge, described, is_wrong_setting, never_sent
 
 from .failures import (
     CONNECT_TIMEOUT,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from aiobreakglass._dynamodb.failures import BrokenAnswerError
-from aiobreakglass._dynamodb.outcomes import refusal
-from aiobreakglass._dynamodb.transaction import Item, Part, Refusal
+from aiobreakglass._aws.failures import BrokenAnswerError
+from aiobreakglass._aws.outcomes import refusal
+from aiobreakglass._aws.transaction import Item, Part, Refusal
 
 from .failures import CONDITION_FAILED, CONFLICT, FINE, READ_TIMEOUT, cancelled, client_error
 

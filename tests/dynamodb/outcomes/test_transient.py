@@ -13,7 +13,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from aiobreakglass._dynamodb.outcomes import Transmission, is_transient
+from aiobreakglass._aws.outcomes import Transmission, is_transient
 
 from .failures import (
     CONDITION_FAILED,

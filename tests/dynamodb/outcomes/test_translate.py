@@ -14,7 +14,7 @@ from botocore.exceptions import (
 )
 
 from aiobreakglass import StoreUnavailableError, TableError
-from aiobreakglass._dynamodb.outcomes import Transmission, translate
+from aiobreakglass._aws.outcomes import Transmission, translate
 
 from .failures import (
     CONNECTION_REFUSED,

@@ -8,7 +8,7 @@ from botocore.exceptions import EndpointConnectionError, HTTPClientError, ProxyC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiobreakglass._dynamodb.outcomes import Transmission
+from aiobreakglass._aws.outcomes import Transmission
 
 from .failures import (
     CONNECT_TIMEOUT,

@@ -8,14 +8,14 @@ from uuid import uuid4
 import pytest
 
 from aiobreakglass import BreakGlassEvent
-from aiobreakglass._dynamodb import outcomes
+from aiobreakglass._aws import outcomes
+from aiobreakglass._aws.transaction import Item, Part, transaction
+from aiobreakglass._domain.rules import decide_close, decide_create, decide_delete
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
 from aiobreakglass._dynamodb.row import Row
-from aiobreakglass._dynamodb.transaction import Item, Part, transaction
-from aiobreakglass._rules import decide_close, decide_create, decide_delete
 from tests.dynamodb.example import (
     ABSENT,
     CLOSED,

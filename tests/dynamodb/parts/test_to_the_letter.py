@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from aiobreakglass import BreakGlassEvent, TableLayout
-from aiobreakglass._dynamodb.layout import Table
-from aiobreakglass._dynamodb.parts.contributor import Attempt
-from aiobreakglass._dynamodb.parts.event import EventPart
-from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
-from aiobreakglass._dynamodb.row import Row
-from aiobreakglass._dynamodb.transaction import Part
-from aiobreakglass._rules import (
+from aiobreakglass._aws.transaction import Part
+from aiobreakglass._domain.rules import (
     decide_close,
     decide_create,
     decide_delete,
     decide_expiry,
     decide_update,
 )
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.parts.contributor import Attempt
+from aiobreakglass._dynamodb.parts.event import EventPart
+from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
+from aiobreakglass._dynamodb.row import Row
 from tests.dynamodb.example import (
     ABSENT,
     CLOSED,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aiobreakglass._arguments import Listing, check_listing
+from aiobreakglass._contract.arguments import Listing, check_listing
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass.testing import make_event

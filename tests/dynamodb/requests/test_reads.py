@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from aiobreakglass._arguments import check_listing
+from aiobreakglass._aws.transaction import Item, Request
+from aiobreakglass._contract.arguments import check_listing
 from aiobreakglass._dynamodb import requests
-from aiobreakglass._dynamodb.requests import Request
-from aiobreakglass._dynamodb.transaction import Item
 from tests.dynamodb.example import BY_INVOKER, BY_INVOKER_SINCE, ID, SINCE, TABLE, UNTIL
 
 START_KEY: Item = {

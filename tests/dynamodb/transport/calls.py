@@ -9,8 +9,8 @@ from typing import Any
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
-from aiobreakglass._dynamodb.client import Opened, open_client
-from aiobreakglass._dynamodb.transport import Transport
+from aiobreakglass._aws.client import Opened, open_client
+from aiobreakglass._aws.fast.transport import Transport
 from tests.dynamodb.canned import CannedServer
 from tests.dynamodb.conftest import REGION
 

@@ -23,7 +23,7 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import HTTPClientError
 
 from aiobreakglass import AsyncDynamoDBStore
-from aiobreakglass._dynamodb.client import open_client
+from aiobreakglass._aws.client import open_client
 from aiobreakglass.testing import make_event
 from tests.dynamodb.canned import CannedServer
 from tests.dynamodb.conftest import REGION
@@ -158,7 +158,7 @@ class TestClientsThatAreUnusual:
             pass
 
         setattr(Another, name, other)
-        monkeypatch.setattr("aiobreakglass._dynamodb.wire.ResponseHandler", Another)
+        monkeypatch.setattr("aiobreakglass._aws.fast.wire.ResponseHandler", Another)
         await self.check("reads responses in another way", caplog, server, session=session)
 
     @pytest.mark.parametrize("name", ["_make_api_call", "prepare_request", "_request"])

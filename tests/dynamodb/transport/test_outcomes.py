@@ -13,7 +13,7 @@ from aiobotocore.session import AioSession, get_session
 from botocore import xform_name
 from botocore.exceptions import EndpointConnectionError
 
-from aiobreakglass._dynamodb.client import open_client
+from aiobreakglass._aws.client import open_client
 from tests.dynamodb import canned
 from tests.dynamodb.canned import CannedServer, Spoil
 from tests.dynamodb.conftest import REGION

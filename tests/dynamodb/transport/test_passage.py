@@ -21,8 +21,8 @@ from aiohttp import ClientRequest, ClientResponse, ClientSession
 from botocore.endpoint import Endpoint
 from botocore.hooks import EventAliaser
 
-from aiobreakglass._dynamodb.client import Opened
-from aiobreakglass._dynamodb.passage import METHODS
+from aiobreakglass._aws.client import Opened
+from aiobreakglass._aws.fast.passage import METHODS
 from tests.dynamodb.canned import ANSWERS, CannedServer
 
 from .calls import REQUESTS, carried, opened, unheard, without_metadata

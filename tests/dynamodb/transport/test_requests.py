@@ -14,7 +14,7 @@ from aiohttp import web
 from botocore.credentials import ReadOnlyCredentials
 
 from aiobreakglass import _shielding
-from aiobreakglass._dynamodb.answers import read_json
+from aiobreakglass._aws.answers import read_json
 from tests.dynamodb import canned
 from tests.dynamodb.canned import ANSWERS, CannedServer
 from tests.dynamodb.waiting import PATIENT
@@ -43,7 +43,7 @@ class TestRequests:
         loads: Any,
     ) -> None:
         """Answers are the same whichever library reads them."""
-        monkeypatch.setattr("aiobreakglass._dynamodb.transport.loads", loads)
+        monkeypatch.setattr("aiobreakglass._aws.fast.transport.loads", loads)
         async with opened(server, session) as client:
             transport = await carried(client)
             for name, request in REQUESTS.items():
@@ -203,7 +203,7 @@ class TestRetryQuota:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Once it must be full again, successes say nothing more to the client."""
-        monkeypatch.setattr("aiobreakglass._dynamodb.transport._QUOTA", 3)
+        monkeypatch.setattr("aiobreakglass._aws.fast.transport._QUOTA", 3)
         told: list[str] = []
         async with opened(server, session) as client:
             transport = await carried(client)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from aiobreakglass._change import Change
+from aiobreakglass._aws.transaction import Item, Part
+from aiobreakglass._domain.change import Change
 from aiobreakglass._dynamodb.row import Row
-from aiobreakglass._dynamodb.transaction import Item, Part
 
 
 class Verdict(Enum):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from aiobreakglass._change import Change
+from aiobreakglass._aws.transaction import AttributeValue, Item, Part
+from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.errors import EventExistsError
+from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._dynamodb.codec import encode_event, encode_tombstone
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
 from aiobreakglass._dynamodb.parts.expressions import part
 from aiobreakglass._dynamodb.row import Row
-from aiobreakglass._dynamodb.transaction import AttributeValue, Item, Part
-from aiobreakglass._errors import EventExistsError
-from aiobreakglass._model import BreakGlassEvent
 
 EVENT: Final = "event"
 

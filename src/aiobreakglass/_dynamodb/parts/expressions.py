@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from aiobreakglass._aws.transaction import AttributeValue, Item, Part
 from aiobreakglass._dynamodb.layout import Table
-from aiobreakglass._dynamodb.transaction import AttributeValue, Item, Part
 
 
 def part(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from aiobreakglass._aws.transaction import Item, Part
+from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
 from aiobreakglass._dynamodb.codec import encode_guard, guarded_pair
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
 from aiobreakglass._dynamodb.parts.expressions import part
-from aiobreakglass._dynamodb.transaction import Item, Part
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
 
 GUARD: Final = "guard"
 

@@ -9,15 +9,20 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import TypeVar, get_args
 
-from aiobreakglass._fields import (
+from aiobreakglass._contract.store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT, OnCorrupt
+from aiobreakglass._domain.event import (
+    BreakGlassEvent,
+    BreakGlassStatus,
+    read_event,
+    written_event,
+)
+from aiobreakglass._domain.fields import (
     checked_event_id,
     checked_instant,
     checked_name,
     checked_reason,
 )
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event, written_event
-from aiobreakglass._store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT, OnCorrupt
-from aiobreakglass._timestamps import encode_time
+from aiobreakglass._domain.timestamps import encode_time
 
 _Value = TypeVar("_Value")
 _Checked = TypeVar("_Checked")

@@ -6,11 +6,11 @@ from abc import abstractmethod
 from datetime import datetime
 from typing import NamedTuple
 
-from aiobreakglass import _arguments as arguments
-from aiobreakglass._arguments import Listing
-from aiobreakglass._cursor import Position, check_cursor_key, decode_cursor
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
-from aiobreakglass._store import BreakGlassStore, EventPage, OnCorrupt
+from aiobreakglass._contract import arguments
+from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._contract.cursor import Position, check_cursor_key, decode_cursor
+from aiobreakglass._contract.store import BreakGlassStore, EventPage, OnCorrupt
+from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
 
 
 class PageRequest(NamedTuple):

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
+    from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
 
 # `args` hold plain texts, because task queues write them as JSON and call `type(error)(*args)` in
 # another process. Events stay out of them: they carry a justification. Pickling keeps the events,

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from aiobreakglass._aws import hooks, outcomes
+from aiobreakglass._aws.borrowing import check_carrier, check_client, was_left
+from aiobreakglass._aws.failures import BrokenAnswerError, TooLateError, abridge
+from aiobreakglass._aws.hooks import Sending
+from aiobreakglass._aws.transaction import Item, Part, Refusal, Request, transaction
 from aiobreakglass._back_off import back_off
-from aiobreakglass._dynamodb import hooks, outcomes
-from aiobreakglass._dynamodb.borrowing import check_carrier, check_client, was_left
-from aiobreakglass._dynamodb.failures import BrokenAnswerError, TooLateError, abridge
-from aiobreakglass._dynamodb.hooks import Sending
-from aiobreakglass._dynamodb.requests import Request
-from aiobreakglass._dynamodb.transaction import Item, Part, Refusal, transaction
-from aiobreakglass._errors import BreakGlassError
+from aiobreakglass._domain.errors import BreakGlassError
 from aiobreakglass._shielding import shielded
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aiobreakglass._errors import CorruptItemError
-    from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus
+    from aiobreakglass._domain.errors import CorruptItemError
+    from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
 
 OnCorrupt = Literal["raise", "skip"]
 """What a list does when it meets a row that is not an event."""

@@ -13,9 +13,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from aiobreakglass._arguments import Listing
-from aiobreakglass._fields import checked_event_id
-from aiobreakglass._timestamps import decode_time, encode_time
+from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._domain.fields import checked_event_id
+from aiobreakglass._domain.timestamps import decode_time, encode_time
 
 _VERSION = 1
 _TAG_SIZE = 32

@@ -10,8 +10,8 @@ from typing import Any, Final
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as TransportError
 
-from aiobreakglass._dynamodb import transaction
-from aiobreakglass._dynamodb.failures import (
+from aiobreakglass._aws import transaction
+from aiobreakglass._aws.failures import (
     BrokenAnswerError,
     TooLateError,
     described,
@@ -20,8 +20,8 @@ from aiobreakglass._dynamodb.failures import (
     never_sent,
     refused_by_proxy,
 )
-from aiobreakglass._dynamodb.transaction import Item, Part, Refusal
-from aiobreakglass._errors import (
+from aiobreakglass._aws.transaction import Item, Part, Refusal
+from aiobreakglass._domain.errors import (
     BreakGlassError,
     ItemTooLargeError,
     StoreUnavailableError,

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NoReturn, TypeVar
 
-from aiobreakglass._arguments import check_async_callback, check_instant, check_interval
 from aiobreakglass._back_off import back_off
-from aiobreakglass._errors import (
+from aiobreakglass._contract.arguments import check_async_callback, check_instant, check_interval
+from aiobreakglass._contract.store import MAX_QUERY_LIMIT, BreakGlassStore
+from aiobreakglass._domain.errors import (
     BreakGlassError,
     ConcurrentModificationError,
     CorruptItemError,
@@ -25,9 +26,8 @@ from aiobreakglass._errors import (
     StoreUnavailableError,
     TableError,
 )
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
+from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, utc_now
 from aiobreakglass._shielding import shielded
-from aiobreakglass._store import MAX_QUERY_LIMIT, BreakGlassStore
 
 _Subject = TypeVar("_Subject")
 _About = Mapping[str, str]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from aiobreakglass._change import EXTENSION_MARGIN, Action, Change
-from aiobreakglass._errors import (
+from aiobreakglass._domain.change import EXTENSION_MARGIN, Action, Change
+from aiobreakglass._domain.errors import (
     ConcurrentModificationError,
     ImmutableFieldError,
     InvalidStateTransitionError,
 )
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, read_event, written_event
+from aiobreakglass._domain.event import (
+    BreakGlassEvent,
+    BreakGlassStatus,
+    read_event,
+    written_event,
+)
 
 MAX_CLOCK_LEAD = timedelta(minutes=5)
 """How far ahead of the store's clock the writer of an active event may be."""

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import DataNotFoundError
 from botocore.loaders import JSONFileLoader, Loader
 
-from aiobreakglass._dynamodb.answers import loads
+from aiobreakglass._aws.answers import loads
 
 
 class FileLoader(JSONFileLoader):

@@ -6,9 +6,9 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiobreakglass._dynamodb import answers
-from aiobreakglass._dynamodb.outcomes import Transmission
-from aiobreakglass._dynamodb.requests import Request
+from aiobreakglass._aws import answers
+from aiobreakglass._aws.outcomes import Transmission
+from aiobreakglass._aws.transaction import Request
 
 if TYPE_CHECKING:
     from botocore.client import ClientMeta

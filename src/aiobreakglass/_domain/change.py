@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from aiobreakglass._model import BreakGlassEvent
+from aiobreakglass._domain.event import BreakGlassEvent
 
 EXTENSION_MARGIN: Final = timedelta(seconds=1)
 """How much of an event's time must be left for its expiry to move later.

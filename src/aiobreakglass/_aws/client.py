@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import InvalidConfigError, InvalidRegionError, NoRegionError
 
-from aiobreakglass import _arguments as arguments
-from aiobreakglass._dynamodb.failures import abridge, described
-from aiobreakglass._errors import StoreUnavailableError
+from aiobreakglass._aws.failures import abridge, described
+from aiobreakglass._domain.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
@@ -21,15 +20,10 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-    from aiobreakglass._dynamodb.transport import Session, Transport
+    from aiobreakglass._aws.fast.transport import Session, Transport
 
 OPERATION_TIMEOUT: Final = timedelta(seconds=10)
 """How long one call may take as a whole, where nothing else is asked for."""
-
-
-def check_operation_timeout(timeout: timedelta) -> None:
-    """Raise `TypeError` or `ValueError` for a time limit that no call could keep."""
-    arguments.check_interval("operation_timeout", timeout, at_least=timedelta(milliseconds=1))
 
 
 class Opened(NamedTuple):
@@ -43,7 +37,7 @@ class Opened(NamedTuple):
 
     async def transport(self, table_name: str) -> Transport | None:
         """Return what carries its calls in its place, where anything can."""
-        from aiobreakglass._dynamodb.learning import learn
+        from aiobreakglass._aws.fast.learning import learn
 
         return await learn(
             self.client, self.sessions, self.credentials, table_name, self.time_limit
@@ -59,12 +53,11 @@ async def open_client(
     time_limit: timedelta = OPERATION_TIMEOUT,
 ) -> AsyncIterator[Opened]:
     """Open a client, and close it at the end; the look-up of credentials is bounded."""
-    check_operation_timeout(time_limit)
     # Imported here, because it costs several times what all the rest of the package does.
     from aiobotocore.config import AioConfig
     from aiobotocore.httpsession import AIOHTTPSession
 
-    from aiobreakglass._dynamodb.transport import session_class
+    from aiobreakglass._aws.fast.transport import session_class
 
     # Left alone, botocore's defaults are legacy retries with 10 attempts of 60 s, which an
     # environment variable can change.
@@ -143,7 +136,7 @@ def _new_session() -> AioSession:
     """Return a session that shares botocore's models of AWS with all others; reads files."""
     from aiobotocore.session import get_session
 
-    from aiobreakglass._dynamodb.loading import data_loader
+    from aiobreakglass._aws.loading import data_loader
 
     session = get_session()
     if session.get_config_variable("data_path") is None:

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from botocore import xform_name
 from multidict import CIMultiDict
 
-from aiobreakglass._dynamodb.passage import Passage
-from aiobreakglass._dynamodb.requests import Request
-from aiobreakglass._dynamodb.signing import DATE_HEADER, TOKEN_HEADER, Signer
-from aiobreakglass._dynamodb.transport import (
+from aiobreakglass._aws.fast.passage import Passage
+from aiobreakglass._aws.fast.signing import DATE_HEADER, TOKEN_HEADER, Signer
+from aiobreakglass._aws.fast.transport import (
     Operation,
     Session,
     Transport,
     standing_in,
 )
-from aiobreakglass._dynamodb.wire import Route
+from aiobreakglass._aws.fast.wire import Route
+from aiobreakglass._aws.transaction import Request
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials

@@ -18,8 +18,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
-from aiobreakglass._errors import InvalidStateTransitionError
-from aiobreakglass._fields import (
+from aiobreakglass._domain.errors import InvalidStateTransitionError
+from aiobreakglass._domain.fields import (
     MAX_DURATION,
     Duration,
     EventId,

@@ -25,14 +25,14 @@ from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
-from aiobreakglass._dynamodb import answers
-from aiobreakglass._dynamodb.answers import loads
-from aiobreakglass._dynamodb.calls import TransportName, call_client
-from aiobreakglass._dynamodb.failures import TooLateError
-from aiobreakglass._dynamodb.passage import Passage
-from aiobreakglass._dynamodb.requests import Request
-from aiobreakglass._dynamodb.signing import Signer
-from aiobreakglass._dynamodb.wire import Response, Route
+from aiobreakglass._aws import answers
+from aiobreakglass._aws.answers import loads
+from aiobreakglass._aws.calls import TransportName, call_client
+from aiobreakglass._aws.failures import TooLateError
+from aiobreakglass._aws.fast.passage import Passage
+from aiobreakglass._aws.fast.signing import Signer
+from aiobreakglass._aws.fast.wire import Response, Route
+from aiobreakglass._aws.transaction import Request
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials

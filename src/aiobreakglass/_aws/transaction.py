@@ -16,6 +16,9 @@ MAX_PARTS: Final = 10
 AttributeValue = dict[str, Any]
 Item = dict[str, AttributeValue]
 
+Request = dict[str, Any]
+"""The parameters of one call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -39,7 +42,7 @@ class Refusal:
     """Whether an earlier attempt of the same write was lost and may yet be carried out."""
 
 
-def transaction(parts: Sequence[Part], token: str) -> dict[str, Any]:
+def transaction(parts: Sequence[Part], token: str) -> Request:
     """Return the parameters of TransactWriteItems, or raise `ValueError` for too many parts.
 
     The token makes a repetition of the same bytes, within 10 minutes, the same write.

@@ -6,27 +6,27 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from aiobreakglass import _arguments as arguments
-from aiobreakglass._arguments import Listing
-from aiobreakglass._change import Change
-from aiobreakglass._cursor import Position, encode_cursor
-from aiobreakglass._errors import (
+from aiobreakglass._contract import arguments
+from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._contract.cursor import Position, encode_cursor
+from aiobreakglass._contract.lists import Lists, PageRequest
+from aiobreakglass._contract.store import EventPage
+from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.errors import (
     ActiveEventExistsError,
     EventExistsError,
     EventNotFoundError,
     InvalidStateTransitionError,
 )
-from aiobreakglass._lists import Lists, PageRequest
-from aiobreakglass._model import BreakGlassEvent, BreakGlassStatus, utc_now
-from aiobreakglass._rules import (
+from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, utc_now
+from aiobreakglass._domain.rules import (
     check_creatable,
     decide_close,
     decide_create,
     decide_expiry,
     decide_update,
 )
-from aiobreakglass._store import EventPage
-from aiobreakglass._timestamps import encode_time
+from aiobreakglass._domain.timestamps import encode_time
 
 
 class InMemoryStore(Lists):

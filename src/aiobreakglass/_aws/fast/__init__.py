@@ -1,0 +1,1 @@
+"""The transport without detours, which learns from the client what to send."""

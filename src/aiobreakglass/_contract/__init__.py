@@ -1,0 +1,1 @@
+"""What every store owes its callers, and the checks of what they pass."""

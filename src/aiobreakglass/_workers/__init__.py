@@ -1,0 +1,1 @@
+"""Loops that work on any store."""
