@@ -74,7 +74,7 @@ class TestStoreOnTheModel(StoreContract):
         database = Database(
             TableLayout(),
             now=lambda: clock().timestamp(),
-            random=Random(1),
+            random=Random(1),  # noqa: S311 - repeatable on purpose
             habits=PROMPT,
             on_commit=note,
         )
