@@ -1,0 +1,262 @@
+"""Update expressions: SET, REMOVE, ADD and DELETE on whole attributes.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+from tests.simulation.dynamodb.conditions import Get, Names, Row, Values, get_operand
+from tests.simulation.dynamodb.grammar import Parser, Path, Value
+from tests.simulation.dynamodb.refusals import RefusedError, invalid
+from tests.simulation.dynamodb.values import (
+    AttributeValue,
+    Item,
+    canonical,
+    canonical_number,
+    kind_of,
+)
+
+Change = Callable[[Row, Names, Values], AttributeValue | None]
+"""Returns what an attribute becomes; None if it goes."""
+
+_PARAMETER = "UpdateExpression"
+
+
+class Step(NamedTuple):
+    """What becomes of one attribute."""
+
+    path: str
+    change: Change
+
+
+class Update(NamedTuple):
+    """An update, ready to be applied."""
+
+    steps: tuple[Step, ...]
+    names: frozenset[str]
+    values: frozenset[str]
+
+    def check(self, names: Names, key: str) -> None:
+        """Refuse to change the key, and to change an attribute twice."""
+        attributes = [names.get(step.path, step.path) for step in self.steps]
+        if key in attributes:
+            raise invalid(
+                "One or more parameter values were invalid: Cannot update attribute "
+                f"{key}. This attribute is part of the key"
+            )
+        if len(set(attributes)) != len(attributes):
+            raise invalid(
+                f"Invalid {_PARAMETER}: Two document paths overlap with each other; must remove "
+                "or rewrite one of these paths;"
+            )
+
+    def apply(self, row: Row, names: Names, values: Values) -> Item:
+        """Return what a row becomes; each step sees it as it was before."""
+        changed = dict(row)
+        for path, change in self.steps:
+            value = change(row, names, values)
+            name = names.get(path, path)
+            if value is None:
+                changed.pop(name, None)
+            else:
+                changed[name] = value
+        return changed
+
+
+@lru_cache(maxsize=1 << 12)
+def compile_update(text: str) -> Update:
+    """Return an update, or refuse its text."""
+    reader = _Reader(text, _PARAMETER)
+    steps = tuple(reader.sections())
+    return Update(steps, frozenset(reader.names), frozenset(reader.values))
+
+
+class _Reader(Parser):
+    """Reads the sections of an update, and notes the placeholders in them."""
+
+    def __init__(self, text: str, parameter: str) -> None:
+        super().__init__(text, parameter)
+        self.names: set[str] = set()
+        self.values: set[str] = set()
+
+    def sections(self) -> Iterator[Step]:
+        """Read one section after the other, each at most once."""
+        readers = {
+            "SET": self._set,
+            "REMOVE": self._remove,
+            "ADD": self._add,
+            "DELETE": self._delete,
+        }
+        seen = set()
+        while True:
+            section = self.next_keyword
+            if section not in readers:
+                self.fail()
+            if section in seen:
+                raise self.wrong(
+                    f'The "{section}" section can only be used once in an update expression;'
+                )
+            seen.add(section)
+            self.take()
+            yield readers[section]()
+            while self.takes(","):
+                yield readers[section]()
+            if not self.next:
+                return
+
+    def _target(self) -> str:
+        path = self.path()
+        self._note(path)
+        return path.name
+
+    def _note(self, operand: Path | Value) -> None:
+        if operand.name[0] == "#":
+            self.names.add(operand.name)
+        elif isinstance(operand, Value):
+            self.values.add(operand.name)
+
+    def _value(self) -> Value:
+        if not self.next.startswith(":"):
+            self.fail()
+        value = Value(self.take())
+        self._note(value)
+        return value
+
+    def _set(self) -> Step:
+        path = self._target()
+        self.take("=")
+        left = self._term()
+        if self.next not in ("+", "-"):
+            return Step(path, left)
+        sign = 1 if self.take() == "+" else -1
+        return Step(path, _sum(left, sign, self._term()))
+
+    def _term(self) -> Get:
+        if self.next == "(":
+            self.take()
+            term = self._term()
+            self.take(")")
+            return term
+        if self._is_call():
+            return self._function()
+        operand = self._value() if self.next.startswith(":") else self.path()
+        self._note(operand)
+        get = get_operand(operand)
+
+        def existing(row: Row, names: Names, values: Values) -> AttributeValue:
+            value = get(row, names, values)
+            if value is None:
+                raise invalid(
+                    "The provided expression refers to an attribute that does not exist in the "
+                    "item"
+                )
+            return value
+
+        return existing
+
+    def _function(self) -> Get:
+        function = self.take()
+        if function not in ("if_not_exists", "list_append"):
+            raise self.wrong(f"Invalid function name; function: {function}")
+        self.take("(")
+        if function == "if_not_exists":
+            path = self.path()
+            self._note(path)
+            get: Get = get_operand(path)
+        else:
+            get = self._term()
+        self.take(",")
+        other = self._term()
+        self.take(")")
+        return _if_not_exists(get, other) if function == "if_not_exists" else _appended(get, other)
+
+    def _remove(self) -> Step:
+        return Step(self._target(), lambda *_: None)
+
+    def _add(self) -> Step:
+        path = self._target()
+        return Step(path, _added(path, self._value().name, self))
+
+    def _delete(self) -> Step:
+        path = self._target()
+        return Step(path, _subtracted(path, self._value().name, self))
+
+
+def _if_not_exists(get: Get, other: Get) -> Get:
+    def choose(row: Row, names: Names, values: Values) -> AttributeValue | None:
+        value = get(row, names, values)
+        return other(row, names, values) if value is None else value
+
+    return choose
+
+
+def _appended(get: Get, get_more: Get) -> Get:
+    def append(row: Row, names: Names, values: Values) -> AttributeValue:
+        value, more = get(row, names, values), get_more(row, names, values)
+        if value is None or more is None or {kind_of(value), kind_of(more)} != {"L"}:
+            raise _wrong_type()
+        return {"L": [*value["L"], *more["L"]]}
+
+    return append
+
+
+def _sum(get_left: Get, sign: int, get_right: Get) -> Get:
+    def add(row: Row, names: Names, values: Values) -> AttributeValue:
+        left, right = get_left(row, names, values), get_right(row, names, values)
+        if left is None or right is None or {kind_of(left), kind_of(right)} != {"N"}:
+            raise _wrong_type()
+        return _number(Decimal(left["N"]) + sign * Decimal(right["N"]))
+
+    return add
+
+
+def _added(path: str, placeholder: str, parser: Parser) -> Change:
+    def add(row: Row, names: Names, values: Values) -> AttributeValue:
+        value, more = row.get(names.get(path, path)), values[placeholder]
+        kind = kind_of(more)
+        if kind not in ("N", "SS", "NS", "BS"):
+            raise parser.wrong(
+                "Incorrect operand type for operator or function; operator: ADD, operand type: "
+                f"{kind}"
+            )
+        if value is None:
+            return more
+        if kind_of(value) != kind:
+            raise _wrong_type()
+        if kind == "N":
+            return _number(Decimal(value["N"]) + Decimal(more["N"]))
+        return canonical({kind: list({*value[kind], *more[kind]})})
+
+    return add
+
+
+def _subtracted(path: str, placeholder: str, parser: Parser) -> Change:
+    def subtract(row: Row, names: Names, values: Values) -> AttributeValue | None:
+        value, less = row.get(names.get(path, path)), values[placeholder]
+        kind = kind_of(less)
+        if kind not in ("SS", "NS", "BS"):
+            raise parser.wrong(
+                "Incorrect operand type for operator or function; operator: DELETE, operand "
+                f"type: {kind}"
+            )
+        if value is None:
+            return None
+        if kind_of(value) != kind:
+            raise _wrong_type()
+        left = [each for each in value[kind] if each not in less[kind]]
+        return {kind: left} if left else None
+
+    return subtract
+
+
+def _number(number: Decimal) -> AttributeValue:
+    return {"N": canonical_number(str(number))}
+
+
+def _wrong_type() -> RefusedError:
+    return invalid("An operand in the update expression has an incorrect data type")
