@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import closing
 from contextvars import copy_context
-from random import Random
 from typing import Any
 
 import pytest
 
+from tests.simulation.draws import seeded
 from tests.simulation.loop import LANE, Lane, StandstillError, VirtualLoop
 
 
 @pytest.fixture
 def loop() -> Iterator[VirtualLoop]:
-    with closing(VirtualLoop(Random(1))) as loop:
+    with closing(VirtualLoop(seeded("loop"))) as loop:
         yield loop
 
 
@@ -56,7 +56,7 @@ def test_standing_still_is_an_error(loop: VirtualLoop) -> None:
 
 
 def interleaving(seed: int) -> list[str]:
-    loop = VirtualLoop(Random(seed))
+    loop = VirtualLoop(seeded(seed))
     told: list[str] = []
 
     async def work(name: str) -> None:
@@ -98,7 +98,7 @@ def test_a_paused_process_catches_up(loop: VirtualLoop) -> None:
 
 
 def cancellations() -> list[int]:
-    loop = VirtualLoop(Random(1))
+    loop = VirtualLoop(seeded("loop"))
     told: list[int] = []
 
     async def wait(number: int) -> None:
