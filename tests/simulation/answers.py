@@ -24,7 +24,6 @@ from aiobreakglass import (
 )
 from aiobreakglass._domain.change import EXTENSION_MARGIN
 from aiobreakglass._domain.rules import MAX_CLOCK_LEAD
-from tests.simulation.invariants import does_what_was_asked
 from tests.simulation.record import Call, Finding, Kind
 from tests.simulation.timeline import DELETED, LAYOUT, Pair, Sight, Timeline
 
@@ -36,8 +35,6 @@ def judge(call: Call, timeline: Timeline) -> Iterator[Finding]:
     """Yield what is wrong with the answer to a call that has told how it ended."""
     assert call.ended is not None
     span = Span(timeline, call, call.began, call.ended)
-    if call.is_refused and _has_done_it(call, timeline):
-        yield Finding(Kind.LANDED, f"{call.kind} {call.event_id} was refused, and had landed")
     if isinstance(call.error, StoreUnavailableError):
         return
     if isinstance(call.error, CorruptItemError):
@@ -241,7 +238,7 @@ def _sweep(call: Call, span: Span) -> Iterator[str]:
         yield f"raised {error!r}"
         return
     marked = call.value if error is None else error.expired
-    written = [after.event for _, _, _, after in call.commits]
+    written = [row.after.event for row in call.written]
     for event in marked:
         if event not in written:
             yield f"was said to have marked {told(event)}"
@@ -264,9 +261,9 @@ _JUDGES: Final[Mapping[str, _Judge]] = {
 
 def _acknowledged(call: Call, event: BreakGlassEvent) -> Iterator[str]:
     """Compare what a writer was told with what it wrote."""
-    for _, _, before, after in call.commits:
-        if after.event == event:
-            asked = call.subject
+    for row in call.written:
+        before, asked = row.before, call.subject
+        if row.after.event == event:
             if (
                 call.kind == "update"
                 and asked is not None
@@ -276,12 +273,6 @@ def _acknowledged(call: Call, event: BreakGlassEvent) -> Iterator[str]:
                 yield f"replaced {told(before.event)}, which its caller had not read"
             return
     yield f"was said to be stored as {told(event)}"
-
-
-def _has_done_it(call: Call, timeline: Timeline) -> bool:
-    return any(
-        does_what_was_asked(call, {key: (before, after)}) for _, key, before, after in call.commits
-    )
 
 
 def told(event: BreakGlassEvent) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -11,7 +11,7 @@ from aiobreakglass import BreakGlassEvent
 from aiobreakglass._domain.change import EXTENSION_MARGIN
 from aiobreakglass._domain.rules import IMMUTABLE_FIELDS
 from tests.simulation.dynamodb.database import Commit
-from tests.simulation.record import Apart, Call, Finding, Kind, Packet
+from tests.simulation.record import Apart, Call, Finding, Kind, Packet, Written
 from tests.simulation.timeline import CORRUPT, DELETED, LAYOUT, Pair, Sight, Timeline
 
 _BLINK: Final = timedelta(milliseconds=1)
@@ -44,20 +44,26 @@ class Invariants:
             return
         call = packet.call
         for key, (before, after) in changes.items():
-            call.commits.append((commit.serial, key, before, after))
+            call.written.append(Written(key, before, after, packet.is_copy))
             if key.startswith(LAYOUT.event_prefix):
                 for finding in self._of_event(before, after, packet, now):
                     self._on_finding(finding)
         for pair in pairs:
             for finding in self._of_pair(pair, changes):
                 self._on_finding(finding)
-        if call.is_refused and does_what_was_asked(call, changes):
-            if packet.is_copy:
+        if call.is_refused:
+            self.refused(call, call.written[-len(changes) :])
+
+    def refused(self, call: Call, written: Iterable[Written]) -> None:
+        """Judge what was written by a call whose caller was told that nothing was."""
+        for row in written:
+            if not does_what_was_asked(call, row):
+                continue
+            if row.by_copy:
                 self._on_apart(Apart.TWICE)
             else:
-                self._on_finding(
-                    Finding(Kind.LANDED, f"{call.kind} {call.sign} was refused, and landed")
-                )
+                text = f"{call} was refused, and {row.key} is {_named(row.after)}"
+                self._on_finding(Finding(Kind.LANDED, text))
 
     def _note_active(self, changes: dict[str, tuple[Sight, Sight]]) -> list[Pair]:
         """Keep the active rows by pair, and return the pairs that a commit concerns."""
@@ -161,20 +167,16 @@ class Invariants:
             )
 
 
-def does_what_was_asked(call: Call, changes: dict[str, tuple[Sight, Sight]]) -> bool:
-    """Tell whether a commit did what a call is for, and not something on the way."""
-    if not call.event_id:
-        return False
-    before, after = changes.get(LAYOUT.event_key(call.event_id), (None, None))
-    if before is None or after is None:
+def does_what_was_asked(call: Call, row: Written) -> bool:
+    """Tell whether a row was written for what a call is for, and not on the way to it."""
+    event = row.after.event
+    if not call.event_id or row.key != LAYOUT.event_key(call.event_id):
         return False
     if call.kind == "delete":
-        return after.said == DELETED
-    if after.event is None:
-        return False
-    if call.kind == "create":
-        return before.event is None
-    return call.sign in (after.event.request_id, after.event.closed_by)
+        return row.after.said == DELETED
+    if event is None or call.kind == "create":
+        return event is not None and row.before.event is None
+    return call.sign in (event.request_id, event.closed_by)
 
 
 def _named(sight: Sight) -> str:

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiobreakglass import BreakGlassEvent
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.faults import Fate
     from tests.simulation.process import Process
+    from tests.simulation.timeline import Sight
 
 
 class Kind(StrEnum):
@@ -56,6 +57,16 @@ class Finding:
     text: str
 
 
+class Written(NamedTuple):
+    """A row that a call changed."""
+
+    key: str
+    before: Sight
+    after: Sight
+    by_copy: bool
+    """Whether by a packet that had been refused, and arrived again."""
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """One call of a store's method, as its caller knows it."""
@@ -81,8 +92,8 @@ class Call:
     """What its clock told it."""
     value: Any = None
     error: BaseException | None = None
-    commits: list[tuple[int, str, Any, Any]] = field(default_factory=list)
-    """What it changed: the commit, the key, what was there before and after."""
+    written: list[Written] = field(default_factory=list)
+    """What it changed."""
     requests: int = 0
     tokens: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     """What the clock said when each write was first sent, and how disturbed its process was."""

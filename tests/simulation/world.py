@@ -158,6 +158,8 @@ class World:
         self.outcome.answers[answer] += 1
         self.tell(f"{call.process} is told by {call}: {answer}")
         if call.ended is not None and not isinstance(call.error, asyncio.CancelledError):
+            if call.is_refused:
+                self.invariants.refused(call, call.written)
             for finding in judge(call, self.timeline):
                 self.find(finding)
         self.callers.note(call)
@@ -229,7 +231,7 @@ class World:
 
     async def _marked(self, call: Call, event: BreakGlassEvent) -> None:
         """Hear of a mark: it was made, by this very sweeper."""
-        if all(after.event != event for _, _, _, after in call.commits):
+        if all(row.after.event != event for row in call.written):
             self.find(Finding(Kind.LOST, f"{event.id} was said to be marked"))
 
     def _on_commit(self, commit: Commit) -> None:
