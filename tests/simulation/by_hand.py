@@ -60,7 +60,13 @@ class ByHand:
         if event is None:
             return
         key = LAYOUT.event_key(event.id)
-        row = {**self._world.database.rows[key], "status": {"S": "closed"}}
+        row = dict(self._world.database.rows[key])
+        if step.kind == "spoil by hand":
+            # It still says that it is active, and is no event any more.
+            del row["expires_at"]
+            self._world.database.put(row)
+            return
+        row["status"] = {"S": "closed"}
         moved_on = event.updated_at + timedelta(microseconds=1)
         row["updated_at"] = {"S": f"{moved_on:%Y-%m-%dT%H:%M:%S.%fZ}"}
         if step.kind == "close by hand":

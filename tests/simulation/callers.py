@@ -12,6 +12,7 @@ from aiobreakglass import (
     MAX_DURATION,
     ActiveEventExistsError,
     BreakGlassEvent,
+    BreakGlassStatus,
     ConcurrentModificationError,
     expire_due,
 )
@@ -24,7 +25,7 @@ from tests.simulation.timeline import Pair
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_LONGEST_AIM: Final = 20.0
+_LONGEST_AIM: Final = 90.0
 _Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
@@ -175,7 +176,8 @@ def _changed(event: BreakGlassEvent, step: Step, sign: str, now: datetime) -> Br
     elif step.kind == "shorten":
         changes["expires_at"] = now + (event.expires_at - now) * step.choice
     elif step.kind == "expire":
-        changes["status"] = "expired"
+        changes["status"] = BreakGlassStatus.EXPIRED
     elif step.kind == "close by update":
-        changes |= {"status": "closed", "closed_by": sign, "closed_reason": "done"}
+        closing = {"closed_by": sign, "closed_reason": "done"}
+        changes |= {"status": BreakGlassStatus.CLOSED, **closing}
     return event.model_copy(update=changes)

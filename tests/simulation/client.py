@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import zlib
 from collections.abc import Callable, Mapping
 from random import Random
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
+import orjson
 from botocore.exceptions import (
     ClientError,
     HTTPClientError,
@@ -56,7 +56,7 @@ class Reply(NamedTuple):
 def success(answer: Mapping[str, Any]) -> Reply:
     """Return the reply that brings an answer."""
     members = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
-    body = json.dumps(members).encode()
+    body = orjson.dumps(members)
     return Reply(200, answer, body, zlib.crc32(body))
 
 

@@ -34,6 +34,14 @@ async def ending(world: World) -> None:
     """Stop all faults, and see whether everybody is served."""
     world.network.fault_rate = 0.0
     await asyncio.sleep(_SETTLED_AFTER)
+    if not world.history.conditions.is_searched:
+        await _look(world)
+    for process in world.processes:
+        process.die()
+    await asyncio.sleep(_SETTLED_AFTER)
+
+
+async def _look(world: World) -> None:
     for process in world.processes:
         for call in [call for call in process.calls if call.kind == "sweeper"]:
             assert call.task is not None
@@ -44,9 +52,6 @@ async def ending(world: World) -> None:
         await calls.serve(process, number)
     await _sweep(world, calls)
     await calls.compare_lists(world.processes[0])
-    for process in world.processes:
-        process.die()
-    await asyncio.sleep(_SETTLED_AFTER)
 
 
 async def _sweep(world: World, calls: _Calls) -> None:

@@ -21,11 +21,15 @@ def quiet() -> Iterator[None]:
     """
     was_enabled, disabled = gc.isenabled(), logging.root.manager.disable
     gc.disable()
+    # What is there already need not be looked through again each time.
+    gc.freeze()
     logging.disable()
     try:
         yield
     finally:
         logging.disable(disabled)
+        gc.collect()
+        gc.unfreeze()
         if was_enabled:
             gc.enable()
 
@@ -41,5 +45,6 @@ def live(
         world = World(history, store_class, traced=traced)
         with closing(world.loop):
             world.loop.run_until_complete(world.live())
-    gc.collect()
-    return world.outcome
+        outcome = world.outcome
+        del world
+    return outcome

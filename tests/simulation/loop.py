@@ -93,7 +93,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._choose = random.random
         self._now = 0.0
         self._world = Lane(self)
-        self._timers: list[tuple[float, int, asyncio.TimerHandle, Lane]] = []
+        self._timers: list[tuple[float, int, asyncio.TimerHandle | None, Any]] = []
+        """When, in which order, and either a handle and its lane or what the world does."""
         self._numbers = count()
         self.set_task_factory(self._new_task)
         self.set_exception_handler(lambda _, context: self.failures.append(context))
@@ -126,6 +127,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         heapq.heappush(self._timers, (when, next(self._numbers), timer, lane))
         return timer
 
+    def happen(self, delay: float, what: Callable[[], object]) -> None:
+        """Have something happen in the world, which is no process's doing."""
+        heapq.heappush(self._timers, (self._now + delay, next(self._numbers), None, what))
+
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Leave a cancelled timer where it is: its time passes as any other's."""
 
@@ -147,15 +152,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _let_time_pass(self) -> None:
         """Go to the next instant at which something is due, and have all that is due then."""
         timers = self._timers
-        while timers and timers[0][2].cancelled():
+        while timers and timers[0][2] is not None and timers[0][2].cancelled():
             heapq.heappop(timers)
         if not timers:
             raise StandstillError
-        self._now = max(self._now, timers[0][0])
-        while timers and timers[0][0] <= self._now:
-            _, _, timer, lane = heapq.heappop(timers)
-            if not timer.cancelled():
-                lane.add(timer)
+        self._now = now = max(self._now, timers[0][0])
+        while timers and timers[0][0] <= now:
+            _, _, timer, what = heapq.heappop(timers)
+            if timer is None:
+                self.steps += 1
+                what()
+            elif not timer.cancelled():
+                what.add(timer)
 
     def _new_task(
         self,

@@ -6,17 +6,23 @@ replacing functions of the library; the source stays as it is.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
 import pytest
 
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, CorruptItemError
+from aiobreakglass import (
+    ActiveEventExistsError,
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    CorruptItemError,
+    StoreUnavailableError,
+)
 from aiobreakglass._aws import hooks, outcomes, transaction
 from aiobreakglass._aws.calls import Operation
 from aiobreakglass._aws.outcomes import Transmission
@@ -86,20 +92,16 @@ def sweep_ended_by_a_corrupt_row(plant: Plant) -> Store:
 
 def unknown_hidden_by_a_corrupt_row(plant: Plant) -> Store:
     """After a lost attempt, a row that is not an event is told of as though nothing was lost."""
-    commit_once, original = Commits._commit, Commits.commit
+    original = Commits.commit
 
     async def mutated(self: Commits, *arguments: Any) -> Any:
-        async def kept() -> Any:
-            return await original(self, *arguments)
-
         try:
-            return await kept()
-        except Exception as error:
+            return await original(self, *arguments)
+        except StoreUnavailableError as error:
             if isinstance(error.__cause__, CorruptItemError):
                 raise error.__cause__ from None
             raise
 
-    assert commit_once is not None
     plant(Commits, commit=mutated)
     return AsyncDynamoDBStore
 
@@ -144,22 +146,15 @@ def dated_at_the_beginning(plant: Plant) -> Store:
 
 
 def version_not_moved_on(plant: Plant) -> Store:
-    """A change is dated by the clock alone, also when that has stepped back."""
-    read_event = rules.read_event
+    """A change is dated by the clock alone, also when that is behind the version before."""
+    original = rules._change
 
-    def mutated(values: Mapping[str, Any]) -> BreakGlassEvent:
-        now: datetime | None = _now.get("now")
-        early = now is not None and values["created_at"] <= now < values["updated_at"]
-        return read_event({**values, "updated_at": now} if early else values)
+    def mutated(action: Action, stored: Any, changed: Any, now: datetime) -> Change:
+        made = original(action, stored, changed, now)
+        dated = max(now, stored.created_at)
+        return replace(made, after=made.stored.model_copy(update={"updated_at": dated}))
 
-    _now: dict[str, Any] = {}
-    change = rules._change
-
-    def noting(action: Action, stored: Any, changed: Any, now: datetime) -> Change:
-        _now["now"] = now
-        return change(action, stored, changed, now)
-
-    plant(rules, read_event=mutated, _change=noting)
+    plant(rules, _change=mutated)
     return AsyncDynamoDBStore
 
 
@@ -193,21 +188,14 @@ def remembered_event_not_read(plant: Plant) -> Store:
     return AsyncDynamoDBStore
 
 
-def remembered_pair_not_compared(plant: Plant) -> Store:
-    """A check grants what its guard leads to, without a look at the status."""
-    original = Row.active_event
+def status_not_asked(plant: Plant) -> Store:
+    """A check grants what its guard leads to until it lapses, closed or not."""
 
-    def mutated(self: Row, invoker: str, profile: str) -> BreakGlassEvent | None:
-        try:
-            return self.event
-        except CorruptItemError:
-            return original(self, invoker, profile)
-
-    def granting(self: checks.Checks, row: Row | None, pair: Any) -> BreakGlassEvent | None:
-        event = None if row is None else mutated(row, *pair)
+    def mutated(self: checks.Checks, row: Row | None, pair: object) -> BreakGlassEvent | None:
+        event = None if row is None else row.event
         return event if event is not None and event.expires_at > self._clock() else None
 
-    plant(checks.Checks, _granting=granting)
+    plant(checks.Checks, _granting=mutated)
     return AsyncDynamoDBStore
 
 
@@ -283,24 +271,14 @@ def tombstone_overwritten(plant: Plant) -> Store:
 
 
 def marked_before_its_time(plant: Plant) -> Store:
-    """The sweeper takes what has less than an hour left for lapsed."""
-    has_run_out = BreakGlassEvent._has_run_out
+    """An event is marked expired with up to an hour left."""
+    original = BreakGlassEvent.expire
 
-    def early(self: BreakGlassEvent, at: datetime | None) -> bool:
-        return has_run_out(self, None if at is None else at + timedelta(hours=1))
+    def mutated(self: BreakGlassEvent, at: datetime | None = None) -> BreakGlassEvent:
+        return original(self, None if at is None else at + timedelta(hours=1))
 
-    def expire(self: BreakGlassEvent, at: datetime | None = None) -> BreakGlassEvent:
-        return original_expire(self.model_copy(), None if at is None else at + timedelta(hours=1))
-
-    original_expire = BreakGlassEvent.expire
-    assert early is not None
-    plant(BreakGlassEvent, expire=expire)
-    plant(expiry, _expire=_expiring_early)
+    plant(BreakGlassEvent, expire=mutated)
     return AsyncDynamoDBStore
-
-
-async def _expiring_early(store: Any, event: BreakGlassEvent, now: datetime) -> Any:
-    return await store.update(event.expire(at=now))
 
 
 def evidence_not_compared(plant: Plant) -> Store:
@@ -311,8 +289,6 @@ def evidence_not_compared(plant: Plant) -> Store:
 
 def lapsed_holder_in_the_way(plant: Plant) -> Store:
     """A create is refused for an event that has lapsed."""
-    from aiobreakglass import ActiveEventExistsError
-
     original = Commits._clear_guard
 
     async def mutated(
@@ -330,29 +306,8 @@ def lapsed_holder_in_the_way(plant: Plant) -> Store:
     return AsyncDynamoDBStore
 
 
-def cancelled_write_undone(plant: Plant) -> Store:
-    """A create that is cancelled deletes what it may have written."""
-
-    class Mutant(AsyncDynamoDBStore):
-        async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
-            try:
-                return await super().create(event)
-            except asyncio.CancelledError:
-                with self._calls.operation() as operation:
-                    row = await self._reads.event_row(operation, event.id)
-                    if row is not None:
-                        guard = GuardPart(self._table)._release(
-                            (event.invoker, event.profile), event.id
-                        )
-                        await self._calls.write(operation, [guard])
-                raise
-
-    return Mutant
-
-
 def answer_without_a_write(plant: Plant) -> Store:
     """A create whose answers are lost is said to have happened."""
-    from aiobreakglass import StoreUnavailableError
 
     class Mutant(AsyncDynamoDBStore):
         async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
@@ -379,7 +334,7 @@ OURS: Final = (
     another_row_believed,
     damaged_answer_believed,
     remembered_event_not_read,
-    remembered_pair_not_compared,
+    status_not_asked,
     reads_not_consistent,
     batch_not_finished,
     conflict_taken_for_refusal,
@@ -392,8 +347,14 @@ OURS: Final = (
     answer_without_a_write,
 )
 
+
+def _as_it_is(mutant: Callable[[], Store], _: Plant) -> Store:
+    """Plant one of those that replace functions by themselves."""
+    return mutant()
+
+
 MUTANTS: Final[dict[str, Callable[[Plant], Store]]] = {
-    **{name: lambda _, plant=plant: plant() for name, plant in of_histories.MUTANTS.items()},
+    **{name: partial(_as_it_is, mutant) for name, mutant in of_histories.MUTANTS.items()},
     **{mutant.__name__.replace("_", "-"): mutant for mutant in OURS},
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextvars import Context
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -57,7 +57,6 @@ class Network:
         self._database = database
         self._seed = seed
         self._spared = spared
-        self._context = Context()
         self._rows: dict[str, Reply] = {}
         """The answer that brought each row last, for senders that get another's."""
 
@@ -71,14 +70,16 @@ class Network:
         packet = self._packed(process, operation, request)
         fate = packet.fate
         if fate.there != NEVER:
-            self._later(fate.there, self._arrive, packet, waiter)
+            if packet.call is not None and packet.is_to_the_point:
+                packet.call.under_way += 1
+            self._loop.happen(fate.there, partial(self._arrive, packet, waiter))
         if fate.again != NEVER:
-            self._later(fate.there + fate.again, self._arrive_again, packet)
+            self._loop.happen(fate.there + fate.again, partial(self._arrive_again, packet))
         if fate.there == NEVER and fate.broken:
             delay = _CONNECT_TIMEOUT if fate.broken == "slow" else fate.back
-            self._later(delay, self._break, packet, waiter)
+            self._loop.happen(delay, partial(self._break, packet, waiter))
         elif fate.there + fate.back > READ_TIMEOUT:
-            self._later(READ_TIMEOUT, self._give_up, packet, waiter)
+            self._loop.happen(READ_TIMEOUT, partial(self._give_up, packet, waiter))
         return waiter
 
     def _packed(self, process: Process, operation: str, request: dict[str, Any]) -> Packet:
@@ -108,16 +109,15 @@ class Network:
         self.met.append(place)
         return make(Random(chance), Fate(name, there, back))  # noqa: S311 - a plan, no secret
 
-    def _later(self, delay: float, happening: Callable[..., None], *arguments: Any) -> None:
-        self._loop.call_later(delay, happening, *arguments, context=self._context)
-
     def _arrive(self, packet: Packet, waiter: asyncio.Future[Reply]) -> None:
         fate = packet.fate
+        if packet.call is not None and packet.is_to_the_point:
+            packet.call.under_way -= 1
         reply = self._served(packet)
         if fate.broken:
-            self._later(fate.back, self._break, packet, waiter)
+            self._loop.happen(fate.back, partial(self._break, packet, waiter))
         elif fate.back != NEVER:
-            self._later(fate.back, self._return, packet, waiter, reply)
+            self._loop.happen(fate.back, partial(self._return, packet, waiter, reply))
 
     def _arrive_again(self, packet: Packet) -> None:
         packet.is_copy = True

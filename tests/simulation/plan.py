@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from random import Random
 from typing import Final
@@ -30,12 +30,16 @@ KINDS: Final = {
 }
 """What somebody does next, by weight."""
 
+ON_THE_BRINK: Final = {"create": 15, "check": 30, "extend": 40, "close": 5, "get": 10}
+"""The same where all of it happens around the lapse of events."""
+
 PLAIN: Final = {"pause": 4, "kill": 4, "set clock": 3}
 """What happens to processes, by weight."""
 
 BY_HAND: Final = {
     "close by hand": 3,
     "end badly by hand": 1,
+    "spoil by hand": 3,
     "remove guard": 2,
     "put without guard": 1,
     "put garbage": 1,
@@ -44,6 +48,7 @@ BY_HAND: Final = {
 """What others do to the table, by weight."""
 
 STEPS: Final = 300
+_SEARCHED_STEPS: Final = 100
 _BURSTS: Final = 10
 _GAPS: Final = (0.5, 5.0, 40.0, 400.0, 3600.0)
 """How long nothing happens between two bursts of calls, in seconds."""
@@ -93,6 +98,8 @@ class Conditions:
     drifts: tuple[float, ...]
     prompt: bool
     """Whether indexes and TTL do everything at once."""
+    is_searched: bool = False
+    """Whether nothing happens but calls, for a checker that knows of nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,16 @@ def history(seed: int, *, steps: int = STEPS) -> History:
     return History(seed, tuple(_steps(random, conditions, steps)), conditions)
 
 
+def searchable(seed: int) -> History:
+    """Return what a seed makes for a checker that has to search: short, and calls alone."""
+    made = history(seed, steps=_SEARCHED_STEPS)
+    steps = tuple(step for step in made.steps if step.kind not in ("sweep", *BY_HAND))
+    conditions = replace(
+        made.conditions, sweep_every=None, retention=None, is_searched=True, pairs=2
+    )
+    return replace(made, steps=steps, conditions=conditions)
+
+
 def _conditions(random: Random) -> Conditions:
     processes = random.randint(1, 3)
     disagreement = random.choice((0.0, 0.0, 0.01, 2.0, 30.0))
@@ -129,7 +146,7 @@ def _conditions(random: Random) -> Conditions:
         fault_rate=random.choice((0.0, 0.05, 0.1, 0.1, 0.3)),
         attempts=random.choice((1, 3)),
         retention=random.choice((None, 0.0, 3600.0, 31_536_000.0)),
-        sweep_every=random.choice((None, 20.0, 300.0)),
+        sweep_every=random.choice((None, None, 300.0, 900.0)),
         leads=tuple(random.uniform(-1, 1) * disagreement for _ in range(processes)),
         drifts=tuple(random.uniform(-1, 1) * drift for _ in range(processes)),
         prompt=random.random() < 0.3,
@@ -137,7 +154,9 @@ def _conditions(random: Random) -> Conditions:
 
 
 def _steps(random: Random, conditions: Conditions, number: int) -> list[Step]:
-    kinds, weights = list(KINDS), list(accumulate(KINDS.values()))
+    on_the_brink = random.random() < 0.2
+    mix = ON_THE_BRINK if on_the_brink else KINDS
+    kinds, weights = list(mix), list(accumulate(mix.values()))
     happenings: dict[str, int] = {}
     if random.random() < 0.5:
         happenings |= PLAIN
@@ -159,6 +178,8 @@ def _steps(random: Random, conditions: Conditions, number: int) -> list[Step]:
             else:
                 kind = random.choices(kinds, cum_weights=weights)[0]
             steps.append(_step(random, len(steps), kind, process, task, ends[place], conditions))
+            if on_the_brink:
+                steps[-1] = _on_the_brink(random, steps[-1])
     return steps
 
 
@@ -182,8 +203,19 @@ def _step(
         lifetime=_lifetime(random, kind),
         on_holder=random.random() < 0.8,
         choice=random.random(),
-        aim=random.uniform(-2.5, 0.5) if random.random() < 0.2 else None,
+        aim=random.uniform(-3.0, 0.3) if random.random() < 0.25 else None,
         cancelled_after=random.expovariate(1 / 0.01) if random.random() < 0.05 else None,
+    )
+
+
+def _on_the_brink(random: Random, step: Step) -> Step:
+    """Have an event last for seconds, and whoever is interested come near its lapse."""
+    return replace(
+        step,
+        pair=0,
+        on_holder=True,
+        aim=random.uniform(-3.5, 0.3) if random.random() < 0.7 else None,
+        lifetime=step.lifetime if step.kind in PLAIN else random.uniform(1, 8),
     )
 
 
@@ -192,4 +224,4 @@ def _lifetime(random: Random, kind: str) -> float:
         return random.choice((0.5, 5.0, 60.0)) * random.random()
     if kind == "set clock":
         return random.choice((-1, 1)) * random.choice((0.01, 1.0, 90.0)) * random.random()
-    return 0.05 + random.choice((1.0, 5.0, 60.0, 900.0, 14_000.0)) * random.random()
+    return 0.05 + random.choice((1.0, 5.0, 5.0, 60.0, 900.0, 14_000.0)) * random.random()

@@ -64,7 +64,7 @@ class Written(NamedTuple):
     before: Sight
     after: Sight
     by_copy: bool
-    """Whether by a packet that had been refused, and arrived again."""
+    """Whether by a packet that had arrived before."""
 
 
 @dataclass(slots=True, eq=False)
@@ -86,6 +86,9 @@ class Call:
     """How many commits there were."""
     ended: int | None = None
     """The same at its end; None while it lasts, and if it never told how it ended."""
+    invoked: int = 0
+    """How much had happened in the world."""
+    returned: int = 0
     began_at: float = 0.0
     ended_at: float = 0.0
     nows: list[datetime] = field(default_factory=list)
@@ -95,6 +98,8 @@ class Call:
     written: list[Written] = field(default_factory=list)
     """What it changed."""
     requests: int = 0
+    under_way: int = 0
+    """How many packets that do what it is for have yet to arrive for the first time."""
     tokens: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     """What the clock said when each write was first sent, and how disturbed its process was."""
     disturbances: int = 0
@@ -127,6 +132,19 @@ class Packet:
     clock: datetime
     """What the sender's clock said."""
     is_copy: bool = False
+
+    @property
+    def is_to_the_point(self) -> bool:
+        """Whether it does what its call is for, and not something on the way."""
+        if self.call is None or self.fate.refused:
+            return False
+        for action in self.request.get("TransactItems", ()):
+            ((kind, parameters),) = action.items()
+            key = parameters.get("Key") or parameters["Item"]
+            if key["pk"] == {"S": f"BREAKGLASS#{self.call.event_id}"}:
+                values = parameters.get("ExpressionAttributeValues", {}).values()
+                return kind == "Put" or {"S": self.call.sign} in values
+        return False
 
 
 CALL: Final[ContextVar[Call | None]] = ContextVar("call", default=None)

@@ -97,10 +97,16 @@ class Timeline:
             if event is not None:
                 yield event
 
+    def last(self) -> Iterator[tuple[str, Sight]]:
+        """Yield what each row is at last."""
+        for key, sights in self._sights.items():
+            yield key, sights[-1]
+
     def number_of(self, field: str, value: str) -> int:
-        """Return how many events there ever were with a value."""
+        """Return how many rows ever had a value."""
+        wanted = {"S": value}
         return sum(
-            any(sight.event and getattr(sight.event, field) == value for sight in sights)
+            any(sight.item is not None and sight.item.get(field) == wanted for sight in sights)
             for sights in self._sights.values()
         )
 

@@ -43,6 +43,7 @@ class Outcome:
     requests: int = 0
     answers: Counter[str] = field(default_factory=Counter)
     met: list[tuple[int, int]] = field(default_factory=list)
+    timeline: Timeline = field(default_factory=Timeline)
     seconds: float = 0.0
     """How much virtual time has passed."""
     trace: list[str] = field(default_factory=list)
@@ -105,6 +106,7 @@ class World:
         for task in tasks:
             await task
         await ending(self)
+        self.outcome.timeline = self.timeline
         self.outcome.findings += [
             Finding(Kind.BROKEN, f"nobody handled {failure!r}") for failure in self.loop.failures
         ]
@@ -126,6 +128,7 @@ class World:
         context.run(CALL.set, call)
         call.began = self.timeline.serial
         call.began_at = loop.time()
+        call.invoked = loop.steps
         call.disturbances = process.disturbances
         call.task = loop.create_task(self._observed(call, work), context=context)
         process.calls[call] = hear
@@ -151,6 +154,7 @@ class World:
             error = problem
         if not call.process.is_dead:
             call.value, call.error, call.ended = value, error, self.timeline.serial
+            call.returned = self.loop.steps
 
     def _judge(self, call: Call) -> None:
         answer = "nothing, dead" if call.ended is None else type(call.error).__name__
@@ -160,6 +164,9 @@ class World:
         if call.ended is not None and not isinstance(call.error, asyncio.CancelledError):
             if call.is_refused:
                 self.invariants.refused(call, call.written)
+                if call.under_way:
+                    text = f"{call} was refused, and a packet of it has yet to arrive"
+                    self.find(Finding(Kind.LANDED, text))
             for finding in judge(call, self.timeline):
                 self.find(finding)
         self.callers.note(call)

@@ -1,0 +1,66 @@
+"""Histories by fixed seeds: nothing is wrong with the library, and each run is the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.campaign import Figures, live_one
+
+SEEDS = range(50)
+"""Some 15,000 operations; `python -m tests.simulation` takes other seeds each time."""
+BATCHES = [SEEDS[start : start + 10] for start in range(0, len(SEEDS), 10)]
+
+_ROOT = Path(__file__).parents[2]
+_TELL = """
+import sys
+from tests.simulation.living import live
+from tests.simulation.plan import history
+
+for seed in map(int, sys.argv[1:]):
+    print(*live(history(seed), traced=True).trace, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("seeds", BATCHES, ids=lambda seeds: f"from {seeds[0]}")
+def test_histories(seeds: range) -> None:
+    """Faults, pauses, deaths, wrong clocks and other writers break no promise."""
+    figures = Figures()
+    for seed in seeds:
+        live_one(seed, figures)
+    assert figures.failures == []
+    assert figures.wrong.total() == 0
+    assert figures.undecided == 0
+    assert figures.operations > 200 * len(seeds)
+
+
+def test_every_kind_of_fault_is_met() -> None:
+    """The seeds of this suite meet all that can happen on the way, often enough to count."""
+    figures = Figures()
+    for seed in BATCHES[0][:4]:
+        live_one(seed, figures)
+    assert figures.faults.total() > figures.requests * 0.05
+    assert {"request late", "answer lost", "request twice", "body cut"} <= figures.faults.keys()
+    assert figures.searched
+
+
+def traces(hash_seed: int) -> bytes:
+    """Tell histories in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", _TELL, "3", "7"],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        capture_output=True,
+        check=True,
+    ).stdout
+
+
+def test_a_seed_gives_one_history() -> None:
+    """Byte for byte, in other processes, whatever the hashes and addresses there are."""
+    first = traces(1)
+    assert first == traces(2)
+    assert first.count(b"\n") > 2000
