@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from types import ModuleType
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart
 from aiobreakglass._dynamodb.row import Row
-from aiobreakglass._workers import expiry
+from aiobreakglass._workers.expiry import _Pass
 from tests.histories import mutants as of_histories
 
 Store = type[AsyncDynamoDBStore]
@@ -59,21 +60,13 @@ def extension_at_the_last_moment(plant: Plant) -> Store:
 def sweep_starved_by_one_row(plant: Plant) -> Store:
     """A pass goes in the order of the list, and ends at the first event that it cannot mark."""
 
-    class InOrder:
-        def shuffle(self, events: list[BreakGlassEvent]) -> None:
-            events.sort(key=lambda event: event.id)
+    async def mutated(self: _Pass, events: Sequence[BreakGlassEvent]) -> None:
+        for event in sorted(events, key=attrgetter("id")):
+            await self._mark(event)
+            if self._is_stopped():
+                return
 
-        def random(self) -> float:
-            return 0.5
-
-    class Source:
-        def get(self) -> InOrder:
-            return InOrder()
-
-    class Randomness:
-        source = Source()
-
-    plant(expiry, _AT_ONCE=1, _randomness=Randomness)
+    plant(_Pass, _mark_all=mutated, _is_stopped=lambda self: bool(self._unanswered))
     return AsyncDynamoDBStore
 
 

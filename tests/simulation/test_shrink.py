@@ -1,0 +1,41 @@
+"""A history that fails is told by as few steps and faults as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.simulation.living import live
+from tests.simulation.mutants import planted
+from tests.simulation.plan import STEPS, history
+from tests.simulation.record import Kind
+from tests.simulation.shrink import reduced, shrunk
+
+
+@pytest.mark.parametrize("needed", [set(), {0}, {99}, {3, 50}, {10, 11, 12, 97}])
+def test_parts_that_are_not_needed_go(needed: set[int]) -> None:
+    """Whatever is left cannot be left out."""
+
+    def fails(parts: Sequence[int]) -> bool:
+        return needed <= set(parts)
+
+    assert list(reduced(range(100), fails)) == sorted(needed)
+
+
+def test_patience_ends() -> None:
+    """Then what was left out by then stays out."""
+    lives = iter(range(10))
+    parts = reduced(range(64), lambda parts: 0 in parts, lambda: next(lives, None) is not None)
+    assert 0 in parts
+    assert len(parts) < 64
+
+
+def test_a_history_that_fails() -> None:
+    """It still fails in the same way, and can be read."""
+    with planted("guard-left-behind") as store_class:
+        short = shrunk(history(0), Kind.STACKED, lambda lived: live(lived, store_class))
+        outcome = live(short, store_class, traced=True)
+    assert len(short.steps) <= 4 < STEPS
+    assert {finding.kind for finding in outcome.findings} >= {Kind.STACKED}
+    assert any("WRONG: stacked" in line for line in outcome.trace)
