@@ -20,6 +20,7 @@ import pytest
 from aiobreakglass import (
     ActiveEventExistsError,
     AsyncDynamoDBStore,
+    BreakGlassError,
     BreakGlassEvent,
     CorruptItemError,
     StoreUnavailableError,
@@ -71,15 +72,15 @@ def sweep_starved_by_one_row(plant: Plant) -> Store:
 
 
 def sweep_ended_by_a_corrupt_row(plant: Plant) -> Store:
-    """A pass raises at a row that is not an event."""
-    list_by_status = AsyncDynamoDBStore.list_by_status
+    """A pass raises at a row that is not an event, and the sweeper ends."""
+    original = _Pass._fail
 
-    async def mutated(
-        self: Any, *arguments: Any, on_corrupt: str = "raise", **options: Any
-    ) -> Any:
-        return await list_by_status(self, *arguments, on_corrupt="raise", **options)
+    async def mutated(self: _Pass, error: BreakGlassError, *arguments: Any) -> None:
+        if isinstance(error, CorruptItemError):
+            raise error
+        await original(self, error, *arguments)
 
-    plant(AsyncDynamoDBStore, list_by_status=mutated)
+    plant(_Pass, _fail=mutated)
     return AsyncDynamoDBStore
 
 

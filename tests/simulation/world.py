@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, run_expiry
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, StoreUnavailableError, run_expiry
 from tests.simulation import draws
 from tests.simulation.answers import judge
 from tests.simulation.by_hand import ByHand
@@ -27,6 +27,9 @@ from tests.simulation.plan import BY_HAND, History, Step
 from tests.simulation.process import START, HostClock, Process
 from tests.simulation.record import CALL, Apart, Call, Finding, Kind
 from tests.simulation.timeline import LAYOUT, Timeline
+
+_LONGEST_CALL: Final = 10.001
+"""The time limit of each call, and the blink after which its end is seen."""
 
 Work = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -152,6 +155,8 @@ class World:
             error = asyncio.CancelledError()
         except Exception as problem:  # noqa: BLE001 - which may come is judged
             error = problem
+        if call.kind == "sweeper" and isinstance(error, Exception):
+            self.find(Finding(Kind.BROKEN, f"a sweeper ended with {error!r}"))
         if not call.process.is_dead:
             call.value, call.error, call.ended = value, error, self.timeline.serial
             call.returned = self.loop.steps
@@ -164,12 +169,22 @@ class World:
         if call.ended is not None and not isinstance(call.error, asyncio.CancelledError):
             if call.is_refused:
                 self.invariants.refused(call, call.written)
-                if call.under_way:
-                    text = f"{call} was refused, and a packet of it has yet to arrive"
-                    self.find(Finding(Kind.LANDED, text))
-            for finding in judge(call, self.timeline):
+            for finding in chain(self._of_service(call), judge(call, self.timeline)):
                 self.find(finding)
         self.callers.note(call)
+
+    def _of_service(self, call: Call) -> Iterator[Finding]:
+        """Tell whether a caller was served as promised: in time, and without a needless excuse."""
+        if call.is_refused and call.under_way:
+            text = f"{call} was refused, and a packet of it has yet to arrive"
+            yield Finding(Kind.LANDED, text)
+        if call.disturbances != call.process.disturbances or call.kind == "sweep":
+            return
+        took = call.ended_at - call.began_at
+        if took > _LONGEST_CALL:
+            yield Finding(Kind.STUCK, f"{call} took {took:.3f} s")
+        if self.network.fault_rate == 0 and isinstance(call.error, StoreUnavailableError):
+            yield Finding(Kind.STUCK, f"{call} met no fault, and raised {call.error!r}")
 
     async def _take_all(self, steps: list[Step]) -> None:
         for step in steps:
