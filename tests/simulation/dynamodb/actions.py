@@ -12,9 +12,20 @@ from tests.simulation.dynamodb.conditions import (
     Values,
     compile_condition,
 )
-from tests.simulation.dynamodb.refusals import NotModelledError, condition_failed, invalid
+from tests.simulation.dynamodb.refusals import (
+    NotModelledError,
+    RefusedError,
+    condition_failed,
+    invalid,
+)
 from tests.simulation.dynamodb.updates import Update, compile_update
-from tests.simulation.dynamodb.values import MAX_ITEM, Item, canonical_item, item_size
+from tests.simulation.dynamodb.values import (
+    MAX_ITEM,
+    AttributeValue,
+    Item,
+    canonical_item,
+    item_size,
+)
 
 Parameters = Mapping[str, Any]
 
@@ -59,9 +70,13 @@ class Action(NamedTuple):
     values: Values
     returns: str
     """What to return of the row if the condition fails."""
+    problem: RefusedError | None
+    """What is wrong with its keys: one action's own problem in a transaction."""
 
     def run(self, row: Item | None, schema: Schema) -> Item | None:
         """Return what becomes of the row that is there, or refuse."""
+        if self.problem is not None:
+            raise self.problem
         condition = self.condition
         if condition is not None and not condition.test(row or {}, self.names, self.values):
             raise condition_failed(row, self.returns)
@@ -83,8 +98,9 @@ class Action(NamedTuple):
 
 def prepare(kind: str, parameters: Parameters, schema: Schema) -> Action:
     """Return what a request asks for, or refuse what no row could mend."""
-    if not parameters.keys() <= _MEMBERS[kind]:
-        raise NotModelledError(f"{kind} with {sorted(parameters.keys() - _MEMBERS[kind])}")
+    check_members(kind, parameters, _MEMBERS[kind])
+    if kind == "ConditionCheck" and "ConditionExpression" not in parameters:
+        raise invalid("ConditionExpression must not be null")
     condition_text = parameters.get("ConditionExpression")
     update_text = parameters.get("UpdateExpression")
     condition = (
@@ -98,18 +114,32 @@ def prepare(kind: str, parameters: Parameters, schema: Schema) -> Action:
         for check in condition.checks:
             check(names, values)
     if update is not None:
-        update.check(names, schema.key)
+        update.check(names, values, schema.key)
     item: Item | None = None
     if kind == "Put":
         item = dict(canonical_item(parameters["Item"]))
-        key = key_of(item, schema)
-        check_index_keys(item, schema)
         if item_size(item) > MAX_ITEM:
             raise invalid("Item size has exceeded the maximum allowed size")
-    else:
-        key = only_key(parameters["Key"], schema)
+        if "" in item:
+            raise invalid("Empty attribute name")
+    key_item = _key_item(item, schema) if item is not None else parameters["Key"]
+    key = ""
+    problem: RefusedError | None = None
+    _check_key_names(key_item, schema)
+    try:
+        key = key_text(key_item[schema.key], schema.key)
+        if item is not None:
+            check_index_keys(item, schema)
+    except RefusedError as refused:
+        problem = refused
     returns = parameters.get("ReturnValuesOnConditionCheckFailure", "NONE")
-    return Action(kind, key, condition, update, item, names, values, returns)
+    return Action(kind, key, condition, update, item, names, values, returns, problem)
+
+
+def check_members(operation: str, request: Parameters, known: frozenset[str]) -> None:
+    """Raise `NotModelledError` if a request says what the model does not understand."""
+    if not request.keys() <= known:
+        raise NotModelledError(f"{operation} with {sorted(request.keys() - known)}")
 
 
 @lru_cache(maxsize=1 << 12)
@@ -136,25 +166,25 @@ def read_placeholders(
     )
 
 
-def key_of(item: Item, schema: Schema) -> str:
-    """Return an item's key, or refuse an item that has none."""
-    if schema.key not in item:
-        raise invalid(
-            f"One or more parameter values were invalid: Missing the key {schema.key} in the item"
-        )
-    return _key_text(
-        item[schema.key].get("S"),
-        schema.key,
-        f"One or more parameter values were invalid: Type mismatch for key {schema.key}",
-    )
-
-
 def only_key(key: Item, schema: Schema) -> str:
     """Return the key that a request names, or refuse it."""
-    mismatch = "The provided key element does not match the schema"
-    if len(key) != 1 or schema.key not in key:
-        raise invalid(mismatch)
-    return _key_text(key[schema.key].get("S"), schema.key, mismatch)
+    _check_key_names(key, schema)
+    return key_text(key[schema.key], schema.key)
+
+
+def key_text(value: AttributeValue, name: str) -> str:
+    """Return the text of a key, or refuse a value that can be none."""
+    text = value.get("S")
+    if text is None:
+        raise invalid("Type mismatch for attribute to update")
+    if not text:
+        raise _empty_key(name)
+    if len(text) * 4 > MAX_PARTITION_KEY < len(text.encode()):
+        raise invalid(
+            f"Hash primary key values must be under {MAX_PARTITION_KEY} bytes, and range primary "
+            f"key values must be under {MAX_SORT_KEY} bytes"
+        )
+    return str(text)
 
 
 def check_index_keys(item: Item, schema: Schema) -> None:
@@ -177,20 +207,20 @@ def check_index_keys(item: Item, schema: Schema) -> None:
             )
 
 
-def _key_text(text: str | None, name: str, mismatch: str) -> str:
-    if text is None:
-        raise invalid(mismatch)
-    if not text:
-        raise _empty_key(name)
-    if len(text) * 4 > MAX_PARTITION_KEY < len(text.encode()):
+def _key_item(item: Item, schema: Schema) -> Item:
+    if schema.key not in item:
         raise invalid(
-            "One or more parameter values were invalid: Size of hashkey has exceeded the maximum "
-            f"size limit of{MAX_PARTITION_KEY} bytes"
+            f"One or more parameter values were invalid: Missing the key {schema.key} in the item"
         )
-    return text
+    return {schema.key: item[schema.key]}
 
 
-def _empty_key(name: str) -> Exception:
+def _check_key_names(key: Item, schema: Schema) -> None:
+    if len(key) != 1 or schema.key not in key:
+        raise invalid("The provided key element does not match the schema")
+
+
+def _empty_key(name: str) -> RefusedError:
     return invalid(
         "One or more parameter values are not valid. The AttributeValue for a key attribute "
         f"cannot contain an empty string value. Key: {name}"

@@ -102,7 +102,7 @@ FUNCTIONS: Final = {
 
 SIGNS: Final = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _TOKEN: Final = re.compile(
-    r"\s*(?:([#:][A-Za-z0-9_]+|[A-Za-z][A-Za-z0-9_]*|<>|<=|>=|[=<>(),+\-.\[\]])|(\S))"
+    r"\s*(?:([#:][A-Za-z0-9_]+|[A-Za-z][A-Za-z0-9_]*|<>|<=|>=|[=<>(),+\-.\[\]]|[0-9]+)|(\S))"
 )
 
 
@@ -193,6 +193,10 @@ class Parser:
 
     def operand(self) -> Operand:
         """Read an attribute, a value, or a size."""
+        if self.takes("("):
+            operand = self.operand()
+            self.take(")")
+            return operand
         if self.next.startswith(":"):
             return Value(self.take())
         if self._is_call():
@@ -232,8 +236,15 @@ class Parser:
         return Negation(self._negation()) if self.takes("NOT") else self._primary()
 
     def _primary(self) -> Condition:
+        start = self._position
         if self.next == "(":
-            return self._group()
+            try:
+                return self._group()
+            except RefusedError:
+                # An operand may stand in parentheses, too.
+                if self._position == start + 1 or self.next != ")":
+                    raise
+                self._position = start
         if self.next in FUNCTIONS and self._is_call():
             return self._call()
         left = self.operand()

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tests.simulation.dynamodb.conditions import Get, Names, Row, Values, get_operand
 from tests.simulation.dynamodb.grammar import Parser, Path, Value
 from tests.simulation.dynamodb.refusals import RefusedError, invalid
 from tests.simulation.dynamodb.values import (
+    KINDS,
     AttributeValue,
     Item,
     canonical,
@@ -24,7 +25,9 @@ from tests.simulation.dynamodb.values import (
 Change = Callable[[Row, Names, Values], AttributeValue | None]
 """Returns what an attribute becomes; None if it goes."""
 
-_PARAMETER = "UpdateExpression"
+_PARAMETER: Final = "UpdateExpression"
+_SETS: Final = frozenset({"SS", "NS", "BS"})
+_ADDABLE: Final = _SETS | {"N"}
 
 
 class Step(NamedTuple):
@@ -38,11 +41,20 @@ class Update(NamedTuple):
     """An update, ready to be applied."""
 
     steps: tuple[Step, ...]
+    kinds: tuple[tuple[str, str, frozenset[str]], ...]
+    """Of which kinds a value must be: operator, placeholder, kinds."""
     names: frozenset[str]
     values: frozenset[str]
 
-    def check(self, names: Names, key: str) -> None:
-        """Refuse to change the key, and to change an attribute twice."""
+    def check(self, names: Names, values: Values, key: str) -> None:
+        """Refuse to change the key, to change an attribute twice, and values of a wrong kind."""
+        for operator, placeholder, kinds in self.kinds:
+            kind = kind_of(values[placeholder])
+            if kind not in kinds:
+                raise invalid(
+                    f"Invalid {_PARAMETER}: Incorrect operand type for operator or function; "
+                    f"operator or function: {operator}, operand type: {kind}"
+                )
         attributes = [names.get(step.path, step.path) for step in self.steps]
         if key in attributes:
             raise invalid(
@@ -73,7 +85,7 @@ def compile_update(text: str) -> Update:
     """Return an update, or refuse its text."""
     reader = _Reader(text, _PARAMETER)
     steps = tuple(reader.sections())
-    return Update(steps, frozenset(reader.names), frozenset(reader.values))
+    return Update(steps, tuple(reader.kinds), frozenset(reader.names), frozenset(reader.values))
 
 
 class _Reader(Parser):
@@ -83,6 +95,7 @@ class _Reader(Parser):
         super().__init__(text, parameter)
         self.names: set[str] = set()
         self.values: set[str] = set()
+        self.kinds: list[tuple[str, str, frozenset[str]]] = []
 
     def sections(self) -> Iterator[Step]:
         """Read one section after the other, each at most once."""
@@ -120,33 +133,38 @@ class _Reader(Parser):
         elif isinstance(operand, Value):
             self.values.add(operand.name)
 
-    def _value(self) -> Value:
+    def _value(self, operator: str, kinds: frozenset[str]) -> Value:
         if not self.next.startswith(":"):
             self.fail()
         value = Value(self.take())
         self._note(value)
+        self.kinds.append((operator, value.name, kinds))
         return value
 
     def _set(self) -> Step:
         path = self._target()
         self.take("=")
+        return Step(path, self._sum())
+
+    def _sum(self) -> Get:
         left = self._term()
         if self.next not in ("+", "-"):
-            return Step(path, left)
+            return left
         sign = 1 if self.take() == "+" else -1
-        return Step(path, _sum(left, sign, self._term()))
+        return _sum(left, sign, self._term())
 
     def _term(self) -> Get:
-        if self.next == "(":
-            self.take()
-            term = self._term()
+        if self.takes("("):
+            term = self._sum()
             self.take(")")
             return term
         if self._is_call():
             return self._function()
-        operand = self._value() if self.next.startswith(":") else self.path()
-        self._note(operand)
-        get = get_operand(operand)
+        if self.next.startswith(":"):
+            return get_operand(self._value("SET", KINDS))
+        path = self.path()
+        self._note(path)
+        get = get_operand(path)
 
         def existing(row: Row, names: Names, values: Values) -> AttributeValue:
             value = get(row, names, values)
@@ -180,11 +198,11 @@ class _Reader(Parser):
 
     def _add(self) -> Step:
         path = self._target()
-        return Step(path, _added(path, self._value().name, self))
+        return Step(path, _added(path, self._value("ADD", _ADDABLE).name))
 
     def _delete(self) -> Step:
         path = self._target()
-        return Step(path, _subtracted(path, self._value().name, self))
+        return Step(path, _subtracted(path, self._value("DELETE", _SETS).name))
 
 
 def _if_not_exists(get: Get, other: Get) -> Get:
@@ -215,15 +233,10 @@ def _sum(get_left: Get, sign: int, get_right: Get) -> Get:
     return add
 
 
-def _added(path: str, placeholder: str, parser: Parser) -> Change:
+def _added(path: str, placeholder: str) -> Change:
     def add(row: Row, names: Names, values: Values) -> AttributeValue:
         value, more = row.get(names.get(path, path)), values[placeholder]
         kind = kind_of(more)
-        if kind not in ("N", "SS", "NS", "BS"):
-            raise parser.wrong(
-                "Incorrect operand type for operator or function; operator: ADD, operand type: "
-                f"{kind}"
-            )
         if value is None:
             return more
         if kind_of(value) != kind:
@@ -235,15 +248,10 @@ def _added(path: str, placeholder: str, parser: Parser) -> Change:
     return add
 
 
-def _subtracted(path: str, placeholder: str, parser: Parser) -> Change:
+def _subtracted(path: str, placeholder: str) -> Change:
     def subtract(row: Row, names: Names, values: Values) -> AttributeValue | None:
         value, less = row.get(names.get(path, path)), values[placeholder]
         kind = kind_of(less)
-        if kind not in ("SS", "NS", "BS"):
-            raise parser.wrong(
-                "Incorrect operand type for operator or function; operator: DELETE, operand "
-                f"type: {kind}"
-            )
         if value is None:
             return None
         if kind_of(value) != kind:
