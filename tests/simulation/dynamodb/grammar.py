@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Ope
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Final, NamedTuple, NoReturn
 
@@ -21,9 +22,9 @@ RESERVED: Final = frozenset(
 
 
 class Path(NamedTuple):
-    """An attribute: `#placeholder`, or its own name."""
+    """An attribute."""
 
-    name: str
+    attribute: str
 
 
 class Value(NamedTuple):
@@ -124,9 +125,12 @@ def tokenize(text: str, parameter: str) -> list[str]:
 
 
 class Parser:
-    """Reads tokens from left to right."""
+    """Reads tokens from left to right, and puts attributes in the place of placeholders."""
 
-    def __init__(self, text: str, parameter: str) -> None:
+    def __init__(self, text: str, parameter: str, names: Mapping[str, str]) -> None:
+        self.names: set[str] = set()
+        """The placeholders of attributes that were read."""
+        self._given_names = names
         self._tokens = tokenize(text, parameter)
         self._parameter = parameter
         self._position = 0
@@ -178,18 +182,23 @@ class Parser:
 
     def path(self) -> Path:
         """Read an attribute."""
-        token = self.take()
-        if token[0] != "#":
-            if not token[0].isalpha():
-                self._position -= 1
-                self.fail()
-            if token.upper() in RESERVED:
+        token = attribute = self.take()
+        if token[0] == "#":
+            self.names.add(token)
+            if token not in self._given_names:
                 raise self.wrong(
-                    f"Attribute name is a reserved keyword; reserved keyword: {token}"
+                    "An expression attribute name used in the document path is not defined; "
+                    f"attribute name: {token}"
                 )
+            attribute = self._given_names[token]
+        elif not token[0].isalpha():
+            self._position -= 1
+            self.fail()
+        elif token.upper() in RESERVED:
+            raise self.wrong(f"Attribute name is a reserved keyword; reserved keyword: {token}")
         if self.next in (".", "["):
             raise NotModelledError(f"a path within an attribute: {token}{self.next}")
-        return Path(token)
+        return Path(attribute)
 
     def operand(self) -> Operand:
         """Read an attribute, a value, or a size."""

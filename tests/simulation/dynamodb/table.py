@@ -7,9 +7,9 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from aiobreakglass import TableLayout
-from tests.simulation.dynamodb.actions import MAX_PARTITION_KEY, MAX_SORT_KEY, Schema
 from tests.simulation.dynamodb.habits import Habits
 from tests.simulation.dynamodb.indexes import Index
+from tests.simulation.dynamodb.keys import MAX_PARTITION_KEY, MAX_SORT_KEY, Schema
 from tests.simulation.dynamodb.refusals import RefusedError
 from tests.simulation.dynamodb.time_to_live import Expiries
 from tests.simulation.dynamodb.values import Item
@@ -60,7 +60,7 @@ class Table:
         self._serial = 0
         self._versions: dict[str, list[tuple[float, Item | None]]] = {}
         self._replaced: dict[str, tuple[float, Item | None]] = {}
-        """Until when an eventually consistent read may return which earlier row."""
+        """When which row was replaced: an eventually consistent read may still return it."""
 
     def check_name(self, name: str) -> None:
         """Refuse another table's name."""
@@ -70,8 +70,8 @@ class Table:
     def row(self, key: str, *, consistent: bool) -> Item | None:
         """Return a row; one that was replaced just now will do if consistency is not asked for."""
         if not consistent and key in self._replaced:
-            until, before = self._replaced[key]
-            if self.now() < until and self.random.random() < 0.5:
+            since, before = self._replaced[key]
+            if self.now() < since + self._lag():
                 return before
         return self.rows.get(key)
 
@@ -90,7 +90,7 @@ class Table:
                 self.rows[key] = after
                 self.expiries.watch(key, after, self.habits.deletion(self.random))
             self._versions.setdefault(key, []).append((now, after))
-            self._replaced[key] = now + self._lag(), before
+            self._replaced[key] = now, before
             for index in self.indexes.values():
                 index.change(before, after, now)
         if done:

@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Upd
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tests.simulation.dynamodb.conditions import Get, Names, Row, Values, get_operand
-from tests.simulation.dynamodb.grammar import Parser, Path, Value
+from tests.simulation.dynamodb.grammar import Parser, Value
 from tests.simulation.dynamodb.refusals import RefusedError, invalid
 from tests.simulation.dynamodb.values import (
     KINDS,
@@ -22,7 +22,7 @@ from tests.simulation.dynamodb.values import (
     kind_of,
 )
 
-Change = Callable[[Row, Names, Values], AttributeValue | None]
+Change = Callable[[Row, Values], AttributeValue | None]
 """Returns what an attribute becomes; None if it goes."""
 
 _PARAMETER: Final = "UpdateExpression"
@@ -33,7 +33,7 @@ _ADDABLE: Final = _SETS | {"N"}
 class Step(NamedTuple):
     """What becomes of one attribute."""
 
-    path: str
+    attribute: str
     change: Change
 
 
@@ -46,8 +46,8 @@ class Update(NamedTuple):
     names: frozenset[str]
     values: frozenset[str]
 
-    def check(self, names: Names, values: Values, key: str) -> None:
-        """Refuse to change the key, to change an attribute twice, and values of a wrong kind."""
+    def check(self, values: Values) -> None:
+        """Refuse values of a wrong kind."""
         for operator, placeholder, kinds in self.kinds:
             kind = kind_of(values[placeholder])
             if kind not in kinds:
@@ -55,45 +55,45 @@ class Update(NamedTuple):
                     f"Invalid {_PARAMETER}: Incorrect operand type for operator or function; "
                     f"operator or function: {operator}, operand type: {kind}"
                 )
-        attributes = [names.get(step.path, step.path) for step in self.steps]
-        if key in attributes:
-            raise invalid(
-                "One or more parameter values were invalid: Cannot update attribute "
-                f"{key}. This attribute is part of the key"
-            )
-        if len(set(attributes)) != len(attributes):
-            raise invalid(
-                f"Invalid {_PARAMETER}: Two document paths overlap with each other; must remove "
-                "or rewrite one of these paths;"
-            )
 
-    def apply(self, row: Row, names: Names, values: Values) -> Item:
+    def apply(self, row: Row, values: Values) -> Item:
         """Return what a row becomes; each step sees it as it was before."""
         changed = dict(row)
-        for path, change in self.steps:
-            value = change(row, names, values)
-            name = names.get(path, path)
+        for attribute, change in self.steps:
+            value = change(row, values)
             if value is None:
-                changed.pop(name, None)
+                changed.pop(attribute, None)
             else:
-                changed[name] = value
+                changed[attribute] = value
         return changed
 
 
 @lru_cache(maxsize=1 << 12)
-def compile_update(text: str) -> Update:
-    """Return an update, or refuse its text."""
-    reader = _Reader(text, _PARAMETER)
+def compile_update(text: str, names: Names, key: str) -> Update:
+    """Return an update, or refuse its text: it must not change the key, nor anything twice."""
+    reader = _Reader(text, _PARAMETER, dict(names))
     steps = tuple(reader.sections())
-    return Update(steps, tuple(reader.kinds), frozenset(reader.names), frozenset(reader.values))
+    attributes = [step.attribute for step in steps]
+    if key in attributes:
+        raise invalid(
+            f"One or more parameter values were invalid: Cannot update attribute {key}. This "
+            "attribute is part of the key"
+        )
+    if len(set(attributes)) != len(attributes):
+        raise reader.wrong(
+            "Two document paths overlap with each other; must remove or rewrite one of these "
+            "paths;"
+        )
+    # Any kind may be set, so nothing is to be checked there.
+    kinds = tuple(each for each in reader.kinds if each[2] is not KINDS)
+    return Update(steps, kinds, frozenset(reader.names), frozenset(reader.values))
 
 
 class _Reader(Parser):
     """Reads the sections of an update, and notes the placeholders in them."""
 
-    def __init__(self, text: str, parameter: str) -> None:
-        super().__init__(text, parameter)
-        self.names: set[str] = set()
+    def __init__(self, text: str, parameter: str, names: Mapping[str, str]) -> None:
+        super().__init__(text, parameter, names)
         self.values: set[str] = set()
         self.kinds: list[tuple[str, str, frozenset[str]]] = []
 
@@ -122,29 +122,18 @@ class _Reader(Parser):
             if not self.next:
                 return
 
-    def _target(self) -> str:
-        path = self.path()
-        self._note(path)
-        return path.name
-
-    def _note(self, operand: Path | Value) -> None:
-        if operand.name[0] == "#":
-            self.names.add(operand.name)
-        elif isinstance(operand, Value):
-            self.values.add(operand.name)
-
     def _value(self, operator: str, kinds: frozenset[str]) -> Value:
         if not self.next.startswith(":"):
             self.fail()
         value = Value(self.take())
-        self._note(value)
+        self.values.add(value.name)
         self.kinds.append((operator, value.name, kinds))
         return value
 
     def _set(self) -> Step:
-        path = self._target()
+        attribute = self.path().attribute
         self.take("=")
-        return Step(path, self._sum())
+        return Step(attribute, self._sum())
 
     def _sum(self) -> Get:
         left = self._term()
@@ -162,12 +151,10 @@ class _Reader(Parser):
             return self._function()
         if self.next.startswith(":"):
             return get_operand(self._value("SET", KINDS))
-        path = self.path()
-        self._note(path)
-        get = get_operand(path)
+        get = get_operand(self.path())
 
-        def existing(row: Row, names: Names, values: Values) -> AttributeValue:
-            value = get(row, names, values)
+        def existing(row: Row, values: Values) -> AttributeValue:
+            value = get(row, values)
             if value is None:
                 raise invalid(
                     "The provided expression refers to an attribute that does not exist in the "
@@ -183,9 +170,7 @@ class _Reader(Parser):
             raise self.wrong(f"Invalid function name; function: {function}")
         self.take("(")
         if function == "if_not_exists":
-            path = self.path()
-            self._note(path)
-            get: Get = get_operand(path)
+            get: Get = get_operand(self.path())
         else:
             get = self._term()
         self.take(",")
@@ -194,28 +179,28 @@ class _Reader(Parser):
         return _if_not_exists(get, other) if function == "if_not_exists" else _appended(get, other)
 
     def _remove(self) -> Step:
-        return Step(self._target(), lambda *_: None)
+        return Step(self.path().attribute, lambda *_: None)
 
     def _add(self) -> Step:
-        path = self._target()
-        return Step(path, _added(path, self._value("ADD", _ADDABLE).name))
+        attribute = self.path().attribute
+        return Step(attribute, _added(attribute, self._value("ADD", _ADDABLE).name))
 
     def _delete(self) -> Step:
-        path = self._target()
-        return Step(path, _subtracted(path, self._value("DELETE", _SETS).name))
+        attribute = self.path().attribute
+        return Step(attribute, _subtracted(attribute, self._value("DELETE", _SETS).name))
 
 
 def _if_not_exists(get: Get, other: Get) -> Get:
-    def choose(row: Row, names: Names, values: Values) -> AttributeValue | None:
-        value = get(row, names, values)
-        return other(row, names, values) if value is None else value
+    def choose(row: Row, values: Values) -> AttributeValue | None:
+        value = get(row, values)
+        return other(row, values) if value is None else value
 
     return choose
 
 
 def _appended(get: Get, get_more: Get) -> Get:
-    def append(row: Row, names: Names, values: Values) -> AttributeValue:
-        value, more = get(row, names, values), get_more(row, names, values)
+    def append(row: Row, values: Values) -> AttributeValue:
+        value, more = get(row, values), get_more(row, values)
         if value is None or more is None or {kind_of(value), kind_of(more)} != {"L"}:
             raise _wrong_type()
         return {"L": [*value["L"], *more["L"]]}
@@ -224,8 +209,8 @@ def _appended(get: Get, get_more: Get) -> Get:
 
 
 def _sum(get_left: Get, sign: int, get_right: Get) -> Get:
-    def add(row: Row, names: Names, values: Values) -> AttributeValue:
-        left, right = get_left(row, names, values), get_right(row, names, values)
+    def add(row: Row, values: Values) -> AttributeValue:
+        left, right = get_left(row, values), get_right(row, values)
         if left is None or right is None or {kind_of(left), kind_of(right)} != {"N"}:
             raise _wrong_type()
         return _number(Decimal(left["N"]) + sign * Decimal(right["N"]))
@@ -233,9 +218,9 @@ def _sum(get_left: Get, sign: int, get_right: Get) -> Get:
     return add
 
 
-def _added(path: str, placeholder: str) -> Change:
-    def add(row: Row, names: Names, values: Values) -> AttributeValue:
-        value, more = row.get(names.get(path, path)), values[placeholder]
+def _added(attribute: str, placeholder: str) -> Change:
+    def add(row: Row, values: Values) -> AttributeValue:
+        value, more = row.get(attribute), values[placeholder]
         kind = kind_of(more)
         if value is None:
             return more
@@ -248,9 +233,9 @@ def _added(path: str, placeholder: str) -> Change:
     return add
 
 
-def _subtracted(path: str, placeholder: str) -> Change:
-    def subtract(row: Row, names: Names, values: Values) -> AttributeValue | None:
-        value, less = row.get(names.get(path, path)), values[placeholder]
+def _subtracted(attribute: str, placeholder: str) -> Change:
+    def subtract(row: Row, values: Values) -> AttributeValue | None:
+        value, less = row.get(attribute), values[placeholder]
         kind = kind_of(less)
         if value is None:
             return None

@@ -126,6 +126,19 @@ def item_size(item: Mapping[str, AttributeValue]) -> int:
     return total
 
 
+def fits(item: Mapping[str, AttributeValue]) -> bool:
+    """Tell whether an item is within the limit for items."""
+    # The hot path of every write: most items are far from it.
+    most = sum(map(len, item))
+    for value in item.values():
+        text = value.get("S")
+        if text is not None:
+            most += len(text)
+        elif "N" not in value and "BOOL" not in value:
+            most = MAX_ITEM
+    return most * 4 + len(item) * 20 <= MAX_ITEM or item_size(item) <= MAX_ITEM
+
+
 def size(value: AttributeValue) -> int:
     """Return how many bytes a value counts."""
     ((kind, content),) = value.items()

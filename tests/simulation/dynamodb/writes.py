@@ -78,7 +78,7 @@ def write_one(table: Table, operation: str, request: Request, cause: Cause) -> d
 
 def transact_write_items(table: Table, request: Request, tokens: Tokens) -> dict[str, Any]:
     """Carry out all actions, or none."""
-    check_members("TransactWriteItems", request, _TRANSACTION_MEMBERS)
+    check_members("TransactWriteItems", tuple(request), _TRANSACTION_MEMBERS)
     entries = request["TransactItems"]
     if not 1 <= len(entries) <= MAX_ACTIONS:
         raise invalid(f"TransactItems must have 1 to {MAX_ACTIONS} members")
