@@ -15,9 +15,10 @@ from tests.simulation.dynamodb.conditions import (
 from tests.simulation.dynamodb.keys import (
     Schema,
     check_index_keys,
-    check_key_names,
+    check_index_values,
+    check_key,
+    check_key_value,
     key_text,
-    only_key,
 )
 from tests.simulation.dynamodb.refusals import (
     NotModelledError,
@@ -84,6 +85,7 @@ class Action(NamedTuple):
         if update is None:
             return before
         after = update.apply(before, self.values)
+        check_index_values(after, schema)
         check_index_keys(after, schema)
         if not fits(after):
             raise invalid("Item size to update has exceeded the maximum allowed size")
@@ -113,9 +115,9 @@ def prepare(kind: str, parameters: Parameters, schema: Schema) -> Action:
     if kind == "Put":
         return _put(plan, parameters["Item"], values, returns, schema)
     key = parameters["Key"]
-    check_key_names(key, schema)
+    check_key(key, schema)
     try:
-        return Action(plan, only_key(key, schema), None, values, returns, None)
+        return Action(plan, key_text(key[schema.key]), None, values, returns, None)
     except RefusedError as problem:
         return Action(plan, "", None, values, returns, problem)
 
@@ -130,8 +132,10 @@ def _put(plan: Plan, item: Item, values: Values, returns: str, schema: Schema) -
         raise invalid("Empty attribute name")
     if not fits(item):
         raise invalid("Item size has exceeded the maximum allowed size")
+    check_key_value(schema.key, item[schema.key])
+    check_index_values(item, schema)
     try:
-        key = key_text(item[schema.key], schema.key)
+        key = key_text(item[schema.key])
         check_index_keys(item, schema)
     except RefusedError as problem:
         return Action(plan, "", item, values, returns, problem)

@@ -27,6 +27,9 @@ _PROJECTED: Final = frozenset(
 )
 _GET_MEMBERS: Final = _PROJECTED | {"TableName", "Key"}
 _KEYS_MEMBERS: Final = _PROJECTED | {"Keys"}
+_SELECTS: Final = frozenset(
+    {"ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT", "SPECIFIC_ATTRIBUTES"}
+)
 _BATCH_MEMBERS: Final = frozenset({"RequestItems"})
 _QUERY_MEMBERS: Final = _PROJECTED | {
     "TableName",
@@ -110,7 +113,7 @@ def query(table: Table, request: Request, at_most: float = float("inf")) -> dict
     for place in places:
         row = index.row(span.partition, place)
         looked_at += 1
-        size += item_size(row)
+        size += index.size(span.partition, place)
         if plan.filter is None or plan.filter.test(row, values):
             items.append(_projected(row, plan.attributes))
         if looked_at == last or size > queries.MAX_PAGE:
@@ -167,6 +170,8 @@ def _plan(
         )
     attributes, projected = _projection(projection, names or ())
     check_placeholders(names, values, condition.compiled, filter_, projected=projected)
+    if select is not None and select not in _SELECTS:
+        raise invalid(f"Select must be one of {sorted(_SELECTS)}")
     if select is not None and (select == "SPECIFIC_ATTRIBUTES") != (projection is not None):
         raise invalid(f"Select {select} does not go with the projection")
     return _Plan(condition, filter_, attributes, select == "COUNT")
