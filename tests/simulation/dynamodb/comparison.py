@@ -22,6 +22,8 @@ Request = Mapping[str, Any]
 REGION: Final = "eu-central-1"
 TABLE_NAME: Final = "differential"
 
+_UNASKED: Final = ("ResponseMetadata", "ConsumedCapacity", "ItemCollectionMetrics")
+
 
 class Case(NamedTuple):
     """A request, and what is special about it."""
@@ -124,7 +126,7 @@ def _refusal(error: ClientError) -> Answer:
 
 
 def _success(answer: dict[str, Any]) -> dict[str, Any]:
-    content = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+    content = {name: value for name, value in answer.items() if name not in _UNASKED}
     for name in ("Item", "Attributes", "LastEvaluatedKey"):
         if name in content:
             content[name] = _spelt(content[name])

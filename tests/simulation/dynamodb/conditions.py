@@ -259,7 +259,7 @@ def _check_distinct(
         "The first operand must be distinct from the remaining operands for this operator or "
         f"function; operator: {operator}"
     )
-    if first in others and not isinstance(first, Value):
+    if isinstance(first, Path) and first in others:
         raise parser.wrong(problem)
 
 

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple, NoReturn
 from tests.simulation.dynamodb.refusals import NotModelledError, RefusedError, invalid
 
 MAX_EXPRESSION: Final = 4096
-MAX_OPTIONS: Final = 100
+MAX_OPERATORS: Final = 300
+MAX_OPERANDS: Final = 100
+"""Of IN, the first one included."""
 
 RESERVED: Final = frozenset(
     File(__file__).with_name("reserved_words.txt").read_text("ascii").split()
@@ -135,6 +137,7 @@ class Parser:
         self._parameter = parameter
         self._position = 0
         self._groups: dict[int, int] = {}
+        self._operators = 0
 
     def condition(self) -> Condition:
         """Read a whole condition."""
@@ -166,6 +169,12 @@ class Parser:
             return False
         self._position += 1
         return True
+
+    def count(self) -> None:
+        """Count an operator or a function, and refuse too many of them."""
+        self._operators += 1
+        if self._operators > MAX_OPERATORS:
+            raise self.wrong("The expression contains too many operators;")
 
     def end(self) -> None:
         """Refuse what is left."""
@@ -212,6 +221,7 @@ class Parser:
             if self.next != "size":
                 self._refuse_function()
             self._position += 2
+            self.count()
             inner = self.operand()
             self.take(")")
             if isinstance(inner, Size):
@@ -232,20 +242,25 @@ class Parser:
     def _disjunction(self) -> Condition:
         conditions = [self._conjunction()]
         while self.takes("OR"):
+            self.count()
             conditions.append(self._conjunction())
         return conditions[0] if len(conditions) == 1 else Disjunction(tuple(conditions))
 
     def _conjunction(self) -> Condition:
         conditions = [self._negation()]
         while self.takes("AND"):
+            self.count()
             conditions.append(self._negation())
         return conditions[0] if len(conditions) == 1 else Conjunction(tuple(conditions))
 
     def _negation(self) -> Condition:
-        return Negation(self._negation()) if self.takes("NOT") else self._primary()
+        if not self.takes("NOT"):
+            return self._primary()
+        self.count()
+        return Negation(self._negation())
 
     def _primary(self) -> Condition:
-        start = self._position
+        start, operators = self._position, self._operators
         if self.next == "(":
             try:
                 return self._group()
@@ -253,10 +268,11 @@ class Parser:
                 # An operand may stand in parentheses, too.
                 if self._position == start + 1 or self.next != ")":
                     raise
-                self._position = start
+                self._position, self._operators = start, operators
         if self.next in FUNCTIONS and self._is_call():
             return self._call()
         left = self.operand()
+        self.count()
         if self.next in SIGNS:
             return Comparison(self.take(), left, self.operand())
         if self.takes("BETWEEN"):
@@ -265,7 +281,7 @@ class Parser:
             return Between(left, lower, self.operand())
         self.take("IN")
         options = self._arguments()
-        if len(options) > MAX_OPTIONS:
+        if len(options) >= MAX_OPERANDS:
             raise self.wrong("The IN operator is provided with too many operands")
         return Among(left, options)
 
@@ -281,6 +297,7 @@ class Parser:
 
     def _call(self) -> Condition:
         function = self.take()
+        self.count()
         arguments = self._arguments()
         if len(arguments) != FUNCTIONS[function]:
             raise self.wrong(

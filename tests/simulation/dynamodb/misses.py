@@ -46,8 +46,8 @@ _ODD_VALUES: Final[dict[str, Any]] = {
     "no kind": {},
     "two kinds": {"S": "a", "N": "1"},
     "a long text": {"S": "x" * 3000},
-    "a text too long": {"S": "x" * 410_000},
 }
+_TOO_LONG: Final = {"S": "x" * 410_000}
 
 
 _QUERIES: Final[tuple[tuple[str, Parameters], ...]] = (
@@ -130,6 +130,9 @@ class NearMisses:
             del item[name]
             return f"an item without {'its key' if name == 'pk' else 'an attribute'}"
         label, item[name] = self._odd()
+        if self._random.random() < 0.05:
+            item["more"] = _TOO_LONG
+            return "an item too large"
         if name in ("pk", "created_at", "invoker", "profile", "status"):
             return f"{label} as {'a key' if name == 'pk' else 'the key of an index'}"
         return f"{label} in an item"

@@ -20,6 +20,7 @@ from tests.simulation.dynamodb.grammar import (
     Path,
     Value,
 )
+from tests.simulation.dynamodb.keys import MAX_PARTITION_KEY, MAX_SORT_KEY
 from tests.simulation.dynamodb.refusals import invalid
 from tests.simulation.dynamodb.values import AttributeValue
 
@@ -51,9 +52,9 @@ class KeyCondition(NamedTuple):
     def span(self, values: Values) -> Span:
         """Return what it asks for with these values, or refuse them."""
         return Span(
-            _text(values[self.partition]),
+            _text(values[self.partition], MAX_PARTITION_KEY),
             self.sign,
-            tuple(_text(values[each]) for each in self.operands),
+            tuple(_text(values[each], MAX_SORT_KEY) for each in self.operands),
         )
 
 
@@ -144,7 +145,7 @@ def _read(part: Condition) -> tuple[str, str, tuple[str, ...]]:
     raise invalid(f"Invalid operator used in {_PARAMETER}")
 
 
-def _text(value: AttributeValue) -> str:
+def _text(value: AttributeValue, longest: int) -> str:
     text = value.get("S")
     if text is None:
         raise invalid(
@@ -155,6 +156,11 @@ def _text(value: AttributeValue) -> str:
         raise invalid(
             "One or more parameter values are not valid. The AttributeValue for a key attribute "
             "cannot contain an empty string value"
+        )
+    if len(text.encode()) > longest:
+        raise invalid(
+            "One or more parameter values were invalid: Aggregated size of all range keys has "
+            f"exceeded the size limit of {longest} bytes"
         )
     return str(text)
 

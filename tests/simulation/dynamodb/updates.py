@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Upd
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -26,6 +26,8 @@ Change = Callable[[Row, Values], AttributeValue | None]
 """Returns what an attribute becomes; None if it goes."""
 
 _PARAMETER: Final = "UpdateExpression"
+# Wide enough for the sum of any two numbers that DynamoDB stores.
+_EXACT: Final = Context(prec=300)
 _SETS: Final = frozenset({"SS", "NS", "BS"})
 _ADDABLE: Final = _SETS | {"N"}
 
@@ -139,6 +141,7 @@ class _Reader(Parser):
         left = self._term()
         if self.next not in ("+", "-"):
             return left
+        self.count()
         sign = 1 if self.take() == "+" else -1
         return _sum(left, sign, self._term())
 
@@ -166,6 +169,7 @@ class _Reader(Parser):
 
     def _function(self) -> Get:
         function = self.take()
+        self.count()
         if function not in ("if_not_exists", "list_append"):
             raise self.wrong(f"Invalid function name; function: {function}")
         self.take("(")
@@ -213,7 +217,7 @@ def _sum(get_left: Get, sign: int, get_right: Get) -> Get:
         left, right = get_left(row, values), get_right(row, values)
         if left is None or right is None or {kind_of(left), kind_of(right)} != {"N"}:
             raise _wrong_type()
-        return _number(Decimal(left["N"]) + sign * Decimal(right["N"]))
+        return _number(left["N"], right["N"] if sign > 0 else _negative(right["N"]))
 
     return add
 
@@ -227,7 +231,7 @@ def _added(attribute: str, placeholder: str) -> Change:
         if kind_of(value) != kind:
             raise _wrong_type()
         if kind == "N":
-            return _number(Decimal(value["N"]) + Decimal(more["N"]))
+            return _number(value["N"], more["N"])
         return canonical({kind: list({*value[kind], *more[kind]})})
 
     return add
@@ -247,8 +251,12 @@ def _subtracted(attribute: str, placeholder: str) -> Change:
     return subtract
 
 
-def _number(number: Decimal) -> AttributeValue:
-    return {"N": canonical_number(str(number))}
+def _number(left: str, right: str) -> AttributeValue:
+    return {"N": canonical_number(str(_EXACT.add(Decimal(left), Decimal(right))))}
+
+
+def _negative(number: str) -> str:
+    return str(Decimal(number).copy_negate())
 
 
 def _wrong_type() -> RefusedError:
