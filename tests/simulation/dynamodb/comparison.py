@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from botocore import xform_name
 from botocore.config import Config
@@ -13,38 +14,14 @@ from botocore.session import get_session
 
 from aiobreakglass import TableLayout
 from aiobreakglass._dynamodb.table import table_definition
-from tests.simulation.dynamodb.keys import MAX_PARTITION_KEY
+from tests.simulation.dynamodb.cases import READS, TABLE_NAME, Answer, Case, Difference, Request
+from tests.simulation.dynamodb.database import Database
+from tests.simulation.dynamodb.differences import DIFFERENCES
 from tests.simulation.dynamodb.refusals import RefusedError
 from tests.simulation.dynamodb.values import Item, canonical
 
-Request = Mapping[str, Any]
-
 REGION: Final = "eu-central-1"
-TABLE_NAME: Final = "differential"
-
 _UNASKED: Final = ("ResponseMetadata", "ConsumedCapacity", "ItemCollectionMetrics")
-
-
-class Case(NamedTuple):
-    """A request, and what is special about it."""
-
-    label: str
-    operation: str
-    request: Request
-
-
-class Answer(NamedTuple):
-    """An answer, without what may differ."""
-
-    summary: str
-    """`ok`, or the error's code, with the codes of a transaction's reasons."""
-    content: Any = None
-    """What a success returns, or the rows that came with a refusal."""
-
-    @property
-    def code(self) -> str:
-        """The error's code alone."""
-        return self.summary.partition(" ")[0]
 
 
 class Executes(Protocol):
@@ -73,6 +50,10 @@ class Backend:
         )
         return [item for page in pages for item in page["Items"]]
 
+    def remove(self, row: Item) -> None:
+        """Remove a row, whatever its key is made of."""
+        self._client.delete_item(TableName=TABLE_NAME, Key={"pk": row["pk"]})
+
 
 @contextmanager
 def backend(endpoint_url: str) -> Iterator[Backend]:
@@ -97,23 +78,13 @@ def ask(backend: Executes, case: Case) -> Answer:
         answer = backend.execute(case.operation, case.request)
     except ClientError as error:
         return _refusal(error)
-    return Answer("ok", _success(answer))
+    content = _success(answer)
+    return Answer("ok, more to come" if "LastEvaluatedKey" in content else "ok", content)
 
 
 def spelt(rows: Iterable[Item]) -> list[Item]:
     """Return rows by key, their values in one spelling: emulators keep numbers as they came."""
     return sorted(map(_spelt, rows), key=lambda row: str(row.get("pk")))
-
-
-def keys_of(case: Case) -> list[str]:
-    """Return the keys of the rows that a write is about, as far as they can be keys."""
-    entries = [
-        parameters
-        for entry in case.request.get("TransactItems", ({"": case.request},))
-        for parameters in entry.values()
-    ]
-    values = [entry.get("Key", entry.get("Item", {})).get("pk", {}).get("S") for entry in entries]
-    return [value for value in values if value and len(value.encode()) <= MAX_PARTITION_KEY]
 
 
 def _refusal(error: ClientError) -> Answer:
@@ -145,3 +116,53 @@ def _spelt(row: Item) -> Item:
         except RefusedError:
             spelling[name] = value
     return spelling
+
+
+class Comparison:
+    """The model beside a backend, and what has been found."""
+
+    def __init__(self, name: str, model: Database, other: Backend) -> None:
+        self.problems: list[str] = []
+        self.occurred: Counter[Difference] = Counter()
+        self.answers: Counter[str] = Counter()
+        self._known = [each for each in DIFFERENCES if each.backend == name]
+        self._model = model
+        self._other = other
+
+    def compare(self, case: Case) -> None:
+        """Send a request to both, and note what is different and not known."""
+        model, other = ask(self._model, case), ask(self._other, case)
+        self.answers[model.code] += 1
+        known = next((each for each in self._known if each.covers(case, model, other)), None)
+        if model != other:
+            if known is None:
+                self._note(case, f"the model: {model}\nthe other: {other}")
+            else:
+                self.occurred[known] += 1
+        if case.operation not in READS and (model != other or known is not None):
+            self._align()
+
+    def compare_rows(self, case: Case) -> None:
+        """Note which rows are different."""
+        mine, others = self._rows()
+        if mine != others:
+            only = [row for row in mine if row not in others]
+            others_only = [row for row in others if row not in mine]
+            self._note(case, f"only in the model: {only}\nonly in the other: {others_only}")
+            self._align()
+
+    def _align(self) -> None:
+        """Leave the rows that both have."""
+        mine, others = self._rows()
+        for row in mine:
+            if row not in others:
+                self._model.remove(row["pk"]["S"])
+        for row in others:
+            if row not in mine:
+                self._other.remove(row)
+
+    def _rows(self) -> tuple[list[Item], list[Item]]:
+        return spelt(self._model.rows.values()), spelt(self._other.rows())
+
+    def _note(self, case: Case, problem: str) -> None:
+        self.problems.append(f"{case.label}: {case.operation} {case.request}\n{problem}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.simulation.dynamodb.comparison import TABLE_NAME, Case
+from tests.simulation.dynamodb.cases import TABLE_NAME, Case
 from tests.simulation.dynamodb.values import Item
 
 Value = dict[str, Any]

@@ -7,7 +7,7 @@ from copy import deepcopy
 from random import Random
 from typing import Any, Final
 
-from tests.simulation.dynamodb.comparison import Case
+from tests.simulation.dynamodb.cases import TABLE_NAME, Case
 from tests.simulation.dynamodb.grammar import tokenize
 from tests.simulation.dynamodb.ours import OurRequests
 
@@ -282,7 +282,7 @@ class NearMisses:
 
     def _delete(self, number: int) -> Parameters:
         key = {"pk": {"S": f"nobody's {number}"}}
-        return {"Delete": {"TableName": "differential", "Key": key}}
+        return {"Delete": {"TableName": TABLE_NAME, "Key": key}}
 
     def _odd_table(self, request: Parameters, _: Case) -> str | None:
         part = self._part(request)

@@ -26,7 +26,7 @@ from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
 from aiobreakglass._dynamodb.row import Row, event_row
 from aiobreakglass.testing import FakeClock, make_event
-from tests.simulation.dynamodb.comparison import TABLE_NAME, Case
+from tests.simulation.dynamodb.cases import TABLE_NAME, Case
 
 TABLE: Final = Table(TABLE_NAME, TableLayout())
 EVENT_IDS: Final = [f"{number:016x}" for number in range(1, 9)]
