@@ -48,8 +48,9 @@ class Difference(NamedTuple):
     label: str
     """What is special about the requests that show it; `*` for anything."""
     model: str
-    """The code of the model's answer, or all of its summary; and those of the other one's."""
+    """The code of the model's answer; `*` for any."""
     other: str
+    """The code of the other one's."""
     reason: str
 
     def covers(self, case: Case, model: Answer, other: Answer) -> bool:
@@ -59,8 +60,8 @@ class Difference(NamedTuple):
         """
         return (
             self.label in ("*", case.label)
-            and self.model in (model.code, model.summary)
-            and self.other in (other.code, other.summary)
+            and self.model in ("*", model.code)
+            and self.other in ("*", other.code)
             and (
                 not model.code.startswith("ok")
                 or not other.code.startswith("ok")

@@ -59,7 +59,7 @@ class OurRequests:
             (self._list, 6),
             (self._count, 2),
             (self._newest, 2),
-            (self._clear_up, 4),
+            (self._clear_up, 8),
         ]
         functions, weights = zip(*makers, strict=True)
         while True:

@@ -20,7 +20,7 @@ from tests.simulation.dynamodb.grammar import (
     Path,
     Value,
 )
-from tests.simulation.dynamodb.keys import MAX_PARTITION_KEY, MAX_SORT_KEY
+from tests.simulation.dynamodb.keys import MAX_SORT_KEY
 from tests.simulation.dynamodb.refusals import invalid
 from tests.simulation.dynamodb.values import AttributeValue
 
@@ -52,9 +52,9 @@ class KeyCondition(NamedTuple):
     def span(self, values: Values) -> Span:
         """Return what it asks for with these values, or refuse them."""
         return Span(
-            _text(values[self.partition], MAX_PARTITION_KEY),
+            _text(values[self.partition]),
             self.sign,
-            tuple(_text(values[each], MAX_SORT_KEY) for each in self.operands),
+            tuple(_range(values[each]) for each in self.operands),
         )
 
 
@@ -145,7 +145,7 @@ def _read(part: Condition) -> tuple[str, str, tuple[str, ...]]:
     raise invalid(f"Invalid operator used in {_PARAMETER}")
 
 
-def _text(value: AttributeValue, longest: int) -> str:
+def _text(value: AttributeValue) -> str:
     text = value.get("S")
     if text is None:
         raise invalid(
@@ -157,12 +157,17 @@ def _text(value: AttributeValue, longest: int) -> str:
             "One or more parameter values are not valid. The AttributeValue for a key attribute "
             "cannot contain an empty string value"
         )
-    if len(text.encode()) > longest:
-        raise invalid(
-            "One or more parameter values were invalid: Aggregated size of all range keys has "
-            f"exceeded the size limit of {longest} bytes"
-        )
     return str(text)
+
+
+def _range(value: AttributeValue) -> str:
+    text = _text(value)
+    if len(text.encode()) > MAX_SORT_KEY:
+        raise invalid(
+            "One or more parameter values were invalid: Size of rangekey has exceeded the "
+            f"maximum size limit of {MAX_SORT_KEY} bytes"
+        )
+    return text
 
 
 def _after(text: str) -> tuple[str]:
