@@ -45,7 +45,13 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
     Difference(_MOTO, "*", _INVALID, "ok", "It takes much that DynamoDB refuses"),
     Difference(_MOTO, "*", _INVALID, _CANCELLED, "It finds one action wrong, or its condition"),
     Difference(_MOTO, "*", _INVALID, "500", "It fails on much that DynamoDB refuses"),
-    Difference(_MOTO, "a number as a key", _CANCELLED, _CANCELLED, "It takes keys of any kind"),
+    Difference(
+        _MOTO,
+        "an unknown table",
+        "ResourceNotFoundException",
+        _CANCELLED,
+        "It gives it as the reason of one action",
+    ),
     Difference(_MOTO, "*", "ok, more to come", "ok", "It says at once that a list has ended"),
     Difference(_MOTO, "repetition", "ok", "*", "It knows no tokens, and writes again"),
 )

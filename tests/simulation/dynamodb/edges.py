@@ -267,6 +267,7 @@ ITEMS: Final[tuple[tuple[str, Item], ...]] = (
             "x": text("y" * (409_600 - 18)),
         },
     ),
+    ("an empty text in an item", {"pk": text("row"), "x": text("")}),
     ("a key as long as may be", {"pk": text("k" * 2048)}),
     ("an attribute without a name", {"pk": text("row"), "": text("x")}),
     ("numbers in sets", {"pk": text("row"), "x": {"NS": ["1e1", "9.0", "-0"]}}),
@@ -275,11 +276,13 @@ ITEMS: Final[tuple[tuple[str, Item], ...]] = (
     ("lists too deep", {"pk": text("row"), "x": nested(32)}),
 )
 
+_LARGE: Final = (380_000, 380_000, 300_000, 300_000, 300_000)
+
 
 def edges() -> Iterator[Case]:
     """Yield every case, and between them what brings the row back."""
+    yield _reset()
     for condition, values in CONDITIONS:
-        yield _reset()
         yield _transaction(condition, _check(condition, values))
     for update, values in UPDATES:
         yield _reset()
@@ -294,6 +297,34 @@ def edges() -> Iterator[Case]:
         put = {"TableName": TABLE_NAME, "Item": item}
         yield Case(label, "PutItem", put)
         yield _transaction(label, {"Put": put})
+    yield from _large_pages()
+
+
+def _large_pages() -> Iterator[Case]:
+    """Yield queries over rows that do not fit into one page, which is 1 MB."""
+    for number in range(5):
+        row = {
+            "pk": text(f"large {number}"),
+            "status": text("large"),
+            "created_at": text(f"200{number}"),
+            "x": text("y" * _LARGE[number]),
+        }
+        yield Case("a large row", "PutItem", {"TableName": TABLE_NAME, "Item": row})
+    query = {
+        "TableName": TABLE_NAME,
+        "IndexName": "status-index",
+        "KeyConditionExpression": "#status = :large",
+        "ExpressionAttributeNames": {"#status": "status"},
+        "ExpressionAttributeValues": {":large": text("large")},
+    }
+    for forward in (True, False):
+        for select in ("ALL_ATTRIBUTES", "COUNT"):
+            for limit in (2, 3, 4, 5, 6):
+                page = {"ScanIndexForward": forward, "Select": select, "Limit": limit}
+                yield Case("a page of large rows", "Query", query | page)
+    for number in range(5):
+        delete = {"TableName": TABLE_NAME, "Key": {"pk": text(f"large {number}")}}
+        yield Case("a large row", "DeleteItem", delete)
 
 
 def _reset() -> Case:

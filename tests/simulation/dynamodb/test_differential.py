@@ -37,7 +37,7 @@ class Extent(NamedTuple):
 # moto takes several times as long for each, and lets much pass. Its own evaluator fails on values
 # of kinds that do not go together, so it is asked about our conditions only.
 EXTENTS: Final = {
-    "dynamodb-local": Extent(ours=1000, misses=1200, rounds=10, edges=True),
+    "dynamodb-local": Extent(ours=800, misses=1000, rounds=8, edges=True),
     "moto": Extent(ours=400, misses=150, rounds=0, edges=False),
 }
 
