@@ -253,16 +253,15 @@ class Calls:
         shielded_until: float | None,
     ) -> dict[str, Any]:
         sending = Sending(self._client.meta.events, name, request, transmission)
-        # Over the SDK's limits for each attempt: a body that trickles in and a wait for a pooled
-        # connection escape those.
-        # With a deadline in the past it would still run to the first await, hence the check.
-        async with asyncio.timeout_at(self._deadline(operation, transmission)):
-            # Within, because the event loop keeps the context of a timer that was cancelled.
-            token = hooks.begin(sending)
-            try:
+        token = hooks.begin(sending)
+        try:
+            # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
+            # pooled connection escape those.
+            # With a deadline in the past it would still run to the first await, hence the check.
+            async with asyncio.timeout_at(self._deadline(operation, transmission)):
                 return await self._carrier.call(name, request, transmission.sent, shielded_until)
-            finally:
-                hooks.end(token)
+        finally:
+            hooks.end(token)
 
     def _deadline(self, operation: Operation, transmission: outcomes.Transmission) -> float:
         left = transmission.check_time()
