@@ -175,7 +175,7 @@ class TestImportingTheKit:
     @pytest.mark.parametrize(
         ("names", "loaded"),
         [
-            ("FakeClock, make_event, moto_server", set()),
+            ("FakeClock, FaultyStore, make_event, moto_server", set()),
             ("StoreContract", {"pytest"}),
         ],
     )

@@ -130,8 +130,6 @@ class World:
         context = process.context.copy()
         context.run(CALL.set, call)
         call.began = self.timeline.serial
-        call.began_at = loop.time()
-        call.invoked = loop.steps
         call.disturbances = process.disturbances
         call.task = loop.create_task(self._observed(call, work), context=context)
         process.calls[call] = hear
@@ -149,6 +147,8 @@ class World:
         """Await a call, and note at once what came of it."""
         value: Any = None
         error: BaseException | None = None
+        # A process that pauses begins it later than it was asked to.
+        call.began_at, call.invoked = self.loop.time(), self.loop.steps
         try:
             value = await work()
         except asyncio.CancelledError:

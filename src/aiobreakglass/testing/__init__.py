@@ -1,4 +1,4 @@
-"""What test suites import: events and a clock, the contract of every store, moto as a server."""
+"""What test suites import: events, a clock, the contract, a store that fails, moto as a server."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aiobreakglass.testing._events import FakeClock, make_event
+from aiobreakglass.testing._faulty import FaultyStore
 from aiobreakglass.testing._moto import moto_server
 
 if TYPE_CHECKING:
     from aiobreakglass.testing._contract import StoreContract
 
-__all__ = ["FakeClock", "StoreContract", "make_event", "moto_server"]
+__all__ = ["FakeClock", "FaultyStore", "StoreContract", "make_event", "moto_server"]
 
 
 def __getattr__(name: str) -> object:

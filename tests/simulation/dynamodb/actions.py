@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -12,17 +12,24 @@ from tests.simulation.dynamodb.conditions import (
     Values,
     compile_condition,
 )
-from tests.simulation.dynamodb.refusals import NotModelledError, condition_failed, invalid
+from tests.simulation.dynamodb.keys import (
+    Schema,
+    check_index_keys,
+    check_index_values,
+    check_key,
+    check_key_value,
+    key_text,
+)
+from tests.simulation.dynamodb.refusals import (
+    NotModelledError,
+    RefusedError,
+    condition_failed,
+    invalid,
+)
 from tests.simulation.dynamodb.updates import Update, compile_update
-from tests.simulation.dynamodb.values import MAX_ITEM, Item, canonical_item, item_size
+from tests.simulation.dynamodb.values import Item, canonical_item, fits
 
 Parameters = Mapping[str, Any]
-
-MAX_PARTITION_KEY: Final = 2048
-MAX_SORT_KEY: Final = 1024
-
-_NO_NAMES: Final[Names] = {}
-_NO_VALUES: Final[Values] = {}
 
 _EXPRESSIONS: Final = {
     "TableName",
@@ -38,171 +45,163 @@ _MEMBERS: Final[Mapping[str, frozenset[str]]] = {
     "ConditionCheck": frozenset({*_EXPRESSIONS, "Key"}),
 }
 
+_NO_VALUES: Final[Values] = {}
 
-class Schema(NamedTuple):
-    """The keys of a table and of its indexes; all are texts."""
 
-    key: str
-    index_keys: Mapping[str, int]
-    """The longest text, in bytes, of each attribute that is a key of an index."""
+class Plan(NamedTuple):
+    """The part of a write that does not depend on its values."""
+
+    kind: str
+    condition: Compiled | None
+    update: Update | None
 
 
 class Action(NamedTuple):
     """One write to one row."""
 
-    kind: str
+    plan: Plan
     key: str
-    condition: Compiled | None
-    update: Update | None
     item: Item | None
-    names: Names
     values: Values
     returns: str
     """What to return of the row if the condition fails."""
+    problem: RefusedError | None
+    """What is wrong with its keys: one action's own problem in a transaction."""
 
     def run(self, row: Item | None, schema: Schema) -> Item | None:
         """Return what becomes of the row that is there, or refuse."""
-        condition = self.condition
-        if condition is not None and not condition.test(row or {}, self.names, self.values):
+        if self.problem is not None:
+            raise self.problem
+        kind, condition, update = self.plan
+        if condition is not None and not condition.test(row or {}, self.values):
             raise condition_failed(row, self.returns)
-        if self.kind == "ConditionCheck":
-            return row
-        if self.kind == "Delete":
-            return None
-        if self.item is not None:
+        if kind == "Put":
             return self.item
+        if kind == "Delete":
+            return None
+        if kind == "ConditionCheck":
+            return row
         before = {schema.key: {"S": self.key}} if row is None else row
-        if self.update is None:
+        if update is None:
             return before
-        after = self.update.apply(before, self.names, self.values)
+        after = update.apply(before, self.values)
+        check_index_values(after, schema)
         check_index_keys(after, schema)
-        if item_size(after) > MAX_ITEM:
+        if not fits(after):
             raise invalid("Item size to update has exceeded the maximum allowed size")
         return after
 
 
 def prepare(kind: str, parameters: Parameters, schema: Schema) -> Action:
     """Return what a request asks for, or refuse what no row could mend."""
-    if not parameters.keys() <= _MEMBERS[kind]:
-        raise NotModelledError(f"{kind} with {sorted(parameters.keys() - _MEMBERS[kind])}")
-    condition_text = parameters.get("ConditionExpression")
-    update_text = parameters.get("UpdateExpression")
-    condition = (
-        None
-        if condition_text is None
-        else compile_condition(condition_text, "ConditionExpression")
+    names = parameters.get("ExpressionAttributeNames")
+    values = parameters.get("ExpressionAttributeValues")
+    plan = _plan(
+        kind,
+        tuple(parameters),
+        parameters.get("ConditionExpression"),
+        parameters.get("UpdateExpression"),
+        None if names is None else tuple(names.items()),
+        None if values is None else tuple(values),
+        schema.key,
     )
-    update = None if update_text is None else compile_update(update_text)
-    names, values = read_placeholders(parameters, *used_by(condition, update))
-    if condition is not None:
-        for check in condition.checks:
-            check(names, values)
-    if update is not None:
-        update.check(names, schema.key)
-    item: Item | None = None
-    if kind == "Put":
-        item = dict(canonical_item(parameters["Item"]))
-        key = key_of(item, schema)
-        check_index_keys(item, schema)
-        if item_size(item) > MAX_ITEM:
-            raise invalid("Item size has exceeded the maximum allowed size")
-    else:
-        key = only_key(parameters["Key"], schema)
+    values = _NO_VALUES if values is None else canonical_item(values)
+    if plan.condition is not None:
+        for check in plan.condition.checks:
+            check(values)
+    if plan.update is not None:
+        plan.update.check(values)
     returns = parameters.get("ReturnValuesOnConditionCheckFailure", "NONE")
-    return Action(kind, key, condition, update, item, names, values, returns)
+    if kind == "Put":
+        return _put(plan, parameters["Item"], values, returns, schema)
+    key = parameters["Key"]
+    check_key(key, schema)
+    try:
+        return Action(plan, key_text(key[schema.key]), None, values, returns, None)
+    except RefusedError as problem:
+        return Action(plan, "", None, values, returns, problem)
 
 
-@lru_cache(maxsize=1 << 12)
-def used_by(*expressions: Compiled | Update | None) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the placeholders of names and of values that expressions use."""
-    there = [each for each in expressions if each is not None]
-    return (
-        frozenset().union(*(each.names for each in there)),
-        frozenset().union(*(each.values for each in there)),
-    )
-
-
-def read_placeholders(
-    parameters: Parameters, used_names: frozenset[str], used_values: frozenset[str]
-) -> tuple[Names, Values]:
-    """Return names and values by placeholder: exactly those that the expressions use."""
-    names: Names | None = parameters.get("ExpressionAttributeNames")
-    values: Values | None = parameters.get("ExpressionAttributeValues")
-    _check_use("ExpressionAttributeNames", names, used_names)
-    _check_use("ExpressionAttributeValues", values, used_values)
-    return (
-        _NO_NAMES if names is None else names,
-        _NO_VALUES if values is None else canonical_item(values),
-    )
-
-
-def key_of(item: Item, schema: Schema) -> str:
-    """Return an item's key, or refuse an item that has none."""
+def _put(plan: Plan, item: Item, values: Values, returns: str, schema: Schema) -> Action:
+    item = dict(canonical_item(item))
     if schema.key not in item:
         raise invalid(
             f"One or more parameter values were invalid: Missing the key {schema.key} in the item"
         )
-    return _key_text(
-        item[schema.key].get("S"),
-        schema.key,
-        f"One or more parameter values were invalid: Type mismatch for key {schema.key}",
+    if "" in item:
+        raise invalid("Empty attribute name")
+    if not fits(item):
+        raise invalid("Item size has exceeded the maximum allowed size")
+    check_key_value(schema.key, item[schema.key])
+    check_index_values(item, schema)
+    try:
+        key = key_text(item[schema.key])
+        check_index_keys(item, schema)
+    except RefusedError as problem:
+        return Action(plan, "", item, values, returns, problem)
+    return Action(plan, key, item, values, returns, None)
+
+
+@lru_cache(maxsize=1 << 12)
+def _plan(
+    kind: str,
+    members: tuple[str, ...],
+    condition_text: str | None,
+    update_text: str | None,
+    names: Names | None,
+    values: tuple[str, ...] | None,
+    key: str,
+) -> Plan:
+    check_members(kind, members, _MEMBERS[kind])
+    if kind == "ConditionCheck" and condition_text is None:
+        raise invalid("ConditionExpression must not be null")
+    condition = (
+        None
+        if condition_text is None
+        else compile_condition(condition_text, "ConditionExpression", names or ())
     )
+    update = None if update_text is None else compile_update(update_text, names or (), key)
+    check_placeholders(names, values, condition, update)
+    return Plan(kind, condition, update)
 
 
-def only_key(key: Item, schema: Schema) -> str:
-    """Return the key that a request names, or refuse it."""
-    mismatch = "The provided key element does not match the schema"
-    if len(key) != 1 or schema.key not in key:
-        raise invalid(mismatch)
-    return _key_text(key[schema.key].get("S"), schema.key, mismatch)
+def check_members(operation: str, members: tuple[str, ...], known: frozenset[str]) -> None:
+    """Raise `NotModelledError` if a request says what the model does not understand."""
+    if unknown := set(members) - known:
+        raise NotModelledError(f"{operation} with {sorted(unknown)}")
 
 
-def check_index_keys(item: Item, schema: Schema) -> None:
-    """Refuse an item that an index cannot list as it should."""
-    for name, longest in schema.index_keys.items():
-        value = item.get(name)
-        if value is None:
-            continue
-        text = value.get("S")
-        if text is None:
-            raise invalid(
-                f"One or more parameter values were invalid: Type mismatch for Index Key {name}"
-            )
-        if not text:
-            raise _empty_key(name)
-        if len(text) * 4 > longest < len(text.encode()):
-            raise invalid(
-                f"One or more parameter values were invalid: Size of {name} has exceeded the "
-                f"maximum size limit of {longest} bytes"
-            )
-
-
-def _key_text(text: str | None, name: str, mismatch: str) -> str:
-    if text is None:
-        raise invalid(mismatch)
-    if not text:
-        raise _empty_key(name)
-    if len(text) * 4 > MAX_PARTITION_KEY < len(text.encode()):
-        raise invalid(
-            "One or more parameter values were invalid: Size of hashkey has exceeded the maximum "
-            f"size limit of{MAX_PARTITION_KEY} bytes"
-        )
-    return text
-
-
-def _empty_key(name: str) -> Exception:
-    return invalid(
-        "One or more parameter values are not valid. The AttributeValue for a key attribute "
-        f"cannot contain an empty string value. Key: {name}"
+def check_placeholders(
+    names: Names | None,
+    values: tuple[str, ...] | None,
+    *expressions: Compiled | Update | None,
+    projected: Set[str] = frozenset(),
+) -> None:
+    """Refuse placeholders that are not defined, and definitions that are not used."""
+    there = [each for each in expressions if each is not None]
+    check_used(
+        "ExpressionAttributeNames",
+        None if names is None else {placeholder for placeholder, _ in names},
+        {name for each in there for name in each.names} | projected,
     )
+    check_used(
+        "ExpressionAttributeValues",
+        None if values is None else set(values),
+        {name for each in there for name in each.values},
+    )
+    for placeholder, attribute in names or ():
+        if not attribute:
+            raise invalid(
+                "ExpressionAttributeNames contains invalid value: Empty attribute name for key "
+                f"{placeholder}"
+            )
 
 
-def _check_use(parameter: str, given: Mapping[str, Any] | None, used: frozenset[str]) -> None:
-    if given is None:
-        if used:
-            raise invalid(f"{parameter}: {min(used)} is used and not defined")
-    elif given.keys() != used:
-        if not given:
-            raise invalid(f"{parameter} must not be empty")
-        problem = "used and not defined" if used - given.keys() else "unused in expressions"
-        raise invalid(f"{parameter}: {min(used ^ given.keys())} is {problem}")
+def check_used(parameter: str, given: set[str] | None, used: set[str]) -> None:
+    """Refuse definitions that are missing, and those that are not used."""
+    if given is not None and not given:
+        raise invalid(f"{parameter} must not be empty")
+    if missing := used - (given or set()):
+        raise invalid(f"{parameter}: {min(missing)} is used and not defined")
+    if unused := (given or set()) - used:
+        raise invalid(f"{parameter}: {min(unused)} is unused in expressions")

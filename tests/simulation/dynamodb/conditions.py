@@ -32,16 +32,14 @@ from tests.simulation.dynamodb.values import (
 )
 
 Row = Mapping[str, AttributeValue]
-Names = Mapping[str, str]
+Names = tuple[tuple[str, str], ...]
+"""Attributes by placeholder, as pairs: part of what a compiled expression is cached by."""
 Values = Mapping[str, AttributeValue]
 
-Test = Callable[[Row, Names, Values], bool]
-Get = Callable[[Row, Names, Values], AttributeValue | None]
-Check = Callable[[Names, Values], None]
+Test = Callable[[Row, Values], bool]
+Get = Callable[[Row, Values], AttributeValue | None]
+Check = Callable[[Values], None]
 """Refuses what is wrong before any row is looked at."""
-
-_NO_NAMES: Final[Names] = {}
-_NO_VALUES: Final[Values] = {}
 
 _ORDERINGS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": lambda left, right: left < right,
@@ -60,39 +58,37 @@ class Compiled(NamedTuple):
     """The placeholders of attributes."""
     values: frozenset[str]
     """The placeholders of values."""
-    paths: frozenset[str]
-    """All attributes, by placeholder or name."""
+    attributes: frozenset[str]
+    """The attributes that it is about."""
 
 
 @lru_cache(maxsize=1 << 12)
-def compile_condition(text: str, parameter: str) -> Compiled:
+def compile_condition(text: str, parameter: str, names: Names) -> Compiled:
     """Return a condition, or refuse its text."""
-    parser = Parser(text, parameter)
+    parser = Parser(text, parameter, dict(names))
     condition = parser.condition()
     operands = list(_operands(condition))
-    paths = frozenset(each.name for each in operands if isinstance(each, Path))
     return Compiled(
         _test(condition),
         tuple(_checks(condition, parser)),
-        frozenset(name for name in paths if name[0] == "#"),
+        frozenset(parser.names),
         frozenset(each.name for each in operands if isinstance(each, Value)),
-        paths,
+        frozenset(each.attribute for each in operands if isinstance(each, Path)),
     )
 
 
 def get_operand(operand: Operand) -> Get:
     """Return how to get an operand's value."""
-    name = operand.operand.name if isinstance(operand, Size) else operand.name
     match operand:
-        case Path():
-            return lambda row, names, _values: row.get(names.get(name, name))
-        case Value():
-            return lambda _row, _names, values: values[name]
+        case Path(attribute):
+            return lambda row, _: row.get(attribute)
+        case Value(name):
+            return lambda _, values: values[name]
         case Size(inner):
             get = get_operand(inner)
 
-            def measure(row: Row, names: Names, values: Values) -> AttributeValue | None:
-                value = get(row, names, values)
+            def measure(row: Row, values: Values) -> AttributeValue | None:
+                value = get(row, values)
                 length = None if value is None else extent(value)
                 return None if length is None else {"N": str(length)}
 
@@ -101,9 +97,9 @@ def get_operand(operand: Operand) -> Get:
 
 def _test(condition: Condition) -> Test:
     match condition:
-        case Comparison("=", Path(name), Value(value)):
+        case Comparison("=", Path(attribute), Value(name)):
             # The hot path: a write compares each attribute with what was read.
-            return lambda row, names, values: row.get(names.get(name, name)) == values[value]
+            return lambda row, values: row.get(attribute) == values[name]
         case Comparison(sign, left, right):
             return _comparison(sign, get_operand(left), get_operand(right))
         case Between(operand, lower, upper):
@@ -128,9 +124,9 @@ def _test(condition: Condition) -> Test:
 
 
 def _all(tests: tuple[Test, ...]) -> Test:
-    def test_all(row: Row, names: Names, values: Values) -> bool:
+    def test_all(row: Row, values: Values) -> bool:
         for test in tests:  # noqa: SIM110 - a generator takes longer
-            if not test(row, names, values):
+            if not test(row, values):
                 return False
         return True
 
@@ -141,8 +137,8 @@ def _comparison(sign: str, get_left: Get, get_right: Get) -> Test:
     if sign in ("=", "<>"):
         wanted = sign == "="
 
-        def compare(row: Row, names: Names, values: Values) -> bool:
-            left, right = get_left(row, names, values), get_right(row, names, values)
+        def compare(row: Row, values: Values) -> bool:
+            left, right = get_left(row, values), get_right(row, values)
             if left is None or right is None:
                 return not wanted
             return (left == right) is wanted
@@ -150,8 +146,8 @@ def _comparison(sign: str, get_left: Get, get_right: Get) -> Test:
         return compare
     holds = _ORDERINGS[sign]
 
-    def order(row: Row, names: Names, values: Values) -> bool:
-        left, right = get_left(row, names, values), get_right(row, names, values)
+    def order(row: Row, values: Values) -> bool:
+        left, right = get_left(row, values), get_right(row, values)
         if left is None or right is None or kind_of(left) != kind_of(right):
             return False
         return kind_of(left) in ORDERED and holds(order_of(left), order_of(right))
@@ -172,8 +168,8 @@ def _call(function: str, arguments: tuple[Operand, ...]) -> Test:
         "contains": _contains,
     }[function]
 
-    def call(row: Row, names: Names, values: Values) -> bool:
-        value, other = get(row, names, values), get_other(row, names, values)
+    def call(row: Row, values: Values) -> bool:
+        value, other = get(row, values), get_other(row, values)
         return value is not None and other is not None and test(value, other)
 
     return call
@@ -235,7 +231,7 @@ def _checks(condition: Condition, parser: Parser) -> Iterator[Check]:
 def _own_checks(condition: Comparison | Between | Among | Call, parser: Parser) -> Iterator[Check]:
     match condition:
         case Comparison(sign, left, right):
-            yield from _distinct(parser, sign, left, (right,))
+            _check_distinct(parser, sign, left, (right,))
             if sign in _ORDERINGS:
                 yield from _ordered(parser, sign, (left, right))
         case Between(operand, lower, upper):
@@ -243,7 +239,7 @@ def _own_checks(condition: Comparison | Between | Among | Call, parser: Parser) 
             if isinstance(lower, Value) and isinstance(upper, Value):
                 yield _bounds(parser, lower.name, upper.name)
         case Among(operand, options):
-            yield from _distinct(parser, "IN", operand, options)
+            _check_distinct(parser, "IN", operand, options)
         case Call("attribute_exists" | "attribute_not_exists" as function, (argument,)):
             if not isinstance(argument, Path):
                 raise parser.wrong(
@@ -251,29 +247,20 @@ def _own_checks(condition: Comparison | Between | Among | Call, parser: Parser) 
                     f"{function}"
                 )
         case Call(function, (first, second)):
-            yield from _distinct(parser, function, first, (second,))
+            _check_distinct(parser, function, first, (second,))
             if isinstance(second, Value):
                 yield _second(parser, function, second)
 
 
-def _distinct(
+def _check_distinct(
     parser: Parser, operator: str, first: Operand, others: tuple[Operand, ...]
-) -> Iterator[Check]:
+) -> None:
     problem = (
         "The first operand must be distinct from the remaining operands for this operator or "
         f"function; operator: {operator}"
     )
-    if first in others and not isinstance(first, Value):
+    if isinstance(first, Path) and first in others:
         raise parser.wrong(problem)
-    for other in others:
-        if isinstance(first, Path) and isinstance(other, Path):
-            one, two = first.name, other.name
-
-            def check(names: Names, _: Values, one: str = one, two: str = two) -> None:
-                if names.get(one, one) == names.get(two, two):
-                    raise parser.wrong(problem)
-
-            yield check
 
 
 def _ordered(parser: Parser, operator: str, operands: tuple[Operand, ...]) -> Iterator[Check]:
@@ -283,7 +270,7 @@ def _ordered(parser: Parser, operator: str, operands: tuple[Operand, ...]) -> It
 
 
 def _has_kind(parser: Parser, operator: str, value: Value, kinds: frozenset[str]) -> Check:
-    def check(_: Names, values: Values) -> None:
+    def check(values: Values) -> None:
         kind = kind_of(values[value.name])
         if kind not in kinds:
             raise _wrong_kind(parser, operator, kind)
@@ -299,7 +286,7 @@ def _wrong_kind(parser: Parser, operator: str, kind: str) -> RefusedError:
 
 
 def _bounds(parser: Parser, lower: str, upper: str) -> Check:
-    def check(_: Names, values: Values) -> None:
+    def check(values: Values) -> None:
         low, high = values[lower], values[upper]
         if kind_of(low) != kind_of(high):
             raise parser.wrong(
@@ -321,8 +308,8 @@ def _second(parser: Parser, function: str, value: Value) -> Check:
         return _has_kind(parser, function, value, KINDS)
     is_text = _has_kind(parser, function, value, frozenset({"S"}))
 
-    def check(names: Names, values: Values) -> None:
-        is_text(names, values)
+    def check(values: Values) -> None:
+        is_text(values)
         if values[value.name]["S"] not in KINDS:
             raise parser.wrong(
                 f"Invalid attribute type name found; type: {values[value.name]['S']}"

@@ -6,13 +6,16 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Ope
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Final, NamedTuple, NoReturn
 
 from tests.simulation.dynamodb.refusals import NotModelledError, RefusedError, invalid
 
 MAX_EXPRESSION: Final = 4096
-MAX_OPTIONS: Final = 100
+MAX_OPERATORS: Final = 300
+MAX_OPERANDS: Final = 100
+"""Of IN, the first one included."""
 
 RESERVED: Final = frozenset(
     File(__file__).with_name("reserved_words.txt").read_text("ascii").split()
@@ -21,9 +24,9 @@ RESERVED: Final = frozenset(
 
 
 class Path(NamedTuple):
-    """An attribute: `#placeholder`, or its own name."""
+    """An attribute."""
 
-    name: str
+    attribute: str
 
 
 class Value(NamedTuple):
@@ -102,7 +105,7 @@ FUNCTIONS: Final = {
 
 SIGNS: Final = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _TOKEN: Final = re.compile(
-    r"\s*(?:([#:][A-Za-z0-9_]+|[A-Za-z][A-Za-z0-9_]*|<>|<=|>=|[=<>(),+\-.\[\]])|(\S))"
+    r"\s*(?:([#:][A-Za-z0-9_]+|[A-Za-z][A-Za-z0-9_]*|<>|<=|>=|[=<>(),+\-.\[\]]|[0-9]+)|(\S))"
 )
 
 
@@ -124,13 +127,17 @@ def tokenize(text: str, parameter: str) -> list[str]:
 
 
 class Parser:
-    """Reads tokens from left to right."""
+    """Reads tokens from left to right, and puts attributes in the place of placeholders."""
 
-    def __init__(self, text: str, parameter: str) -> None:
+    def __init__(self, text: str, parameter: str, names: Mapping[str, str]) -> None:
+        self.names: set[str] = set()
+        """The placeholders of attributes that were read."""
+        self._given_names = names
         self._tokens = tokenize(text, parameter)
         self._parameter = parameter
         self._position = 0
         self._groups: dict[int, int] = {}
+        self._operators = 0
 
     def condition(self) -> Condition:
         """Read a whole condition."""
@@ -163,6 +170,12 @@ class Parser:
         self._position += 1
         return True
 
+    def count(self) -> None:
+        """Count an operator or a function, and refuse too many of them."""
+        self._operators += 1
+        if self._operators > MAX_OPERATORS:
+            raise self.wrong("The expression contains too many operators;")
+
     def end(self) -> None:
         """Refuse what is left."""
         if self.next:
@@ -178,27 +191,37 @@ class Parser:
 
     def path(self) -> Path:
         """Read an attribute."""
-        token = self.take()
-        if token[0] != "#":
-            if not token[0].isalpha():
-                self._position -= 1
-                self.fail()
-            if token.upper() in RESERVED:
+        token = attribute = self.take()
+        if token[0] == "#":
+            self.names.add(token)
+            if token not in self._given_names:
                 raise self.wrong(
-                    f"Attribute name is a reserved keyword; reserved keyword: {token}"
+                    "An expression attribute name used in the document path is not defined; "
+                    f"attribute name: {token}"
                 )
+            attribute = self._given_names[token]
+        elif not token[0].isalpha():
+            self._position -= 1
+            self.fail()
+        elif token.upper() in RESERVED:
+            raise self.wrong(f"Attribute name is a reserved keyword; reserved keyword: {token}")
         if self.next in (".", "["):
             raise NotModelledError(f"a path within an attribute: {token}{self.next}")
-        return Path(token)
+        return Path(attribute)
 
     def operand(self) -> Operand:
         """Read an attribute, a value, or a size."""
+        if self.takes("("):
+            operand = self.operand()
+            self.take(")")
+            return operand
         if self.next.startswith(":"):
             return Value(self.take())
         if self._is_call():
             if self.next != "size":
                 self._refuse_function()
             self._position += 2
+            self.count()
             inner = self.operand()
             self.take(")")
             if isinstance(inner, Size):
@@ -219,24 +242,37 @@ class Parser:
     def _disjunction(self) -> Condition:
         conditions = [self._conjunction()]
         while self.takes("OR"):
+            self.count()
             conditions.append(self._conjunction())
         return conditions[0] if len(conditions) == 1 else Disjunction(tuple(conditions))
 
     def _conjunction(self) -> Condition:
         conditions = [self._negation()]
         while self.takes("AND"):
+            self.count()
             conditions.append(self._negation())
         return conditions[0] if len(conditions) == 1 else Conjunction(tuple(conditions))
 
     def _negation(self) -> Condition:
-        return Negation(self._negation()) if self.takes("NOT") else self._primary()
+        if not self.takes("NOT"):
+            return self._primary()
+        self.count()
+        return Negation(self._negation())
 
     def _primary(self) -> Condition:
+        start, operators = self._position, self._operators
         if self.next == "(":
-            return self._group()
+            try:
+                return self._group()
+            except RefusedError:
+                # An operand may stand in parentheses, too.
+                if self._position == start + 1 or self.next != ")":
+                    raise
+                self._position, self._operators = start, operators
         if self.next in FUNCTIONS and self._is_call():
             return self._call()
         left = self.operand()
+        self.count()
         if self.next in SIGNS:
             return Comparison(self.take(), left, self.operand())
         if self.takes("BETWEEN"):
@@ -245,7 +281,7 @@ class Parser:
             return Between(left, lower, self.operand())
         self.take("IN")
         options = self._arguments()
-        if len(options) > MAX_OPTIONS:
+        if len(options) >= MAX_OPERANDS:
             raise self.wrong("The IN operator is provided with too many operands")
         return Among(left, options)
 
@@ -261,6 +297,7 @@ class Parser:
 
     def _call(self) -> Condition:
         function = self.take()
+        self.count()
         arguments = self._arguments()
         if len(arguments) != FUNCTIONS[function]:
             raise self.wrong(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from tests.simulation.dynamodb.values import Item
+from tests.simulation.dynamodb.values import Item, item_size
 
 Row = Mapping[str, Any]
 
@@ -34,6 +34,7 @@ class Index:
         self._key = key
         self._lag = lag
         self._rows: dict[Entry, Item] = {}
+        self._sizes: dict[Entry, int] = {}
         self._partitions: dict[str, list[tuple[str, str]]] = {}
         self._underway: list[tuple[float, int, Entry, Item | None]] = []
         self._due: dict[Entry, float] = {}
@@ -68,6 +69,13 @@ class Index:
         """Return the row at a place, as the index knows it."""
         return self._rows[Entry(partition, *place)]
 
+    def size(self, partition: str, place: tuple[str, str]) -> int:
+        """Return the size of the row at a place, which is measured once."""
+        entry = Entry(partition, *place)
+        if entry not in self._sizes:
+            self._sizes[entry] = item_size(self._rows[entry])
+        return self._sizes[entry]
+
     def _entry(self, row: Row | None) -> Entry | None:
         if row is None:
             return None
@@ -85,6 +93,7 @@ class Index:
     def _arrive(self, entry: Entry, row: Item | None) -> None:
         place = (entry.range, entry.key)
         places = self._partitions.setdefault(entry.partition, [])
+        self._sizes.pop(entry, None)
         if row is not None:
             if entry not in self._rows:
                 insort(places, place)

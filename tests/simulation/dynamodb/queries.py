@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tests.simulation.dynamodb.conditions import Compiled, Names, Values, compile_condition
 from tests.simulation.dynamodb.grammar import (
@@ -21,6 +20,7 @@ from tests.simulation.dynamodb.grammar import (
     Path,
     Value,
 )
+from tests.simulation.dynamodb.keys import MAX_SORT_KEY
 from tests.simulation.dynamodb.refusals import invalid
 from tests.simulation.dynamodb.values import AttributeValue
 
@@ -32,13 +32,6 @@ _PARAMETER: Final = "KeyConditionExpression"
 Places = Sequence[tuple[str, str]]
 
 
-class KeyCondition(NamedTuple):
-    """A key condition, ready to be resolved."""
-
-    parts: tuple[Condition, ...]
-    compiled: Compiled
-
-
 class Span(NamedTuple):
     """What a key condition asks for."""
 
@@ -48,43 +41,42 @@ class Span(NamedTuple):
     operands: tuple[str, ...]
 
 
-@lru_cache(maxsize=1 << 10)
-def compile_key_condition(text: str) -> KeyCondition:
-    """Return a key condition, or refuse its text."""
-    condition = Parser(text, _PARAMETER).condition()
+class KeyCondition(NamedTuple):
+    """A key condition on an index, by the placeholders of its values."""
+
+    compiled: Compiled
+    partition: str
+    sign: str
+    operands: tuple[str, ...]
+
+    def span(self, values: Values) -> Span:
+        """Return what it asks for with these values, or refuse them."""
+        return Span(
+            _text(values[self.partition]),
+            self.sign,
+            tuple(_range(values[each]) for each in self.operands),
+        )
+
+
+def compile_key_condition(text: str, names: Names, partition: str, range_: str) -> KeyCondition:
+    """Return the key condition of a query on an index, or refuse its text."""
+    condition = Parser(text, _PARAMETER, dict(names)).condition()
     parts = condition.conditions if isinstance(condition, Conjunction) else (condition,)
-    for part in parts:
-        match part:
-            case Comparison("=" | "<" | "<=" | ">" | ">=", Path(), Value()):
-                pass
-            case Between(Path(), Value(), Value()) | Call("begins_with", (Path(), Value())):
-                pass
-            case _:
-                raise invalid(f"Invalid operator used in {_PARAMETER}")
-    return KeyCondition(parts, compile_condition(text, _PARAMETER))
-
-
-def resolve(
-    condition: KeyCondition, names: Names, values: Values, partition: str, range_: str | None
-) -> Span:
-    """Return what a key condition asks an index for, or refuse it."""
     found: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for part in condition.parts:
-        path, sign, operands = _read(part)
-        attribute = names.get(path, path)
+    for attribute, sign, operands in map(_read, parts):
         if attribute not in (partition, range_):
             raise invalid(f"Query condition missed key schema element: {partition}")
         if attribute in found:
             raise invalid(f"{_PARAMETER}s must only contain one condition per key")
-        found[attribute] = sign, tuple(_text(values[each], attribute) for each in operands)
-    sign, operands = found.pop(partition, ("", ()))
-    if not sign:
+        found[attribute] = sign, operands
+    if partition not in found:
         raise invalid(f"Query condition missed key schema element: {partition}")
+    sign, operands = found[partition]
     if sign != "=":
         raise invalid("Query key condition not supported")
-    for range_sign, range_operands in found.values():
-        return Span(operands[0], range_sign, range_operands)
-    return Span(operands[0], "", ())
+    range_sign, range_operands = found.get(range_, ("", ()))
+    compiled = compile_condition(text, _PARAMETER, names)
+    return KeyCondition(compiled, operands[0], range_sign, range_operands)
 
 
 def cut(places: Places, span: Span) -> tuple[int, int]:
@@ -142,37 +134,20 @@ def start_place(
     return place
 
 
-def project(row: Mapping[str, Any], attributes: Sequence[str] | None) -> dict[str, Any]:
-    """Return the attributes of a row that are wanted, and all where None says so."""
-    if attributes is None:
-        return dict(row)
-    return {name: row[name] for name in attributes if name in row}
-
-
-def compile_projection(text: str) -> tuple[str, ...]:
-    """Return the attributes that a projection names, by placeholder or name."""
-    parser = Parser(text, "ProjectionExpression")
-    paths = [parser.path().name]
-    while parser.takes(","):
-        paths.append(parser.path().name)
-    parser.end()
-    return tuple(paths)
-
-
 def _read(part: Condition) -> tuple[str, str, tuple[str, ...]]:
     match part:
-        case Comparison(sign, Path(path), Value(value)):
-            return path, sign, (value,)
-        case Between(Path(path), Value(lower), Value(upper)):
-            return path, "BETWEEN", (lower, upper)
-        case Call(function, (Path(path), Value(value))):
-            return path, function, (value,)
-    raise AssertionError("a key condition of another form was refused before")
+        case Comparison("=" | "<" | "<=" | ">" | ">=" as sign, Path(attribute), Value(value)):
+            return attribute, sign, (value,)
+        case Between(Path(attribute), Value(lower), Value(upper)):
+            return attribute, "BETWEEN", (lower, upper)
+        case Call("begins_with" as function, (Path(attribute), Value(value))):
+            return attribute, function, (value,)
+    raise invalid(f"Invalid operator used in {_PARAMETER}")
 
 
-def _text(value: AttributeValue, attribute: str) -> str:
+def _text(value: AttributeValue) -> str:
     text = value.get("S")
-    if not isinstance(text, str):
+    if text is None:
         raise invalid(
             "One or more parameter values were invalid: Condition parameter type does not match "
             "schema type"
@@ -180,7 +155,17 @@ def _text(value: AttributeValue, attribute: str) -> str:
     if not text:
         raise invalid(
             "One or more parameter values are not valid. The AttributeValue for a key attribute "
-            f"cannot contain an empty string value. Key: {attribute}"
+            "cannot contain an empty string value"
+        )
+    return str(text)
+
+
+def _range(value: AttributeValue) -> str:
+    text = _text(value)
+    if len(text.encode()) > MAX_SORT_KEY:
+        raise invalid(
+            "One or more parameter values were invalid: Size of rangekey has exceeded the "
+            f"maximum size limit of {MAX_SORT_KEY} bytes"
         )
     return text
 

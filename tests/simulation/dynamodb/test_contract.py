@@ -56,7 +56,7 @@ class Client:
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 raise
             finally:
-                response = SimpleNamespace(status_code=status), {}
+                response: Any = SimpleNamespace(status_code=status), {}
                 report("needs-retry", response=response, caught_exception=None)
             return answer
 

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from heapq import heappop, heappush
 from typing import Final
 
@@ -45,4 +44,4 @@ class Expiries:
 
     def _due(self, row: Item) -> float | None:
         number = row.get(self._attribute, {}).get("N")
-        return None if number is None else float(Decimal(number))
+        return None if number is None else float(number)

@@ -23,7 +23,7 @@ ORDERED: Final = frozenset({"S", "N", "B"})
 MAX_ITEM: Final = 400 * 1024
 _MAX_DEPTH: Final = 32
 _PRECISION: Final = Context(prec=38, traps=[Inexact, InvalidOperation])
-_LARGEST: Final = Decimal("9.9999999999999999999999999999999999999E+125")
+_LARGEST: Final = Decimal("9." + "9" * 37 + "E+125")
 _SMALLEST: Final = Decimal("1E-130")
 _SETS: Final = {"SS": "S", "NS": "N", "BS": "B"}
 
@@ -91,12 +91,13 @@ def canonical_number(text: str) -> str:
         number = Decimal("NaN")
     if not number.is_finite() or text != text.strip() or "_" in text:
         raise invalid(f"The parameter cannot be converted to a numeric value: {text}")
-    if abs(number) > _LARGEST:
+    # `abs` would round, by the context of the thread.
+    if number.copy_abs() > _LARGEST:
         raise invalid(
             "Number overflow. Attempting to store a number with magnitude larger than "
             "supported range"
         )
-    if number and abs(number) < _SMALLEST:
+    if number and number.copy_abs() < _SMALLEST:
         raise invalid(
             "Number underflow. Attempting to store a number with magnitude smaller "
             "than supported range"
@@ -126,6 +127,19 @@ def item_size(item: Mapping[str, AttributeValue]) -> int:
     return total
 
 
+def fits(item: Mapping[str, AttributeValue]) -> bool:
+    """Tell whether an item is within the limit for items."""
+    # The hot path of every write: most items are far from it.
+    most = sum(map(len, item))
+    for value in item.values():
+        text = value.get("S")
+        if text is not None:
+            most += len(text)
+        elif "N" not in value and "BOOL" not in value:
+            most = MAX_ITEM
+    return most * 4 + len(item) * 20 <= MAX_ITEM or item_size(item) <= MAX_ITEM
+
+
 def size(value: AttributeValue) -> int:
     """Return how many bytes a value counts."""
     ((kind, content),) = value.items()
@@ -146,11 +160,14 @@ def size(value: AttributeValue) -> int:
 
 
 def extent(value: AttributeValue) -> int | None:
-    """Return what the function `size` says of a value; None if it has no say."""
+    """Return what the function `size` says of a value; None if it has no say.
+
+    Of a text it is the number of UTF-16 units, as DynamoDB Local counts.
+    """
     ((kind, content),) = value.items()
     if kind in ("N", "BOOL", "NULL"):
         return None
-    return _length(content) if kind == "S" else len(content)
+    return len(content.encode("utf-16-le")) // 2 if kind == "S" else len(content)
 
 
 def _canonical_set(kind: str, content: list[Any]) -> list[Any]:

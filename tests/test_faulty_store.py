@@ -1,0 +1,253 @@
+"""A store that loses requests and answers: what has happened, and what its caller is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aiobreakglass import (
+    ActiveEventExistsError,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    EventNotFoundError,
+    InMemoryStore,
+    StoreUnavailableError,
+)
+from aiobreakglass.testing import FakeClock, FaultyStore, StoreContract, make_event
+
+SECOND = timedelta(seconds=1)
+
+Write = Callable[[FaultyStore, BreakGlassEvent], Awaitable[object]]
+
+WRITES: dict[str, Write] = {
+    "update": lambda store, event: store.update(event.model_copy(update={"request_id": "c0ffee"})),
+    "close": lambda store, event: store.close(
+        event.id, closed_by="bob", closed_reason="The primary database answers again"
+    ),
+    "delete": lambda store, event: store.delete(event.id),
+}
+READS: dict[str, Write] = {
+    "get": lambda store, event: store.get(event.id),
+    "list_by_invoker": lambda store, event: store.list_by_invoker(event.invoker),
+    "list_by_status": lambda store, event: store.list_by_status("active"),
+    "list_by_profile": lambda store, event: store.list_by_profile(event.profile),
+    "find_active_by_invoker_and_profile": lambda store, event: (
+        store.find_active_by_invoker_and_profile(event.invoker, event.profile)
+    ),
+    "find_active_by_invoker_and_profiles": lambda store, event: (
+        store.find_active_by_invoker_and_profiles(event.invoker, [event.profile])
+    ),
+    "count_by_invoker_since": lambda store, event: store.count_by_invoker_since(
+        event.invoker, event.created_at
+    ),
+    "count_by_profile_since": lambda store, event: store.count_by_profile_since(
+        event.profile, event.created_at
+    ),
+    "get_last_by_invoker_and_profile": lambda store, event: store.get_last_by_invoker_and_profile(
+        event.invoker, event.profile
+    ),
+}
+
+
+class TestWithoutFaults(StoreContract):
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> FaultyStore:
+        return FaultyStore(InMemoryStore(clock=clock), seed=1)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def inside(clock: FakeClock) -> InMemoryStore:
+    return InMemoryStore(clock=clock)
+
+
+@pytest.fixture
+async def event(inside: InMemoryStore, clock: FakeClock) -> BreakGlassEvent:
+    """An event that the store inside has."""
+    return await inside.create(make_event(created_at=clock()))
+
+
+class TestLostRequest:
+    @pytest.fixture
+    def store(self, inside: InMemoryStore) -> FaultyStore:
+        return FaultyStore(inside, seed=1, lost_requests=1.0)
+
+    async def test_of_create(
+        self, store: FaultyStore, inside: InMemoryStore, clock: FakeClock
+    ) -> None:
+        event = make_event(created_at=clock())
+        with pytest.raises(StoreUnavailableError) as error:
+            await store.create(event)
+        assert error.value.outcome_unknown
+        with pytest.raises(EventNotFoundError):
+            await inside.get(event.id)
+        assert store.lost == (("create", "request"),)
+
+    @pytest.mark.parametrize("name", WRITES)
+    async def test_of_another_write(
+        self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent, name: str
+    ) -> None:
+        with pytest.raises(StoreUnavailableError) as error:
+            await WRITES[name](store, event)
+        assert error.value.outcome_unknown
+        assert await inside.get(event.id) == event
+        assert store.lost == ((name, "request"),)
+
+    @pytest.mark.parametrize("name", READS)
+    async def test_of_a_read(self, store: FaultyStore, event: BreakGlassEvent, name: str) -> None:
+        with pytest.raises(StoreUnavailableError) as error:
+            await READS[name](store, event)
+        assert not error.value.outcome_unknown
+        assert store.lost == ((name, "request"),)
+
+
+class TestLostAnswer:
+    @pytest.fixture
+    def store(self, inside: InMemoryStore) -> FaultyStore:
+        return FaultyStore(inside, seed=1, lost_answers=1.0)
+
+    async def test_of_create(
+        self, store: FaultyStore, inside: InMemoryStore, clock: FakeClock
+    ) -> None:
+        event = make_event(created_at=clock())
+        with pytest.raises(StoreUnavailableError) as error:
+            await store.create(event)
+        assert error.value.outcome_unknown
+        assert await inside.get(event.id) == event
+        assert store.lost == (("create", "answer"),)
+
+    async def test_of_update(
+        self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent
+    ) -> None:
+        with pytest.raises(StoreUnavailableError):
+            await WRITES["update"](store, event)
+        assert (await inside.get(event.id)).request_id == "c0ffee"
+
+    async def test_of_close(
+        self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent
+    ) -> None:
+        with pytest.raises(StoreUnavailableError):
+            await WRITES["close"](store, event)
+        assert (await inside.get(event.id)).status is BreakGlassStatus.CLOSED
+
+    async def test_of_delete(
+        self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent
+    ) -> None:
+        with pytest.raises(StoreUnavailableError):
+            await WRITES["delete"](store, event)
+        with pytest.raises(EventNotFoundError):
+            await inside.get(event.id)
+
+    async def test_that_was_a_refusal(
+        self, store: FaultyStore, event: BreakGlassEvent, clock: FakeClock
+    ) -> None:
+        """Nor does the caller learn that it was refused."""
+        with pytest.raises(StoreUnavailableError) as error:
+            await store.create(make_event(created_at=clock()))
+        assert error.value.outcome_unknown
+        assert isinstance(error.value.__cause__, ActiveEventExistsError)
+
+    @pytest.mark.parametrize("name", READS)
+    async def test_of_a_read(self, store: FaultyStore, event: BreakGlassEvent, name: str) -> None:
+        with pytest.raises(StoreUnavailableError) as error:
+            await READS[name](store, event)
+        assert not error.value.outcome_unknown
+
+
+class TestSeed:
+    async def lost(self, seed: int, clock: FakeClock) -> list[tuple[int, str]]:
+        store = FaultyStore(
+            InMemoryStore(clock=clock), seed=seed, lost_requests=0.2, lost_answers=0.3
+        )
+        losses: list[tuple[int, str]] = []
+        for number in range(200):
+            try:
+                await store.create(make_event(profile=f"p{number}", created_at=clock()))
+            except StoreUnavailableError:
+                losses.append((number, store.lost[-1][1]))
+        return losses
+
+    async def test_once_more(self, clock: FakeClock) -> None:
+        assert await self.lost(7, clock) == await self.lost(7, clock)
+
+    async def test_of_another_number(self, clock: FakeClock) -> None:
+        assert await self.lost(7, clock) != await self.lost(8, clock)
+
+    async def test_shares(self, clock: FakeClock) -> None:
+        """The seed is fixed, and so are these."""
+        kinds = [kind for _, kind in await self.lost(7, clock)]
+        assert 25 < kinds.count("request") < 55
+        assert 45 < kinds.count("answer") < 75
+
+
+class TestDelay:
+    async def test_there_and_back(
+        self, inside: InMemoryStore, event: BreakGlassEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slept: list[float] = []
+
+        async def sleep(delay: float) -> None:
+            slept.append(delay)
+
+        store = FaultyStore(inside, seed=1, longest_delay=SECOND)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        await store.get(event.id)
+        with pytest.raises(EventNotFoundError):
+            await store.get("0" * 16)
+        # The store inside sleeps for nothing, as its network.
+        delays = [delay for delay in slept if delay]
+        assert len(delays) == len(set(delays)) == 4
+        assert all(0 < delay < 1 for delay in delays)
+
+
+class TestWrongUse:
+    @pytest.mark.parametrize("share", ["lost_requests", "lost_answers"])
+    @pytest.mark.parametrize("name", [*WRITES, *READS, "create"])
+    async def test_of_a_method(self, inside: InMemoryStore, share: str, name: str) -> None:
+        """What is never sent is not lost either."""
+        lossy: dict[str, Any] = {share: 1.0}
+        store = FaultyStore(inside, seed=1, **lossy)
+        wrong: dict[str, dict[str, Any]] = {
+            "create": {"event": 1},
+            "update": {"event": 1},
+            "close": {"event_id": "x", "closed_by": "bob", "closed_reason": "Enough of this"},
+            "delete": {"event_id": "x"},
+            "get": {"event_id": "x"},
+            "list_by_invoker": {"invoker": ""},
+            "list_by_status": {"status": "open"},
+            "list_by_profile": {"profile": ""},
+            "find_active_by_invoker_and_profile": {"invoker": "", "profile": "prod"},
+            "find_active_by_invoker_and_profiles": {"invoker": "", "profiles": ["prod"]},
+            "count_by_invoker_since": {"invoker": "alice", "since": 1},
+            "count_by_profile_since": {"profile": "prod", "since": 1},
+            "get_last_by_invoker_and_profile": {"invoker": "", "profile": "prod"},
+        }
+        with pytest.raises((TypeError, ValueError)):
+            await getattr(store, name)(**wrong[name])
+        assert store.lost == ()
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ({"lost_requests": 1.1}, ValueError),
+            ({"lost_answers": -0.1}, ValueError),
+            ({"lost_answers": "0.1"}, TypeError),
+            ({"lost_requests": True}, TypeError),
+            ({"lost_requests": 0.6, "lost_answers": 0.6}, ValueError),
+            ({"longest_delay": -SECOND}, ValueError),
+            ({"longest_delay": 1.0}, TypeError),
+        ],
+    )
+    def test_of_an_option(
+        self, inside: InMemoryStore, options: dict[str, Any], error: type[Exception]
+    ) -> None:
+        with pytest.raises(error, match=next(iter(options))):
+            FaultyStore(inside, seed=1, **options)
