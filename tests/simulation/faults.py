@@ -28,6 +28,8 @@ class Fate(NamedTuple):
     """How the connection ends instead of an answer."""
     spoiled: str = ""
     """What happens to the answer of a success."""
+    then: str = ""
+    """The error that the service answers to the next attempt of the same write."""
 
 
 STATUS: Final = {
@@ -106,6 +108,20 @@ _AT_THE_SERVICE: Final[dict[str, tuple[int, _Make]]] = {
 
 _OF_WRITES: Final[dict[str, tuple[int, _Make]]] = {
     **{name: (1, _refused(name)) for name in CONFLICTS},
+    "answer lost, then denied": (
+        2,
+        lambda random, fate: fate._replace(back=NEVER, then="AccessDeniedException"),
+    ),
+    "request late, then expired": (
+        2,
+        lambda random, fate: fate._replace(there=_late(random), then="ExpiredTokenException"),
+    ),
+    "failed after, then denied": (
+        2,
+        lambda random, fate: fate._replace(
+            failed="InternalServerError", then="AccessDeniedException"
+        ),
+    ),
     "TransactionInProgressException": (1, _refused("TransactionInProgressException")),
     "ReplicatedWriteConflictException": (1, _refused("ReplicatedWriteConflictException")),
 }
@@ -116,6 +132,11 @@ _OF_SINGLE_ROWS: Final[dict[str, tuple[int, _Make]]] = {
 
 _OF_BATCHES: Final[dict[str, tuple[int, _Make]]] = {
     "keys left": (12, _spoiled("keys left")),
+}
+
+
+_OF_QUERIES: Final[dict[str, tuple[int, _Make]]] = {
+    "page short": (12, _spoiled("page short")),
 }
 
 
@@ -131,7 +152,7 @@ def _table(*groups: dict[str, tuple[int, _Make]]) -> list[tuple[str, _Make]]:
 
 FAULTS: Final = {
     "GetItem": _table(_ON_THE_WAY, _AT_THE_SERVICE, _OF_SINGLE_ROWS),
-    "Query": _table(_ON_THE_WAY, _AT_THE_SERVICE),
+    "Query": _table(_ON_THE_WAY, _AT_THE_SERVICE, _OF_QUERIES),
     "BatchGetItem": _table(_ON_THE_WAY, _AT_THE_SERVICE, _OF_BATCHES),
     "TransactWriteItems": _table(_ON_THE_WAY, _AT_THE_SERVICE, _OF_WRITES),
 }

@@ -244,7 +244,7 @@ def tombstone_not_left(plant: Plant) -> Store:
         part = original(self, change, row)
         parameters = dict(part.action["Put"])
         del parameters["Item"]
-        return replace(part, action={"Delete": parameters | {"Key": part.key}})
+        return part._replace(action={"Delete": parameters | {"Key": part.key}})
 
     plant(EventPart, _put_tombstone=mutated)
     return AsyncDynamoDBStore
@@ -258,7 +258,7 @@ def tombstone_overwritten(plant: Plant) -> Store:
         part = original(self, event, write_id)
         parameters = part.action["Put"]
         condition = f"{parameters['ConditionExpression']} OR attribute_exists(deleted_at)"
-        return replace(part, action={"Put": parameters | {"ConditionExpression": condition}})
+        return part._replace(action={"Put": parameters | {"ConditionExpression": condition}})
 
     plant(EventPart, _put_new=mutated)
     return AsyncDynamoDBStore
