@@ -28,8 +28,9 @@ release = importlib.metadata.version("aiobreakglass")
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md", "benchmarks/README.md", "examples/**.md"]
-# A run of the examples leaves a page of its own in its hidden folder.
-exclude_patterns = ["docs/_build", ".*", "**/.*", "dist"]
+# The README is the front page of the repository; the site has its own, the index. A run of the
+# examples leaves a page of its own in its hidden folder.
+exclude_patterns = ["README.md", "docs/_build", ".*", "**/.*", "dist"]
 nitpicky = True
 
 html_theme = "furo"
