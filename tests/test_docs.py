@@ -109,7 +109,7 @@ def test_every_page_has_its_place_in_the_site() -> None:
     named = {
         (INDEX.path.parent / f"{entry}.md").resolve()
         for block in INDEX.texts("{toctree}")
-        for entry in re.findall(r"^(?:[\w ]+<)?([\w./*]+)>?$", block, flags=re.MULTILINE)
+        for entry in re.findall(r"^(?:[\w ]+<)?([\w./*-]+)>?$", block, flags=re.MULTILINE)
     }
     missing = {page.path for page in ALL_PAGES} - named - {INDEX.path, README.path}
     assert [path for path in missing if not any(path.match(str(name)) for name in named)] == []

@@ -144,13 +144,13 @@ async def create_refused(alice: Alice) -> None:
         await alice.opens()
 
 
-async def create_where_another_has_lapsed(alice: Alice) -> None:
+async def create_if_another_has_lapsed(alice: Alice) -> None:
     event = await alice.has_opened()
     alice.clock.set(event.expires_at)
     await alice.opens()
 
 
-async def create_where_a_guard_has_lost_its_event(alice: Alice) -> None:
+async def create_if_a_guard_has_lost_its_event(alice: Alice) -> None:
     event = await alice.has_opened()
     key = {"pk": {"S": LAYOUT.event_key(event.id)}}
     await alice.others.delete_item(TableName=TABLE, Key=key)
@@ -216,8 +216,8 @@ CALLS: dict[Callable[[Alice], Awaitable[None]], str] = {
     get: "`get`",
     create: "`create`",
     create_refused: "`create`, refused",
-    create_where_another_has_lapsed: "`create`, where another has lapsed",
-    create_where_a_guard_has_lost_its_event: "`create`, where a guard has lost its event",
+    create_if_another_has_lapsed: "`create`, if another has lapsed",
+    create_if_a_guard_has_lost_its_event: "`create`, if a guard has lost its event",
     update: "`update`",
     update_what_was_read: "`update`, of an event that `get` or a list has returned",
     close: "`close`",
