@@ -10,12 +10,13 @@ import pytest
 
 from tests.backends import unavailable
 from tests.documents.pages import ROOT
+from tests.documents.reader import PATIENCE
 from tests.web_backend.chromium import chromium, installed
 
 PAGES = ("docs/operations", "docs/tutorial")
 """Those with the longest commands and outputs; the style sheet is the same for all pages."""
 
-# By a character's width: rounding may take a pixel.
+# Rounding may take a pixel.
 HIDDEN = """blocks => blocks
     .filter(block => block.scrollWidth > block.clientWidth + 1)
     .map(block => block.textContent)"""
@@ -41,6 +42,7 @@ async def test_no_code_block_hides_the_end_of_a_line(site: Path) -> None:
     async with chromium(executable) as browser:
         for width in (1280, 400):
             page = await browser.new_page(viewport={"width": width, "height": 900})
+            page.set_default_timeout(PATIENCE * 1000)
             for name in PAGES:
                 await page.goto((site / f"{name}.html").as_uri())
                 assert await page.locator("pre").count() > 5
