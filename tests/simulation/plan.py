@@ -31,7 +31,7 @@ KINDS: Final = {
 """What somebody does next, by weight."""
 
 ON_THE_BRINK: Final = {"create": 15, "check": 30, "extend": 40, "close": 5, "get": 10}
-"""The same where all of it happens around the lapse of events."""
+"""The same in a history on the brink."""
 
 PLAIN: Final = {"pause": 4, "kill": 4, "set clock": 3}
 """What happens to processes, by weight."""
@@ -98,6 +98,8 @@ class Conditions:
     drifts: tuple[float, ...]
     prompt: bool
     """Whether indexes and TTL do everything at once."""
+    is_on_the_brink: bool
+    """Whether all of it happens around the lapse of events."""
     is_searched: bool = False
     """Whether nothing happens but calls, for a checker that knows of nothing else."""
 
@@ -139,23 +141,24 @@ def _conditions(random: Random) -> Conditions:
     processes = random.randint(1, 3)
     disagreement = random.choice((0.0, 0.0, 0.01, 2.0, 30.0))
     drift = random.choice((0.0, 0.0, 1e-4))
+    is_on_the_brink = random.random() < 0.2
     return Conditions(
         processes=processes,
         tasks=random.randint(2, 6),
         pairs=random.randint(1, 4),
-        fault_rate=random.choice((0.0, 0.05, 0.1, 0.1, 0.3)),
+        fault_rate=0.3 if is_on_the_brink else random.choice((0.0, 0.05, 0.1, 0.1, 0.3)),
         attempts=random.choice((1, 3)),
         retention=random.choice((None, 0.0, 3600.0, 31_536_000.0)),
         sweep_every=random.choice((None, None, 300.0, 900.0)),
         leads=tuple(random.uniform(-1, 1) * disagreement for _ in range(processes)),
         drifts=tuple(random.uniform(-1, 1) * drift for _ in range(processes)),
         prompt=random.random() < 0.3,
+        is_on_the_brink=is_on_the_brink,
     )
 
 
 def _steps(random: Random, conditions: Conditions, number: int) -> list[Step]:
-    on_the_brink = random.random() < 0.2
-    mix = ON_THE_BRINK if on_the_brink else KINDS
+    mix = ON_THE_BRINK if conditions.is_on_the_brink else KINDS
     kinds, weights = list(mix), list(accumulate(mix.values()))
     happenings: dict[str, int] = {}
     if random.random() < 0.5:
@@ -178,7 +181,7 @@ def _steps(random: Random, conditions: Conditions, number: int) -> list[Step]:
             else:
                 kind = random.choices(kinds, cum_weights=weights)[0]
             steps.append(_step(random, len(steps), kind, process, task, ends[place], conditions))
-            if on_the_brink:
+            if conditions.is_on_the_brink:
                 steps[-1] = _on_the_brink(random, steps[-1])
     return steps
 
