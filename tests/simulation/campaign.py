@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Final
 
 from tests.simulation.living import live
@@ -16,7 +16,11 @@ from tests.simulation.record import Apart, Finding, Kind
 from tests.simulation.searched import verdicts
 from tests.simulation.world import Outcome
 
-_BATCH: Final = 20
+_MOST: Final = 1_000_000
+"""How many histories a campaign can have before it comes to those of the next seed."""
+_LEAST_CALLS: Final = 280
+"""How many calls a history has on average, or a few more."""
+_BATCH: Final = 5
 """How many histories a process lives before it reports."""
 _SEARCHED: Final = 20
 """One in so many histories is one that can be searched."""
@@ -61,11 +65,6 @@ class Figures:
             setattr(self, name, getattr(self, name) + value)
 
 
-def seeds_from(seed: int) -> Iterator[int]:
-    """Yield the seeds of a campaign's histories, by its own."""
-    return count(seed * 1_000_000)
-
-
 def history_of(seed: int) -> History:
     """Return the history of a seed: one in so many is made to be searched."""
     return searchable(seed) if seed % _SEARCHED == 0 else history(seed)
@@ -86,7 +85,7 @@ def live_one(seed: int, figures: Figures) -> Outcome:
     return outcome
 
 
-def live_some(seeds: list[int]) -> Figures:
+def live_some(seeds: Sequence[int]) -> Figures:
     """Live histories in this process."""
     figures = Figures()
     for seed in seeds:
@@ -95,16 +94,16 @@ def live_some(seeds: list[int]) -> Figures:
 
 
 def campaign(seed: int, operations: int, processes: int) -> tuple[Figures, float]:
-    """Live histories until there were so many operations; return how long it took, too."""
+    """Live as many histories as have so many operations; return how long it took, too.
+
+    A seed gives the same histories again, whatever the number of processes.
+    """
     figures = Figures()
     start = time.monotonic()
-    seeds = seeds_from(seed)
+    first = seed * _MOST
+    seeds = range(first, first + math.ceil(operations / _LEAST_CALLS))
+    batches = [seeds[begin : begin + _BATCH] for begin in range(0, len(seeds), _BATCH)]
     with ProcessPoolExecutor(processes) as pool:
-        running: set[Future[Figures]] = set()
-        while figures.operations < operations or running:
-            while len(running) < 2 * processes and figures.operations < operations:
-                running.add(pool.submit(live_some, [next(seeds) for _ in range(_BATCH)]))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                figures.add(future.result())
+        for lived in pool.map(live_some, batches):
+            figures.add(lived)
     return figures, time.monotonic() - start

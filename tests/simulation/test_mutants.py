@@ -51,6 +51,6 @@ CAUGHT: Final = {
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_store_with_a_mistake(mutant: str) -> None:
-    """One history is enough, and the store is whole again after it."""
+    """One history is enough."""
     seed, kind = CAUGHT[mutant]
     assert kind in {finding.kind for finding in caught_by(mutant, seed)}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.campaign import Figures, live_one
+from tests.simulation.record import Kind
 
 SEEDS = range(50)
 """Some 15,000 operations; `python -m tests.simulation` takes other seeds each time."""
@@ -64,3 +65,30 @@ def test_a_seed_gives_one_history() -> None:
     first = traces(1)
     assert first == traces(2)
     assert first.count(b"\n") > 2000
+
+
+def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.simulation", *arguments],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command() -> None:
+    """It prints its seed, what was lived, and how often each kind of finding was met."""
+    ended = simulate("--operations", "1000", "--seed", "7", "--processes", "1")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert lines[0] == "seed 7"
+    for kind in (*Kind, "undecided"):
+        assert any(line.split() == [kind, "0"] for line in lines), kind
+
+
+def test_one_history_by_the_command() -> None:
+    """The seed that a run names is told from its beginning to its end."""
+    ended = simulate("--history", "7000001")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "is told by" in ended.stdout
