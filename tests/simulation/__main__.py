@@ -10,12 +10,11 @@ import secrets
 import sys
 from collections import Counter
 from datetime import timedelta
-from typing import Any
 
 from tests.simulation.campaign import Figures, campaign, history_of, live_one
 from tests.simulation.living import live
 from tests.simulation.plan import History
-from tests.simulation.record import Apart, Kind
+from tests.simulation.record import Apart, Finding, Kind
 from tests.simulation.shrink import shrunk
 
 
@@ -32,7 +31,7 @@ def main() -> int:
     figures, seconds = campaign(options.seed, options.operations, options.processes)
     _report(figures, seconds)
     if figures.failures:
-        _explain(*min(figures.failures))
+        explain(*min(figures.failures))
     return 1 if figures.failures or figures.undecided else 0
 
 
@@ -65,7 +64,7 @@ def _report(figures: Figures, seconds: float) -> None:
         print(f"history {seed}: {finding.kind}: {finding.text}")
 
 
-def _explain(seed: int, finding: Any) -> None:
+def explain(seed: int, finding: Finding) -> None:
     """Shorten a history with which something is wrong, and tell what is left of it."""
     history = history_of(seed)
     if not live_one(seed, Figures()).findings:

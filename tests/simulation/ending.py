@@ -32,6 +32,7 @@ _STARVING: Final = 3
 async def ending(world: World) -> None:
     """Stop all faults, and see whether everybody is served."""
     world.network.fault_rate = 0.0
+    world.tell("the faults stop")
     await asyncio.sleep(_SETTLED_AFTER)
     if not world.history.conditions.is_searched:
         await _look(world)

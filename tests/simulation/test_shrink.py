@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.simulation.__main__ import explain
+from tests.simulation.campaign import Figures, live_one
 from tests.simulation.living import live
 from tests.simulation.mutants import planted
 from tests.simulation.plan import STEPS, history
@@ -31,11 +33,22 @@ def test_patience_ends() -> None:
     assert len(parts) < 64
 
 
+def test_what_a_run_prints_of_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    """The steps and the trace of the shortest history, to be read at once."""
+    with planted("tombstone-not-left"):
+        outcome = live_one(1, Figures())
+        explain(1, outcome.findings[0])
+    told = capsys.readouterr().out
+    assert "the shortest that still fails, of history 1:" in told
+    assert 1 <= told.count("Step(number=") <= 5
+    assert "WRONG: lost" in told
+
+
 def test_a_history_that_fails() -> None:
     """It still fails in the same way, and can be read."""
-    with planted("guard-left-behind") as store_class:
-        short = shrunk(history(0), Kind.STACKED, lambda lived: live(lived, store_class))
+    with planted("tombstone-not-left") as store_class:
+        short = shrunk(history(0), Kind.LOST, lambda lived: live(lived, store_class))
         outcome = live(short, store_class, traced=True)
     assert len(short.steps) <= 4 < STEPS
-    assert {finding.kind for finding in outcome.findings} >= {Kind.STACKED}
-    assert any("WRONG: stacked" in line for line in outcome.trace)
+    assert {finding.kind for finding in outcome.findings} >= {Kind.LOST}
+    assert any("WRONG: lost" in line for line in outcome.trace)
