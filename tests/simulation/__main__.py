@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from datetime import timedelta
 
-from tests.simulation.campaign import Figures, campaign, history_of, live_one
+from tests.simulation.campaign import Figures, campaign, history_of, judged
 from tests.simulation.living import live
 from tests.simulation.plan import History
 from tests.simulation.record import Apart, Finding, Kind
@@ -67,10 +67,10 @@ def _report(figures: Figures, seconds: float) -> None:
 def explain(seed: int, finding: Finding) -> None:
     """Shorten a history with which something is wrong, and tell what is left of it."""
     history = history_of(seed)
-    if not live_one(seed, Figures()).findings:
+    if not judged(history).findings:
         print(f"history {seed} is right when it is lived again: something is not by the seed")
         return
-    short = shrunk(history, finding.kind, live)
+    short = shrunk(history, finding.kind, judged)
     print(f"\nthe shortest that still fails, of history {seed}:")
     for step in short.steps:
         print(f"  {step}")

@@ -55,6 +55,8 @@ class Figures:
         self.kinds.update(call.kind for call in outcome.calls)
         self.answers += outcome.answers
         self.apart += outcome.apart
+        self.searched += outcome.is_searched
+        self.undecided += outcome.undecided
         self.wrong.update(finding.kind for finding in outcome.findings)
         if outcome.findings:
             self.failures.append((outcome.history.seed, outcome.findings[0]))
@@ -70,18 +72,18 @@ def history_of(seed: int) -> History:
     return searchable(seed) if seed % _SEARCHED == 0 else history(seed)
 
 
-def live_one(seed: int, figures: Figures) -> Outcome:
-    """Live a history, judge it, and add it to the figures."""
-    lived = history_of(seed)
+def judged(lived: History) -> Outcome:
+    """Live a history, and have it searched for one order of its calls, if it is made for that."""
     outcome = live(lived)
-    if lived.conditions.is_searched:
-        figures.searched += 1
-        for verdict in verdicts(outcome.calls, outcome.timeline):
-            if verdict.undecided:
-                figures.undecided += 1
-            elif verdict.problem:
-                outcome.findings.append(Finding(Kind.UNTRUE, verdict.problem))
-    figures.note(outcome)
+    # What no client can prevent fits no order, either.
+    if not lived.conditions.is_searched or outcome.apart:
+        return outcome
+    outcome.is_searched = True
+    for verdict in verdicts(outcome.calls, outcome.timeline):
+        if verdict.undecided:
+            outcome.undecided += 1
+        elif verdict.problem:
+            outcome.findings.append(Finding(Kind.UNTRUE, verdict.problem))
     return outcome
 
 
@@ -89,7 +91,7 @@ def live_some(seeds: Sequence[int]) -> Figures:
     """Live histories in this process."""
     figures = Figures()
     for seed in seeds:
-        live_one(seed, figures)
+        figures.note(judged(history_of(seed)))
     return figures
 
 

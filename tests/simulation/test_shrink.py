@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.simulation.__main__ import explain
-from tests.simulation.campaign import Figures, live_one
+from tests.simulation.campaign import history_of, judged
 from tests.simulation.living import live
 from tests.simulation.mutants import planted
 from tests.simulation.plan import STEPS, history
@@ -36,7 +36,7 @@ def test_patience_ends() -> None:
 def test_what_a_run_prints_of_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     """The steps and the trace of the shortest history, to be read at once."""
     with planted("tombstone-not-left"):
-        outcome = live_one(1, Figures())
+        outcome = judged(history_of(1))
         explain(1, outcome.findings[0])
     told = capsys.readouterr().out
     assert "the shortest that still fails, of history 1:" in told

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.campaign import Figures, live_one
+from tests.simulation.campaign import live_some
 from tests.simulation.record import Kind
 
 SEEDS = range(50)
@@ -30,9 +30,7 @@ for seed in map(int, sys.argv[1:]):
 @pytest.mark.parametrize("seeds", BATCHES, ids=lambda seeds: f"from {seeds[0]}")
 def test_histories(seeds: range) -> None:
     """Faults, pauses, deaths, wrong clocks and other writers break no promise."""
-    figures = Figures()
-    for seed in seeds:
-        live_one(seed, figures)
+    figures = live_some(seeds)
     assert figures.failures == []
     assert figures.wrong.total() == 0
     assert figures.undecided == 0
@@ -41,9 +39,7 @@ def test_histories(seeds: range) -> None:
 
 def test_every_kind_of_fault_is_met() -> None:
     """The seeds of this suite meet all that can happen on the way, often enough to count."""
-    figures = Figures()
-    for seed in BATCHES[0][:4]:
-        live_one(seed, figures)
+    figures = live_some(BATCHES[0][:4])
     assert figures.faults.total() > figures.requests * 0.05
     assert {"request late", "answer lost", "request twice", "body cut"} <= figures.faults.keys()
     assert figures.searched

@@ -50,6 +50,9 @@ class Outcome:
     seconds: float = 0.0
     """How much virtual time has passed."""
     trace: list[str] = field(default_factory=list)
+    is_searched: bool = False
+    undecided: int = 0
+    """How many pairs a search gave up."""
 
 
 class World:
