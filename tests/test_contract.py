@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from aiobotocore.session import AioSession, get_session
@@ -18,9 +17,9 @@ from aiobreakglass import (
     BreakGlassEvent,
     BreakGlassStatus,
     InMemoryStore,
-    create_table,
 )
 from aiobreakglass.testing import FakeClock, StoreContract, make_event
+from tests.dynamodb.tables import new_table
 
 REGION = "eu-central-1"
 HOUR = timedelta(hours=1)
@@ -49,11 +48,10 @@ class DynamoDBContract(StoreContract):
         clock: FakeClock,
         request: pytest.FixtureRequest,
     ) -> AsyncIterator[AsyncDynamoDBStore]:
-        name = f"contract-{uuid4().hex}"
         async with session.create_client(
             "dynamodb", region_name=REGION, endpoint_url=endpoint_url
         ) as client:
-            await create_table(client, name)
+            name = await new_table(client)
         async with AsyncDynamoDBStore.open(
             name,
             region_name=REGION,
