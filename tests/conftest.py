@@ -27,6 +27,23 @@ settings.register_profile(
 settings.load_profile("unhurried")
 
 
+# Whoever asks for one of these runs in the lane of that name.
+LANES = {
+    "emulator": {"moto_endpoint", "dynamodb_local_endpoint", "endpoint_url"},
+    "browser": {"browser"},
+    "slow": {"pytester"},
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with what it needs, by its fixtures."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        for marker, names in LANES.items():
+            if fixtures & names:
+                item.add_marker(marker)
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from visiting 7,000 collected tests, which are never garbage.
 

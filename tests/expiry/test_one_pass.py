@@ -26,6 +26,9 @@ from tests.dynamodb.tables import new_table
 from .stores import changed, open_some
 
 HOUR = timedelta(hours=1)
+on_emulators = [
+    pytest.param(emulator, marks=pytest.mark.emulator) for emulator in ("moto", "dynamodb-local")
+]
 REGION = "eu-central-1"
 
 
@@ -44,7 +47,7 @@ def meddling(
 class TestOnePass:
     """The same on every store."""
 
-    @pytest.fixture(params=["memory", "moto", "dynamodb-local"])
+    @pytest.fixture(params=["memory", *on_emulators])
     async def store(
         self, request: pytest.FixtureRequest, clock: FakeClock
     ) -> AsyncIterator[BreakGlassStore]:
