@@ -28,9 +28,12 @@ from aiobreakglass.testing._contract_questions import QuestionsContract
 from aiobreakglass.testing._contract_races import RacesContract
 from aiobreakglass.testing._contract_updates import UpdatesContract
 from tests.dynamodb.tables import new_table
+from tests.dynamodb.waiting import PATIENT
 
 REGION = "eu-central-1"
 HOUR = timedelta(hours=1)
+# None that a call comes near: what is cut off on a busy machine has an unknown outcome.
+LONG_ENOUGH = timedelta(minutes=5)
 
 
 on_one_loop = pytest.mark.asyncio(loop_scope="class")
@@ -46,7 +49,7 @@ class TestInMemoryStore(StoreContract):
 async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
     """A client for all tests of a class, because it takes longer to make than most tests take."""
     endpoint_url = request.getfixturevalue(request.cls.endpoint)
-    async with open_client(REGION, endpoint_url, session=None, config=None) as opened:
+    async with open_client(REGION, endpoint_url, None, PATIENT) as opened:
         yield opened
 
 
@@ -65,6 +68,7 @@ class OnDynamoDB:
             opened.client,
             name,
             clock=clock,
+            operation_timeout=LONG_ENOUGH,
             transport=await opened.transport(name) if self.transport == "fast" else None,
         )
         assert store.transport == self.transport

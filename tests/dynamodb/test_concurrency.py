@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiobotocore.config import AioConfig
 
 from aiobreakglass import (
     ActiveEventExistsError,
@@ -22,6 +21,7 @@ from aiobreakglass import (
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
+from tests.dynamodb.waiting import PATIENT
 
 PAIRS = 5
 RIVALS = 16
@@ -40,8 +40,8 @@ async def main(endpoint_url, table_name, rivals):
         table_name,
         region_name={REGION!r},
         endpoint_url=endpoint_url,
-        config=AioConfig(read_timeout=120),
-        operation_timeout=timedelta(minutes=2),
+        config=AioConfig(connect_timeout=3600, read_timeout=3600),
+        operation_timeout=timedelta(minutes=5),
     ) as store:
         async def create(pair):
             event = make_event(invoker=f"invoker-{{pair}}", profile="prod", created_at=utc_now())
@@ -60,10 +60,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 # On a busy machine those at the end of the queue wait for long.
-PATIENT: dict[str, Any] = {
-    "operation_timeout": timedelta(minutes=2),
-    "config": AioConfig(read_timeout=120),
-}
+OPTIONS: dict[str, Any] = {"operation_timeout": timedelta(minutes=5), "config": PATIENT}
 
 
 @pytest.fixture
@@ -77,7 +74,7 @@ async def store(
     endpoint_url: str, table_name: str, clock: FakeClock
 ) -> AsyncIterator[AsyncDynamoDBStore]:
     async with AsyncDynamoDBStore.open(
-        table_name, region_name=REGION, endpoint_url=endpoint_url, clock=clock, **PATIENT
+        table_name, region_name=REGION, endpoint_url=endpoint_url, clock=clock, **OPTIONS
     ) as store:
         yield store
 
