@@ -173,11 +173,9 @@ ATTRIBUTES = [
     {"L": [{"S": "a"}, {"L": []}]},
     {"M": {"a": {"M": {}}}},
 ]
+NO_OBJECTS: list[Any] = [None, "x", 5, []]
 NO_ATTRIBUTES: list[Any] = [
-    None,
-    "x",
-    5,
-    [],
+    *NO_OBJECTS,
     {},
     {"S": "a", "N": "1"},
     {"S": 5},
@@ -199,7 +197,13 @@ NO_ATTRIBUTES: list[Any] = [
     {"X": {"S": "a"}},
 ]
 NO_ROWS: list[Any] = [None, "x", 5, [], [ROW], *({"pk": it} for it in NO_ATTRIBUTES)]
-NO_LISTS_OF_ROWS: list[Any] = [None, "x", 5, {}, ROW, *([ROW, it] for it in NO_ROWS)]
+NO_LISTS: list[Any] = [None, "x", 5, {}, ROW]
+NO_LISTS_OF_ROWS: list[Any] = [*NO_LISTS, *([ROW, it] for it in NO_ROWS)]
+NO_LISTED_ROWS: list[Any] = [
+    *NO_LISTS,
+    *([ROW, it] for it in (None, "x", 5, [], [ROW], *({"pk": it} for it in NO_OBJECTS))),
+]
+"""A query's: what an attribute holds is looked at row by row, when the rows are decoded."""
 NO_COUNTS: list[Any] = [None, True, False, "1", 1.0, -1, [1], {}]
 NONE_BY_TABLE: list[Any] = [None, [], [ROW], "x"]
 
@@ -225,7 +229,7 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 WRONG: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     *(("GetItem", {}, {"Item": it}) for it in NO_ROWS),
-    *(("Query", {}, {"Items": it, "Count": 1}) for it in NO_LISTS_OF_ROWS),
+    *(("Query", {}, {"Items": it, "Count": 1}) for it in NO_LISTED_ROWS),
     *(("Query", {}, {"Items": [ROW], "Count": it}) for it in NO_COUNTS),
     *(("Query", {}, {"Items": [ROW], "Count": 1, "LastEvaluatedKey": it}) for it in NO_ROWS),
     ("Query", {}, {}),

@@ -12,6 +12,7 @@ import re
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -106,8 +107,8 @@ def _is_foreign(operation: str, answer: Mapping[str, Any]) -> bool:
 def _is_row(value: Any) -> bool:
     """Tell whether each attribute is an object of one type and its content.
 
-    This is the hot path of every list, so it asks forgiveness: JSON of another shape does not
-    unpack, has no such index, or names no type.
+    Every check takes this path, so it asks forgiveness: JSON of another shape does not unpack, has
+    no such index, or names no type.
     """
     if type(value) is not dict:
         return False
@@ -161,7 +162,22 @@ def _has_keys(value: Any) -> bool:
     return type(value) is dict and _are_rows(value.get("Keys"))
 
 
+def _are_listed_rows(value: Any) -> bool:
+    """Tell whether each row is an object of objects.
+
+    A list has many rows, and reads each attribute by its type: what is of another shape within an
+    attribute makes that row corrupt, not the whole answer broken.
+    """
+    if type(value) is not list:
+        return False
+    try:
+        return {*map(type, chain.from_iterable(map(dict.values, value)))} <= _OBJECT
+    except TypeError:
+        return False
+
+
 _are_rows: Final = _is_list(_is_row)
+_OBJECT: Final = frozenset({dict})
 
 _CONTENTS: Final[Mapping[str, Check]] = {
     "S": _is_text,
@@ -178,7 +194,7 @@ _CONTENTS: Final[Mapping[str, Check]] = {
 
 _MEMBERS: Final[Mapping[str, Mapping[str, Check]]] = {
     "GetItem": {"Item": _is_row},
-    "Query": {"Items": _are_rows, "Count": _is_count, "LastEvaluatedKey": _is_row},
+    "Query": {"Items": _are_listed_rows, "Count": _is_count, "LastEvaluatedKey": _is_row},
     "BatchGetItem": {
         "Responses": _is_mapping(_are_rows),
         "UnprocessedKeys": _is_mapping(_has_keys),

@@ -252,7 +252,8 @@ class Calls:
         request: Request,
         shielded_until: float | None,
     ) -> dict[str, Any]:
-        token = hooks.begin(Sending(self._client.meta.events, name, request, transmission))
+        sending = Sending(self._client.meta.events, name, request, transmission)
+        token = hooks.begin(sending)
         try:
             # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
             # pooled connection escape those.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from aiobreakglass._aws import answers
 from aiobreakglass._aws.outcomes import Transmission
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Sending:
     """A request of ours, and the client that it goes through, known by its events."""
 
@@ -25,16 +26,18 @@ class Sending:
     transmission: Transmission
 
 
-# The client's event handlers know no caller; this tells them which request they are about.
-_sending: ContextVar[Sending] = ContextVar("aiobreakglass_sending")
+# The client's event handlers know no caller; this tells them which request they are about. By a
+# weak reference, because the event loop keeps the context of a timer for long after it was
+# cancelled.
+_sending: ContextVar[ref[Sending] | None] = ContextVar("aiobreakglass_sending", default=None)
 
 
-def begin(sending: Sending) -> Token[Sending]:
-    """Have the client's events in this context be about this request."""
-    return _sending.set(sending)
+def begin(sending: Sending) -> Token[ref[Sending] | None]:
+    """Have the client's events in this context be about this request while its sender keeps it."""
+    return _sending.set(ref(sending))
 
 
-def end(token: Token[Sending]) -> None:
+def end(token: Token[ref[Sending] | None]) -> None:
     """Undo `begin`."""
     _sending.reset(token)
 
@@ -93,7 +96,8 @@ class _Hooks:
             )
 
     def _sending(self, event_name: str) -> Sending | None:
-        sending = _sending.get(None)
+        reference = _sending.get()
+        sending = None if reference is None else reference()
         if sending is None or sending.events is not self._meta.events:
             return None
         return sending if event_name.rpartition(".")[2] == sending.name else None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import combinations
+from typing import Any, Final, NamedTuple
 
 MAX_PARTS: Final = 10
 """The limit of DynamoDB Local, well under the 100 that AWS allows."""
@@ -20,8 +21,7 @@ Request = dict[str, Any]
 """The parameters of one call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One item's part of a transaction."""
 
     role: str
@@ -51,7 +51,7 @@ def transaction(parts: Sequence[Part], token: str) -> Request:
         raise ValueError(f"a transaction must have 1 to {MAX_PARTS} parts, not {len(parts)}")
     if len({part.role for part in parts}) != len(parts):
         raise ValueError("a transaction must have at most one part for each role")
-    if len({repr(part.key) for part in parts}) != len(parts):
+    if any(one.key == other.key for one, other in combinations(parts, 2)):
         raise ValueError("a transaction must have at most one part for each key")
     return {
         "TransactItems": [part.action for part in parts],

@@ -30,6 +30,12 @@ class Action(StrEnum):
     DELETED = "deleted"
 
 
+# For the hot paths, as in `event`.
+_EXTENDED: Final = Action.EXTENDED
+_OF_ACCESS: Final = (Action.CREATED, Action.UPDATED, Action.EXTENDED, Action.CLOSED)
+"""What can be done only while the event has not lapsed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What happens to one event at one instant; every write of a store is exactly one of these."""
@@ -48,7 +54,7 @@ class Change:
     @property
     def is_new(self) -> bool:
         """Whether the event is not in the store yet."""
-        return self.action in (Action.CREATED, Action.IMPORTED)
+        return self.before is None and self.after is not None
 
     @property
     def stored(self) -> BreakGlassEvent:
@@ -67,15 +73,11 @@ class Change:
         if lapse is None:
             return None
         left = lapse - now
-        if self.action is Action.EXTENDED:
+        if self.action is _EXTENDED:
             return left if left >= EXTENSION_MARGIN else NO_TIME
         return None if left > NO_TIME else NO_TIME
 
     @property
     def _lapse(self) -> datetime | None:
-        match self.action:
-            case Action.CREATED if self.after is not None:
-                return self.after.expires_at
-            case Action.UPDATED | Action.EXTENDED | Action.CLOSED if self.before is not None:
-                return self.before.expires_at
-        return None
+        event = self.after if self.before is None else self.before
+        return event.expires_at if event is not None and self.action in _OF_ACCESS else None

@@ -69,6 +69,8 @@ def checked_name(value: str) -> str:
 
 def checked_instant(value: datetime) -> datetime:
     """Return an aware instant in UTC, or raise `ValueError` with the rule it breaks."""
+    if value.tzinfo is UTC:
+        return value
     if value.utcoffset() is None:
         raise ValueError("must be timezone-aware: a naive datetime names no instant")
     try:

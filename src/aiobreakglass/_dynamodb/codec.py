@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from aiobreakglass._aws.transaction import AttributeValue, Item
 from aiobreakglass._domain.errors import CorruptItemError
-from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, read_event
+from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent, read_event
 from aiobreakglass._domain.fields import MAX_DURATION, checked_name
 from aiobreakglass._domain.timestamps import decode_time, encode_time
 from aiobreakglass._dynamodb.canonical import read_canonical
@@ -26,6 +26,7 @@ _Value = TypeVar("_Value")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MICROSECONDS: Final = 1_000_000
+_ACTIVE: Final = {"S": ACTIVE.value}
 """In a second."""
 
 _TEXTS: Final = ("id", "invoker", "profile", "reason_code", "justification", "status")
@@ -91,7 +92,7 @@ def guarded_pair(item: Mapping[str, AttributeValue]) -> tuple[str, str] | None:
 
     The row's own words are enough: a status set by hand needs no well-formed row to count.
     """
-    if item.get("status") != {"S": BreakGlassStatus.ACTIVE.value}:
+    if item.get("status") != _ACTIVE:
         return None
     invoker = item.get("invoker", {}).get("S")
     profile = item.get("profile", {}).get("S")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from weakref import ref
 
 from aiobreakglass._aws.transaction import Item
-from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.row import Row
 
@@ -22,7 +22,7 @@ class RecentRows:
 
     def remember(self, event: BreakGlassEvent, item: Item) -> None:
         """Remember the row of an event that was just read; an ended one never changes."""
-        if event.status is not BreakGlassStatus.ACTIVE:
+        if event.status is not ACTIVE:
             return
         rows, event_id = self._rows, event.id
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,17 @@ class TestLifetimes:
             assert call.done()
         assert call.result() == event
         assert await rows.guards() == {"ACTIVE#5#alice#prod": event.id}
+
+    async def test_a_call_that_has_ended_keeps_nothing(
+        self, open_store: Open, clock: FakeClock
+    ) -> None:
+        """The event loop keeps cancelled timers for a while, but not what was written."""
+        async with open_store() as store:
+            created = await store.create(make_event(**PAIR, created_at=clock()))
+            remains = weakref.ref(created)
+            del created
+            gc.collect()
+            assert remains() is None
 
     async def test_first_used_in_another_event_loop(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock

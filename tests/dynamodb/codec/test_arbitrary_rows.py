@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import example, given
 
-from aiobreakglass import CorruptItemError
+from aiobreakglass import BreakGlassEvent, CorruptItemError
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import decode_event, guarded_pair
 
@@ -28,6 +31,19 @@ class TestArbitraryRows:
             key = LAYOUT.event_key(event.id)
             assert decode_event(encoded(event), LAYOUT) == event
         assert key == row.get("pk", {}).get("S", "<no partition key>")
+
+    @pytest.mark.parametrize("field", ["pk", *BreakGlassEvent.model_fields])
+    @pytest.mark.parametrize(
+        "attribute",
+        [{}, {"S": 5}, {"S": None}, {"N": 1}, {"BOOL": "true"}, {"L": "a"}, {"X": {"S": "a"}}],
+        ids=str,
+    )
+    def test_with_an_attribute_of_another_shape(
+        self, field: str, attribute: dict[str, Any]
+    ) -> None:
+        """A list checks that attributes are objects; what they hold, each row's reader checks."""
+        with pytest.raises(CorruptItemError):
+            decode_event(changed({field: attribute}), LAYOUT)
 
     @given(ARBITRARY_ROWS)
     def test_hold_access_for_a_pair_or_for_nobody(self, row: Item) -> None:

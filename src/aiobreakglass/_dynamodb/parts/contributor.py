@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiobreakglass._aws.transaction import Item, Part
 from aiobreakglass._domain.change import Change
@@ -24,8 +23,7 @@ class Verdict(Enum):
     """Another event is in the way: end it if it has lapsed, then start over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One round of a write."""
 
     change: Change
