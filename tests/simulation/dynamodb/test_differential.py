@@ -20,6 +20,9 @@ from tests.simulation.dynamodb.misses import NearMisses
 from tests.simulation.dynamodb.ours import OurRequests
 from tests.simulation.dynamodb.random_expressions import RandomExpressions
 
+# It asks for its emulator by name, so that the lanes do not see it.
+pytestmark = [pytest.mark.emulator, pytest.mark.slow]
+
 SEED: Final = 14
 ROWS_EVERY: Final = 20
 """After how many requests all rows are compared."""
