@@ -61,7 +61,7 @@ def cases(extent: Extent, model: Database) -> Iterator[Case]:
 def test_the_model_beside(name: str, request: pytest.FixtureRequest) -> None:
     """Answers, reasons, old rows and the rows afterwards are the same, except as listed.
 
-    A listed difference that no longer occurs is to be taken off the list. This is one test, because
+    A listed difference that no longer occurs is to be taken off the list. It is one test, because
     processes that share the tests would otherwise each send the requests.
     """
     endpoint_url = request.getfixturevalue(f"{name.replace('-', '_')}_endpoint")
