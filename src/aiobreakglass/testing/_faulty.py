@@ -33,8 +33,8 @@ class FaultyStore(BreakGlassStore):
     read without. Each call also waits up to `longest_delay` on its way there, and again on its way
     back, so that calls overtake one another.
 
-    The same seed gives the same faults to the same calls, in the order in which they are made. The
-    store inside can be any store. Use it directly to look at what has really happened.
+    The same seed gives the same faults to the same calls in the same order. Ask `store` itself,
+    which can be any store, to see what has really happened.
     """
 
     def __init__(

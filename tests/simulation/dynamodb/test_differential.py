@@ -20,6 +20,9 @@ from tests.simulation.dynamodb.misses import NearMisses
 from tests.simulation.dynamodb.ours import OurRequests
 from tests.simulation.dynamodb.random_expressions import RandomExpressions
 
+# It asks for its emulator by name, so that the lanes do not see it.
+pytestmark = [pytest.mark.emulator, pytest.mark.slow]
+
 SEED: Final = 14
 ROWS_EVERY: Final = 20
 """After how many requests all rows are compared."""
@@ -54,15 +57,13 @@ def cases(extent: Extent, model: Database) -> Iterator[Case]:
     )
 
 
-@pytest.fixture(scope="module", params=EXTENTS)
-def name(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+@pytest.mark.parametrize("name", EXTENTS)
+def test_the_model_beside(name: str, request: pytest.FixtureRequest) -> None:
+    """Answers, reasons, old rows and the rows afterwards are the same, except as listed.
 
-
-@pytest.fixture(scope="module")
-def comparison(name: str, request: pytest.FixtureRequest) -> Iterator[Comparison]:
-    """What comes of all requests, to the model and to a backend."""
+    A listed difference that no longer occurs is to be taken off the list. It is one test, because
+    processes that share the tests would otherwise each send the requests.
+    """
     endpoint_url = request.getfixturevalue(f"{name.replace('-', '_')}_endpoint")
     model = Database(
         TableLayout(),
@@ -78,21 +79,7 @@ def comparison(name: str, request: pytest.FixtureRequest) -> Iterator[Comparison
             if number % ROWS_EVERY == 0:
                 comparison.compare_rows(case)
         comparison.compare_rows(case)
-        yield comparison
-
-
-def test_answers_and_rows(comparison: Comparison) -> None:
-    """Answers, refusals with their reasons and old rows, and the rows afterwards are the same."""
     assert comparison.problems == []
-
-
-def test_known_differences(name: str, comparison: Comparison) -> None:
-    """A difference that has gone is to be taken out of the table."""
-    known = {each for each in DIFFERENCES if each.backend == name}
-    assert set(comparison.occurred) == known
-
-
-def test_mix(comparison: Comparison) -> None:
-    """Each kind of answer is among those that were compared, more than once."""
+    assert set(comparison.occurred) == {each for each in DIFFERENCES if each.backend == name}
     codes = ("ok", "ok, more to come", "TransactionCanceledException", "ValidationException")
     assert min(comparison.answers[code] for code in codes) >= 5
