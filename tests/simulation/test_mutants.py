@@ -10,6 +10,8 @@ from tests.simulation.hunt import caught_by
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.record import Kind
 
+pytestmark = pytest.mark.slow
+
 CAUGHT: Final = {
     "no-guard-condition": (0, Kind.STACKED),
     "unconditional-guard-delete": (0, Kind.STACKED),

@@ -33,6 +33,7 @@ def test_patience_ends() -> None:
     assert len(parts) < 64
 
 
+@pytest.mark.slow
 def test_what_a_run_prints_of_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     """The steps and the trace of the shortest history, to be read at once."""
     with planted("tombstone-not-left"):
@@ -44,6 +45,7 @@ def test_what_a_run_prints_of_a_failure(capsys: pytest.CaptureFixture[str]) -> N
     assert "WRONG: lost" in told
 
 
+@pytest.mark.slow
 def test_a_history_that_fails() -> None:
     """It still fails in the same way, and can be read."""
     with planted("tombstone-not-left") as store_class:

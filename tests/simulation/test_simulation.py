@@ -12,11 +12,17 @@ import pytest
 from tests.simulation.campaign import live_some
 from tests.simulation.record import Kind
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(50)
 """Some 15,000 operations; `python -m tests.simulation` takes other seeds each time."""
 BATCHES = [SEEDS[start : start + 10] for start in range(0, len(SEEDS), 10)]
 
 _ROOT = Path(__file__).parents[2]
+# Measuring what is covered would take these processes twice the time.
+_UNMEASURED = {
+    name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")
+}
 _TELL = """
 import sys
 from tests.simulation.living import live
@@ -50,7 +56,7 @@ def traces(hash_seed: int) -> bytes:
     return subprocess.run(
         [sys.executable, "-c", _TELL, "3", "7"],
         cwd=_ROOT,
-        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        env={**_UNMEASURED, "PYTHONHASHSEED": str(hash_seed)},
         capture_output=True,
         check=True,
     ).stdout
@@ -67,6 +73,7 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tests.simulation", *arguments],
         cwd=_ROOT,
+        env=_UNMEASURED,
         capture_output=True,
         text=True,
         check=False,
