@@ -47,14 +47,14 @@ def breakglass_store(request: pytest.FixtureRequest, breakglass_clock: FakeClock
     """Return an empty `InMemoryStore` that takes its time from `breakglass_clock`."""
     from aiobreakglass import InMemoryStore
 
-    _refuse_other_than_asyncio(request)
+    _require_asyncio(request)
     return InMemoryStore(clock=breakglass_clock)
 
 
 @pytest.fixture
 def breakglass_dynamodb(request: pytest.FixtureRequest) -> AsyncDynamoDBStore:
     """Return an `AsyncDynamoDBStore` on an empty table of moto, with `breakglass_clock`."""
-    _refuse_other_than_asyncio(request)
+    _require_asyncio(request)
     store: AsyncDynamoDBStore = request.getfixturevalue(_fixture_of_the_test_loop(request))
     return store
 
@@ -135,7 +135,7 @@ def _fixture_of_the_test_loop(request: pytest.FixtureRequest) -> str:
     return f"_breakglass_dynamodb_for_{loop_scope}_loop"
 
 
-def _refuse_other_than_asyncio(request: pytest.FixtureRequest) -> None:
+def _require_asyncio(request: pytest.FixtureRequest) -> None:
     if "anyio_backend" in request.fixturenames:
         backend = request.getfixturevalue("anyio_backend_name")
         if backend != "asyncio":

@@ -29,16 +29,16 @@ def check_client(client: Any) -> None:
         raise TypeError(f"client is one for {service}; use: {_HOW_TO_MAKE_A_CLIENT}")
 
 
-def check_carrier(carrier: Any) -> None:
-    """Raise `TypeError` if this cannot send requests in the client's place; None is no carrier."""
-    if carrier is not None and not iscoroutinefunction(getattr(carrier, "call", None)):
+def check_transport(transport: Any) -> None:
+    """Raise `TypeError` unless this is a transport or None."""
+    if transport is not None and not iscoroutinefunction(getattr(transport, "call", None)):
         raise TypeError(
             "transport must be None, or what `AsyncDynamoDBStore.open` makes; only `open` takes "
             "it by name"
         )
 
 
-def was_left(client: Any) -> bool:
+def is_closed(client: Any) -> bool:
     """Tell whether a client's own `async with` block has ended."""
     # Only the client's inside can tell. If it cannot, the request fails instead.
     endpoint = vars(client).get("_endpoint")

@@ -15,8 +15,8 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from aiobreakglass._aws import hooks, outcomes
-from aiobreakglass._aws.borrowing import check_carrier, check_client, was_left
-from aiobreakglass._aws.failures import BrokenAnswerError, TooLateError, abridge
+from aiobreakglass._aws.borrowing import check_client, check_transport, is_closed
+from aiobreakglass._aws.failures import BrokenAnswerError, TooLateError, shorten_traceback
 from aiobreakglass._aws.hooks import Sending
 from aiobreakglass._aws.transaction import Item, Part, Refusal, Request, transaction
 from aiobreakglass._back_off import back_off
@@ -32,7 +32,7 @@ _LONGEST_PAUSE: Final = 1.0
 TransportName = Literal["fast", "standard"]
 
 
-class Carrier(Protocol):
+class Transport(Protocol):
     """What sends requests: the client itself, or something in its place."""
 
     @property
@@ -56,7 +56,7 @@ class Carrier(Protocol):
         ...
 
 
-class ClientCarrier:
+class StandardTransport:
     """The client itself, with the transport of aiobotocore's own."""
 
     in_use: TransportName = "standard"
@@ -85,7 +85,7 @@ class Operation:
     outcome_unknown: bool = False
     """Whether what this operation is for may happen yet, though its answer was a refusal."""
 
-    def aside(self) -> Operation:
+    def for_other_rows(self) -> Operation:
         """Return what bounds a change of other rows, whose outcome says nothing about this one."""
         return Operation(self.deadline)
 
@@ -102,12 +102,12 @@ class Calls:
         client: DynamoDBClient,
         table_name: str,
         operation_timeout: timedelta,
-        carrier: Carrier | None = None,
+        transport: Transport | None = None,
     ) -> None:
         check_client(client)
-        check_carrier(carrier)
+        check_transport(transport)
         self._client = client
-        self._carrier = ClientCarrier(client) if carrier is None else carrier
+        self._transport = StandardTransport(client) if transport is None else transport
         self._table_name = table_name
         self._operation_timeout = operation_timeout.total_seconds()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -120,7 +120,7 @@ class Calls:
     @property
     def transport(self) -> TransportName:
         """The transport that the next request takes."""
-        return self._carrier.in_use
+        return self._transport.in_use
 
     def bind(self) -> None:
         """Serve the running event loop from now on; `RuntimeError` if it is not the first."""
@@ -135,7 +135,7 @@ class Calls:
         """Begin an operation; `RuntimeError` if the store is closed or another loop's."""
         if self._closed:
             raise RuntimeError("this store is closed: use it inside its `async with` block")
-        if was_left(self._client):
+        if is_closed(self._client):
             raise RuntimeError("the client is closed: use the store inside its `async with` block")
         self.bind()
         self._running += 1
@@ -177,7 +177,7 @@ class Calls:
         try:
             return await self._repeat(operation, transmission, attempt)
         except Exception as error:
-            abridge(error)
+            shorten_traceback(error)
             raise self._translated(error, transmission, operation.outcome_unknown) from error
 
     async def write(
@@ -220,7 +220,7 @@ class Calls:
             refused = Refusal({})
         except Exception as error:
             unknown = transmission.outcome_unknown or operation.outcome_unknown
-            abridge(error)
+            shorten_traceback(error)
             if not unknown and (oversized := outcomes.too_large(error, parts)) is not None:
                 raise oversized from error
             raise self._translated(error, transmission, unknown) from error
@@ -259,7 +259,7 @@ class Calls:
             # pooled connection escape those.
             # With a deadline in the past it would still run to the first await, hence the check.
             async with asyncio.timeout_at(self._deadline(operation, transmission)):
-                return await self._carrier.call(name, request, transmission.sent, shielded_until)
+                return await self._transport.call(name, request, transmission.sent, shielded_until)
         finally:
             hooks.end(token)
 
@@ -279,7 +279,7 @@ class Calls:
     ) -> bool:
         """Pause before the next attempt; False where there is none."""
         transient = outcomes.is_transient(error, transmission)
-        transmission.broke_down(error)
+        transmission.gave_up(error)
         return transient and await self.pause(operation, attempts)
 
     async def pause(self, operation: Operation, attempts: int) -> bool:
@@ -308,6 +308,6 @@ class Calls:
 async def call_client(
     client: DynamoDBClient, name: str, request: Request, shielded_until: float | None
 ) -> dict[str, Any]:
-    """Have a client carry a request; with a deadline, past a cancellation, as `Carrier` says."""
+    """Have a client carry a request; with a deadline, past a cancellation, as `Transport` says."""
     call: Coroutine[Any, Any, dict[str, Any]] = getattr(client, xform_name(name))(**request)
     return await (call if shielded_until is None else shielded(call, shielded_until))

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import InvalidConfigError, InvalidRegionError, NoRegionError
 
-from aiobreakglass._aws.failures import abridge, described
+from aiobreakglass._aws.failures import describe, shorten_traceback
 from aiobreakglass._domain.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-    from aiobreakglass._aws.fast.transport import Session, Transport
+    from aiobreakglass._aws.fast.transport import FastTransport, Session
 
 OPERATION_TIMEOUT: Final = timedelta(seconds=10)
 """How long one call may take as a whole, where nothing else is asked for."""
@@ -35,7 +35,7 @@ class Opened(NamedTuple):
     """The HTTP sessions of our class that it made for itself: its only one, or none."""
     time_limit: timedelta
 
-    async def transport(self, table_name: str) -> Transport | None:
+    async def transport(self, table_name: str) -> FastTransport | None:
         """Return what carries its calls in its place, where anything can."""
         from aiobreakglass._aws.fast.learning import learn
 
@@ -89,9 +89,9 @@ async def open_client(
         async with asyncio.timeout(time_limit.total_seconds()):
             credentials = await session.get_credentials()
     except Exception as error:
-        abridge(error)
+        shorten_traceback(error)
         raise StoreUnavailableError(
-            f"credentials could not be looked up: {described(error)}"
+            f"credentials could not be looked up: {describe(error)}"
         ) from error
     async with AsyncExitStack() as stack:
         try:
@@ -120,7 +120,7 @@ async def open_client(
             # Credentials were looked up before: these words are about the client's own settings.
             raise StoreUnavailableError(f"no client could be made: {error}") from error
         except Exception as error:
-            raise StoreUnavailableError(f"no client could be made: {described(error)}") from error
+            raise StoreUnavailableError(f"no client could be made: {describe(error)}") from error
         yield Opened(client, credentials, sessions, time_limit)
 
 

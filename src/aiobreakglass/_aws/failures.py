@@ -46,7 +46,7 @@ class TooLateError(Exception):
     """What a write relies on has lapsed: no further attempt may be sent."""
 
 
-_ON_THE_WAY: Final = (
+_TRANSFER_ERRORS: Final = (
     BrokenAnswerError,
     ChecksumError,
     ConnectTimeoutError,
@@ -58,7 +58,7 @@ _ON_THE_WAY: Final = (
 )
 """What a request can meet on its way."""
 
-_IN_SETTINGS: Final = (
+_SETTINGS_ERRORS: Final = (
     BaseEndpointResolverError,
     EndpointProviderError,
     InvalidDefaultsMode,
@@ -77,7 +77,7 @@ _NO_CREDENTIALS: Final = (
 )
 
 
-def described(error: Exception | None) -> str:
+def describe(error: Exception | None) -> str:
     """Return what is known of a failure, without what could be a secret."""
     from aiohttp import ClientConnectorError, ClientHttpProxyError
 
@@ -93,9 +93,9 @@ def described(error: Exception | None) -> str:
     if isinstance(error, EndpointConnectionError):
         # aiobotocore calls it so as well if a connection breaks later on.
         return f"the connection to {_host(error)} broke: {_reason(cause)}"
-    if is_wrong_setting(cause):
+    if is_settings_error(cause):
         error = cause
-    if _is_on_the_way(error) or is_wrong_setting(error):
+    if _is_known_transfer_failure(error) or is_settings_error(error):
         # From the second line on, botocore may quote an answer that it could not read.
         return _without_userinfo(str(error).partition("\n")[0])
     return type(error).__name__
@@ -114,7 +114,7 @@ def _without_userinfo(text: str) -> str:
 
 def never_sent(error: Exception | None) -> bool:
     """Tell whether an attempt certainly ended before its request could be sent."""
-    if isinstance(error, (ConnectTimeoutError, TooLateError)) or is_wrong_setting(error):
+    if isinstance(error, (ConnectTimeoutError, TooLateError)) or is_settings_error(error):
         return True
     # aiobotocore reports a connection that could not be made, and one that broke down later, by
     # the same exception; aiohttp's, inside it, tells them apart.
@@ -125,30 +125,32 @@ def never_sent(error: Exception | None) -> bool:
     )
 
 
-def is_broken_answer(error: Exception) -> bool:
+def is_transfer_failure(error: Exception) -> bool:
     """Tell whether a request failed on its way, there or back."""
-    return _is_on_the_way(error) or isinstance(error, (TransportError, HTTPClientError))
+    return _is_known_transfer_failure(error) or isinstance(
+        error, (TransportError, HTTPClientError)
+    )
 
 
-def is_wrong_setting(error: Exception | None) -> bool:
+def is_settings_error(error: Exception | None) -> bool:
     """Tell whether a request cannot be made with these settings, however often it is tried."""
-    return isinstance(error, _IN_SETTINGS) or isinstance(_cause(error), _IN_SETTINGS)
+    return isinstance(error, _SETTINGS_ERRORS) or isinstance(_cause(error), _SETTINGS_ERRORS)
 
 
-def abridge(error: Exception) -> None:
+def shorten_traceback(error: Exception) -> None:
     """Cut what led to an error out of tracebacks, if the error itself says it all."""
-    if _is_on_the_way(error) or isinstance(error, (ClientError, TimeoutError)):
+    if _is_known_transfer_failure(error) or isinstance(error, (ClientError, TimeoutError)):
         error.__cause__ = None
-    if _is_on_the_way(error):
+    if _is_known_transfer_failure(error):
         # The frames are those of HTTP clients, one within the other.
         error.__traceback__ = None
 
 
-def _is_on_the_way(error: Exception | None) -> bool:
+def _is_known_transfer_failure(error: Exception | None) -> bool:
     # Imported here, because it costs more than all the rest of this package; a client has it.
     from botocore.parsers import ResponseParserError
 
-    return isinstance(error, (*_ON_THE_WAY, ResponseParserError))
+    return isinstance(error, (*_TRANSFER_ERRORS, ResponseParserError))
 
 
 def _cause(error: Exception | None) -> Exception | None:

@@ -14,9 +14,9 @@ from aiobreakglass._aws import transaction
 from aiobreakglass._aws.failures import (
     BrokenAnswerError,
     TooLateError,
-    described,
-    is_broken_answer,
-    is_wrong_setting,
+    describe,
+    is_settings_error,
+    is_transfer_failure,
     never_sent,
     refused_by_proxy,
 )
@@ -95,14 +95,14 @@ class Transmission:
         self.in_flight = False
         if status_code is None:
             self.may_have_landed |= not never_sent(error)
-            self.last_failure = described(error)
+            self.last_failure = describe(error)
         else:
             # A server that fails may have written first, and a success may be damaged on its way
             # to the caller; any other answer is definite.
             self.may_have_landed |= status_code >= 500 or status_code < 300
             self.last_failure = "" if status_code < 300 else f"HTTP status {status_code}"
 
-    def broke_down(self, error: Exception) -> None:
+    def gave_up(self, error: Exception) -> None:
         """Note that no further attempt follows by itself."""
         self.may_have_landed |= self.in_flight
         self.in_flight = False
@@ -111,7 +111,7 @@ class Transmission:
             # An earlier attempt under the same token has yet to come to its end.
             self.may_have_landed |= self.last_failure == "TransactionInProgressException"
         elif not isinstance(error, TimeoutError):
-            self.last_failure = described(error)
+            self.last_failure = describe(error)
 
     @property
     def outcome_unknown(self) -> bool:
@@ -171,7 +171,7 @@ def is_transient(error: Exception, transmission: Transmission) -> bool:
             codes = {reason.get("Code") for reason in reasons}
             return not codes.isdisjoint(_TRANSIENT_CODES)
         return _code(error) in _TRANSIENT_CODES or _status(error) >= 500
-    if is_wrong_setting(error):
+    if is_settings_error(error):
         return False
     # Lost on the way there or back; anything else was raised before there was a request.
     return transmission.in_flight or isinstance(
@@ -202,17 +202,17 @@ def translate(
                 "check name and region, or make it with create_table"
             )
         return StoreUnavailableError(
-            _refused(error.operation_name, code, message), outcome_unknown
+            _refusal_message(error.operation_name, code, message), outcome_unknown
         )
     if isinstance(error, TimeoutError):
         problem = f", at last: {last_failure}" if last_failure else ""
         message = f"DynamoDB gave no answer in time{problem}"
-    elif is_wrong_setting(error) or not is_broken_answer(error):
-        message = f"the request could not be made: {described(error)}"
+    elif is_settings_error(error) or not is_transfer_failure(error):
+        message = f"the request could not be made: {describe(error)}"
     elif never_sent(error):
-        message = described(error)
+        message = describe(error)
     else:
-        message = f"DynamoDB gave no proper answer: {described(error)}"
+        message = f"DynamoDB gave no proper answer: {describe(error)}"
     return StoreUnavailableError(message, outcome_unknown)
 
 
@@ -235,7 +235,7 @@ def _message(error: ClientError) -> str:
     return "" if _code(error).isdecimal() else text
 
 
-def _refused(operation: str, code: str, message: str) -> str:
+def _refusal_message(operation: str, code: str, message: str) -> str:
     """Return what a refusal for good means."""
     if code == "UnknownOperationException":
         needed = (

@@ -17,15 +17,15 @@ from aiobreakglass._domain.event import (
     written_event,
 )
 from aiobreakglass._domain.fields import (
-    checked_event_id,
-    checked_instant,
-    checked_name,
-    checked_reason,
+    valid_event_id,
+    valid_instant,
+    valid_name,
+    valid_reason,
 )
 from aiobreakglass._domain.timestamps import encode_time
 
 _Value = TypeVar("_Value")
-_Checked = TypeVar("_Checked")
+_Valid = TypeVar("_Valid")
 
 
 def check_event(event: BreakGlassEvent) -> BreakGlassEvent:
@@ -34,22 +34,22 @@ def check_event(event: BreakGlassEvent) -> BreakGlassEvent:
     `model_copy(update=...)` has checked nothing. An event of another writer passes here; the rules
     for writing are for what a store is about to write.
     """
-    return read_event(vars(_an_event(event)))
+    return read_event(vars(_check_is_event(event)))
 
 
 def check_new_event(event: BreakGlassEvent) -> BreakGlassEvent:
     """Return an event that is to be created, validated by the rules for writing."""
-    return written_event(_an_event(event))
+    return written_event(_check_is_event(event))
 
 
 def check_event_id(event_id: str) -> str:
     """Return a well-formed event id."""
-    return _checked("event_id", event_id, str, checked_event_id)
+    return _check("event_id", event_id, str, valid_event_id)
 
 
 def check_name(argument: str, name: str) -> str:
     """Return a name that an event could have."""
-    return _checked(argument, name, str, checked_name)
+    return _check(argument, name, str, valid_name)
 
 
 def check_profiles(profiles: Iterable[str]) -> list[str]:
@@ -61,17 +61,17 @@ def check_profiles(profiles: Iterable[str]) -> list[str]:
 
 def check_reason(argument: str, reason: str) -> str:
     """Return a reason for closing, stripped of surrounding white space."""
-    return _checked(argument, reason, str, checked_reason)
+    return _check(argument, reason, str, valid_reason)
 
 
 def check_instant(argument: str, instant: datetime) -> datetime:
     """Return an aware instant in UTC."""
-    return _checked(argument, instant, datetime, checked_instant)
+    return _check(argument, instant, datetime, valid_instant)
 
 
 def check_status(status: BreakGlassStatus | str) -> BreakGlassStatus:
     """Return the status that a status or its text names."""
-    return _checked("status", status, str, _known_status)
+    return _check("status", status, str, _valid_status)
 
 
 def check_limit(limit: int | None) -> int:
@@ -156,7 +156,7 @@ def check_listing(
     )
 
 
-def _an_event(event: BreakGlassEvent) -> BreakGlassEvent:
+def _check_is_event(event: BreakGlassEvent) -> BreakGlassEvent:
     if not isinstance(event, BreakGlassEvent):
         raise TypeError(f"event must be a BreakGlassEvent, not {type(event).__name__}")
     return event
@@ -172,16 +172,16 @@ def _check_number(argument: str, number: int | None) -> int | None:
     return number
 
 
-def _known_status(status: str) -> BreakGlassStatus:
+def _valid_status(status: str) -> BreakGlassStatus:
     try:
         return BreakGlassStatus(status)
     except ValueError:
         raise ValueError(f"must be one of {', '.join(BreakGlassStatus)}") from None
 
 
-def _checked(
-    argument: str, value: _Value, expected: type[_Value], rule: Callable[[_Value], _Checked]
-) -> _Checked:
+def _check(
+    argument: str, value: _Value, expected: type[_Value], rule: Callable[[_Value], _Valid]
+) -> _Valid:
     if not isinstance(value, expected):
         raise TypeError(f"{argument} must be a {expected.__name__}, not {type(value).__name__}")
     try:

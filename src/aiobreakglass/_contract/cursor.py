@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiobreakglass._contract.arguments import Listing
-from aiobreakglass._domain.fields import checked_event_id
+from aiobreakglass._domain.fields import valid_event_id
 from aiobreakglass._domain.timestamps import decode_time, encode_time
 
 _VERSION = 1
@@ -57,7 +57,7 @@ def decode_cursor(cursor: str, listing: Listing, key: bytes | None) -> Position:
         if content.get(name) != expected:
             raise ValueError(f"cursor belongs to another query: its {name} differs")
     try:
-        position = Position(content["created_at"], checked_event_id(content["id"]))
+        position = Position(content["created_at"], valid_event_id(content["id"]))
         decode_time(position.created_at)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("cursor names no event") from error

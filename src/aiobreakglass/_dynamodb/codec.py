@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from aiobreakglass._aws.transaction import AttributeValue, Item
 from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent, read_event
-from aiobreakglass._domain.fields import MAX_DURATION, checked_name
+from aiobreakglass._domain.fields import MAX_DURATION, valid_name
 from aiobreakglass._domain.timestamps import decode_time, encode_time
 from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.layout import TableLayout
@@ -99,7 +99,7 @@ def guarded_pair(item: Mapping[str, AttributeValue]) -> tuple[str, str] | None:
     if not isinstance(invoker, str) or not isinstance(profile, str):
         return None
     try:
-        return checked_name(invoker), checked_name(profile)
+        return valid_name(invoker), valid_name(profile)
     except ValueError:
         # Our guards know only names that follow the rules for writing.
         return None

@@ -146,8 +146,8 @@ class Commits:
     def _verdict(self, attempt: Attempt, refusal: Refusal) -> tuple[str, Verdict]:
         """Ask the first contributor whose part was refused what follows."""
         contributor = next(each for each in self._contributors if each.role in refusal.rows)
-        met = refusal.rows[contributor.role]
-        return contributor.role, contributor.refused(attempt, met)
+        existing = refusal.rows[contributor.role]
+        return contributor.role, contributor.refused(attempt, existing)
 
     async def _clear_guard(
         self, operation: Operation, attempt: Attempt, guard: Item | None
@@ -166,7 +166,7 @@ class Commits:
         try:
             if row is None or holder is None:
                 parts = stale_guard_parts(self._table, event.invoker, event.profile, holder_id)
-                await self._calls.write(operation.aside(), parts)
+                await self._calls.write(operation.for_other_rows(), parts)
             else:
                 await self._mark_expired(operation, row)
         except InvalidStateTransitionError:
@@ -178,7 +178,7 @@ class Commits:
         return False
 
     async def _mark_expired(self, operation: Operation, row: Row) -> None:
-        await self.commit(operation.aside(), row.event_id, _expiry_rule, row)
+        await self.commit(operation.for_other_rows(), row.event_id, _expiry_rule, row)
 
 
 def event_rule(event_id: str, decide: Decide) -> Rule[Change]:

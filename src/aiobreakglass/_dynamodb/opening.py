@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, get_args
 
-from aiobreakglass._aws.calls import Calls, Carrier, TransportName
+from aiobreakglass._aws.calls import Calls, Transport, TransportName
 from aiobreakglass._aws.client import Opened
 from aiobreakglass._dynamodb.layout import check_table_name
 
@@ -25,7 +25,7 @@ _Store = TypeVar("_Store", bound=_OnCalls)
 
 @asynccontextmanager
 async def opened_store(
-    make_store: Callable[[DynamoDBClient, Carrier | None], _Store],
+    make_store: Callable[[DynamoDBClient, Transport | None], _Store],
     client: AbstractAsyncContextManager[Opened],
     table_name: str,
     transport: TransportName,
@@ -35,8 +35,8 @@ async def opened_store(
     if transport not in get_args(TransportName):
         raise ValueError('transport must be "fast" or "standard"')
     async with client as opened:
-        carrier = await opened.transport(table_name) if transport == "fast" else None
-        store = make_store(opened.client, carrier)
+        fast = await opened.transport(table_name) if transport == "fast" else None
+        store = make_store(opened.client, fast)
         calls = store._calls
         calls.bind()
         try:

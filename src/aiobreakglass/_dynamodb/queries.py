@@ -65,17 +65,17 @@ class Queries:
 
     async def newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
         """Return the newest event of a listing that is of this profile."""
-        looked_at = requests.FIRST_LOOK
+        page_size = requests.FIRST_PAGE
         request: Request | None = requests.newest_of_profile(
-            self._table, listing, profile, looked_at
+            self._table, listing, profile, page_size
         )
         with self._calls.operation() as operation:
             while request is not None:
                 answer = await self._query(operation, listing, request)
                 if answer["Items"]:
                     return decode_event(answer["Items"][0], self._table.layout)
-                looked_at = requests.next_look(looked_at)
-                request = requests.following(request, answer, looked_at)
+                page_size = requests.next_page_size(page_size)
+                request = requests.following(request, answer, page_size)
         return None
 
     async def _query(

@@ -12,11 +12,11 @@ from aiobreakglass._dynamodb.layout import Table, TableLayout
 BATCH: Final = 100
 """How many rows DynamoDB reads at once."""
 
-FIRST_LOOK: Final = 16
+FIRST_PAGE: Final = 16
 """At how many of an invoker's events to look first for one of a profile: a unit or two."""
 
 # More events than DynamoDB reads at a time, which is 1 MB.
-_LONGEST_LOOK: Final = 4096
+_LARGEST_PAGE: Final = 4096
 
 # `Limit` is a 32-bit integer.
 _LARGEST_LIMIT: Final = 2**31 - 1
@@ -85,22 +85,22 @@ def count(table: Table, listing: Listing, at_most: int | None = None) -> Request
     return _query(table, listing) | {"Select": "COUNT"} | _limit(at_most)
 
 
-def newest_of_profile(table: Table, listing: Listing, profile: str, looked_at: int) -> Request:
+def newest_of_profile(table: Table, listing: Listing, profile: str, page_size: int) -> Request:
     """Query an invoker's events of one profile, newest first, looking at so many events.
 
     DynamoDB applies `Limit` before the filter, so an answer without events ends nothing
     (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.FilterExpression.html).
     """
-    request = _query(table, listing) | _limit(looked_at)
+    request = _query(table, listing) | _limit(page_size)
     request["FilterExpression"] = "#profile = :profile"
     request["ExpressionAttributeNames"] |= _names(table, ("profile",))
     request["ExpressionAttributeValues"] |= {":profile": {"S": profile}}
     return request
 
 
-def next_look(looked_at: int) -> int:
+def next_page_size(page_size: int) -> int:
     """Return at how many events to look when this many had none of the profile."""
-    return min(looked_at * 16, _LONGEST_LOOK)
+    return min(page_size * 16, _LARGEST_PAGE)
 
 
 def following(

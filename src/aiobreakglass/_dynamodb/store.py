@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
-from aiobreakglass._aws.calls import Calls, Carrier, TransportName
+from aiobreakglass._aws.calls import Calls, Transport, TransportName
 from aiobreakglass._aws.client import OPERATION_TIMEOUT, open_client
 from aiobreakglass._contract import arguments
 from aiobreakglass._contract.arguments import Listing
@@ -67,7 +67,7 @@ class AsyncDynamoDBStore(Lists):
         clock: Callable[[], datetime] = utc_now,
         cursor_key: bytes | None = None,
         operation_timeout: timedelta = OPERATION_TIMEOUT,
-        transport: Carrier | None = None,
+        transport: Transport | None = None,
     ) -> None:
         super().__init__(cursor_key)
         self._layout = TableLayout() if layout is None else check_layout(layout)
@@ -114,7 +114,9 @@ class AsyncDynamoDBStore(Lists):
         _check_timeout(timeout)
         client = open_client(region_name, endpoint_url, session, config, timeout)
         opened = opened_store(
-            lambda client, carrier: cls(client, table_name, transport=carrier, **store_options),
+            lambda client, transport: cls(
+                client, table_name, transport=transport, **store_options
+            ),
             client,
             table_name,
             transport,

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from aiobreakglass._aws import outcomes
 from aiobreakglass._aws.borrowing import check_client
-from aiobreakglass._aws.failures import abridge
+from aiobreakglass._aws.failures import shorten_traceback
 from aiobreakglass._contract import arguments
 from aiobreakglass._domain.errors import BreakGlassError, StoreUnavailableError, TableError
 from aiobreakglass._dynamodb import requests
@@ -238,12 +238,12 @@ def _translated(client: DynamoDBClient, table_name: str) -> Iterator[None]:
     except BreakGlassError:
         raise
     except TimeoutError as error:
-        abridge(error)
+        shorten_traceback(error)
         raise StoreUnavailableError(
             f"table {table_name!r} was not ready in time; call create_table again to go on waiting"
         ) from error
     except Exception as error:
-        abridge(error)
+        shorten_traceback(error)
         raise outcomes.translate(
             error, client.meta.service_model.operation_names, table_name, outcome_unknown=False
         ) from error

@@ -33,7 +33,7 @@ _Subject = TypeVar("_Subject")
 _About = Mapping[str, str]
 """What a log record says besides its message."""
 
-_AT_ONCE: Final = 16
+_CONCURRENCY: Final = 16
 """How many events a pass marks at the same time."""
 
 _ROUNDS: Final = 16
@@ -64,14 +64,14 @@ async def expire_due(
     expired: list[BreakGlassEvent] = []
     failures: list[BreakGlassError] = []
 
-    async def note_expired(event: BreakGlassEvent) -> None:
+    async def collect_expired(event: BreakGlassEvent) -> None:
         expired.append(event)
 
-    async def note_failed(error: BreakGlassError, _: _About) -> None:
+    async def collect_failed(error: BreakGlassError, _: _About) -> None:
         failures.append(error)
 
     instant = utc_now() if now is None else check_instant("now", now)
-    stopped_by = await _Pass(store, instant, note_expired, note_failed).run()
+    stopped_by = await _Pass(store, instant, collect_expired, collect_failed).run()
     if failures:
         problem = "some lapsed events could not be marked expired"
         if stopped_by is not None:
@@ -109,19 +109,19 @@ async def run_expiry(
     check_async_callback("on_expired", on_expired)
     check_async_callback("on_failed", on_failed)
 
-    async def tell_expired(event: BreakGlassEvent) -> None:
-        about = _described(event)
+    async def report_expired(event: BreakGlassEvent) -> None:
+        about = _log_fields(event)
         _logger.info("expired event %s", event.id, extra=about)
-        await _tell("on_expired", on_expired, event, about)
+        await _call_back("on_expired", on_expired, event, about)
 
-    async def tell_failed(error: BreakGlassError, about: _About) -> None:
-        await _tell("on_failed", on_failed, error, about)
+    async def report_failed(error: BreakGlassError, about: _About) -> None:
+        await _call_back("on_failed", on_failed, error, about)
 
     failures = 0
     while True:
         now = check_instant("clock()", clock())
         try:
-            stopped_by = await _Pass(store, now, tell_expired, tell_failed).run()
+            stopped_by = await _Pass(store, now, report_expired, report_failed).run()
         except StoreUnavailableError as error:
             stopped_by = error
         failures = 0 if stopped_by is None else failures + 1
@@ -188,11 +188,11 @@ class _Pass:
                     return
 
         async with asyncio.TaskGroup() as workers:
-            for _ in range(min(_AT_ONCE, len(events))):
+            for _ in range(min(_CONCURRENCY, len(events))):
                 workers.create_task(work())
 
     def _is_stopped(self) -> bool:
-        return len(self._unanswered) >= _AT_ONCE
+        return len(self._unanswered) >= _CONCURRENCY
 
     async def _mark(self, event: BreakGlassEvent) -> None:
         try:
@@ -212,13 +212,13 @@ class _Pass:
     async def _fail_to_mark(self, event: BreakGlassEvent, error: Exception) -> None:
         problem = f"event {event.id} could not be marked expired"
         if not isinstance(error, BreakGlassError):
-            _logger.error(problem, extra=_described(event), exc_info=error)
+            _logger.error(problem, extra=_log_fields(event), exc_info=error)
             # Only its type: others' messages may quote values.
             unexpected = BreakGlassError(type(error).__name__)
             unexpected.__cause__ = error
             error = unexpected
         error.add_note(problem)
-        await self._fail(error, problem, _described(event))
+        await self._fail(error, problem, _log_fields(event))
 
     async def _fail(self, error: BreakGlassError, problem: str, about: _About) -> None:
         if isinstance(error, (CorruptItemError, ItemTooLargeError)):
@@ -248,7 +248,7 @@ async def _expire(
     return None
 
 
-async def _tell(
+async def _call_back(
     name: str,
     callback: Callable[[_Subject], Awaitable[object]] | None,
     subject: _Subject,
@@ -272,6 +272,6 @@ def _pause(interval: timedelta, jitter: timedelta, failures: int, chance: float)
     return pause + jitter.total_seconds() * chance
 
 
-def _described(event: BreakGlassEvent) -> _About:
+def _log_fields(event: BreakGlassEvent) -> _About:
     """Return what a log record says of an event: never its justification."""
     return {"event_id": event.id, "invoker": event.invoker, "profile": event.profile}

@@ -23,10 +23,10 @@ from multidict import CIMultiDict
 from aiobreakglass._aws.fast.passage import Passage
 from aiobreakglass._aws.fast.signing import DATE_HEADER, TOKEN_HEADER, Signer
 from aiobreakglass._aws.fast.transport import (
-    Operation,
+    FastTransport,
+    RequestTemplate,
     Session,
-    Transport,
-    standing_in,
+    replaced_connections,
 )
 from aiobreakglass._aws.fast.wire import Route
 from aiobreakglass._aws.transaction import Request
@@ -61,7 +61,7 @@ _EVENTS: Final = (
     "after-call",
     "after-call-error",
 )
-_HOMES: Final = ("aiobotocore.", "botocore.", "aiobreakglass.")
+_KNOWN_MODULES: Final = ("aiobotocore.", "botocore.", "aiobreakglass.")
 
 
 _ROUNDS: Final = 5
@@ -99,7 +99,7 @@ async def learn(
     credentials: AioCredentials | None,
     table_name: str,
     time_limit: timedelta,
-) -> Transport | None:
+) -> FastTransport | None:
     """Return what carries a client's calls; None, and a line in the log, where nothing can."""
     try:
         # Signing needs credentials, whose provider may hang.
@@ -119,7 +119,7 @@ async def _learn(
     sessions: list[Session],
     credentials: AioCredentials | None,
     table_name: str,
-) -> Transport:
+) -> FastTransport:
     if len(sessions) != 1:
         raise DeclinedError("the client has an HTTP session of another class")
     (session,) = sessions
@@ -134,7 +134,7 @@ async def _learn(
     for _ in range(_ROUNDS):
         frozen = await credentials.get_frozen_credentials()
         try:
-            operations = {
+            templates = {
                 name: await _learn_operation(client, session, connections, name, request, frozen)
                 for name, request in samples.items()
             }
@@ -149,8 +149,10 @@ async def _learn(
     account_id = getattr(frozen, "account_id", None)
     config: Any = client.meta.config
     # For aiohttp, none is no limit.
-    places: int = config.max_pool_connections or sys.maxsize
-    return Transport(client, session, passage, credentials, operations, account_id, places)
+    max_connections: int = config.max_pool_connections or sys.maxsize
+    return FastTransport(
+        client, session, passage, credentials, templates, account_id, max_connections
+    )
 
 
 def _samples(table_name: str) -> dict[str, Request]:
@@ -179,23 +181,23 @@ def _check_client(client: DynamoDBClient, session: Session, table_name: str) -> 
         raise DeclinedError("retries are adaptive")
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         raise DeclinedError("on AWS Lambda each request carries a tracing header of its own")
-    if strangers := sorted(_strangers(client)):
-        raise DeclinedError(f"the client has handlers of {', '.join(strangers)}")
+    if foreign := sorted(_foreign_modules(client)):
+        raise DeclinedError(f"the client has handlers of {', '.join(foreign)}")
 
 
-def _strangers(client: DynamoDBClient) -> set[str]:
+def _foreign_modules(client: DynamoDBClient) -> set[str]:
     """Return the modules, other than the SDK's, whose handlers see a client's calls."""
     handlers = client.meta.events._emitter._handlers  # type: ignore[attr-defined]
-    homes = {
-        _home(handler)
+    modules = {
+        _module_of(handler)
         for event in _EVENTS
         for name in _samples("")
         for handler in handlers.prefix_search(f"{event}.dynamodb.{name}")
     }
-    return {home for home in homes if not home.startswith(_HOMES)}
+    return {module for module in modules if not module.startswith(_KNOWN_MODULES)}
 
 
-def _home(handler: Any) -> str:
+def _module_of(handler: Any) -> str:
     handler = getattr(handler, "func", handler)
     return str(getattr(handler, "__module__", None) or type(handler).__module__)
 
@@ -207,9 +209,9 @@ async def _learn_operation(
     name: str,
     request: Request,
     credentials: Any,
-) -> Operation:
+) -> RequestTemplate:
     observer = _Observer()
-    with standing_in(session, repeat(observer)):
+    with replaced_connections(session, repeat(observer)):
         await getattr(client, xform_name(name))(**request)
     url, sent = observer.url, observer.sent
     if observer.requests != 1 or url.query_string:
@@ -243,7 +245,7 @@ async def _learn_operation(
     except ValueError as error:
         raise DeclinedError(str(error)) from error
     _check_route(route, headers, sent["data"])
-    return Operation(route, signer)
+    return RequestTemplate(route, signer)
 
 
 def _check_route(route: Route, headers: Mapping[str, str], body: bytes) -> None:

@@ -80,7 +80,7 @@ class Passage:
         self._is_complete = True
         self._vacant: list[tuple[KeysView[str], frozenset[str]]] = []
         for owner, missing in names.items():
-            for place in _places(objects.get(owner), owner):
+            for place in _namespaces(objects.get(owner), owner):
                 if found := sorted(missing & place.keys()):
                     # One name twice, because a single one would not give a tuple.
                     self._found.append((itemgetter(found[0], *found), place))
@@ -115,7 +115,7 @@ class Passage:
         return methods
 
 
-def _places(each: object | None, owner: type) -> Iterator[Mapping[str, object]]:
+def _namespaces(each: object | None, owner: type) -> Iterator[Mapping[str, object]]:
     """Yield where an object's methods are looked up, in turn; without an object, a class's.
 
     What is stored there, and not what a class gives out: a tracer's wrapper is a descriptor, and

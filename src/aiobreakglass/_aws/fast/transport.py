@@ -113,7 +113,7 @@ def session_class(made: list[Session]) -> type[Session]:
 
 
 @contextmanager
-def standing_in(session: Session, connections: Iterable[Connections]) -> Iterator[None]:
+def replaced_connections(session: Session, connections: Iterable[Connections]) -> Iterator[None]:
     """Have a session's next attempts in this context go to these, not to its connections."""
     token = _stand_ins.set(_StandIns(session, iter(connections)))
     try:
@@ -133,14 +133,14 @@ class _Outcome(NamedTuple):
         return self.outcome
 
 
-class Operation(NamedTuple):
+class RequestTemplate(NamedTuple):
     """What requests to one operation have in common."""
 
     route: Route
     signer: Signer
 
 
-class Transport:
+class FastTransport:
     """Carry a client's calls, on the connections of its own HTTP session."""
 
     def __init__(
@@ -149,21 +149,21 @@ class Transport:
         session: Session,
         passage: Passage,
         credentials: AioCredentials,
-        operations: Mapping[str, Operation],
+        templates: Mapping[str, RequestTemplate],
         account_id: str | None,
-        places: int,
+        max_connections: int,
     ) -> None:
         self._client = client
         self._session = session
         self._passage = passage
         self._from_aws = answers.is_aws_endpoint(client.meta.endpoint_url)
         self._credentials = credentials
-        self._operations = operations
+        self._templates = templates
         self._account_id = account_id
         self._keys: dict[str, tuple[object, bytes]] = {}
-        self._owed = 0
+        self._unreported = 0
         # First come, first served: aiohttp would let whoever has just been served go first again.
-        self._places = asyncio.Semaphore(places)
+        self._slots = asyncio.Semaphore(max_connections)
         self._invocations = map(f"{str(uuid4())[:24]}{{:012x}}".format, count())
 
     @property
@@ -185,28 +185,28 @@ class Transport:
         """
         message = await self._message(name, request)
         if message is None:
-            return await self._ordinary_call(name, request, deadline)
+            return await self._client_call(name, request, deadline)
         try:
-            async with self._places:
-                response = await self._operations[name].route.exchange(message, on_send, deadline)
+            async with self._slots:
+                response = await self._templates[name].route.exchange(message, on_send, deadline)
         except TooLateError:
             raise
         except Exception as error:  # noqa: BLE001 - aiobotocore knows what becomes of it
-            return await self._ordinary_call(name, request, deadline, _Outcome(error))
+            return await self._client_call(name, request, deadline, _Outcome(error))
         if response.is_redirect:
             # aiohttp would have followed it, and on behalf of the client does.
-            return await self._ordinary_call(name, request, deadline)
+            return await self._client_call(name, request, deadline)
         answer = self._answer(name, request, response)
         if answer is None:
-            return await self._ordinary_call(name, request, deadline, _Outcome(response))
-        if self._owed:
-            await self._give_back(name)
+            return await self._client_call(name, request, deadline, _Outcome(response))
+        if self._unreported:
+            await self._report_success(name)
         return answer
 
     async def _message(self, name: str, request: Request) -> bytes | None:
         """Return the bytes of a signed request; None if only the client can make them."""
-        operation = self._operations.get(name)
-        if operation is None:
+        template = self._templates.get(name)
+        if template is None:
             return None
         if not self._passage.is_unchanged():
             return None
@@ -224,7 +224,7 @@ class Transport:
         if key is None:
             return None
         token = credentials.token
-        authorization = operation.signer.authorization(
+        authorization = template.signer.authorization(
             key, credentials.access_key, token, timestamp, body
         )
         headers = (
@@ -233,7 +233,7 @@ class Transport:
         )
         if token:
             headers += f"X-Amz-Security-Token: {token}\r\n"
-        return operation.route.message(headers, body)
+        return template.route.message(headers, body)
 
     def _key(self, name: str, credentials: Any, timestamp: str) -> bytes | None:
         """Return what signs a day's requests; None where credentials are no text for a header."""
@@ -243,16 +243,16 @@ class Transport:
             # A line break would end the header, and begin another.
             if not all(map(_PLAIN.fullmatch, (credentials.access_key, credentials.token or "-"))):
                 return None
-            known = made_of, self._operations[name].signer.key(credentials.secret_key, timestamp)
+            known = made_of, self._templates[name].signer.key(credentials.secret_key, timestamp)
             self._keys[name] = known
         return known[1]
 
-    async def _ordinary_call(
+    async def _client_call(
         self, name: str, request: Request, deadline: float | None, outcome: _Outcome | None = None
     ) -> Any:
         if outcome is not None:
-            self._owed = _QUOTA
-        with standing_in(self._session, () if outcome is None else (outcome,)):
+            self._unreported = _QUOTA
+        with replaced_connections(self._session, () if outcome is None else (outcome,)):
             return await call_client(self._client, name, request, deadline)
 
     def _answer(self, name: str, request: Request, response: Response) -> dict[str, Any] | None:
@@ -267,9 +267,9 @@ class Transport:
         except (ChecksumError, ResponseParserError):
             return None
 
-    async def _give_back(self, name: str) -> None:
+    async def _report_success(self, name: str) -> None:
         """Tell the client of a success: each fills a little of what retries take of its quota."""
-        self._owed -= 1
+        self._unreported -= 1
         await self._client.meta.events.emit(
             f"after-call.dynamodb.{name}",
             http_response=SimpleNamespace(status_code=200),

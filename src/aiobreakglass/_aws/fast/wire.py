@@ -24,7 +24,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.hdrs import CONTENT_LENGTH, LOCATION, URI
 from aiohttp.http_exceptions import HttpProcessingError
 
-from aiobreakglass._shielding import end_of_patience
+from aiobreakglass._shielding import grace_deadline
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _READING: Final = ("force_close", "read", "set_response_params", "should_close", "start_timeout")
 _SETTINGS: Final = ("read_until_eof", "auto_decompress", "read_timeout")
 
-_AT_ONCE: Final = 65536
+_TLS_BUFFER: Final = 65536
 """Bytes of a request of which, over TLS, nobody tells whether they have gone."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -126,7 +126,7 @@ class Route:
                 if deadline is not None:
                     # Reading goes on where it was interrupted; of what comes nobody will hear.
                     with suppress(Exception):
-                        async with asyncio.timeout_at(end_of_patience(deadline)):
+                        async with asyncio.timeout_at(grace_deadline(deadline)):
                             await self._read_head(protocol)
                 raise
             content = await body.read()
@@ -135,7 +135,7 @@ class Route:
             connection.close()
             raise
         if not protocol.should_close and (
-            transport.get_write_buffer_size() or (head.code != 200 and len(message) > _AT_ONCE)
+            transport.get_write_buffer_size() or (head.code != 200 and len(message) > _TLS_BUFFER)
         ):
             # Answered early, maybe: what is still to be sent of it would begin the next request.
             protocol.force_close()

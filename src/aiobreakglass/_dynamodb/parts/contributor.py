@@ -45,9 +45,9 @@ class Contributor(Protocol):
         """Return the parts that an attempt needs; none if the change does not concern it."""
         ...
 
-    def refused(self, attempt: Attempt, met: Item | None) -> Verdict:
+    def refused(self, attempt: Attempt, existing: Item | None) -> Verdict:
         """Tell what follows after its part was refused, or raise why the change cannot be.
 
-        `met` is the row that refused it; None if there is no row.
+        `existing` is the row that refused it; None if there is no row.
         """
         ...

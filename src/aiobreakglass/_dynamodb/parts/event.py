@@ -39,8 +39,8 @@ class EventPart(Contributor):
             return [self._put_tombstone(change, row)]
         return [self._update(change, row, write_id)]
 
-    def refused(self, attempt: Attempt, met: Item | None) -> Verdict:
-        if met is not None and Row(met, self._layout).is_written_by(attempt.write_id):
+    def refused(self, attempt: Attempt, existing: Item | None) -> Verdict:
+        if existing is not None and Row(existing, self._layout).is_written_by(attempt.write_id):
             return Verdict.OURS
         if attempt.change.is_new:
             raise EventExistsError(attempt.change.stored.id)
@@ -62,7 +62,7 @@ class EventPart(Contributor):
         tombstone = encode_tombstone(
             row.event_id, self._layout, deleted_at=change.at, retention=self._retention
         )
-        condition, values = _as_read(row.item)
+        condition, values = _unchanged_condition(row.item)
         return part(
             self._table,
             EVENT,
@@ -76,7 +76,7 @@ class EventPart(Contributor):
 
     def _update(self, change: Change, row: Row, write_id: str) -> Part:
         """Set only what changes, so that what other writers add to the row meanwhile stays."""
-        condition, values = _as_read(row.item)
+        condition, values = _unchanged_condition(row.item)
         changes = self._changed_attributes(row.event, change.stored, write_id)
         sets = [name for name, value in changes.items() if value is not None]
         removals = [name for name, value in changes.items() if value is None]
@@ -116,7 +116,7 @@ class EventPart(Contributor):
         return encode_event(event, self._layout, write_id=write_id, retention=self._retention)
 
 
-def _as_read(item: Item) -> tuple[str, Item]:
+def _unchanged_condition(item: Item) -> tuple[str, Item]:
     """Return the condition that a row is still as it was read, and its values."""
     conditions: list[str] = []
     values: Item = {}

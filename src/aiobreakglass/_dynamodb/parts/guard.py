@@ -33,9 +33,9 @@ class GuardPart(Contributor):
         pair = guarded_pair(row.item)
         if pair is None or still_active:
             return []
-        return [self._release(pair, row.event_id)]
+        return [self._delete(pair, row.event_id)]
 
-    def refused(self, attempt: Attempt, met: Item | None) -> Verdict:  # noqa: ARG002 - the holder's row decides
+    def refused(self, attempt: Attempt, existing: Item | None) -> Verdict:  # noqa: ARG002 - the holder's row decides
         # A guard that is another event's by now stays; our event ends all the same.
         return Verdict.BLOCKED if attempt.change.is_new else Verdict.WITHOUT
 
@@ -50,7 +50,7 @@ class GuardPart(Contributor):
             Item=encode_guard(event, self._table.layout),
         )
 
-    def _release(self, pair: tuple[str, str], event_id: str) -> Part:
+    def _delete(self, pair: tuple[str, str], event_id: str) -> Part:
         """Delete a pair's guard, unless it points to another event."""
         return part(
             self._table,
