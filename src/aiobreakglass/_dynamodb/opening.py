@@ -1,4 +1,4 @@
-"""Opening a store with a client of its own, by `async with` and nothing else."""
+"""Open a store with a client of its own, by `async with` only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def opened_store(
     table_name: str,
     transport: TransportName,
 ) -> AsyncIterator[_Store]:
-    """Open a client and a store on it; close both at the end, after the calls under way."""
+    """Open a client and a store on it; at the end, wait for the calls under way and close both."""
     check_table_name(table_name, or_arn=True)
     if transport not in get_args(TransportName):
         raise ValueError('transport must be "fast" or "standard"')
@@ -69,7 +69,7 @@ class Opening(AbstractAsyncContextManager[_Store], Generic[_Store]):
         traceback: TracebackType | None,
     ) -> bool | None:
         if asyncio.get_running_loop() is not self._loop:
-            # Its connections can be closed only where they were made.
+            # Its connections can be closed only in the loop that made them.
             raise RuntimeError(
                 "this store belongs to another event loop: leave `async with` in the loop that "
                 "entered it"
@@ -83,7 +83,7 @@ class Opening(AbstractAsyncContextManager[_Store], Generic[_Store]):
         raise self._misused()
 
     def __exit__(self, *_: object) -> None:
-        """Exist, so that `with` gets as far as `__enter__`."""
+        """Do nothing; it must exist for `with` to call `__enter__`."""
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and hasattr(self._store_class, name):
