@@ -1,4 +1,4 @@
-"""The contract in a dict: for tests and trials, gone with the process."""
+"""Implement `BreakGlassStore` in memory, for tests and trials."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ from aiobreakglass._domain.timestamps import encode_time
 
 
 class InMemoryStore(Lists):
-    """A `BreakGlassStore` that needs nothing else.
+    """A `BreakGlassStore` in memory, for the tasks of one event loop.
 
-    Every operation yields to the event loop before it takes effect, all at once, and again before
-    it returns, as a network call would; so a race in the code that uses the store shows up. Serves
-    the tasks of one event loop. `clock` returns the present as an aware datetime.
+    Every operation takes effect at once, and yields to the event loop before and after that, as a
+    network call would. So it exposes races in the code that uses the store.
+
+    Args:
+        clock: Returns the current time as an aware datetime.
+        cursor_key: Signs cursors, so that they can be given to browsers; at least 16 bytes.
     """
 
     def __init__(
@@ -118,7 +121,7 @@ class InMemoryStore(Lists):
     ) -> BreakGlassEvent:
         await _simulate_network()
         stored = self._stored(event_id)
-        # Read only now: a change is dated, and judged, at the instant at which it happens.
+        # Read the clock only now, because a change is judged at the instant at which it happens.
         now = self._now()
         try:
             change = decide(stored, now)
@@ -131,7 +134,7 @@ class InMemoryStore(Lists):
         return changed
 
     async def _page(self, request: PageRequest) -> EventPage:
-        # No row here is corrupt, so that none is skipped.
+        # No row here is corrupt, so none is skipped.
         listing, size, after, _ = request
         await _simulate_network()
         remaining = [
