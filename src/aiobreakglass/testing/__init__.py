@@ -1,4 +1,4 @@
-"""What test suites import: events and a clock, the contract of every store, moto as a server."""
+"""Provide test suites with events, a clock, the tests of the contract, and moto as a server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FakeClock", "StoreContract", "make_event", "moto_server"]
 
 
 def __getattr__(name: str) -> object:
-    # The contract needs pytest; a program that only starts moto, as the quickstart does, need not.
+    # The contract needs pytest; a program that only starts moto, like the quickstart, does not.
     if name != "StoreContract":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module("aiobreakglass.testing._contract").StoreContract
