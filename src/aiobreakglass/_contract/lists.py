@@ -1,4 +1,4 @@
-"""Implement the methods that list and count up to the point where a store looks up its events."""
+"""Check the arguments of the methods that list and count, and leave the rest to each store."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ class UpdatesContract:
     async def test_an_update_that_is_wrong_in_several_ways(
         self, store: BreakGlassStore, clock: FakeClock, wrongs: str, error: type[BreakGlassError]
     ) -> None:
-        """If an update is wrong in several ways, the contract's order decides which error it raises."""
+        """If an update is wrong in several ways, the contract's order decides the error."""
         event = await opened(store, clock)
         if "stale" in wrongs:
             await store.update(event)
