@@ -13,12 +13,24 @@ nox.options.sessions = ["tests", "lint", "typing"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 
+# Each process has emulators of its own, so a few are as many as help. Each takes tests that follow
+# each other, which share fixtures, until it has to take some of another's.
+PROCESSES = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Every test, against the installed wheel; arguments select some (`-- -k close`)."""
     install_wheel(session, *group("tests"))
     run_tests(session)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """The tests without emulator and browser that take no longer than a few seconds."""
+    install_wheel(session, *group("tests"))
+    lane = ["-m", "not emulator and not browser and not slow"]
+    session.run("python", "-m", "pytest", *PROCESSES, *lane, *session.posargs)
 
 
 @nox.session
@@ -31,7 +43,7 @@ def tests_lowest(session: nox.Session) -> None:
         if dependency.startswith(("aiobotocore>", "pydantic>"))
     ]
     install_wheel(session, *group("tests"), *lowest)
-    run_tests(session)
+    session.run("python", "-m", "pytest", *PROCESSES, *session.posargs)
 
 
 @nox.session
@@ -135,9 +147,7 @@ def install_wheel(session: nox.Session, *requirements: str) -> None:
 
 def run_tests(session: nox.Session) -> None:
     session.run("coverage", "erase")
-    # Each process has emulators of its own, so a few are as many as help.
-    processes = ["--numprocesses", "auto", "--maxprocesses", "4"]
-    session.run("coverage", "run", "-m", "pytest", *processes, *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *PROCESSES, *session.posargs)
     session.run("coverage", "combine")
     # A selection of the tests covers only its own part.
     session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
