@@ -61,7 +61,7 @@ def breakglass_dynamodb(request: pytest.FixtureRequest) -> AsyncDynamoDBStore:
 
 @pytest.fixture(scope="session")
 def breakglass_dynamodb_endpoint() -> Iterator[str]:
-    """Return the endpoint URL of the DynamoDB below `breakglass_dynamodb`, one per process."""
+    """Return the endpoint URL of the server behind `breakglass_dynamodb`, one per process."""
     from aiobreakglass.testing import moto_server
 
     with moto_server() as url:

@@ -37,8 +37,8 @@ class BreakGlassError(Exception):
     outcome_unknown: bool = False
     """Whether the write may have happened in spite of the exception.
 
-    Only a `StoreUnavailableError` can say True. Any other exception means that the write did not
-    happen.
+    Only a `StoreUnavailableError` can say True. Any other exception means that the call has not
+    written what it was asked to write.
     """
 
 

@@ -54,7 +54,7 @@ def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
         raise ValueError(
             f"created_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of {clock}"
         )
-    # Versions only increase: a version far in the future would stop them from showing the time.
+    # Versions only increase, so all later versions would stay in the future, too.
     if event.updated_at - now > MAX_CLOCK_LEAD:
         raise ValueError(
             f"updated_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of {clock}"

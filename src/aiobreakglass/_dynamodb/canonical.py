@@ -56,7 +56,7 @@ _DURATION = core_schema.no_info_after_validator_function(
 
 _FIELDS: Final = frozenset(BreakGlassEvent.model_fields)
 
-# An event is frozen, so setting its attributes needs the base class's method.
+# An event is frozen; `object.__setattr__` can set its attributes nevertheless.
 _set_attribute: Final = object.__setattr__
 
 

@@ -77,7 +77,7 @@ class Commits:
             if not operation.outcome_unknown or getattr(error, "outcome_unknown", False):
                 raise
             # The row that refused the last attempt may be our own change, changed again since. Or
-            # the row may go away, so that the lost attempt succeeds.
+            # that row may go away, and then the lost attempt may still succeed.
             raise StoreUnavailableError(
                 f"one attempt got no answer, and the next one failed: {error}",
                 outcome_unknown=True,

@@ -155,7 +155,7 @@ async def _ensure_exists(
     try:
         await client.describe_table(TableName=table_name)
     except client.exceptions.ResourceNotFoundException:
-        # In use: somebody else is making it at this moment.
+        # "In use" means that somebody else is creating it at this moment.
         with _ignored("ResourceInUseException"):
             await client.create_table(**table_definition(table_name, layout, deletion_protection))
 
@@ -165,7 +165,7 @@ async def _await_active(client: DynamoDBClient, table_name: str) -> Mapping[str,
         try:
             answer = await client.describe_table(TableName=table_name)
         except client.exceptions.ResourceNotFoundException:
-            # Just made, it is not known everywhere yet.
+            # Some hosts of DynamoDB do not know a new table yet.
             await asyncio.sleep(_POLL_SECONDS)
             continue
         description: Mapping[str, Any] = answer["Table"]
