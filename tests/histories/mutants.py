@@ -7,7 +7,6 @@ its methods; the source stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from types import ModuleType
 from typing import Any, ClassVar, Final
 
@@ -32,7 +31,7 @@ _CONDITION: Final = (
 def _unconditional(part: Part) -> Part:
     ((action, parameters),) = part.action.items()
     kept = {key: parameters[key] for key in parameters if key not in _CONDITION}
-    return replace(part, action={action: kept})
+    return part._replace(action={action: kept})
 
 
 def _plant(module: ModuleType | type, **functions: Any) -> None:
@@ -55,16 +54,16 @@ def no_guard_condition() -> type[AsyncDynamoDBStore]:
 
 def unconditional_guard_delete() -> type[AsyncDynamoDBStore]:
     """A guard is deleted whichever event it points to by now."""
-    release, stale_guard_parts = GuardPart._release, vars(commit)["stale_guard_parts"]
+    delete, stale_guard_parts = GuardPart._delete, vars(commit)["stale_guard_parts"]
 
     def mutated(self: GuardPart, *arguments: Any) -> Part:
-        return _unconditional(release(self, *arguments))
+        return _unconditional(delete(self, *arguments))
 
     def mutated_parts(*arguments: Any) -> list[Part]:
-        check, delete = stale_guard_parts(*arguments)
-        return [check, _unconditional(delete)]
+        check, guard = stale_guard_parts(*arguments)
+        return [check, _unconditional(guard)]
 
-    _plant(GuardPart, _release=mutated)
+    _plant(GuardPart, _delete=mutated)
     _plant(commit, stale_guard_parts=mutated_parts)
     return AsyncDynamoDBStore
 
