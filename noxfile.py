@@ -17,16 +17,6 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 PYTHONS = nox.project.python_versions(PYPROJECT)
 
-# What depends on Python itself: asyncio, typing, datetime. No emulator but DynamoDB Local.
-PYTHON_TESTS = (
-    "tests/cancellation",
-    "tests/dynamodb/codec",
-    "tests/expiry",
-    "tests/histories",
-    "tests/model",
-    *(f"tests/test_{name}.py" for name in ("consumer", "contract", "house", "memory", "stateful")),
-)
-
 # A program of a user's, which uses every public name.
 CONSUMER = "tests/test_consumer.py"
 # Which of check-jsonschema's own schemas our files must fit.
@@ -37,6 +27,11 @@ SCHEMAS = {
     "dependabot": ".github/dependabot.yml",
     "readthedocs": ".readthedocs.yaml",
 }
+
+# Each process has emulators of its own, so a few are as many as help. Each takes tests that follow
+# each other, which share fixtures, until it has to take some of another's.
+PROCESSES = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+QUICK = ["-m", "not emulator and not browser and not slow"]
 
 
 @nox.session
@@ -53,10 +48,18 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests_python(session: nox.Session) -> None:
-    """The tests that depend on the Python, on each that is installed."""
+    """The quick tests and the random histories, on each Python that is installed."""
     install_wheel(session, *group("tests"))
-    arguments = session.posargs or ["-k", "not OnMoto and not OnDynamoDBLocal", *PYTHON_TESTS]
-    session.run("python", "-m", "pytest", *arguments)
+    session.run("python", "-m", "pytest", *PROCESSES, *QUICK, *session.posargs)
+    if not session.posargs:
+        session.run("python", "-m", "pytest", *PROCESSES, "tests/histories")
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """The tests without emulator and browser that take no longer than a few seconds."""
+    install_wheel(session, *group("tests"))
+    session.run("python", "-m", "pytest", *PROCESSES, *QUICK, *session.posargs)
 
 
 @nox.session
@@ -69,7 +72,7 @@ def tests_lowest(session: nox.Session) -> None:
         if dependency.startswith(("aiobotocore>", "pydantic>"))
     ]
     install_wheel(session, *group("tests"), *lowest)
-    run_tests(session)
+    session.run("python", "-m", "pytest", *PROCESSES, *session.posargs)
 
 
 @nox.session
@@ -195,9 +198,7 @@ def install_wheel(session: nox.Session, *requirements: str) -> None:
 
 def run_tests(session: nox.Session) -> None:
     session.run("coverage", "erase")
-    # Each process has emulators of its own, so a few are as many as help.
-    processes = ["--numprocesses", "auto", "--maxprocesses", "4"]
-    session.run("coverage", "run", "-m", "pytest", *processes, *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *PROCESSES, *session.posargs)
     session.run("coverage", "combine")
     # A selection of the tests covers only its own part.
     session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))

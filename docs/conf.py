@@ -28,14 +28,15 @@ release = importlib.metadata.version("aiobreakglass")
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md", "benchmarks/README.md", "examples/**.md"]
-# A run of the examples leaves a page of its own in its hidden folder.
-exclude_patterns = ["docs/_build", ".*", "**/.*", "dist"]
+# The README is the front page of the repository; the site has its own, the index. A run of the
+# examples leaves a page of its own in its hidden folder.
+exclude_patterns = ["README.md", "docs/_build", ".*", "**/.*", "dist"]
 nitpicky = True
 
 html_theme = "furo"
 html_title = f"aiobreakglass {release}"
 html_static_path = ["_static"]
-html_css_files = ["diagrams.css"]
+html_css_files = ["code.css", "diagrams.css"]
 html_copy_source = False
 html_show_copyright = False
 templates_path = ["_templates"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -24,6 +25,32 @@ settings.register_profile(
     "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("unhurried")
+
+
+# Whoever asks for one of these runs in the lane of that name.
+LANES = {
+    "emulator": {"moto_endpoint", "dynamodb_local_endpoint", "endpoint_url"},
+    "browser": {"browser"},
+    "slow": {"pytester"},
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with what it needs, by its fixtures."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        for marker, names in LANES.items():
+            if fixtures & names:
+                item.add_marker(marker)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from visiting 7,000 collected tests, which are never garbage.
+
+    Each full collection took a third of a second, and some tests ask for one at their end.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

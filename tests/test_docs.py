@@ -24,17 +24,16 @@ from aiobreakglass import (
 )
 from aiobreakglass.testing import FakeClock, StoreContract, make_event
 from tests.documents.calls import TABLE
-from tests.documents.pages import ALL_PAGES, PAGES, ROOT, Page
+from tests.documents.pages import ALL_PAGES, OPERATIONS, PAGES, README, REFERENCE, ROOT, Page
 from tests.documents.reader import HELD_ELSEWHERE, Reader
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-OPERATIONS = Page(ROOT / "docs" / "operations.md")
-REFERENCE = Page(ROOT / "docs" / "reference.md")
 CONTRIBUTING = Page(ROOT / "CONTRIBUTING.md")
 SECURITY = Page(ROOT / "SECURITY.md")
 INDEX = Page(ROOT / "docs" / "index.md")
+DECISIONS = [page for page in PAGES if page.name.startswith("docs/decisions/")]
 LINKED = re.compile(r"\]\(([\w/.]+\.py)\)")
 DIAGRAMS = sorted((ROOT / "docs").glob("*.svg"))
 
@@ -110,9 +109,9 @@ def test_every_page_has_its_place_in_the_site() -> None:
     named = {
         (INDEX.path.parent / f"{entry}.md").resolve()
         for block in INDEX.texts("{toctree}")
-        for entry in re.findall(r"^(?:[\w ]+<)?([\w./*]+)>?$", block, flags=re.MULTILINE)
+        for entry in re.findall(r"^(?:[\w ]+<)?([\w./*-]+)>?$", block, flags=re.MULTILINE)
     }
-    missing = {page.path for page in ALL_PAGES} - named - {INDEX.path}
+    missing = {page.path for page in ALL_PAGES} - named - {INDEX.path, README.path}
     assert [path for path in missing if not any(path.match(str(name)) for name in named)] == []
 
 
@@ -165,12 +164,27 @@ class TestReference:
                 await result
 
 
+def test_adding_an_operation_takes_fewer_than_ten_steps() -> None:
+    # The documentation is the last step, and has no row.
+    assert len(CONTRIBUTING.rows("Adding a store operation")) + 1 < 10
+
+
 def test_the_way_of_an_operation_goes_by_names_that_exist() -> None:
-    for step, files, names in CONTRIBUTING.rows("Adding a store operation"):
+    more = [cells[1:] for cells in CONTRIBUTING.rows("If it needs more")]
+    for step, files, names in [*CONTRIBUTING.rows("Adding a store operation"), *more]:
         sources = [(ROOT / path).read_text(encoding="utf-8") for path in LINKED.findall(files)]
         assert sources, step
         for name in re.findall(r"`(\w+)`", names):
             assert all(re.search(rf"\b{name}\b", source) for source in sources), f"{step}: {name}"
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.path.stem)
+def test_each_decision_is_whole_and_linked(page: Page) -> None:
+    sections = re.findall(r"^## (.+)$", page.text, flags=re.MULTILINE)
+    assert sections == ["Context", "Decision", "What else was considered", "Consequences"]
+    for other in (INDEX, CONTRIBUTING):
+        linked = {(other.path.parent / link.partition("#")[0]).resolve() for link in other.links}
+        assert page.path in linked, other.name
 
 
 def test_each_claim_of_what_is_not_told_names_its_test() -> None:

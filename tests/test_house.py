@@ -248,6 +248,7 @@ class TestPublicNames:
             _ = aiobreakglass.nonsense
 
 
+@pytest.mark.slow
 class TestCost:
     HEAVY = (
         "aiobotocore",

@@ -14,6 +14,8 @@ import pytest
 
 from tests.documents.pages import MARKDOWN, README, ROOT
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = "https://github.com/aiobreakglass/aiobreakglass"
 IN_REPOSITORY = f"{REPOSITORY}/blob/main/"
 

@@ -12,6 +12,8 @@ from aiobotocore.session import get_session
 
 from tests.documents.pages import README, ROOT, without_particulars
 
+pytestmark = pytest.mark.slow
+
 QUICKSTART = ROOT / "examples" / "quickstart.py"
 
 NOWHERE = "http://127.0.0.1:9"

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
 
 from aiobotocore.session import get_session
 from hypothesis import settings
@@ -37,12 +36,12 @@ from aiobreakglass import (
     ImmutableFieldError,
     InMemoryStore,
     InvalidStateTransitionError,
-    create_table,
 )
 from aiobreakglass._contract.store import ListMethod
 from aiobreakglass._dynamodb.codec import decode_event
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.rows import LAYOUT, Rows
+from tests.dynamodb.tables import new_table
 from tests.faults.audit import audit
 
 if TYPE_CHECKING:
@@ -240,8 +239,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.clock = FakeClock()
         self.model = Model(self.clock)
-        self.table_name = f"breakglass-{uuid4().hex}"
-        self.runner.run(create_table(self.client, self.table_name))
+        self.table_name = self.runner.run(new_table(self.client))
         self.rows = Rows(self.client, self.table_name)
         self.memory = InMemoryStore(clock=self.clock)
         self.stores: list[BreakGlassStore] = [

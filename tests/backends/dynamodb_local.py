@@ -50,6 +50,10 @@ def dynamodb_local() -> Iterator[str]:
             [
                 "java",
                 "-Xmx512m",
+                # A server for a few minutes needs half the processor time with these, because it
+                # does not live long enough to profit from more thorough compilation.
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
                 "-Djava.net.preferIPv4Stack=true",
                 "-Djava.library.path=DynamoDBLocal_lib",
                 "-jar",

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
 
 import pytest
 from aiobotocore.session import AioSession, get_session
@@ -22,11 +21,11 @@ from aiobreakglass import (
     BreakGlassStore,
     InMemoryStore,
     _shielding,
-    create_table,
 )
 from aiobreakglass._aws.client import Opened, open_client
 from aiobreakglass.testing import FakeClock
 from tests.dynamodb.rows import Rows
+from tests.dynamodb.tables import new_table
 from tests.dynamodb.waiting import PATIENT, connections_in_use
 from tests.faults.audit import audit
 from tests.faults.proxy import FaultProxy, fault_proxy
@@ -114,9 +113,7 @@ def client(backend: Opened) -> DynamoDBClient:
 
 @pytest.fixture
 async def table_name(client: DynamoDBClient) -> str:
-    name = f"breakglass-{uuid4().hex}"
-    await create_table(client, name)
-    return name
+    return await new_table(client)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from aiobreakglass import (
     TableLayout,
 )
 from aiobreakglass.testing import FakeClock, make_event
+from tests.documents.pages import OPERATIONS
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -22,13 +25,14 @@ if TYPE_CHECKING:
 REGION = "eu-west-1"
 TABLE = "break-glass"
 LAYOUT = TableLayout()
+JSON_BLOCK = re.compile(r"```json\n(.*?)```", re.DOTALL)
 
 Permission = tuple[str, str, str | None]
 """An action, the kind of its resource, and the operation that it must be part of."""
 
 
 class Recorder:
-    """What a client sends, in the README's words, and what IAM would be asked for it."""
+    """What a client sends, in the pages' words, and what IAM would be asked for it."""
 
     def __init__(self, client: DynamoDBClient) -> None:
         self.requests: list[str] = []
@@ -61,6 +65,15 @@ def granted(*statements: dict[str, Any]) -> set[Permission]:
         for action in statement["Action"]:
             permissions.add((action, kinds[statement["Resource"]], enclosing))
     return permissions
+
+
+def policy(role: str) -> set[Permission]:
+    """Return what the policy of a role grants, on the page for operators."""
+    (block,) = JSON_BLOCK.findall(OPERATIONS.section(role))
+    statements = json.loads(block)
+    if isinstance(statements, dict):
+        statements = statements.get("Statement", [statements])
+    return granted(*statements)
 
 
 @dataclass
@@ -131,13 +144,13 @@ async def create_refused(alice: Alice) -> None:
         await alice.opens()
 
 
-async def create_where_another_has_lapsed(alice: Alice) -> None:
+async def create_if_another_has_lapsed(alice: Alice) -> None:
     event = await alice.has_opened()
     alice.clock.set(event.expires_at)
     await alice.opens()
 
 
-async def create_where_a_guard_has_lost_its_event(alice: Alice) -> None:
+async def create_if_a_guard_has_lost_its_event(alice: Alice) -> None:
     event = await alice.has_opened()
     key = {"pk": {"S": LAYOUT.event_key(event.id)}}
     await alice.others.delete_item(TableName=TABLE, Key=key)
@@ -203,8 +216,8 @@ CALLS: dict[Callable[[Alice], Awaitable[None]], str] = {
     get: "`get`",
     create: "`create`",
     create_refused: "`create`, refused",
-    create_where_another_has_lapsed: "`create`, where another has lapsed",
-    create_where_a_guard_has_lost_its_event: "`create`, where a guard has lost its event",
+    create_if_another_has_lapsed: "`create`, if another has lapsed",
+    create_if_a_guard_has_lost_its_event: "`create`, if a guard has lost its event",
     update: "`update`",
     update_what_was_read: "`update`, of an event that `get` or a list has returned",
     close: "`close`",

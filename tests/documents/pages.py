@@ -70,11 +70,14 @@ class Page:
     def anchors(self) -> set[str]:
         return {str(token.attrGet("id")) for token in self.tokens if token.type == "heading_open"}
 
+    def section(self, heading: str) -> str:
+        """The text under a heading, up to the next one."""
+        (_, after) = re.split(rf"^#+ {re.escape(heading)}$", self.text, flags=re.MULTILINE)
+        return re.split(r"^#", after, flags=re.MULTILINE)[0]
+
     def rows(self, heading: str) -> list[list[str]]:
         """The cells of the table under a heading."""
-        (_, after) = re.split(rf"^#+ {re.escape(heading)}$", self.text, flags=re.MULTILINE)
-        section = re.split(r"^#", after, flags=re.MULTILINE)[0]
-        lines = [line for line in section.splitlines() if line.startswith("| ")]
+        lines = [line for line in self.section(heading).splitlines() if line.startswith("| ")]
         return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
@@ -93,10 +96,14 @@ def without_particulars(output: str) -> str:
 
 
 README = Page(ROOT / "README.md")
+OPERATIONS = Page(ROOT / "docs" / "operations.md")
+REFERENCE = Page(ROOT / "docs" / "reference.md")
+SCALE = Page(ROOT / "docs" / "scale.md")
+TABLE = Page(ROOT / "docs" / "table.md")
 PAGES = [
     README,
     *(Page(ROOT / name) for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
-    *(Page(path) for path in sorted((ROOT / "docs").glob("*.md"))),
+    *(Page(path) for path in sorted((ROOT / "docs").glob("**/*.md"))),
 ]
 """Those whose every block is tried."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 from aiobotocore.session import AioSession, get_session
 
-from aiobreakglass import AsyncDynamoDBStore, create_table
+from aiobreakglass import AsyncDynamoDBStore
 from aiobreakglass.testing import FakeClock
 from tests.dynamodb.rows import Rows
+from tests.dynamodb.tables import new_table
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -54,9 +54,7 @@ async def client(endpoint_url: str, session: AioSession) -> AsyncIterator[Dynamo
 @pytest.fixture
 async def table_name(client: DynamoDBClient) -> str:
     """The name of a table of this test's own."""
-    name = f"breakglass-{uuid4().hex}"
-    await create_table(client, name)
-    return name
+    return await new_table(client)
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from aiobotocore.config import AioConfig
 
 from aiobreakglass import (
     ActiveEventExistsError,
@@ -22,11 +21,9 @@ from aiobreakglass import (
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
+from tests.dynamodb.waiting import PATIENT
 
-if TYPE_CHECKING:
-    pass
-
-PAIRS = 20
+PAIRS = 5
 RIVALS = 16
 
 # What each process runs: its arguments are the endpoint, the table and how many rivals a pair has.
@@ -43,8 +40,8 @@ async def main(endpoint_url, table_name, rivals):
         table_name,
         region_name={REGION!r},
         endpoint_url=endpoint_url,
-        config=AioConfig(read_timeout=120),
-        operation_timeout=timedelta(minutes=2),
+        config=AioConfig(connect_timeout=3600, read_timeout=3600),
+        operation_timeout=timedelta(minutes=5),
     ) as store:
         async def create(pair):
             event = make_event(invoker=f"invoker-{{pair}}", profile="prod", created_at=utc_now())
@@ -62,11 +59,14 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-# moto serves one request at a time: those at the end of the queue wait for long.
-PATIENT: dict[str, Any] = {
-    "operation_timeout": timedelta(minutes=2),
-    "config": AioConfig(read_timeout=120),
-}
+# On a busy machine those at the end of the queue wait for long.
+OPTIONS: dict[str, Any] = {"operation_timeout": timedelta(minutes=5), "config": PATIENT}
+
+
+@pytest.fixture
+def endpoint_url(dynamodb_local_endpoint: str) -> str:
+    """moto serves one request at a time, so there is less to be seen."""
+    return dynamodb_local_endpoint
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def store(
     endpoint_url: str, table_name: str, clock: FakeClock
 ) -> AsyncIterator[AsyncDynamoDBStore]:
     async with AsyncDynamoDBStore.open(
-        table_name, region_name=REGION, endpoint_url=endpoint_url, clock=clock, **PATIENT
+        table_name, region_name=REGION, endpoint_url=endpoint_url, clock=clock, **OPTIONS
     ) as store:
         yield store
 
@@ -82,7 +82,7 @@ async def store(
 async def test_tasks_that_create_at_once(
     store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
 ) -> None:
-    """Of 16 creates of each of 20 pairs one succeeds, and every other names it."""
+    """Of 16 creates of each of 5 pairs one succeeds, and every other names it."""
 
     async def create(pair: int) -> tuple[int, BreakGlassEvent, bool]:
         event = make_event(invoker=f"invoker-{pair}", profile="prod", created_at=clock())

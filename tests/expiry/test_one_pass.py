@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from aiobotocore.session import get_session
@@ -19,14 +18,17 @@ from aiobreakglass import (
     ConcurrentModificationError,
     EventPage,
     InMemoryStore,
-    create_table,
     expire_due,
 )
 from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.tables import new_table
 
 from .stores import changed, open_some
 
 HOUR = timedelta(hours=1)
+on_emulators = [
+    pytest.param(emulator, marks=pytest.mark.emulator) for emulator in ("moto", "dynamodb-local")
+]
 REGION = "eu-central-1"
 
 
@@ -45,7 +47,7 @@ def meddling(
 class TestOnePass:
     """The same on every store."""
 
-    @pytest.fixture(params=["memory", "moto", "dynamodb-local"])
+    @pytest.fixture(params=["memory", *on_emulators])
     async def store(
         self, request: pytest.FixtureRequest, clock: FakeClock
     ) -> AsyncIterator[BreakGlassStore]:
@@ -54,14 +56,15 @@ class TestOnePass:
             return
         endpoint = {"moto": "moto_endpoint", "dynamodb-local": "dynamodb_local_endpoint"}
         url = request.getfixturevalue(endpoint[request.param])
-        name = f"breakglass-{uuid4().hex}"
         async with get_session().create_client(
             "dynamodb", region_name=REGION, endpoint_url=url
         ) as client:
-            await create_table(client, name)
             # moto copies the table for each write: on a busy machine 10 s have been too few.
             yield AsyncDynamoDBStore(
-                client, name, clock=clock, operation_timeout=timedelta(minutes=5)
+                client,
+                await new_table(client),
+                clock=clock,
+                operation_timeout=timedelta(minutes=5),
             )
 
     async def test_marks_what_has_lapsed_and_nothing_else(

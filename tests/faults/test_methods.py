@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -23,13 +22,13 @@ from aiobreakglass import (
     BreakGlassEvent,
     EventNotFoundError,
     StoreUnavailableError,
-    create_table,
 )
 from aiobreakglass._aws.client import Opened, open_client
 from aiobreakglass._aws.fast.transport import Transport
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
+from tests.dynamodb.tables import new_table
 from tests.faults.audit import audit
 from tests.faults.calls import CALLS, WRITE, Call, Scene
 from tests.faults.expectations import (
@@ -278,9 +277,7 @@ async def benches(
 @pytest_asyncio.fixture(loop_scope="module")
 async def laboratory(benches: dict[str, Bench]) -> Laboratory:
     backend = next(iter(benches.values())).backend
-    table_name = f"breakglass-{uuid4().hex}"
-    await create_table(backend, table_name)
-    return Laboratory(benches, backend, table_name)
+    return Laboratory(benches, backend, await new_table(backend))
 
 
 @pytest.fixture(autouse=True)

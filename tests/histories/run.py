@@ -13,11 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
-from uuid import uuid4
 
 from aiobotocore.session import get_session
 
-from aiobreakglass import create_table
+from tests.dynamodb.tables import new_table
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.histories.check import check
 from tests.histories.evidence import final_versions, inspect
@@ -131,8 +130,7 @@ class Ground:
 
     async def play(self, history: History, workers: list[Worker], figures: Figures) -> list[str]:
         """Play a history, add to the figures, and return what was wrong."""
-        table_name = f"history-{uuid4().hex}"
-        await create_table(self._client, table_name)
+        table_name = await new_table(self._client)
         self._proxy.plan = FaultMix(history.seed, figures.faults)
         url = self._proxy.url if history.faults else self._backend
         parts = await asyncio.gather(

@@ -20,6 +20,8 @@ import web_backend.__main__
 
 from .conftest import OPENING, PATIENCE, client_at
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 README = (EXAMPLES / "web_backend" / "README.md").read_text(encoding="utf-8")

@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DEPLOYMENT = ["uvicorn", "--factory", "web_backend.app:create_app", "--port", "0"]
 DEMONSTRATION = ["web_backend", "--port", "0"]

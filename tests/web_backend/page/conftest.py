@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
@@ -15,6 +16,10 @@ from tests.web_backend.conftest import PATIENCE, SETTINGS, application, served
 from tests.web_backend.stores import FaultyStore
 
 from .parts import NewPage, Visit, connection
+
+# All tests share one browser, because it takes seconds to start, and so they share its event loop.
+# Each of their modules says so as well.
+on_one_loop = pytest_asyncio.fixture(loop_scope="package")
 
 # In milliseconds.
 expect.set_options(timeout=PATIENCE * 1000)
@@ -26,19 +31,19 @@ def poll_seconds() -> float:
     return SETTINGS.poll_seconds
 
 
-@pytest.fixture
+@on_one_loop
 async def app(store: FaultyStore, poll_seconds: float) -> FastAPI:
     """The application, which `url` starts."""
     return application(store, SETTINGS.model_copy(update={"poll_seconds": poll_seconds}))
 
 
-@pytest.fixture
+@on_one_loop
 async def url(app: FastAPI) -> AsyncIterator[str]:
     async with served(app) as url:
         yield url
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
     executable = installed()
     if executable is None:
@@ -47,7 +52,7 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-@pytest.fixture
+@on_one_loop
 async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
     """Makes a page for somebody, still empty; its code must not fail, and no policy be broken."""
     complaints: list[str] = []
@@ -67,10 +72,12 @@ async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
         return page
 
     yield new_page
+    for context in browser.contexts:
+        await context.close()
     assert complaints == []
 
 
-@pytest.fixture
+@on_one_loop
 async def visit(new_page: NewPage, url: str) -> Visit:
     """Opens the page as somebody."""
 

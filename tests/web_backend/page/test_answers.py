@@ -20,6 +20,8 @@ from .parts import (
     send_opening,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
 
 async def test_a_second_opening_is_refused(visit: Visit) -> None:
     page = await visit("alice")

@@ -26,6 +26,8 @@ from .parts import (
     unreadable,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
 
 async def test_a_store_that_cannot_be_reached(visit: Visit, store: FaultyStore) -> None:
     """The page says that it may be out of date, goes on showing what it knew, and recovers."""

@@ -13,6 +13,8 @@ from tests.web_backend.stores import FaultyStore
 
 from .parts import Visit, close_access, holders, nobody, open_access
 
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
 

@@ -16,7 +16,10 @@ from aiobreakglass.testing import make_event
 from tests.web_backend.conftest import application, visited
 from tests.web_backend.stores import LaggingStore
 
+from .conftest import on_one_loop
 from .parts import Visit, close_access, connection, holders, log, nobody, open_access
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 class TestAnotherReplica:
@@ -30,12 +33,12 @@ class TestAnotherReplica:
     def store(self) -> LaggingStore:
         return LaggingStore()
 
-    @pytest.fixture
+    @on_one_loop
     async def other(self, store: LaggingStore) -> AsyncIterator[httpx.AsyncClient]:
         async with visited(application(store)) as client:
             yield client
 
-    @pytest.fixture
+    @on_one_loop
     async def page(self, visit: Visit, other: httpx.AsyncClient) -> Page:
         async def send_to_other(route: Route) -> None:
             answer = await other.post(

@@ -10,6 +10,8 @@ from tests.web_backend.stores import FaultyStore
 
 from .parts import Visit, holders, log
 
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
 INVOKER = "\N{HEBREW LETTER ALEF}\N{HEBREW LETTER LAMED}\N{HEBREW LETTER VAV}"
 PROFILE = "\N{HEBREW LETTER PE}\N{HEBREW LETTER RESH}\N{HEBREW LETTER DALET}"
 MARK = "\N{REPLACEMENT CHARACTER}"

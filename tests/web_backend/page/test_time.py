@@ -14,6 +14,8 @@ from tests.web_backend.stores import FaultyStore
 
 from .parts import NewPage, Visit, connection, holders, log, nobody, open_access, stop_clock
 
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
 
 async def test_access_that_runs_out(visit: Visit, store: FaultyStore) -> None:
     """At its end it is gone, and the page says so."""

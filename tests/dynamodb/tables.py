@@ -1,0 +1,26 @@
+"""Tables for tests, made with one request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.table import table_definition
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+async def new_table(client: DynamoDBClient) -> str:
+    """Make an empty table and return its name.
+
+    It has the keys and indexes of `create_table`, which sends six requests and is tested in
+    `tests/dynamodb/table`. It has no TTL, because emulators delete nothing by TTL.
+    """
+    name = f"breakglass-{uuid4().hex}"
+    answer = await client.create_table(
+        **table_definition(name, TableLayout(), deletion_protection=False)
+    )
+    assert answer["TableDescription"]["TableStatus"] == "ACTIVE"
+    return name

@@ -1,0 +1,82 @@
+"""The reference tables of the documentation say what the library does."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aiobreakglass
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassError, create_table
+from aiobreakglass._dynamodb.codec import decode_event, encode_guard, is_tombstone
+from aiobreakglass.testing import FakeClock
+from tests.documents import pages
+from tests.documents.calls import CALLS, LAYOUT, TABLE, Alice, Recorder, policy
+from tests.documents.pages import REFERENCE, SCALE
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+def names(cells: list[str]) -> set[str]:
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_options_are_those_that_exist() -> None:
+    parameters = {
+        *inspect.signature(AsyncDynamoDBStore.open).parameters,
+        *inspect.signature(AsyncDynamoDBStore).parameters,
+    }
+    options = parameters - {"client", "table_name", "store_options"}
+    assert names([option for option, *_ in REFERENCE.rows("Options")]) == options
+
+
+def test_exceptions_are_those_that_exist() -> None:
+    exceptions = {
+        name
+        for name in aiobreakglass.__all__
+        if isinstance(value := getattr(aiobreakglass, name), type)
+        and issubclass(value, BreakGlassError)
+        and value is not BreakGlassError
+    }
+    listed = names([exception for exception, _ in REFERENCE.rows("Exceptions")])
+    assert listed == exceptions | {"RuntimeError", "TypeError", "ValueError", "ValidationError"}
+
+
+def test_example_rows_are_as_the_store_writes_them() -> None:
+    (block,) = pages.TABLE.texts("json")
+    row, guard, tombstone = json.loads(block)
+    event = decode_event(row, LAYOUT)
+    assert row["pk"] == tombstone["pk"] == {"S": LAYOUT.event_key(event.id)}
+    assert guard == encode_guard(event, LAYOUT)
+    assert not is_tombstone(row)
+    assert is_tombstone(tombstone)
+
+
+async def test_calls_send_and_need_what_the_pages_say(
+    moto_client: DynamoDBClient, no_table: DynamoDBClient
+) -> None:
+    await create_table(no_table, TABLE)
+    clock, recorder = FakeClock(), Recorder(moto_client)
+    store = AsyncDynamoDBStore(moto_client, TABLE, clock=clock)
+    documented = dict(SCALE.rows("What each call sends"))
+    assert documented.keys() == set(CALLS.values())
+    for call, label in CALLS.items():
+        recorder.requests.clear()
+        await call(Alice(call.__name__, store, clock, recorder, others=no_table))
+        requests = " ".join(f"`{request}`" for request in recorder.requests)
+        assert f"{call.__name__}: {requests}" == f"{call.__name__}: {documented[label]}"
+    assert recorder.permissions == policy("Does everything")
+
+
+@pytest.mark.usefixtures("no_table")
+async def test_making_the_table_needs_what_its_policy_grants(moto_client: DynamoDBClient) -> None:
+    recorder = Recorder(moto_client)
+    await create_table(moto_client, TABLE)
+    await create_table(moto_client, TABLE, point_in_time_recovery=True, deletion_protection=True)
+    # It asks whether there are transactions; that this is denied is an answer as well.
+    probe = ("dynamodb:ConditionCheckItem", "table", "TransactWriteItems")
+    assert recorder.permissions - {probe} == policy("Makes the table")
