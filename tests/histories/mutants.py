@@ -7,7 +7,6 @@ its methods; the source stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from types import ModuleType
 from typing import Any, ClassVar, Final
 
@@ -32,7 +31,7 @@ _CONDITION: Final = (
 def _unconditional(part: Part) -> Part:
     ((action, parameters),) = part.action.items()
     kept = {key: parameters[key] for key in parameters if key not in _CONDITION}
-    return replace(part, action={action: kept})
+    return part._replace(action={action: kept})
 
 
 def _plant(module: ModuleType | type, **functions: Any) -> None:
