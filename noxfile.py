@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,28 +10,56 @@ import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["tests", "lint", "typing"]
+# nox says which Pythons it did not find. By default it fails for them where `CI` is set.
+nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
+PYTHONS = nox.project.python_versions(PYPROJECT)
+
+# A program of a user's, which uses every public name.
+CONSUMER = "tests/test_consumer.py"
+# Which of check-jsonschema's own schemas our files must fit.
+SCHEMAS = {
+    "github-workflows": ".github/workflows/*.yml",
+    "github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
+    "github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+    "dependabot": ".github/dependabot.yml",
+    "readthedocs": ".readthedocs.yaml",
+}
 
 # Each process has emulators of its own, so a few are as many as help. Each takes tests that follow
 # each other, which share fixtures, until it has to take some of another's.
 PROCESSES = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+QUICK = ["-m", "not emulator and not browser and not slow"]
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every test, against the installed wheel; arguments select some (`-- -k close`)."""
+    """Every test on this Python, some on each other; arguments select some, on this one alone."""
     install_wheel(session, *group("tests"))
     run_tests(session)
+    if not session.posargs:
+        running = f"{sys.version_info.major}.{sys.version_info.minor}"
+        for python in PYTHONS:
+            if python != running:
+                session.notify(f"tests_python-{python}")
+
+
+@nox.session(python=PYTHONS)
+def tests_python(session: nox.Session) -> None:
+    """The quick tests and the random histories, on each Python that is installed."""
+    install_wheel(session, *group("tests"))
+    session.run("python", "-m", "pytest", *PROCESSES, *QUICK, *session.posargs)
+    if not session.posargs:
+        session.run("python", "-m", "pytest", *PROCESSES, "tests/histories")
 
 
 @nox.session
 def quick(session: nox.Session) -> None:
     """The tests without emulator and browser that take no longer than a few seconds."""
     install_wheel(session, *group("tests"))
-    lane = ["-m", "not emulator and not browser and not slow"]
-    session.run("python", "-m", "pytest", *PROCESSES, *lane, *session.posargs)
+    session.run("python", "-m", "pytest", *PROCESSES, *QUICK, *session.posargs)
 
 
 @nox.session
@@ -47,18 +76,40 @@ def tests_lowest(session: nox.Session) -> None:
 
 
 @nox.session
+def tests_upstream(session: nox.Session) -> None:
+    """The same tests with aiobotocore as its main branch is today."""
+    install_wheel(session, *group("tests"))
+    session.install("aiobotocore @ git+https://github.com/aio-libs/aiobotocore@main")
+    run_tests(session)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and likely mistakes."""
     session.install(*group("lint"))
     session.run("ruff", "check", *session.posargs)
     session.run("ruff", "format", "--check", *session.posargs)
+    for schema, files in SCHEMAS.items():
+        paths = [str(path) for path in sorted(Path().glob(files))]
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *paths)
 
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Types, strictly."""
-    session.install(*DEPENDENCIES, *group("typing"))
+    """Types, strictly: our own by mypy, and by pyright what users import."""
+    install_wheel(session, *group("typing"))
     session.run("mypy", *session.posargs)
+    session.run("basedpyright", "--level", "error", CONSUMER)
+    session.run("basedpyright", "--verifytypes", "aiobreakglass", "--ignoreexternal")
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """The next release's section, shown; `-- --version 1.2.0 --yes` writes it."""
+    session.install(*group("changelog"))
+    version = PYPROJECT["project"]["version"]
+    arguments = session.posargs or ["--draft", "--version", version]
+    session.run("towncrier", "build", *arguments)
 
 
 @nox.session

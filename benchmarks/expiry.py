@@ -23,7 +23,7 @@ from aiobreakglass import (
     expire_due,
     iterate,
 )
-from aiobreakglass._aws.calls import Carrier, TransportName
+from aiobreakglass._aws.calls import Transport, TransportName
 from aiobreakglass._aws.client import open_client
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard
 from aiobreakglass.testing import make_event
@@ -44,19 +44,19 @@ Pass = Callable[[AsyncDynamoDBStore, datetime], Awaitable[list[BreakGlassEvent]]
 class Distant:
     """Sends a store's requests over a longer way, and counts them."""
 
-    def __init__(self, carrier: Carrier, delay: timedelta) -> None:
-        self._carrier = carrier
+    def __init__(self, transport: Transport, delay: timedelta) -> None:
+        self._transport = transport
         self._delay = delay.total_seconds()
         self.requests = 0
 
     @property
     def in_use(self) -> TransportName:
-        return self._carrier.in_use
+        return self._transport.in_use
 
     async def call(self, *arguments: Any) -> dict[str, Any]:
         self.requests += 1
         await asyncio.sleep(self._delay)
-        return await self._carrier.call(*arguments)
+        return await self._transport.call(*arguments)
 
 
 async def one_after_the_other(store: AsyncDynamoDBStore, now: datetime) -> list[BreakGlassEvent]:
@@ -96,10 +96,10 @@ async def measure(
     """Return the requests for each event, and the seconds, of a pass over a table of its own."""
     name = await table_of_lapsed(client, number)
     async with open_client(REGION, client.meta.endpoint_url, None, None) as opened:
-        carrier = await opened.transport(name)
-        if carrier is None:
+        transport = await opened.transport(name)
+        if transport is None:
             raise SystemExit("the fast transport is not in use")
-        distant = Distant(carrier, delay)
+        distant = Distant(transport, delay)
         store = AsyncDynamoDBStore(opened.client, name, transport=distant)
         began = time.perf_counter()
         expired = await go_through(store, datetime.now(UTC))

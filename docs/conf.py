@@ -25,7 +25,7 @@ project = "aiobreakglass"
 author = "the aiobreakglass maintainers"
 release = importlib.metadata.version("aiobreakglass")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md", "benchmarks/README.md", "examples/**.md"]
 # The README is the front page of the repository; the site has its own, the index. A run of the
@@ -50,6 +50,9 @@ default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+# As a list in the class's own text; entries of their own would repeat its annotated attributes.
+napoleon_use_ivar = True
 
 # Others' names, which are documented elsewhere: nothing is fetched to build this site.
 nitpick_ignore = [
@@ -70,7 +73,7 @@ nitpick_ignore = [
         "ListMethod",
         "_Key",
         # What the text around them spells out.
-        "Carrier",
+        "Transport",
         "OnCorrupt",
         "StoreOptions",
         "TransportName",

@@ -258,7 +258,7 @@ def test_what_is_imported():
             "`breakglass_clock`.",
             "breakglass_dynamodb": "Return an `AsyncDynamoDBStore` on an empty table of moto, "
             "with `breakglass_clock`.",
-            "breakglass_dynamodb_endpoint": "Return the endpoint URL of the DynamoDB below "
+            "breakglass_dynamodb_endpoint": "Return the endpoint URL of the server behind "
             "`breakglass_dynamodb`, one per process.",
         }
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from aiobreakglass._memory.store import InMemoryStore
     from aiobreakglass._workers.expiry import expire_due, run_expiry
 
+    __version__: str
+
 __all__ = [
     "DEFAULT_QUERY_LIMIT",
     "MAX_DURATION",
@@ -64,8 +66,8 @@ __all__ = [
     "run_expiry",
 ]
 
-# These bring pydantic, asyncio or botocore with them, each of which costs several times what all
-# the rest does.
+# These import pydantic, asyncio or botocore. Each of the three costs several times as much as
+# everything else together.
 _IMPORTED_WHEN_FIRST_NEEDED = {
     "MAX_DURATION": "aiobreakglass._domain.fields",
     "AsyncDynamoDBStore": "aiobreakglass._dynamodb",
@@ -81,6 +83,9 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        # `pyproject.toml` is where the version is written, and the only place.
+        return import_module("importlib.metadata").version(__name__)
     if name not in _IMPORTED_WHEN_FIRST_NEEDED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_IMPORTED_WHEN_FIRST_NEEDED[name]), name)

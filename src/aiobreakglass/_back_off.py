@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Compute how long to wait before trying again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 def back_off(first: float, longest: float, failures: int) -> float:
     """Return a pause in seconds that doubles with each failure, up to the longest.
 
-    It is never shorter than the first, even if that is longer than the longest.
+    The pause is never shorter than `first`, even if `first` is longer than `longest`.
     """
-    # 64 doublings go past the longest from anywhere, and a float holds them.
+    # 64 doublings exceed any `longest`, and a float can hold the result.
     return max(first, min(longest, first * 2.0 ** min(failures, 64)))

@@ -1,7 +1,7 @@
-"""Fixtures for test suites of programs that use the library; pytest finds them by itself.
+"""Provide fixtures for test suites of programs that use the library; pytest finds them itself.
 
-Every pytest run of an environment loads this module, also those that need none of it. So whatever
-costs much to import is imported by the fixtures.
+Every pytest run in an environment loads this module, even if it does not use the fixtures. So the
+fixtures import whatever is expensive to import.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ def breakglass_store(request: pytest.FixtureRequest, breakglass_clock: FakeClock
     """Return an empty `InMemoryStore` that takes its time from `breakglass_clock`."""
     from aiobreakglass import InMemoryStore
 
-    _refuse_other_than_asyncio(request)
+    _require_asyncio(request)
     return InMemoryStore(clock=breakglass_clock)
 
 
 @pytest.fixture
 def breakglass_dynamodb(request: pytest.FixtureRequest) -> AsyncDynamoDBStore:
     """Return an `AsyncDynamoDBStore` on an empty table of moto, with `breakglass_clock`."""
-    _refuse_other_than_asyncio(request)
+    _require_asyncio(request)
     store: AsyncDynamoDBStore = request.getfixturevalue(_fixture_of_the_test_loop(request))
     return store
 
 
 @pytest.fixture(scope="session")
 def breakglass_dynamodb_endpoint() -> Iterator[str]:
-    """Return the endpoint URL of the DynamoDB below `breakglass_dynamodb`, one per process."""
+    """Return the endpoint URL of the server behind `breakglass_dynamodb`, one per process."""
     from aiobreakglass.testing import moto_server
 
     with moto_server() as url:
@@ -70,7 +70,7 @@ def breakglass_dynamodb_endpoint() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _breakglass_session() -> AioSession:
-    # One for all, because each reads botocore's models of AWS anew.
+    # One for all tests, because each session reads botocore's data on AWS again.
     from aiobotocore.session import get_session
 
     session = get_session()
@@ -85,13 +85,13 @@ def _breakglass_opening(
     return _open(breakglass_dynamodb_endpoint, _breakglass_session, breakglass_clock)
 
 
-# An async fixture has to run in the event loop of the test that asks for it. Each plugin has its
-# own way to arrange that, and none takes the fixtures of the other in all of its modes. So there
-# is one fixture for each loop in which a test can find itself.
+# An async fixture must run in the event loop of the test that requests it. Each plugin arranges
+# that in its own way, and no plugin accepts the other's fixtures in all of its modes. So there is
+# one fixture for each loop in which a test can run.
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the fixtures that only pytest-asyncio can run."""
+    """Register the fixtures that only pytest-asyncio can run."""
     if config.pluginmanager.has_plugin("asyncio"):
         fixtures = ModuleType(f"{__name__}: for pytest-asyncio")
         for loop_scope in _LOOP_SCOPES:
@@ -100,10 +100,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    """Fail an async test of ours that no plugin runs, in a line that says what to do.
+    """Fail an async test of ours that no plugin runs, with a line that says what to do.
 
-    The plugins that run async tests come first. After this comes pytest, which says that they are
-    not supported and names a choice of plugins.
+    The plugins that run async tests come before this hook. pytest comes after it, and would only
+    say that async tests are not supported.
     """
     if inspect.iscoroutinefunction(pyfuncitem.obj) and _is_ours(pyfuncitem):
         has_plugin = pyfuncitem.config.pluginmanager.has_plugin("asyncio")
@@ -135,7 +135,7 @@ def _fixture_of_the_test_loop(request: pytest.FixtureRequest) -> str:
     return f"_breakglass_dynamodb_for_{loop_scope}_loop"
 
 
-def _refuse_other_than_asyncio(request: pytest.FixtureRequest) -> None:
+def _require_asyncio(request: pytest.FixtureRequest) -> None:
     if "anyio_backend" in request.fixturenames:
         backend = request.getfixturevalue("anyio_backend_name")
         if backend != "asyncio":
@@ -186,15 +186,15 @@ async def _open(
         with _no_aws_settings():
             async with session.create_client("dynamodb", **place) as client:
                 await create_table(client, table_name)
-            # With both plugins, pytest-asyncio may run this fixture for a test that anyio runs, in
-            # another loop. A borrowed client belongs to the loop of its first request.
+            # If both plugins are installed, pytest-asyncio may run this fixture in another loop
+            # than anyio runs the test. A borrowed client belongs to the loop of its first request.
             opened = await stack.enter_async_context(open_client(session=session, **place))
         yield AsyncDynamoDBStore(opened.client, table_name, clock=clock)
 
 
 @contextmanager
 def _no_aws_settings() -> Iterator[None]:
-    """Hide the machine's AWS settings, some of which would keep a client from an emulator."""
+    """Hide the machine's AWS settings, because some would keep a client from an emulator."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)

@@ -47,7 +47,7 @@ SESSIONS = {
     function.name
     for function in ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8")).body
     if isinstance(function, ast.FunctionDef)
-    and any(ast.unparse(decorator) == "nox.session" for decorator in function.decorator_list)
+    and any("nox.session" in ast.unparse(decorator) for decorator in function.decorator_list)
 }
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")

@@ -188,8 +188,8 @@ class TestCheckOfMany:
     @pytest.mark.parametrize(
         ("profiles", "error", "rule"),
         [
-            ("prod", TypeError, "profiles must be names in a list"),
-            (None, TypeError, "profiles must be names in a list"),
+            ("prod", TypeError, "profiles must be an iterable of names"),
+            (None, TypeError, "profiles must be an iterable of names"),
             (["prod", 1], TypeError, "profiles must be a str"),
             (["prod", ""], ValueError, "profiles must have 1 to 256 characters"),
         ],

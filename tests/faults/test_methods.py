@@ -24,7 +24,7 @@ from aiobreakglass import (
     StoreUnavailableError,
 )
 from aiobreakglass._aws.client import Opened, open_client
-from aiobreakglass._aws.fast.transport import Transport
+from aiobreakglass._aws.fast.transport import FastTransport
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
@@ -149,7 +149,7 @@ class Bench:
     call: Call
     proxy: FaultProxy
     client: DynamoDBClient
-    transport: Transport | None
+    transport: FastTransport | None
     """What carries the client's calls in its place, if anything does."""
     backend: DynamoDBClient
     """A client past the proxy."""

@@ -54,16 +54,16 @@ def no_guard_condition() -> type[AsyncDynamoDBStore]:
 
 def unconditional_guard_delete() -> type[AsyncDynamoDBStore]:
     """A guard is deleted whichever event it points to by now."""
-    release, stale_guard_parts = GuardPart._release, vars(commit)["stale_guard_parts"]
+    delete, stale_guard_parts = GuardPart._delete, vars(commit)["stale_guard_parts"]
 
     def mutated(self: GuardPart, *arguments: Any) -> Part:
-        return _unconditional(release(self, *arguments))
+        return _unconditional(delete(self, *arguments))
 
     def mutated_parts(*arguments: Any) -> list[Part]:
-        check, delete = stale_guard_parts(*arguments)
-        return [check, _unconditional(delete)]
+        check, guard = stale_guard_parts(*arguments)
+        return [check, _unconditional(guard)]
 
-    _plant(GuardPart, _release=mutated)
+    _plant(GuardPart, _delete=mutated)
     _plant(commit, stale_guard_parts=mutated_parts)
     return AsyncDynamoDBStore
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from aiobreakglass import BreakGlassEvent
 from aiobreakglass._domain.event import read_event
-from aiobreakglass._domain.fields import as_read
+from aiobreakglass._domain.fields import reading_context
 from tests.strategies import events
 
 from .example import CLOSING, CREATED_AT, EXPIRES_AT, HOUR, MICROSECOND, NAIVE, event
@@ -70,7 +70,7 @@ class TestForeignText:
     def test_in_json(self, field: str, value: str) -> None:
         """JSON may be anybody's, so it takes a context to read it by the rules for reading."""
         read = foreign_event(field, value)
-        context = as_read(BreakGlassEvent.model_fields)
+        context = reading_context(BreakGlassEvent.model_fields)
         json = read.model_dump_json()
         assert BreakGlassEvent.model_validate_json(json, context=context) == read
         with pytest.raises(ValidationError, match=field):

@@ -1,1 +1,1 @@
-"""Requests to DynamoDB and what becomes of them; nothing here knows an event."""
+"""Send requests to DynamoDB and interpret their outcomes; nothing here knows events."""

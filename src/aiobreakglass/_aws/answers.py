@@ -1,8 +1,8 @@
-"""Successful answers, read strictly: as DynamoDB sends them, or not at all. Pure.
+"""Parse successful responses strictly, in the form in which DynamoDB sends them.
 
-botocore passes on a body that it cannot read as an empty answer, which would mean "no access" for
-a read and "done" for a write. An answer that breaks a rule here is botocore's own error instead,
-and the request is sent again.
+botocore turns a body that it cannot parse into an empty answer, which would mean "no access" for
+a read and "done" for a write. Here an answer that breaks a rule raises botocore's own error, and
+the request is sent again.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from botocore.exceptions import ChecksumError
 
 Check = Callable[[Any], bool]
 
-# A test compares the domains with botocore's list of partitions. The service's label is required
-# because load balancers and virtual machines, which may run an emulator, have these domains too.
+# A test compares the domains with botocore's list of partitions. The pattern requires the
+# service's label, because load balancers and virtual machines, which may run an emulator, have
+# these domains too.
 _AWS_ENDPOINT: Final = re.compile(
     r"(?:[^.]+\.)*(?:search-)?(?:dynamodb|ddb)(?:-fips)?\.(?:[^.]+\.)*(?:"
     r"amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu"
@@ -33,20 +34,20 @@ _AWS_ENDPOINT: Final = re.compile(
 
 
 def is_aws_endpoint(url: str) -> bool:
-    """Tell whether AWS itself serves DynamoDB at a URL, so that every answer has a checksum."""
+    """Return whether AWS itself serves DynamoDB at a URL, so that every answer has a checksum."""
     return _AWS_ENDPOINT.fullmatch(urlsplit(url).hostname or "") is not None
 
 
 def read_json(body: bytes) -> Any:
     """Parse JSON that must be plain UTF-8.
 
-    Given bytes, `json.loads` would also take UTF-16, UTF-32, a byte-order mark and surrogates.
+    From bytes, `json.loads` would also accept UTF-16, UTF-32, a byte-order mark and surrogates.
     """
     return json.loads(body.decode())
 
 
 loads: Callable[[bytes], Any]
-"""Parses JSON as `read_json` does; orjson, where it is installed, takes a fraction of the time."""
+"""Parses JSON as `read_json` does, with orjson if that is installed, which is much faster."""
 try:
     from orjson import loads
 except ImportError:
@@ -62,9 +63,9 @@ def read_answer(
     from_aws: bool,
     loads: Callable[[bytes], Any] = read_json,
 ) -> dict[str, Any]:
-    """Return the answer in the body of a success, or raise botocore's own error.
+    """Return the answer in the body of a successful response, or raise botocore's own error.
 
-    An answer from AWS must have a checksum; emulators and other servers may leave it out.
+    An answer from AWS must have a checksum; emulators and other servers may omit it.
     """
     checksum = headers.get("x-amz-crc32")
     if checksum is None and from_aws:
@@ -76,9 +77,9 @@ def read_answer(
     try:
         answer = loads(body)
     except (ValueError, RecursionError) as error:
-        raise _parser_error("the body of a success is not JSON in UTF-8") from error
+        raise _parser_error("the body of a successful response is not JSON in UTF-8") from error
     if type(answer) is not dict:
-        raise _parser_error("the body of a success is not a JSON object")
+        raise _parser_error("the body of a successful response is not a JSON object")
     problem = _problem(operation, request, answer)
     if problem is None and checksum is None and _is_foreign(operation, answer):
         problem = "has none of its members"
@@ -99,16 +100,16 @@ def _problem(operation: str, request: Mapping[str, Any], answer: Mapping[str, An
 
 
 def _is_foreign(operation: str, answer: Mapping[str, Any]) -> bool:
-    """Tell whether an answer has members, all of them unknown: a gateway's message, say."""
+    """Return whether an answer has only unknown members, as a gateway's message has."""
     known = _MEMBERS.get(operation)
     return known is not None and bool(answer) and not answer.keys() & (known.keys() | _UNREAD)
 
 
 def _is_row(value: Any) -> bool:
-    """Tell whether each attribute is an object of one type and its content.
+    """Return whether each attribute is an object with one type and its content.
 
-    Every check takes this path, so it asks forgiveness: JSON of another shape does not unpack, has
-    no such index, or names no type.
+    Every check of access calls this. For speed it catches exceptions instead of testing first:
+    JSON of another shape does not unpack, lacks the key, or names an unknown type.
     """
     if type(value) is not dict:
         return False
@@ -116,7 +117,7 @@ def _is_row(value: Any) -> bool:
         for attribute in value.values():
             (kind,) = attribute
             content = attribute[kind]
-            # Most attributes are texts. A set of kinds would take longer.
+            # Most attributes are texts. A set lookup would take longer.
             if type(content) is str and (kind == "S" or kind == "N"):
                 continue
             if not _CONTENTS[kind](content):
@@ -136,7 +137,7 @@ def _is_bool(value: Any) -> bool:
 
 def _is_binary(value: Any) -> bool:
     try:
-        # As botocore decodes it: a character outside the alphabet is passed over.
+        # Like botocore's, this decoder ignores characters outside the alphabet.
         return type(value) is str and b64decode(value) is not None
     except ValueError:
         return False
@@ -163,10 +164,10 @@ def _has_keys(value: Any) -> bool:
 
 
 def _are_listed_rows(value: Any) -> bool:
-    """Tell whether each row is an object of objects.
+    """Return whether each row is an object of objects.
 
-    A list has many rows, and reads each attribute by its type: what is of another shape within an
-    attribute makes that row corrupt, not the whole answer broken.
+    This does not look inside the attributes. Lists check each attribute when they decode its row,
+    so a malformed attribute makes one row corrupt, not the whole answer.
     """
     if type(value) is not list:
         return False
@@ -206,7 +207,7 @@ _UNREAD: Final = frozenset({"ConsumedCapacity", "ItemCollectionMetrics"})
 
 
 def _parser_error(problem: str) -> Exception:
-    # Imported here, because it costs more than all the rest of this package; a client has it.
+    # Imported here because it costs more than the rest of this package; clients import it anyway.
     from botocore.parsers import ResponseParserError
 
     return ResponseParserError(problem)

@@ -1,4 +1,4 @@
-"""Whether a client can be used at all, told before anything is sent."""
+"""Check whether a client can be used, before anything is sent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _HOW_TO_MAKE_A_CLIENT: Final = (
 
 
 def check_client(client: Any) -> None:
-    """Raise `TypeError`, which says what to do, if a client's calls cannot be awaited."""
+    """Raise `TypeError`, with advice, if this is not an open aiobotocore client of DynamoDB."""
     meta = getattr(client, "meta", None)
     events = getattr(meta, "events", None)
     if events is None:
         entered = "not entered" if hasattr(type(client), "__aenter__") else "not aiobotocore's"
         raise TypeError(f"client is {entered}; use: {_HOW_TO_MAKE_A_CLIENT}")
-    # botocore wraps the emitter that the session was made with; aiobotocore's awaits its handlers.
+    # botocore wraps the session's emitter. Only aiobotocore's emitter awaits its handlers.
     emitter = getattr(events, "_emitter", events)
     emit = getattr(emitter, "_emit", None)
     if isinstance(emitter, HierarchicalEmitter) and not iscoroutinefunction(emit):
@@ -29,17 +29,17 @@ def check_client(client: Any) -> None:
         raise TypeError(f"client is one for {service}; use: {_HOW_TO_MAKE_A_CLIENT}")
 
 
-def check_carrier(carrier: Any) -> None:
-    """Raise `TypeError` if this cannot send requests in the client's place; None is no carrier."""
-    if carrier is not None and not iscoroutinefunction(getattr(carrier, "call", None)):
+def check_transport(transport: Any) -> None:
+    """Raise `TypeError` unless this is a transport or None."""
+    if transport is not None and not iscoroutinefunction(getattr(transport, "call", None)):
         raise TypeError(
-            "transport must be None, or what `AsyncDynamoDBStore.open` makes; only `open` takes "
+            "transport must be None or an object with an async method `call`; only `open` takes "
             "it by name"
         )
 
 
-def was_left(client: Any) -> bool:
-    """Tell whether a client's own `async with` block has ended."""
-    # Only the client's inside can tell. If it cannot, the request fails instead.
+def is_closed(client: Any) -> bool:
+    """Return whether a client's own `async with` block has ended."""
+    # Only the client's private attributes tell. Without them, the request fails instead.
     endpoint = vars(client).get("_endpoint")
     return getattr(getattr(endpoint, "http_session", None), "_sessions", {}) is None

@@ -1,4 +1,4 @@
-"""How requests are carried: retries, time limits, cancellation, shutdown."""
+"""Send requests with retries and time limits, and handle cancellation and shutdown."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from aiobreakglass import _randomness
 from aiobreakglass._aws import hooks, outcomes
-from aiobreakglass._aws.borrowing import check_carrier, check_client, was_left
-from aiobreakglass._aws.failures import BrokenAnswerError, TooLateError, abridge
+from aiobreakglass._aws.borrowing import check_client, check_transport, is_closed
+from aiobreakglass._aws.failures import BrokenAnswerError, TooLateError, shorten_traceback
 from aiobreakglass._aws.hooks import Sending
 from aiobreakglass._aws.transaction import Item, Part, Refusal, Request, transaction
 from aiobreakglass._back_off import back_off
@@ -31,12 +31,12 @@ _LONGEST_PAUSE: Final = 1.0
 TransportName = Literal["fast", "standard"]
 
 
-class Carrier(Protocol):
-    """What sends requests: the client itself, or something in its place."""
+class Transport(Protocol):
+    """A transport sends requests: through the client, or directly over its connections."""
 
     @property
     def in_use(self) -> TransportName:
-        """The transport that the next request takes."""
+        """The name of the transport that the next request takes."""
         ...
 
     async def call(
@@ -47,16 +47,20 @@ class Carrier(Protocol):
         deadline: float | None = None,
         /,
     ) -> dict[str, Any]:
-        """Send a request to an operation, and return its answer.
+        """Send a request, and return its answer.
 
-        It calls `on_send` when the request is about to go. If there is a `deadline`, by the event
-        loop's clock, a cancellation waits until then for the answer to a request that has gone.
+        Args:
+            name: The name of DynamoDB's operation.
+            request: The operation's parameters.
+            on_send: The transport must call this right before it sends the request.
+            deadline: If given, a cancelled caller must wait for the answer to a request that was
+                sent, but no longer than until this time, by the event loop's clock.
         """
         ...
 
 
-class ClientCarrier:
-    """The client itself, with the transport of aiobotocore's own."""
+class StandardTransport:
+    """Sends requests through the client, with aiobotocore's own transport."""
 
     in_use: TransportName = "standard"
 
@@ -71,7 +75,7 @@ class ClientCarrier:
         deadline: float | None = None,
         /,
     ) -> dict[str, Any]:
-        """Have the client send a request; it reports each of its attempts through its events."""
+        """Send a request through the client, which reports each attempt through its hooks."""
         return await call_client(self._client, name, request, deadline)
 
 
@@ -80,20 +84,23 @@ class Operation:
     """One call of a store's method, with all the requests that it makes."""
 
     deadline: float
-    """By the event loop's clock."""
+    """When the call must end, by the event loop's clock."""
     outcome_unknown: bool = False
-    """Whether what this operation is for may happen yet, though its answer was a refusal."""
+    """Whether a lost attempt may still commit, although a later one was refused."""
 
-    def aside(self) -> Operation:
-        """Return what bounds a change of other rows, whose outcome says nothing about this one."""
+    def for_other_rows(self) -> Operation:
+        """Return an operation with the same deadline and an outcome of its own.
+
+        A change of other rows uses it, because its outcome says nothing about this operation's.
+        """
         return Operation(self.deadline)
 
 
 class Calls:
-    """Carry requests to DynamoDB, each until a definite answer or the operation's deadline.
+    """Send requests to DynamoDB, each until a definite answer or the operation's deadline.
 
-    Serves any number of tasks of one event loop: the one that it was bound to, or the first that
-    uses it.
+    Any number of tasks of one event loop can use it. That loop is the one that `bind` ran in, or
+    the first loop that uses it.
     """
 
     def __init__(
@@ -101,12 +108,12 @@ class Calls:
         client: DynamoDBClient,
         table_name: str,
         operation_timeout: timedelta,
-        carrier: Carrier | None = None,
+        transport: Transport | None = None,
     ) -> None:
         check_client(client)
-        check_carrier(carrier)
+        check_transport(transport)
         self._client = client
-        self._carrier = ClientCarrier(client) if carrier is None else carrier
+        self._transport = StandardTransport(client) if transport is None else transport
         self._table_name = table_name
         self._operation_timeout = operation_timeout.total_seconds()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -118,11 +125,11 @@ class Calls:
 
     @property
     def transport(self) -> TransportName:
-        """The transport that the next request takes."""
-        return self._carrier.in_use
+        """The name of the transport that the next request takes."""
+        return self._transport.in_use
 
     def bind(self) -> None:
-        """Serve the running event loop from now on; `RuntimeError` if it is not the first."""
+        """Bind this to the running event loop; raise `RuntimeError` if it has another one."""
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
@@ -131,10 +138,10 @@ class Calls:
 
     @contextmanager
     def operation(self) -> Iterator[Operation]:
-        """Begin an operation; `RuntimeError` if the store is closed or another loop's."""
+        """Begin an operation; raise `RuntimeError` if the store is closed or another loop's."""
         if self._closed:
             raise RuntimeError("this store is closed: use it inside its `async with` block")
-        if was_left(self._client):
+        if is_closed(self._client):
             raise RuntimeError("the client is closed: use the store inside its `async with` block")
         self.bind()
         self._running += 1
@@ -147,13 +154,13 @@ class Calls:
                 self._idle.set()
 
     async def close(self) -> None:
-        """Refuse new operations, and wait until those under way have ended."""
+        """Refuse new operations, and wait for those that are under way."""
         self._closed = True
         if self._running:
             try:
                 await self._idle.wait()
             except asyncio.CancelledError:
-                # The client goes now: what is under way need not try again without it.
+                # The client closes now, so operations under way cannot retry.
                 self._abandoned = True
                 raise
 
@@ -165,7 +172,15 @@ class Calls:
         *,
         is_asked: Callable[[Item], bool],
     ) -> dict[str, Any]:
-        """Send a read until it is answered, by rows that were asked for."""
+        """Send a read until it is answered.
+
+        Args:
+            operation: The operation that the read is part of.
+            name: The name of DynamoDB's operation.
+            request: The operation's parameters.
+            is_asked: Returns whether a row belongs in the answer. An answer with another row
+                counts as broken.
+        """
         transmission = outcomes.Transmission()
 
         async def attempt() -> dict[str, Any]:
@@ -176,7 +191,7 @@ class Calls:
         try:
             return await self._repeat(operation, transmission, attempt)
         except Exception as error:
-            abridge(error)
+            shorten_traceback(error)
             raise self._translated(error, transmission, operation.outcome_unknown) from error
 
     async def write(
@@ -185,12 +200,15 @@ class Calls:
         parts: Sequence[Part],
         time_left: outcomes.TimeLeft = outcomes.unbounded,
     ) -> Refusal | None:
-        """Send a transaction until it is done, which returns None, or refused.
+        """Send a transaction until it succeeds (return None) or is refused (return the refusal).
 
-        A repetition is the same bytes under the same token. `time_left` is asked before each
-        attempt; when it says that it is too late, nothing more is sent. A cancelled caller waits
-        for what is under way: it is never compensated, and its connection is not torn down for
-        nothing.
+        A retry sends the same bytes with the same token. A cancelled caller waits for the attempt
+        under way. The store never compensates it, and closing the connection would gain nothing.
+
+        Args:
+            operation: The operation that the write is part of.
+            parts: The parts of the transaction.
+            time_left: Called before each attempt. If it returns zero, nothing more is sent.
         """
         request = transaction(parts, token=_randomness.token(16))
         transmission = outcomes.Transmission(time_left=time_left)
@@ -206,7 +224,7 @@ class Calls:
                 try:
                     refused = outcomes.refusal(error, parts)
                 except BrokenAnswerError:
-                    # Whose answer it was is not known, so ours is still to come.
+                    # This answers some other request, so the outcome of ours is unknown.
                     transmission.may_have_landed = True
                     raise
                 if refused is None:
@@ -219,7 +237,7 @@ class Calls:
             refused = Refusal({})
         except Exception as error:
             unknown = transmission.outcome_unknown or operation.outcome_unknown
-            abridge(error)
+            shorten_traceback(error)
             if not unknown and (oversized := outcomes.too_large(error, parts)) is not None:
                 raise oversized from error
             raise self._translated(error, transmission, unknown) from error
@@ -233,7 +251,7 @@ class Calls:
         transmission: outcomes.Transmission,
         attempt: Callable[[], Coroutine[Any, Any, dict[str, Any]]],
     ) -> dict[str, Any]:
-        """Make attempts until one succeeds, or fails in a way that patience does not mend."""
+        """Make attempts until one succeeds, or fails in a way that a retry cannot fix."""
         attempts = 0
         while True:
             try:
@@ -254,11 +272,11 @@ class Calls:
         sending = Sending(self._client.meta.events, name, request, transmission)
         token = hooks.begin(sending)
         try:
-            # Over the SDK's limits for each attempt: a body that trickles in and a wait for a
-            # pooled connection escape those.
-            # With a deadline in the past it would still run to the first await, hence the check.
+            # The SDK's limits for each attempt miss a body that trickles in and a wait for a
+            # pooled connection. `_deadline` raises if it is too late already, because `timeout_at`
+            # with a deadline in the past would still run to the first await.
             async with asyncio.timeout_at(self._deadline(operation, transmission)):
-                return await self._carrier.call(name, request, transmission.sent, shielded_until)
+                return await self._transport.call(name, request, transmission.sent, shielded_until)
         finally:
             hooks.end(token)
 
@@ -276,13 +294,13 @@ class Calls:
         transmission: outcomes.Transmission,
         attempts: int,
     ) -> bool:
-        """Pause before the next attempt; False where there is none."""
+        """Pause before the next attempt, and return True; return False if there is none."""
         transient = outcomes.is_transient(error, transmission)
-        transmission.broke_down(error)
+        transmission.gave_up(error)
         return transient and await self.pause(operation, attempts)
 
     async def pause(self, operation: Operation, attempts: int) -> bool:
-        """Wait before the next attempt, the longer the more there were; False if time is up."""
+        """Wait before the next attempt, longer after each; return False if time is up."""
         if self._abandoned:
             return False
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
@@ -309,6 +327,6 @@ class Calls:
 async def call_client(
     client: DynamoDBClient, name: str, request: Request, shielded_until: float | None
 ) -> dict[str, Any]:
-    """Have a client carry a request; with a deadline, past a cancellation, as `Carrier` says."""
+    """Send through the client; a deadline shields the call from cancellation, see `Transport`."""
     call: Coroutine[Any, Any, dict[str, Any]] = getattr(client, xform_name(name))(**request)
     return await (call if shielded_until is None else shielded(call, shielded_until))

@@ -1,4 +1,4 @@
-"""A client of the store's own, set up for a check that somebody waits for."""
+"""Open a client for a store, with time limits that suit interactive checks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import InvalidConfigError, InvalidRegionError, NoRegionError
 
-from aiobreakglass._aws.failures import abridge, described
+from aiobreakglass._aws.failures import describe, shorten_traceback
 from aiobreakglass._domain.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-    from aiobreakglass._aws.fast.transport import Session, Transport
+    from aiobreakglass._aws.fast.transport import FastTransport, Session
 
 OPERATION_TIMEOUT: Final = timedelta(seconds=10)
-"""How long one call may take as a whole, where nothing else is asked for."""
+"""How long one call may take as a whole, by default."""
 
 
 class Opened(NamedTuple):
-    """A client, and what is known of how it was made."""
+    """A client, with the details of how it was made."""
 
     client: DynamoDBClient
     credentials: AioCredentials | None
     sessions: list[Session]
-    """The HTTP sessions of our class that it made for itself: its only one, or none."""
+    """The HTTP sessions of our class that the client made: its only one, or none."""
     time_limit: timedelta
 
-    async def transport(self, table_name: str) -> Transport | None:
-        """Return what carries its calls in its place, where anything can."""
+    async def transport(self, table_name: str) -> FastTransport | None:
+        """Return the fast transport for this client; None if the client cannot use it."""
         from aiobreakglass._aws.fast.learning import learn
 
         return await learn(
@@ -52,8 +52,8 @@ async def open_client(
     config: AioConfig | None,
     time_limit: timedelta = OPERATION_TIMEOUT,
 ) -> AsyncIterator[Opened]:
-    """Open a client, and close it at the end; the look-up of credentials is bounded."""
-    # Imported here, because it costs several times what all the rest of the package does.
+    """Open a client, and close it at the end; `time_limit` bounds the look-up of credentials."""
+    # Imported here because it costs several times as much as the rest of the package.
     from aiobotocore.config import AioConfig
     from aiobotocore.httpsession import AIOHTTPSession
 
@@ -69,12 +69,12 @@ async def open_client(
     )
     retries = getattr(config, "retries", None)
     if config is not None and retries:
-        # Merged by botocore they would replace the mode as well.
+        # botocore's merge would replace all of `retries`, the mode included.
         config = config.merge(AioConfig(retries={"mode": "standard", **retries}))
-    # Any, because the stubs leave out what aiobotocore adds to botocore's.
+    # Any, because the stubs lack the attributes that aiobotocore adds to botocore's.
     merged: Any = settings if config is None else settings.merge(config)
     if config is not None:
-        # aiobotocore 2 forgets both when it merges.
+        # aiobotocore 2 loses both when it merges.
         given: Any = config
         merged.connector_args = given.connector_args
         merged.http_session_cls = given.http_session_cls
@@ -83,15 +83,16 @@ async def open_client(
         merged.http_session_cls = session_class(sessions)
     try:
         if session is None:
-            # In a thread, because reading holds up the event loop for long.
+            # In a thread, because reading the files would block the event loop for long.
             session = await asyncio.to_thread(_new_session)
-        # Remembered by the session; apart, because providers raise anything, and may hang.
+        # The session caches them. Looked up separately, because providers can raise anything and
+        # can hang.
         async with asyncio.timeout(time_limit.total_seconds()):
             credentials = await session.get_credentials()
     except Exception as error:
-        abridge(error)
+        shorten_traceback(error)
         raise StoreUnavailableError(
-            f"credentials could not be looked up: {described(error)}"
+            f"credentials could not be looked up: {describe(error)}"
         ) from error
     async with AsyncExitStack() as stack:
         try:
@@ -111,29 +112,29 @@ async def open_client(
         except InvalidRegionError as error:
             raise ValueError(f"region_name is not a valid one: {region_name!r}") from error
         except ValueError:
-            # From None: botocore's words quote the URL, in which there may be a password.
+            # From None, because botocore's message quotes the URL, which may have a password.
             raise ValueError(
                 "endpoint_url, here or as AWS_ENDPOINT_URL, must be a valid http or https URL "
                 "without a user name, such as http://127.0.0.1:8000"
             ) from None
         except InvalidConfigError as error:
-            # Credentials were looked up before: these words are about the client's own settings.
+            # Credentials were looked up before, so this message is about the client's settings.
             raise StoreUnavailableError(f"no client could be made: {error}") from error
         except Exception as error:
-            raise StoreUnavailableError(f"no client could be made: {described(error)}") from error
+            raise StoreUnavailableError(f"no client could be made: {describe(error)}") from error
         yield Opened(client, credentials, sessions, time_limit)
 
 
 def _check_endpoint(url: str) -> None:
-    """Raise `ValueError` for a URL that no request can be sent to."""
+    """Raise `ValueError` if no request can be sent to this URL."""
     parts = urlsplit(url)
-    # Reading the port raises as well if it is none.
+    # Reading an invalid port raises `ValueError`, too.
     if parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.port == 0:
         raise ValueError("no URL for requests")
 
 
 def _new_session() -> AioSession:
-    """Return a session that shares botocore's models of AWS with all others; reads files."""
+    """Return a session that shares botocore's data on AWS with all others; this reads files."""
     from aiobotocore.session import get_session
 
     from aiobreakglass._aws.loading import data_loader

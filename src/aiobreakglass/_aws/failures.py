@@ -1,8 +1,8 @@
-"""How messages name a failure, and how much of it a traceback shows.
+"""Describe failures in messages, and shorten their tracebacks.
 
-Third-party errors may quote credentials, so messages give only their class; `__cause__` has the
-rest. botocore's own words name settings, files and URLs. User names and passwords in URLs are left
-out.
+Third-party errors may quote credentials, so messages give only their class, and `__cause__` has
+the rest. botocore's own messages name settings, files and URLs; ours leave out user names and
+passwords in URLs.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from botocore.exceptions import ConnectionError as TransportError
 
 
 class BrokenAnswerError(Exception):
-    """An answer that cannot be the one to our request."""
+    """The answer cannot belong to our request."""
 
 
 class TooLateError(Exception):
-    """What a write relies on has lapsed: no further attempt may be sent."""
+    """The event that a write relies on has lapsed, so no further attempt may be sent."""
 
 
-_ON_THE_WAY: Final = (
+_TRANSFER_ERRORS: Final = (
     BrokenAnswerError,
     ChecksumError,
     ConnectTimeoutError,
@@ -56,9 +56,9 @@ _ON_THE_WAY: Final = (
     ReadTimeoutError,
     SSLError,
 )
-"""What a request can meet on its way."""
+"""How a request or its response can fail on the way."""
 
-_IN_SETTINGS: Final = (
+_SETTINGS_ERRORS: Final = (
     BaseEndpointResolverError,
     EndpointProviderError,
     InvalidDefaultsMode,
@@ -69,7 +69,7 @@ _IN_SETTINGS: Final = (
     UnauthorizedSSOTokenError,
     UnknownSignatureVersionError,
 )
-"""What is wrong with settings, in words that quote only names."""
+"""Errors about settings; their messages quote only names."""
 
 _NO_CREDENTIALS: Final = (
     "no credentials were found in the environment, in the AWS config files or from the host's "
@@ -77,8 +77,8 @@ _NO_CREDENTIALS: Final = (
 )
 
 
-def described(error: Exception | None) -> str:
-    """Return what is known of a failure, without what could be a secret."""
+def describe(error: Exception | None) -> str:
+    """Return a description of a failure that cannot contain a secret."""
     from aiohttp import ClientConnectorError, ClientHttpProxyError
 
     if isinstance(error, NoCredentialsError):
@@ -91,33 +91,33 @@ def described(error: Exception | None) -> str:
     if isinstance(error, ConnectTimeoutError):
         return f"the endpoint {_host(error)} could not be reached: no connection in time"
     if isinstance(error, EndpointConnectionError):
-        # aiobotocore calls it so as well if a connection breaks later on.
+        # aiobotocore also raises this if a connection breaks later.
         return f"the connection to {_host(error)} broke: {_reason(cause)}"
-    if is_wrong_setting(cause):
+    if is_settings_error(cause):
         error = cause
-    if _is_on_the_way(error) or is_wrong_setting(error):
-        # From the second line on, botocore may quote an answer that it could not read.
+    if _is_known_transfer_failure(error) or is_settings_error(error):
+        # From the second line on, botocore may quote an answer that it could not parse.
         return _without_userinfo(str(error).partition("\n")[0])
     return type(error).__name__
 
 
 def refused_by_proxy(status_code: int) -> str:
-    """Return what a proxy's refusal means."""
+    """Return the message for a proxy's refusal."""
     advice = "; check user name and password in the proxy's URL" if status_code == 407 else ""
     return f"the proxy refused with HTTP status {status_code}{advice}"
 
 
 def _without_userinfo(text: str) -> str:
-    """Return a text with no user name and password in its URLs."""
+    """Return a text without the user names and passwords in its URLs."""
     return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def never_sent(error: Exception | None) -> bool:
-    """Tell whether an attempt certainly ended before its request could be sent."""
-    if isinstance(error, (ConnectTimeoutError, TooLateError)) or is_wrong_setting(error):
+    """Return whether an attempt certainly ended before its request could be sent."""
+    if isinstance(error, (ConnectTimeoutError, TooLateError)) or is_settings_error(error):
         return True
-    # aiobotocore reports a connection that could not be made, and one that broke down later, by
-    # the same exception; aiohttp's, inside it, tells them apart.
+    # aiobotocore raises the same exception for a connection that could not be made and for one
+    # that broke later; aiohttp's exception inside tells them apart.
     from aiohttp import ClientConnectorError, ClientHttpProxyError
 
     return isinstance(error, TransportError) and isinstance(
@@ -125,41 +125,43 @@ def never_sent(error: Exception | None) -> bool:
     )
 
 
-def is_broken_answer(error: Exception) -> bool:
-    """Tell whether a request failed on its way, there or back."""
-    return _is_on_the_way(error) or isinstance(error, (TransportError, HTTPClientError))
+def is_transfer_failure(error: Exception) -> bool:
+    """Return whether a request or its response failed on the way."""
+    return _is_known_transfer_failure(error) or isinstance(
+        error, (TransportError, HTTPClientError)
+    )
 
 
-def is_wrong_setting(error: Exception | None) -> bool:
-    """Tell whether a request cannot be made with these settings, however often it is tried."""
-    return isinstance(error, _IN_SETTINGS) or isinstance(_cause(error), _IN_SETTINGS)
+def is_settings_error(error: Exception | None) -> bool:
+    """Return whether the settings prevent the request, so that a retry cannot help."""
+    return isinstance(error, _SETTINGS_ERRORS) or isinstance(_cause(error), _SETTINGS_ERRORS)
 
 
-def abridge(error: Exception) -> None:
-    """Cut what led to an error out of tracebacks, if the error itself says it all."""
-    if _is_on_the_way(error) or isinstance(error, (ClientError, TimeoutError)):
+def shorten_traceback(error: Exception) -> None:
+    """Remove the cause and frames of an error if the error itself says everything."""
+    if _is_known_transfer_failure(error) or isinstance(error, (ClientError, TimeoutError)):
         error.__cause__ = None
-    if _is_on_the_way(error):
-        # The frames are those of HTTP clients, one within the other.
+    if _is_known_transfer_failure(error):
+        # The frames are all inside the HTTP clients.
         error.__traceback__ = None
 
 
-def _is_on_the_way(error: Exception | None) -> bool:
-    # Imported here, because it costs more than all the rest of this package; a client has it.
+def _is_known_transfer_failure(error: Exception | None) -> bool:
+    # Imported here because it costs more than the rest of this package; clients import it anyway.
     from botocore.parsers import ResponseParserError
 
-    return isinstance(error, (*_ON_THE_WAY, ResponseParserError))
+    return isinstance(error, (*_TRANSFER_ERRORS, ResponseParserError))
 
 
 def _cause(error: Exception | None) -> Exception | None:
-    """Return the HTTP client's own error, around which botocore put its one."""
+    """Return the HTTP client's error that botocore wrapped in its own."""
     cause: Any = error.kwargs.get("error") if isinstance(error, BotoCoreError) else None
     return cause if isinstance(cause, Exception) else None
 
 
 def _peer(error: Exception | None, cause: Any) -> str:
     host = f"[{cause.host}]" if ":" in cause.host else cause.host
-    # botocore names the endpoint even if it was the proxy whose name is unknown.
+    # botocore names the endpoint even if it was the proxy that could not be found.
     is_proxy = isinstance(error, ProxyConnectionError) or (
         not re.match(rf"{re.escape(host)}(:|$)", _host(error), flags=re.IGNORECASE)
     )
@@ -167,13 +169,13 @@ def _peer(error: Exception | None, cause: Any) -> str:
 
 
 def _host(error: Any) -> str:
-    """Return host and port of the URL that was asked."""
+    """Return host and port of the requested URL."""
     found = re.search(r"//(?:[^/\s]*@)?([^/\s?#]+)", str(error.kwargs.get("endpoint_url")))
     return "" if found is None else found[1]
 
 
 def _reason(cause: Any) -> str:
-    """Return why a connection failed, in the operating system's words."""
+    """Return why a connection failed, as the operating system puts it."""
     problem = getattr(cause, "certificate_error", getattr(cause, "os_error", cause))
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {problem.verify_message}"
@@ -183,6 +185,6 @@ def _reason(cause: Any) -> str:
     if isinstance(problem, socket.gaierror):
         reason = problem.strerror
     elif isinstance(problem, OSError) and problem.errno:
-        # asyncio's words are another address each time.
+        # asyncio's message has a different address each time.
         reason = os.strerror(problem.errno)
     return reason[:1].lower() + reason[1:] if reason else type(problem).__name__

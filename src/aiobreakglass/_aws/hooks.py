@@ -1,4 +1,4 @@
-"""What a client reports of the attempts that it makes for us; how their answers are checked."""
+"""Register hooks by which a client reports its attempts and has its answers checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, weakref_slot=True)
 class Sending:
-    """A request of ours, and the client that it goes through, known by its events."""
+    """A request of ours, and the events object of the client that sends it."""
 
     events: object
     name: str
@@ -26,14 +26,13 @@ class Sending:
     transmission: Transmission
 
 
-# The client's event handlers know no caller; this tells them which request they are about. By a
-# weak reference, because the event loop keeps the context of a timer for long after it was
-# cancelled.
+# The client's event handlers do not know their caller; this tells them the request. It is a weak
+# reference, because the event loop keeps a timer's context long after the timer is cancelled.
 _sending: ContextVar[ref[Sending] | None] = ContextVar("aiobreakglass_sending", default=None)
 
 
 def begin(sending: Sending) -> Token[ref[Sending] | None]:
-    """Have the client's events in this context be about this request while its sender keeps it."""
+    """Relate the client's events in this context to a request, while its sender keeps it."""
     return _sending.set(ref(sending))
 
 
@@ -43,14 +42,14 @@ def end(token: Token[ref[Sending] | None]) -> None:
 
 
 def watch(client: DynamoDBClient) -> None:
-    """Have the client report each attempt, and check each answer.
+    """Register the handlers that note each attempt and check each answer.
 
-    Handlers are registered once for a client, however many stores borrow it.
+    A client gets them once, however many stores borrow it.
     """
     hooks = _Hooks(client.meta)
     events = client.meta.events
     events.register("before-send.dynamodb", hooks.on_send, unique_id="aiobreakglass-send")
-    # First, because the handler of legacy retries ends the round by raising.
+    # First, because the handler of legacy retries can raise, and then no other handler runs.
     events.register_first(
         "needs-retry.dynamodb", hooks.on_outcome, unique_id="aiobreakglass-outcome"
     )
@@ -60,9 +59,9 @@ def watch(client: DynamoDBClient) -> None:
 class _Hooks:
     """One client's event handlers.
 
-    They pass over whatever else a borrowed client is used for, also within a call of ours: another
-    operation, by a wrapper around the client; and another client's requests, because a provider of
-    credentials may make some while ours waits.
+    They ignore all requests that are not ours, even within a call of ours: a wrapper around the
+    client may call another operation, and a provider of credentials may use another client while
+    our request waits.
     """
 
     def __init__(self, meta: ClientMeta) -> None:

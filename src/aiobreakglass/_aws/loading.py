@@ -1,6 +1,6 @@
-"""botocore's data on AWS, loaded in a fraction of botocore's time: each cold start waits for it.
+"""Load botocore's data on AWS faster than botocore does, because each cold start waits for it.
 
-botocore lists the folders of all services before it loads the data of one, and parses each file
+botocore lists the folders of all services before it loads the data of one, and it parses each file
 into nested `OrderedDict`. This loader looks at one service and parses into plain dicts.
 """
 
@@ -22,7 +22,11 @@ class FileLoader(JSONFileLoader):
     """Reads the files that botocore's own file loader reads."""
 
     def load_file(self, file_path: str) -> Any:
-        """Return the content of a file, named without its ending; None if there is no file."""
+        """Return the content of a file, or None if there is no file.
+
+        Args:
+            file_path: The file's path without its ending.
+        """
         plain, packed = Path(f"{file_path}.json"), Path(f"{file_path}.json.gz")
         if plain.is_file():
             return loads(plain.read_bytes())
@@ -37,12 +41,12 @@ class DataLoader(Loader):
     FILE_LOADER_CLASS = FileLoader
 
     def list_available_services(self, type_name: str) -> Any:
-        """Return the services that have data of a type, as a collection that looks when asked."""
+        """Return the services that have data of a type, as a lazy collection."""
         return _Services(self, type_name)
 
 
 class _Services:
-    """The names of services; botocore asks for one of them, and lists all only in an error."""
+    """The names of services; botocore looks up one, and lists all only in an error message."""
 
     def __init__(self, loader: DataLoader, type_name: str) -> None:
         self._loader = loader
@@ -61,7 +65,7 @@ class _Services:
 
 @cache
 def data_loader() -> DataLoader:
-    """Return the loader that all stores of this process share; reads what their clients need."""
+    """Return the loader that all stores of this process share, with its data loaded."""
     # The data never changes while a process lives.
     loader = DataLoader()
     for kind in ("service-2", "endpoint-rule-set-1"):

@@ -1,4 +1,4 @@
-"""What came back: responses and failures, turned into facts and our exceptions. Pure."""
+"""Interpret responses and failures, and translate them into our exceptions; all pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from aiobreakglass._aws import transaction
 from aiobreakglass._aws.failures import (
     BrokenAnswerError,
     TooLateError,
-    described,
-    is_broken_answer,
-    is_wrong_setting,
+    describe,
+    is_settings_error,
+    is_transfer_failure,
     never_sent,
     refused_by_proxy,
 )
@@ -29,7 +29,7 @@ from aiobreakglass._domain.errors import (
 )
 
 TimeLeft = Callable[[], timedelta | None]
-"""Returns how long an attempt may still take: None without bound, zero if it is too late."""
+"""Returns how long an attempt may still take: None if unlimited, zero if it is too late."""
 
 # The SDK retries some of these by itself, and never a cancelled transaction:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
@@ -62,23 +62,23 @@ _NO_TIME: Final = timedelta(0)
 
 
 def unbounded() -> None:
-    """Bound no attempt."""
+    """Set no limit."""
 
 
 @dataclass(slots=True)
 class Transmission:
-    """What is known of one request, over all the attempts that the SDK and we make of it."""
+    """The state of one request across all its attempts, the SDK's and ours."""
 
     in_flight: bool = False
     may_have_landed: bool = False
     last_failure: str = ""
-    """How the last attempt ended that did not just run out of time."""
+    """Why the last attempt failed, time-outs aside."""
     time_left: TimeLeft = unbounded
     """How long a further attempt may still take."""
 
     def sent(self) -> None:
         """Note that an attempt is being sent, or raise `TooLateError` if it must not be."""
-        # Already in flight, it is the client that takes up what the fast transport has sent.
+        # If it is in flight already, the client is taking over an attempt of the fast transport.
         if not self.in_flight:
             self.check_time()
         self.in_flight = True
@@ -95,34 +95,34 @@ class Transmission:
         self.in_flight = False
         if status_code is None:
             self.may_have_landed |= not never_sent(error)
-            self.last_failure = described(error)
+            self.last_failure = describe(error)
         else:
-            # A server that fails may have written first, and a success may be damaged on its way
-            # to the caller; any other answer is definite.
+            # A server may write before it fails, and a successful response may be damaged on its
+            # way. Any other answer is definite.
             self.may_have_landed |= status_code >= 500 or status_code < 300
             self.last_failure = "" if status_code < 300 else f"HTTP status {status_code}"
 
-    def broke_down(self, error: Exception) -> None:
-        """Note that no further attempt follows by itself."""
+    def gave_up(self, error: Exception) -> None:
+        """Note that the transport gave up: the SDK makes no further attempt."""
         self.may_have_landed |= self.in_flight
         self.in_flight = False
         if isinstance(error, ClientError):
             self.last_failure = _code(error)
-            # An earlier attempt under the same token has yet to come to its end.
+            # An earlier attempt with the same token is still being processed.
             self.may_have_landed |= self.last_failure == "TransactionInProgressException"
         elif not isinstance(error, TimeoutError):
-            self.last_failure = described(error)
+            self.last_failure = describe(error)
 
     @property
     def outcome_unknown(self) -> bool:
-        """Whether some attempt may have been carried out, for all that its sender knows."""
+        """Whether a lost attempt may still commit, or may have committed."""
         return self.in_flight or self.may_have_landed
 
 
 def refusal(error: Exception, parts: Sequence[Part]) -> Refusal | None:
-    """Return the refusal that a failed transaction amounts to, if it is one.
+    """Return the refusal if a transaction failed because of its conditions; otherwise None.
 
-    `BrokenAnswerError` if the answer is about other rows than those that were asked.
+    Raises `BrokenAnswerError` if the answer has other rows than the transaction.
     """
     try:
         return transaction.refusal(_cancellation_reasons(error), parts)
@@ -131,13 +131,13 @@ def refusal(error: Exception, parts: Sequence[Part]) -> Refusal | None:
 
 
 def too_large(error: Exception, parts: Sequence[Part]) -> ItemTooLargeError | None:
-    """Return our exception for a transaction that failed because an item is too large."""
-    # The provider of credentials may ask another table on the way, with another operation.
+    """Return our exception if a transaction failed because an item is too large."""
+    # A provider of credentials may have called another table, with another operation.
     if not isinstance(error, ClientError) or error.operation_name != "TransactWriteItems":
         return None
     part = transaction.too_large(_cancellation_reasons(error), parts)
     if _code(error) == "ValidationException" and transaction.is_about_size(_message(error)):
-        # Refused as a whole, without a reason for each part.
+        # DynamoDB refused the whole transaction without reasons for its parts.
         part = max(parts, key=lambda part: len(repr(part.action)))
     return (
         None if part is None else ItemTooLargeError(*(value["S"] for value in part.key.values()))
@@ -145,9 +145,9 @@ def too_large(error: Exception, parts: Sequence[Part]) -> ItemTooLargeError | No
 
 
 def check_rows(answer: Mapping[str, Any], is_asked: Callable[[Item], bool]) -> None:
-    """Raise `BrokenAnswerError` if a read returned another row than was asked for.
+    """Raise `BrokenAnswerError` if a read returned a row that was not asked for.
 
-    An answer to somebody else's request must not grant access.
+    The answer to another request must not grant access.
     """
     if not all(map(is_asked, rows_of(answer))):
         raise BrokenAnswerError("DynamoDB returned another row than was asked for")
@@ -164,16 +164,16 @@ def rows_of(answer: Mapping[str, Any]) -> Sequence[Item]:
 
 
 def is_transient(error: Exception, transmission: Transmission) -> bool:
-    """Tell whether the same request is worth sending again."""
+    """Return whether the same request is worth sending again."""
     if isinstance(error, ClientError):
         reasons = _cancellation_reasons(error)
         if reasons:
             codes = {reason.get("Code") for reason in reasons}
             return not codes.isdisjoint(_TRANSIENT_CODES)
         return _code(error) in _TRANSIENT_CODES or _status(error) >= 500
-    if is_wrong_setting(error):
+    if is_settings_error(error):
         return False
-    # Lost on the way there or back; anything else was raised before there was a request.
+    # The request or its response was lost; any other error came before there was a request.
     return transmission.in_flight or isinstance(
         error, (BrokenAnswerError, TransportError, HTTPClientError)
     )
@@ -187,32 +187,32 @@ def translate(
     outcome_unknown: bool,
     last_failure: str = "",
 ) -> BreakGlassError:
-    """Return our exception for one of DynamoDB's operations that failed for good."""
+    """Return our exception for an operation that failed for good."""
     if isinstance(error, ClientError):
         code, message = _code(error), _message(error)
         if error.operation_name not in operations:
-            # Another service's, which the provider of credentials asked on the way.
+            # The provider of credentials called another service.
             return StoreUnavailableError(
                 f"the request could not be made: {error.operation_name}: {code}", outcome_unknown
             )
-        # Our requests are well-formed; where DynamoDB finds one invalid, the table is another's.
+        # Our requests are well-formed; if DynamoDB finds one invalid, the table is not ours.
         if code in ("ResourceNotFoundException", "ValidationException") and not outcome_unknown:
             return TableError(
                 f"table {table_name!r} is not the one that this layout names ({code}: {message}); "
                 "check name and region, or make it with create_table"
             )
         return StoreUnavailableError(
-            _refused(error.operation_name, code, message), outcome_unknown
+            _refusal_message(error.operation_name, code, message), outcome_unknown
         )
     if isinstance(error, TimeoutError):
         problem = f", at last: {last_failure}" if last_failure else ""
         message = f"DynamoDB gave no answer in time{problem}"
-    elif is_wrong_setting(error) or not is_broken_answer(error):
-        message = f"the request could not be made: {described(error)}"
+    elif is_settings_error(error) or not is_transfer_failure(error):
+        message = f"the request could not be made: {describe(error)}"
     elif never_sent(error):
-        message = described(error)
+        message = describe(error)
     else:
-        message = f"DynamoDB gave no proper answer: {described(error)}"
+        message = f"DynamoDB gave no proper answer: {describe(error)}"
     return StoreUnavailableError(message, outcome_unknown)
 
 
@@ -228,15 +228,14 @@ def _code(error: ClientError) -> str:
 
 
 def _message(error: ClientError) -> str:
-    # Of a wrong signature AWS quotes, from the second line on, all that was signed: the session
-    # token is part of it.
-    # And where there is only a status for a code, the text is somebody else's page.
+    # On a signature mismatch AWS echoes the signed text, token included, from the second line on.
+    # If the code is only an HTTP status, the text is not DynamoDB's.
     text = str(error.response.get("Error", {}).get("Message", "")).partition("\n")[0]
     return "" if _code(error).isdecimal() else text
 
 
-def _refused(operation: str, code: str, message: str) -> str:
-    """Return what a refusal for good means."""
+def _refusal_message(operation: str, code: str, message: str) -> str:
+    """Return the message for a refusal that a retry cannot change."""
     if code == "UnknownOperationException":
         needed = (
             ", which every write needs; DynamoDB, DynamoDB Local, moto and LocalStack have it"
@@ -247,7 +246,7 @@ def _refused(operation: str, code: str, message: str) -> str:
     if code == "407":
         return refused_by_proxy(407)
     if code.isdecimal():
-        # botocore gives the status for a code if the body is not of DynamoDB's form.
+        # botocore uses the status as the code if the body is not of DynamoDB's form.
         return (
             f"the answer has HTTP status {code} and no error code of DynamoDB's; "
             "check endpoint_url and proxies"

@@ -1,4 +1,4 @@
-"""A write as DynamoDB takes it: one transaction of parts, refused by role. Pure.
+"""Build a write as one transaction of parts, and name its refused parts by role; all pure.
 
 Every write is one TransactWriteItems, all or nothing
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).
@@ -25,7 +25,7 @@ class Part(NamedTuple):
     """One item's part of a transaction."""
 
     role: str
-    """What the item is for; a refusal is told by it."""
+    """What the item is for; a refusal names its parts by role."""
     key: Item
     """The item's primary key."""
     action: dict[str, Any]
@@ -34,18 +34,18 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A transaction that wrote nothing, because conditions failed or because it was too late."""
+    """A transaction that wrote nothing because conditions failed or because it was too late."""
 
     rows: Mapping[str, Item | None]
     """The existing row, if any, for the role of each refused part; empty if it was too late."""
     may_still_land: bool = False
-    """Whether an earlier attempt of the same write was lost and may yet be carried out."""
+    """Whether an earlier attempt of the same write was lost and may still commit."""
 
 
 def transaction(parts: Sequence[Part], token: str) -> Request:
-    """Return the parameters of TransactWriteItems, or raise `ValueError` for too many parts.
+    """Return the parameters of TransactWriteItems, or raise `ValueError` for unsuitable parts.
 
-    The token makes a repetition of the same bytes, within 10 minutes, the same write.
+    With the same token, DynamoDB takes the same bytes within 10 minutes as the same write.
     """
     if not 1 <= len(parts) <= MAX_PARTS:
         raise ValueError(f"a transaction must have 1 to {MAX_PARTS} parts, not {len(parts)}")
@@ -60,11 +60,10 @@ def transaction(parts: Sequence[Part], token: str) -> Request:
 
 
 def refusal(reasons: Sequence[Mapping[str, Any]], parts: Sequence[Part]) -> Refusal | None:
-    """Return the refusal that cancellation reasons amount to, if they are one.
+    """Return the refusal if the cancellation reasons are all failed conditions; otherwise None.
 
-    Only `ConditionalCheckFailed` is a refusal, and only if no part failed for another reason:
-    then the whole transaction is worth another try, and its answer will be clear. `ValueError`
-    if a returned row is not the one that its part is about.
+    If a part failed for a reason other than `ConditionalCheckFailed`, a retry of the transaction
+    gives a clear answer. Raises `ValueError` if a returned row is not the row of its part.
     """
     codes = {reason.get("Code") for reason in reasons} - {"None", None}
     if codes != {"ConditionalCheckFailed"}:
@@ -74,12 +73,12 @@ def refusal(reasons: Sequence[Mapping[str, Any]], parts: Sequence[Part]) -> Refu
         if reason.get("Code") == "ConditionalCheckFailed":
             row = rows[part.role] = reason.get("Item")
             if row is not None and not part.key.items() <= row.items():
-                raise ValueError(f"the row that DynamoDB returned for the {part.role} is another")
+                raise ValueError(f"DynamoDB returned another row than that of the {part.role}")
     return Refusal(rows)
 
 
 def too_large(reasons: Sequence[Mapping[str, Any]], parts: Sequence[Part]) -> Part | None:
-    """Return the part whose item is larger than DynamoDB allows, if that is a reason."""
+    """Return the part whose item is larger than DynamoDB allows, if there is one."""
     for part, reason in zip(parts, reasons, strict=False):
         if reason.get("Code") == "ValidationError" and is_about_size(reason.get("Message") or ""):
             return part
@@ -87,7 +86,7 @@ def too_large(reasons: Sequence[Mapping[str, Any]], parts: Sequence[Part]) -> Pa
 
 
 def is_about_size(message: str) -> bool:
-    """Tell whether DynamoDB says that an item is too large.
+    """Return whether DynamoDB says that an item is too large.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
     """

@@ -1,1 +1,1 @@
-"""What every store owes its callers, and the checks of what they pass."""
+"""Define what every store owes its callers, and check what callers pass."""

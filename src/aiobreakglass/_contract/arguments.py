@@ -1,4 +1,4 @@
-"""Checks of what callers pass, made before anything is sent; every store makes the same."""
+"""Check what callers pass, before a store sends anything; all stores share these checks."""
 
 from __future__ import annotations
 
@@ -17,94 +17,94 @@ from aiobreakglass._domain.event import (
     written_event,
 )
 from aiobreakglass._domain.fields import (
-    checked_event_id,
-    checked_instant,
-    checked_name,
-    checked_reason,
+    valid_event_id,
+    valid_instant,
+    valid_name,
+    valid_reason,
 )
 from aiobreakglass._domain.timestamps import encode_time
 
 _Value = TypeVar("_Value")
-_Checked = TypeVar("_Checked")
+_Valid = TypeVar("_Valid")
 
 
 def check_event(event: BreakGlassEvent) -> BreakGlassEvent:
-    """Return the event validated again, by the rules for reading.
+    """Return the event, validated again by the rules for reading.
 
-    `model_copy(update=...)` has checked nothing. An event of another writer passes here; the rules
-    for writing are for what a store is about to write.
+    `model_copy(update=...)` checks nothing. Another writer's event passes here; a store applies
+    the rules for writing to whatever it is about to write.
     """
-    return read_event(vars(_an_event(event)))
+    return read_event(vars(_check_is_event(event)))
 
 
 def check_new_event(event: BreakGlassEvent) -> BreakGlassEvent:
-    """Return an event that is to be created, validated by the rules for writing."""
-    return written_event(_an_event(event))
+    """Return a new event, validated by the rules for writing."""
+    return written_event(_check_is_event(event))
 
 
 def check_event_id(event_id: str) -> str:
-    """Return a well-formed event id."""
-    return _checked("event_id", event_id, str, checked_event_id)
+    """Return an event id, or raise if it is not well-formed."""
+    return _check("event_id", event_id, str, valid_event_id)
 
 
 def check_name(argument: str, name: str) -> str:
-    """Return a name that an event could have."""
-    return _checked(argument, name, str, checked_name)
+    """Return a name, or raise if no event can have it."""
+    return _check(argument, name, str, valid_name)
 
 
 def check_profiles(profiles: Iterable[str]) -> list[str]:
-    """Return profile names that events could have, each once, in their order."""
+    """Return profile names in order, each once, or raise if no event can have one of them."""
     if isinstance(profiles, str) or not isinstance(profiles, Iterable):
-        raise TypeError(f"profiles must be names in a list or such, not {type(profiles).__name__}")
+        raise TypeError(f"profiles must be an iterable of names, not {type(profiles).__name__}")
     return list(dict.fromkeys(check_name("profiles", profile) for profile in profiles))
 
 
 def check_reason(argument: str, reason: str) -> str:
-    """Return a reason for closing, stripped of surrounding white space."""
-    return _checked(argument, reason, str, checked_reason)
+    """Return a reason, stripped of surrounding white space."""
+    return _check(argument, reason, str, valid_reason)
 
 
 def check_instant(argument: str, instant: datetime) -> datetime:
-    """Return an aware instant in UTC."""
-    return _checked(argument, instant, datetime, checked_instant)
+    """Return an instant in UTC, or raise if it is not aware."""
+    return _check(argument, instant, datetime, valid_instant)
 
 
 def check_status(status: BreakGlassStatus | str) -> BreakGlassStatus:
-    """Return the status that a status or its text names."""
-    return _checked("status", status, str, _known_status)
+    """Return a status, given as itself or as its text."""
+    return _check("status", status, str, _valid_status)
 
 
 def check_limit(limit: int | None) -> int:
-    """Return how many events a page may hold."""
+    """Return how many events a page may have."""
     limit = _check_number("limit", limit)
     return DEFAULT_QUERY_LIMIT if limit is None else min(limit, MAX_QUERY_LIMIT)
 
 
 def check_at_most(at_most: int | None) -> int | None:
-    """Return the number at which a count may stop, or None."""
+    """Return the number at which a count stops, or None."""
     return _check_number("at_most", at_most)
 
 
 def check_on_corrupt(on_corrupt: OnCorrupt) -> OnCorrupt:
-    """Return what a list is to do when it meets a row that is not an event."""
+    """Return what a list does with a row that is not an event."""
     if on_corrupt not in get_args(OnCorrupt):
         raise ValueError('on_corrupt must be "raise" or "skip"')
     return on_corrupt
 
 
 def check_async_callback(argument: str, callback: object) -> None:
-    """Raise `TypeError` unless calling it gives a coroutine; None is no callback at all."""
+    """Raise `TypeError` unless the callback is async or None."""
     function = callback
     while isinstance(function, partial):
         function = function.func
     if callback is None or iscoroutinefunction(function):
         return
-    if not iscoroutinefunction(getattr(type(function), "__call__", None)):  # noqa: B004 - asked of the class, where Python looks for it
+    if not iscoroutinefunction(getattr(type(function), "__call__", None)):  # noqa: B004 - Python looks it up on the class
         raise TypeError(f"{argument} must be an async function, or None")
 
 
 def check_interval(argument: str, interval: timedelta, *, at_least: timedelta) -> timedelta:
-    """Return an interval that is no shorter than allowed."""
+    """Return an interval, or raise if it is too short."""
     if not isinstance(interval, timedelta):
         raise TypeError(f"{argument} must be a timedelta, not {type(interval).__name__}")
     if interval < at_least:
@@ -114,7 +114,7 @@ def check_interval(argument: str, interval: timedelta, *, at_least: timedelta) -
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list asks for: one value of one indexed field, within a range of `created_at`."""
+    """A list query: one value of one indexed field, within a range of `created_at`."""
 
     field: str
     value: str
@@ -123,14 +123,14 @@ class Listing:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no instant lies in since <= created_at < until."""
+        """Whether the range since <= created_at < until is empty."""
         return self.since is not None and self.until is not None and self.since >= self.until
 
     @property
     def bounds(self) -> tuple[str | None, str | None]:
         """The range as text, to compare with a stored `created_at`: lower <= created_at < upper.
 
-        Without the Z at the end, so that a time with nanoseconds lies where it belongs.
+        The texts have no Z at the end, so that times with nanoseconds compare correctly.
         """
         lower, upper = (
             None if instant is None else encode_time(instant).removesuffix("Z")
@@ -139,7 +139,7 @@ class Listing:
         return lower, upper
 
     def covers(self, created_at: str) -> bool:
-        """Tell whether a stored `created_at` lies in the range, compared as an index does."""
+        """Return whether the range has a stored `created_at`, compared as an index compares."""
         lower, upper = self.bounds
         return (lower is None or lower <= created_at) and (upper is None or created_at < upper)
 
@@ -147,7 +147,7 @@ class Listing:
 def check_listing(
     field: str, value: str, since: datetime | None = None, until: datetime | None = None
 ) -> Listing:
-    """Return a list query whose every part is well-formed."""
+    """Return a list query, or raise if an argument is wrong."""
     return Listing(
         field,
         check_status(value).value if field == "status" else check_name(field, value),
@@ -156,7 +156,7 @@ def check_listing(
     )
 
 
-def _an_event(event: BreakGlassEvent) -> BreakGlassEvent:
+def _check_is_event(event: BreakGlassEvent) -> BreakGlassEvent:
     if not isinstance(event, BreakGlassEvent):
         raise TypeError(f"event must be a BreakGlassEvent, not {type(event).__name__}")
     return event
@@ -172,16 +172,16 @@ def _check_number(argument: str, number: int | None) -> int | None:
     return number
 
 
-def _known_status(status: str) -> BreakGlassStatus:
+def _valid_status(status: str) -> BreakGlassStatus:
     try:
         return BreakGlassStatus(status)
     except ValueError:
         raise ValueError(f"must be one of {', '.join(BreakGlassStatus)}") from None
 
 
-def _checked(
-    argument: str, value: _Value, expected: type[_Value], rule: Callable[[_Value], _Checked]
-) -> _Checked:
+def _check(
+    argument: str, value: _Value, expected: type[_Value], rule: Callable[[_Value], _Valid]
+) -> _Valid:
     if not isinstance(value, expected):
         raise TypeError(f"{argument} must be a {expected.__name__}, not {type(value).__name__}")
     try:

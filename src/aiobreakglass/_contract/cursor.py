@@ -1,8 +1,8 @@
-"""Page cursors: opaque text that says after which event of which query the next page begins.
+"""Encode page cursors: opaque texts that name a query and the last event of a page.
 
-A cursor carries a tag over its content, an HMAC under the store's `cursor_key`. Without a key the
-tag is a checksum: it refuses accidents, not forgers, who could at worst name another starting
-point within the same query, for the query itself is always the caller's.
+A cursor has a tag over its content, an HMAC with the store's `cursor_key`. Without a key the tag
+is a checksum, which detects accidents but not forgeries. A forged cursor can only name another
+starting point within the same query, because the caller always gives the query itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiobreakglass._contract.arguments import Listing
-from aiobreakglass._domain.fields import checked_event_id
+from aiobreakglass._domain.fields import valid_event_id
 from aiobreakglass._domain.timestamps import decode_time, encode_time
 
 _VERSION = 1
@@ -23,15 +23,15 @@ _TAG_SIZE = 32
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last event that the page before returned."""
+    """The last event of the previous page."""
 
     created_at: str
-    """As the row has it: other writers' text is compared by DynamoDB as it stands."""
+    """The row's own text, because DynamoDB compares the text and not the instant."""
     event_id: str
 
 
 def check_cursor_key(key: bytes | None) -> bytes | None:
-    """Return a key fit for signing cursors, or None."""
+    """Return the key if it can sign cursors or is None; raise otherwise."""
     if key is not None and not isinstance(key, bytes):
         raise TypeError(f"cursor_key must be bytes or None, not {type(key).__name__}")
     if key is not None and len(key) < 16:
@@ -40,7 +40,7 @@ def check_cursor_key(key: bytes | None) -> bytes | None:
 
 
 def encode_cursor(listing: Listing, position: Position, key: bytes | None) -> str:
-    """Write a cursor for the page of this query that follows the position."""
+    """Return the cursor for the page that follows a position in this query."""
     content = json.dumps(
         {**_scope(listing), "created_at": position.created_at, "id": position.event_id},
         separators=(",", ":"),
@@ -49,7 +49,7 @@ def encode_cursor(listing: Listing, position: Position, key: bytes | None) -> st
 
 
 def decode_cursor(cursor: str, listing: Listing, key: bytes | None) -> Position:
-    """Read a cursor of this very query; anything else is a `ValueError`."""
+    """Return the position in a cursor, or raise `ValueError` if it is not of this query."""
     if not isinstance(cursor, str):
         raise TypeError(f"cursor must be a str or None, not {type(cursor).__name__}")
     content = _parsed(_verified_content(cursor, key))
@@ -57,12 +57,12 @@ def decode_cursor(cursor: str, listing: Listing, key: bytes | None) -> Position:
         if content.get(name) != expected:
             raise ValueError(f"cursor belongs to another query: its {name} differs")
     try:
-        position = Position(content["created_at"], checked_event_id(content["id"]))
+        position = Position(content["created_at"], valid_event_id(content["id"]))
         decode_time(position.created_at)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("cursor names no event") from error
     if not listing.covers(position.created_at):
-        raise ValueError("cursor lies outside the range of created_at that is asked for")
+        raise ValueError("cursor lies outside the requested range of created_at")
     return position
 
 
@@ -70,7 +70,7 @@ def _verified_content(cursor: str, key: bytes | None) -> bytes:
     try:
         sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         content = sealed[_TAG_SIZE:]
-        # Base64 has several spellings of the same bytes; a cursor has one.
+        # Several Base64 texts can decode to the same bytes; only one of them is the cursor.
         genuine = base64.urlsafe_b64encode(sealed).decode().rstrip("=") == cursor
     except ValueError:
         genuine = False
@@ -85,7 +85,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
     try:
         return dict(json.loads(content))
     except (TypeError, ValueError, RecursionError):
-        raise ValueError("cursor holds no position") from None
+        raise ValueError("cursor has no position") from None
 
 
 def _scope(listing: Listing) -> dict[str, str | int | None]:

@@ -1,4 +1,4 @@
-"""The methods that list and count: every store checks their arguments here, and only here."""
+"""Check the arguments of the methods that list and count, and leave the rest to each store."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
 
 
 class PageRequest(NamedTuple):
-    """A page of a list, as a caller asks for it; its every part is well-formed."""
+    """A checked request for one page of a list."""
 
     listing: Listing
     size: int
-    """How many events the page may hold."""
+    """How many events the page may have."""
     after: Position | None
-    """The last event of the page before, if there is one."""
+    """The last event of the previous page; None for the first page."""
     skips_corrupt: bool
 
 
 class Lists(BreakGlassStore):
-    """A store's lists and counts: this checks what is asked, and the store looks it up."""
+    """The lists and counts of a store: this class checks the arguments, the subclass looks up."""
 
     def __init__(self, cursor_key: bytes | None) -> None:
         self._cursor_key = check_cursor_key(cursor_key)
@@ -97,7 +97,7 @@ class Lists(BreakGlassStore):
 
     @abstractmethod
     async def _newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
-        """Return the newest event of a listing that is of this profile."""
+        """Return a listing's newest event that has this profile."""
 
     def _page_request(
         self, listing: Listing, limit: int | None, cursor: str | None, on_corrupt: OnCorrupt
@@ -111,5 +111,5 @@ class Lists(BreakGlassStore):
 
 
 def _listing_since(field: str, value: str, since: datetime) -> Listing:
-    # Checked apart, because a listing may go without a beginning and a count may not.
+    # Checked here, because `since` is optional for a list and required for a count.
     return arguments.check_listing(field, value, arguments.check_instant("since", since))

@@ -1,4 +1,4 @@
-"""The contract: what every store of break-glass events owes its callers."""
+"""Define the contract that every store of break-glass events fulfils."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
 
 OnCorrupt = Literal["raise", "skip"]
-"""What a list does when it meets a row that is not an event."""
+"""What a list does with a row that is not an event."""
 
 DEFAULT_QUERY_LIMIT: Final = 100
-"""How many events a list returns at most when no limit is given."""
+"""The largest number of events in a page if no limit is given."""
 
 MAX_QUERY_LIMIT: Final = 1000
-"""How many events a list returns at most, whatever limit is given."""
+"""The largest number of events in a page, whatever limit is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventPage(Sequence["BreakGlassEvent"]):
-    """One page of a list: a sequence of events, and where the next page begins."""
+    """One page of a list: a sequence of events, and a cursor for the next page."""
 
     events: tuple[BreakGlassEvent, ...]
-    """The page itself, in the list's order."""
+    """The events of the page, in the list's order."""
     next_cursor: str | None = None
-    """What to pass as `cursor` for the next page of the same query; None at the end."""
+    """The `cursor` for the next page of the same query; None after the last page."""
     corrupt: tuple[CorruptItemError, ...] = ()
     """The rows that a list with `on_corrupt="skip"` left out, each with its `key` and `reason`."""
 
@@ -54,61 +54,86 @@ class EventPage(Sequence["BreakGlassEvent"]):
 
 @runtime_checkable
 class BreakGlassStore(Protocol):
-    """Keep break-glass events and answer who holds emergency access.
+    """A store must keep break-glass events and answer who holds emergency access.
 
-    For one (invoker, profile) there is never more than one active event. An event whose
-    `expires_at` has come is *lapsed*: it grants nothing and every operation treats it as expired,
-    even while its row still says `active`.
+    One (invoker, profile) must never have more than one active event. An event whose `expires_at`
+    has come is *lapsed*: it grants nothing, and every operation must treat it as expired, even
+    while its row still says `active`.
 
-    Arguments are checked before anything is sent: wrong types are `TypeError`, wrong values
-    `ValueError`, both naming the argument and its rule. Every method may raise
-    `StoreUnavailableError`, `TableError` and, where it meets a row that is not an event,
-    `CorruptItemError`. Cancelling a call leaves the store usable and its invariants whole, but
-    tells nothing about whether a write that was under way has happened.
+    A store must check arguments before it sends anything. A wrong type raises `TypeError`, a wrong
+    value raises `ValueError`, and both messages name the argument and its rule. Every method may
+    raise `StoreUnavailableError` and `TableError`, and `CorruptItemError` if it reads a row that
+    is not an event. A cancelled call must leave the store usable and its invariants intact. The
+    caller then does not know whether a write that was under way has happened.
 
-    This is a protocol for type checkers. Do not ask `isinstance`: a wrapper that passes calls on
-    with `__getattr__` is a store too, and `isinstance` denies it from Python 3.12 on.
+    This is a protocol for type checkers. Do not use `isinstance`: a wrapper that forwards calls
+    with `__getattr__` is a store too, but `isinstance` is false for it from Python 3.12 on.
     """
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         """Store a new event, and return it as stored.
 
-        An active event is refused with `ActiveEventExistsError`, whose `event` is the holder,
-        while another of the same invoker and profile is active; a lapsed one is no hindrance.
-        `EventExistsError` says that the id is taken, be it by a deleted event; it comes first.
-        `ValueError`: the event is active and has lapsed already, or claims to be created or
-        updated more than 5 minutes ahead of the store's clock. Closed and expired events can be
-        created as they are, for imports.
+        A lapsed event does not block a new one. Closed and expired events can be created as they
+        are, for imports.
+
+        Args:
+            event: The new event.
+
+        Raises:
+            ValueError: The event is active but has lapsed already, or its `created_at` or
+                `updated_at` is more than 5 minutes ahead of the store's clock.
+            EventExistsError: The id is taken, even if by a deleted event. This is checked before
+                `ActiveEventExistsError`.
+            ActiveEventExistsError: The event is active, and another event of the same invoker and
+                profile is active, too; the exception's `event` is that other event.
         """
         ...
 
     async def get(self, event_id: str) -> BreakGlassEvent:
-        """Return an event, strongly consistently, or raise `EventNotFoundError`."""
+        """Return an event from a strongly consistent read.
+
+        Args:
+            event_id: The id of the event.
+
+        Raises:
+            EventNotFoundError: No event has this id.
+        """
         ...
 
     async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
-        """Replace an event by a changed copy of what was read, and return it as stored.
+        """Replace an event with a changed copy of it, and return it as stored.
 
-        Its `updated_at` must be the one that was read; the stored one is
-        `max(clock(), previous + 1 microsecond)`, so that it strictly increases. Only an active
-        event can change: its `expires_at` (within `MAX_DURATION` of `created_at`), its MFA fields
-        and `request_id`, or its status, to closed or, once lapsed, to expired; its `expires_at`
-        then stays.
+        Only an active event can change: its `expires_at` (within `MAX_DURATION` of `created_at`),
+        its MFA fields, its `request_id`, and its status. The status can become closed or, once the
+        event has lapsed, expired; `expires_at` must then stay as it is.
 
-        Raises, in this order: `EventNotFoundError`; `InvalidStateTransitionError` where the stored
-        event is terminal; `ConcurrentModificationError` where it was changed since it was read;
-        `InvalidStateTransitionError` where it has lapsed (it is marked expired on the way), is to
-        expire before its time, or has less than a second left for its `expires_at` to move later
-        (an extension that landed after the lapse would revive it); `ImmutableFieldError` where
-        identity or evidence would change; `ValueError` where its `expires_at` would move into the
-        past.
+        The stored `updated_at` must be `max(clock(), previous + 1 microsecond)`, so that it
+        strictly increases.
+
+        Args:
+            event: The event as it was read, with changes; its `updated_at` must be unchanged.
+
+        Raises:
+            EventNotFoundError: No event has this id. The store checks this first, and the others
+                in the order in which they stand here.
+            InvalidStateTransitionError: The stored event is terminal.
+            ConcurrentModificationError: The event was changed after it was read.
+            InvalidStateTransitionError: The event has lapsed (the store then marks it expired);
+                or it would expire before its `expires_at`; or its `expires_at` would move later
+                with less than a second left (an extension that is written after the lapse would
+                revive the event).
+            ImmutableFieldError: Identity or evidence would change.
+            ValueError: `expires_at` would move into the past.
         """
         ...
 
     async def delete(self, event_id: str) -> None:
-        """Remove an event, whatever its status; removing what is not there does nothing.
+        """Delete an event of any status; do nothing if there is no such event.
 
-        The id is never used again. Access that the event granted ends with it.
+        Access that the event granted must end with it, and the id must never be used again.
+
+        Args:
+            event_id: The id of the event.
         """
         ...
 
@@ -122,15 +147,21 @@ class BreakGlassStore(Protocol):
         cursor: str | None = None,
         on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
-        """Return an invoker's events with since <= created_at < until, newest first.
+        """Return one page of an invoker's events, newest first; eventually consistent.
 
-        Eventually consistent. `limit` counts the events returned: None means
-        `DEFAULT_QUERY_LIMIT`, more than `MAX_QUERY_LIMIT` means that. A page is shorter than its
-        limit only at the end. `cursor` is the `next_cursor` of the page before, of the same query.
+        A page must have `limit` events unless it is the last one.
 
-        A row that is not an event raises `CorruptItemError`. With `on_corrupt="skip"` the list
-        leaves such rows out and reports each of them once, in a page's `corrupt`; they do not
-        count towards `limit`, so the last page of a list can have no events but still a report.
+        Args:
+            invoker: Whose events to list.
+            limit: The largest number of events in the page; None means `DEFAULT_QUERY_LIMIT`, and
+                a larger number than `MAX_QUERY_LIMIT` means `MAX_QUERY_LIMIT`.
+            since: The earliest `created_at` to list.
+            until: List only events with an earlier `created_at` than this.
+            cursor: The `next_cursor` of the previous page of the same query.
+            on_corrupt: What to do with a row that is not an event. "raise" raises
+                `CorruptItemError`. "skip" leaves such rows out and reports each of them once, in a
+                page's `corrupt`. They do not count towards `limit`, so the last page can have
+                corrupt rows and no events.
         """
         ...
 
@@ -144,9 +175,17 @@ class BreakGlassStore(Protocol):
         cursor: str | None = None,
         on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
-        """Return the events of a stored status, as `list_by_invoker` does.
+        """Return one page of the events with a stored status, as `list_by_invoker` does.
 
-        By *stored* status: `active` can include lapsed events until they are marked.
+        The *stored* status counts: `active` can include lapsed events until they are marked.
+
+        Args:
+            status: The stored status of the events to list.
+            limit: As for `list_by_invoker`.
+            since: As for `list_by_invoker`.
+            until: As for `list_by_invoker`.
+            cursor: As for `list_by_invoker`.
+            on_corrupt: As for `list_by_invoker`.
         """
         ...
 
@@ -160,28 +199,46 @@ class BreakGlassStore(Protocol):
         cursor: str | None = None,
         on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
-        """Return a profile's events, as `list_by_invoker` does."""
+        """Return one page of a profile's events, as `list_by_invoker` does.
+
+        Args:
+            profile: The profile whose events to list.
+            limit: As for `list_by_invoker`.
+            since: As for `list_by_invoker`.
+            until: As for `list_by_invoker`.
+            cursor: As for `list_by_invoker`.
+            on_corrupt: As for `list_by_invoker`.
+        """
         ...
 
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
-        """Return the event by which this person holds access to this profile right now, if any.
+        """Return the event that grants this invoker access to this profile right now, or None.
 
-        Strongly consistent: access that was just opened is seen, access that was just closed or
-        has run out is not. Costs the same however long the history is.
+        The answer must be strongly consistent: it includes access that was just opened, and
+        excludes access that was just closed or has run out. Its cost must not grow with the
+        history.
+
+        Args:
+            invoker: Who may hold access.
+            profile: The profile that the access opens.
         """
         ...
 
     async def find_active_by_invoker_and_profiles(
         self, invoker: str, profiles: Iterable[str]
     ) -> dict[str, BreakGlassEvent]:
-        """Return the events by which this person holds access to these profiles, by profile.
+        """Return the events that grant this invoker access to these profiles, by profile.
 
-        The answer has a profile for each access, in the order of `profiles`, and leaves out the
-        others; a name that is given twice is asked once. Strongly consistent for each profile as
-        `find_active_by_invoker_and_profile` is, though not for all at one instant. A store that
-        does not override this asks for one profile after the other.
+        The answer has only the profiles that the invoker holds, in the order of `profiles`. It
+        must be strongly consistent for each profile, as `find_active_by_invoker_and_profile` is,
+        but not for all profiles at one instant. A store that does not override this method reads
+        one profile after the other.
+
+        Args:
+            invoker: Who may hold access.
+            profiles: The profiles that the access opens; a repeated name is read once.
         """
         holders: dict[str, BreakGlassEvent] = {}
         for profile in dict.fromkeys(profiles):
@@ -193,33 +250,55 @@ class BreakGlassStore(Protocol):
     async def count_by_invoker_since(
         self, invoker: str, since: datetime, *, at_most: int | None = None
     ) -> int:
-        """Return how many events an invoker created at or after an instant.
+        """Return how many events an invoker created; eventually consistent.
 
-        Exact over every page, and eventually consistent. With `at_most` the count stops there: it
-        returns the smaller of the two numbers and reads no further.
+        The count must be exact over all pages.
+
+        Args:
+            invoker: Whose events to count.
+            since: The earliest `created_at` to count.
+            at_most: Where to stop counting. The method returns this number if there are more
+                events, and reads no further.
         """
         ...
 
     async def count_by_profile_since(
         self, profile: str, since: datetime, *, at_most: int | None = None
     ) -> int:
-        """Return how many events for a profile were created at or after an instant.
+        """Return how many events were created for a profile, as `count_by_invoker_since` does.
 
-        As `count_by_invoker_since` does.
+        Args:
+            profile: The profile whose events to count.
+            since: As for `count_by_invoker_since`.
+            at_most: As for `count_by_invoker_since`.
         """
         ...
 
     async def get_last_by_invoker_and_profile(
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
-        """Return the newest event of this pair, of any status; eventually consistent."""
+        """Return the newest event of this pair, or None; eventually consistent.
+
+        The event may have any status.
+
+        Args:
+            invoker: Who opened it.
+            profile: The profile that it opens.
+        """
         ...
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
         """Close an active event now, and return it as stored.
 
-        Raises `EventNotFoundError`, or `InvalidStateTransitionError` where it is terminal or has
-        lapsed (it is marked expired on the way).
+        Args:
+            event_id: The id of the event.
+            closed_by: Who closes it.
+            closed_reason: Why.
+
+        Raises:
+            EventNotFoundError: No event has this id.
+            InvalidStateTransitionError: The event is terminal, or has lapsed (the store then marks
+                it expired).
         """
         ...
 
@@ -242,7 +321,7 @@ class ListMethod(Protocol[_Key_contra]):
         cursor: str | None = None,
         on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
-        """Return one page."""
+        """Return one page of the list."""
         ...
 
 
@@ -256,15 +335,29 @@ def iterate(
     cursor: str | None = None,
     on_corrupt: OnCorrupt = "raise",
 ) -> AsyncGenerator[BreakGlassEvent, None]:
-    """Go through every page of a list method, as in `iterate(store.list_by_status, "active")`.
+    """Yield the events of all pages of a list, as in `iterate(store.list_by_status, "active")`.
 
-    `limit` is the size of the pages, not of the whole. A page is asked for when the events of the
-    one before are used up; nothing runs in between. `on_corrupt="skip"` passes over the rows that
-    are not events and says nothing of them; ask for the pages yourself to see their `corrupt`.
+    It requests a page when the events of the previous page are used up; nothing runs in the
+    background.
+
+    Args:
+        list_method: One of a store's three list methods.
+        key: The invoker, status or profile to list by.
+        limit: The largest number of events in each page, not in total.
+        since: The earliest `created_at` to list.
+        until: List only events with an earlier `created_at` than this.
+        cursor: Where to begin: the `next_cursor` of a page of the same query.
+        on_corrupt: What to do with a row that is not an event. "raise" raises `CorruptItemError`;
+            "skip" leaves the row out without a report. To see the reports, call the list method
+            yourself and read each page's `corrupt`.
+
+    Raises:
+        TypeError: `list_method` is the result of a list method instead of the method, or `key` is
+            missing.
     """
     if not callable(list_method):
         if isinstance(list_method, Coroutine):
-            # Nobody else can await it now, and Python would warn that nobody did.
+            # Nobody can await it now, so Python would warn about it.
             list_method.close()
         raise TypeError(
             "list_method must be a list method itself, not what it returns: "

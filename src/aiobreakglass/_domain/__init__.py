@@ -1,1 +1,1 @@
-"""Values and rules: pure, without I/O, the same for every store."""
+"""Hold the values and rules that all stores share; everything here is pure."""

@@ -1,4 +1,4 @@
-"""One change of the record: what a rule has decided, before anything is written. Pure."""
+"""Describe one change of the record, as a rule decides it before a store writes it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final
 from aiobreakglass._domain.event import BreakGlassEvent
 
 EXTENSION_MARGIN: Final = timedelta(seconds=1)
-"""How much of an event's time must be left for its expiry to move later.
+"""How much time an event must have left if its `expires_at` is to move later.
 
-An extension that lands after the lapse would bring access back that a check has already denied.
+An extension that is written after the lapse would restore access that a check has already denied.
 """
 
 NO_TIME: Final = timedelta(0)
@@ -30,24 +30,24 @@ class Action(StrEnum):
     DELETED = "deleted"
 
 
-# For the hot paths, as in `event`.
+# These constants save time on the hot paths, as in `event`.
 _EXTENDED: Final = Action.EXTENDED
-_OF_ACCESS: Final = (Action.CREATED, Action.UPDATED, Action.EXTENDED, Action.CLOSED)
-"""What can be done only while the event has not lapsed."""
+_BEFORE_LAPSE: Final = (Action.CREATED, Action.UPDATED, Action.EXTENDED, Action.CLOSED)
+"""The actions that are allowed only before the event lapses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one event at one instant; every write of a store is exactly one of these."""
+    """What happens to one event at one instant; every write of a store is exactly one change."""
 
     action: Action
     before: BreakGlassEvent | None
-    """The event as it was read; None if it is new, or if its row could not be understood."""
+    """The event as it was read; None if the event is new, or if its row is not an event."""
     after: BreakGlassEvent | None
-    """The event as it will be stored; None if it is deleted."""
+    """The event as it will be stored; None if the change deletes it."""
     at: datetime
     by: str | None = None
-    """Who did it, by the caller's word; None if nobody is known."""
+    """Who did it, as the caller says; None if that is not known."""
     note: str | None = None
     """Why, in the caller's words."""
 
@@ -58,16 +58,17 @@ class Change:
 
     @property
     def stored(self) -> BreakGlassEvent:
-        """The event after the change; `ValueError` after a deletion, which leaves none."""
+        """The event after the change; raises `ValueError` if the change deletes the event."""
         if self.after is None:
             raise ValueError("a deletion leaves no event")
         return self.after
 
     def time_left(self, now: datetime) -> timedelta | None:
-        """Return how long an attempt to write this may take: None without bound, zero if too late.
+        """Return how long an attempt to write this may take: None if unlimited, zero if too late.
 
         It is too late once the event that the change relies on has lapsed; the boundary instant
-        counts as lapsed. An extension must also land before that, so its time is bounded.
+        counts as lapsed. An extension must also be written before the lapse, so its time is
+        limited.
         """
         lapse = self._lapse
         if lapse is None:
@@ -80,4 +81,4 @@ class Change:
     @property
     def _lapse(self) -> datetime | None:
         event = self.after if self.before is None else self.before
-        return event.expires_at if event is not None and self.action in _OF_ACCESS else None
+        return event.expires_at if event is not None and self.action in _BEFORE_LAPSE else None

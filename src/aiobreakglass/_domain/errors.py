@@ -1,4 +1,4 @@
-"""Every exception that leaves the library.
+"""Define every exception that the library raises.
 
 BreakGlassError
 |-- EventNotFoundError (LookupError)
@@ -13,8 +13,8 @@ BreakGlassError
 |-- TableError
 `-- StoreUnavailableError
 
-Wrong use of the API is a plain `ValueError` or `TypeError`, a model that breaks a rule is
-pydantic's `ValidationError`, and a store that is closed or belongs to another event loop is a
+Wrong use of the API raises a plain `ValueError` or `TypeError`, a model that breaks a rule raises
+pydantic's `ValidationError`, and a store that is closed or belongs to another event loop raises
 `RuntimeError`.
 """
 
@@ -27,23 +27,27 @@ if TYPE_CHECKING:
     from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
 
 # `args` hold plain texts, because task queues write them as JSON and call `type(error)(*args)` in
-# another process. Events stay out of them: they carry a justification. Pickling keeps the events,
-# which live in `__dict__`.
+# another process. They hold no event, because an event has a justification. Pickling keeps the
+# events, which are in `__dict__`.
 
 
 class BreakGlassError(Exception):
-    """Catch this to catch everything that a store reports."""
+    """The base class of the exceptions that a store raises; catch this to catch them all."""
 
     outcome_unknown: bool = False
-    """Whether the write may have happened all the same.
+    """Whether the write may have happened in spite of the exception.
 
-    Only a `StoreUnavailableError` can say True. After any other exception the call has written
-    nothing of what it was asked to write.
+    Only a `StoreUnavailableError` can say True. Any other exception means that the call has not
+    written what it was asked to write.
     """
 
 
 class EventNotFoundError(BreakGlassError, LookupError):
-    """There is no event with this id: it was never created, was deleted, or TTL removed it."""
+    """No event has this id: it was never created, was deleted, or TTL removed it.
+
+    Attributes:
+        event_id: The id that was asked for.
+    """
 
     def __init__(self, event_id: str) -> None:
         super().__init__(event_id)
@@ -56,7 +60,11 @@ class EventNotFoundError(BreakGlassError, LookupError):
 
 
 class EventExistsError(BreakGlassError):
-    """This id is taken, by an event or by the tombstone of a deleted one."""
+    """An event, or the tombstone of a deleted event, already has this id.
+
+    Attributes:
+        event_id: The id that is taken.
+    """
 
     def __init__(self, event_id: str) -> None:
         super().__init__(event_id)
@@ -67,11 +75,7 @@ class EventExistsError(BreakGlassError):
 
 
 class ActiveEventExistsError(BreakGlassError):
-    """Stacking refused: this invoker already holds emergency access to this profile.
-
-    `event` is the holder, as a strongly consistent read returned it just before. An error that was
-    rebuilt from its `args` has no event: there `event` raises `AttributeError`.
-    """
+    """The store refused to stack: this invoker already holds emergency access to this profile."""
 
     def __init__(self, event: BreakGlassEvent | str) -> None:
         if isinstance(event, str):
@@ -85,7 +89,11 @@ class ActiveEventExistsError(BreakGlassError):
 
     @property
     def event(self) -> BreakGlassEvent:
-        """The event that holds the access."""
+        """The event that holds the access, from a strongly consistent read.
+
+        If the exception was rebuilt from its `args`, it has no event, and `event` raises
+        `AttributeError`.
+        """
         event: BreakGlassEvent | None = vars(self).get("_event")
         if event is None:
             raise AttributeError("this error was rebuilt from its args, which hold no event")
@@ -93,9 +101,11 @@ class ActiveEventExistsError(BreakGlassError):
 
 
 class ConcurrentModificationError(BreakGlassError):
-    """Somebody else changed the event after it was read: read it again and decide anew.
+    """Somebody else changed the event after it was read: read it again, then decide again.
 
-    `current` is the row that won, if it is known.
+    Attributes:
+        event_id: The id of the event.
+        current: The event as it is stored now, or None if the store does not know it.
     """
 
     def __init__(self, event_id: str, current: BreakGlassEvent | None = None) -> None:
@@ -110,9 +120,13 @@ class ConcurrentModificationError(BreakGlassError):
 
 
 class InvalidStateTransitionError(BreakGlassError):
-    """The event's life does not allow this: only active -> closed and active -> expired exist.
+    """The event cannot change like this: only active -> closed and active -> expired exist.
 
-    `current_status` is `expired` for an event that has lapsed, whether or not its row says so yet.
+    Attributes:
+        event_id: The id of the event.
+        current_status: Its status; `expired` if it has lapsed, even if it is not marked yet.
+        new_status: The status that the call asked for.
+        reason: Why the store refused.
     """
 
     def __init__(
@@ -136,7 +150,12 @@ class InvalidStateTransitionError(BreakGlassError):
 
 
 class ImmutableFieldError(BreakGlassError):
-    """Identity and evidence never change; `field` names what the update tried to alter."""
+    """The update would change identity or evidence, which never change.
+
+    Attributes:
+        event_id: The id of the event.
+        field: The field that the update tried to change.
+    """
 
     def __init__(self, event_id: str, field: str) -> None:
         super().__init__(event_id, field)
@@ -148,9 +167,11 @@ class ImmutableFieldError(BreakGlassError):
 
 
 class CorruptItemError(BreakGlassError):
-    """A row that is not what its key says, whoever wrote it.
+    """A row is not what its key says, whoever wrote it.
 
-    `key` is its partition key, and `reason` what is wrong with it.
+    Attributes:
+        key: The row's partition key.
+        reason: What is wrong with the row.
     """
 
     def __init__(self, key: str, reason: str) -> None:
@@ -163,10 +184,13 @@ class CorruptItemError(BreakGlassError):
 
 
 class ItemTooLargeError(BreakGlassError):
-    """DynamoDB refused a row for its size: 400 KB, with the attributes of other writers.
+    """DynamoDB refused to make a row larger than 400 KB, counting other writers' attributes.
 
-    `key` is its partition key. Nothing was written; the row cannot change until it is smaller.
+    Nothing was written. The row cannot change until it is smaller.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+
+    Attributes:
+        key: The row's partition key.
     """
 
     def __init__(self, key: str) -> None:
@@ -181,10 +205,11 @@ class ItemTooLargeError(BreakGlassError):
 
 
 class ExpiryError(BreakGlassError, ExceptionGroup[Exception]):
-    """A pass of `expire_due` could not mark some lapsed events; it marked all the others.
+    """A pass of `expire_due` could not mark some lapsed events.
 
-    `exceptions` say what went wrong, one for each row. `expired` are the events that this pass has
-    marked, as stored.
+    Attributes:
+        exceptions: One exception for each row that the pass could not mark.
+        expired: The events that the pass marked, as stored.
     """
 
     expired: tuple[BreakGlassEvent, ...]
@@ -195,7 +220,7 @@ class ExpiryError(BreakGlassError, ExceptionGroup[Exception]):
         exceptions: Sequence[Exception | str],
         expired: Sequence[BreakGlassEvent] = (),
     ) -> Self:
-        # Rebuilt from `args`, each exception is the text that it had.
+        # `args` have each exception as its text.
         rebuilt = [
             error if isinstance(error, Exception) else BreakGlassError(error)
             for error in exceptions
@@ -214,7 +239,7 @@ class ExpiryError(BreakGlassError, ExceptionGroup[Exception]):
         super().__init__(message, texts)  # type: ignore[arg-type] # a group takes any `args`
 
     def derive(self, exceptions: Sequence[Exception], /) -> ExpiryError:  # type: ignore[override] # as Python documents it, for one class of exceptions
-        """Return a part of this group, with all that was marked."""
+        """Return a group with some of these exceptions and all the events that were marked."""
         return ExpiryError(self.message, exceptions, self.expired)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -226,10 +251,13 @@ class TableError(BreakGlassError):
 
 
 class StoreUnavailableError(BreakGlassError):
-    """DynamoDB was throttled, unreachable or refused the request, for as long as we tried.
+    """DynamoDB was throttled or unreachable, or refused the request, until the store gave up.
 
-    `outcome_unknown` is true if a write may have happened all the same: read before you repeat
-    it, and know that a read that does not show it proves nothing while it may be under way.
+    Attributes:
+        message: What went wrong.
+        outcome_unknown: Whether the write may have happened, or may still happen. If so, read
+            before you repeat it. A read that does not show the write does not prove that it
+            failed: a late request may still be carried out.
     """
 
     def __init__(self, message: str, outcome_unknown: bool = False) -> None:

@@ -1,11 +1,11 @@
-"""Break-glass events as values: their fields, how these go together, their life. No I/O."""
+"""Define break-glass events as values: their fields, their rules and their transitions."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -27,20 +27,20 @@ from aiobreakglass._domain.fields import (
     Justification,
     Name,
     Reason,
-    as_read,
-    checked_instant,
+    reading_context,
+    valid_instant,
 )
 
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _NO_TIME: Final = timedelta(0)
 
-# Takes the place of a time that follows from other fields, until all of them are known to be good.
-# A default that pydantic makes from other fields is a second error when one of those is wrong.
-_FOLLOWS: Final = datetime.min.replace(tzinfo=UTC)
+# Stands for a time that is derived from other fields, until all of those are valid. If pydantic
+# made the default from the other fields, one wrong field would give two errors.
+_DERIVED: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def utc_now() -> datetime:
-    """Return the present instant in UTC: the clock of whoever is not given another."""
+    """Return the current UTC time; this is the default clock."""
     return datetime.now(UTC)
 
 
@@ -55,7 +55,7 @@ class ReasonCode(StrEnum):
 
 
 class BreakGlassStatus(StrEnum):
-    """Where an event stands in its life: active, then closed or expired for ever."""
+    """The status of an event: active, then closed or expired for ever."""
 
     ACTIVE = "active"
     CLOSED = "closed"
@@ -67,27 +67,34 @@ class BreakGlassStatus(StrEnum):
         return self is not ACTIVE
 
     def can_transition_to(self, new: BreakGlassStatus) -> bool:
-        """Tell whether an event may go from this status to `new`; staying is not a transition."""
+        """Return whether an event may change from this status to `new`.
+
+        To keep the status is not a transition.
+
+        Args:
+            new: The status to change to.
+        """
         return not self.is_terminal and new.is_terminal
 
 
-# For the hot paths: Python 3.11 takes longer to find a member of an enum than to compare it.
+# Constants for the hot paths: Python 3.11 takes longer to find a member of an enum than to compare
+# it.
 ACTIVE: Final = BreakGlassStatus.ACTIVE
 CLOSED: Final = BreakGlassStatus.CLOSED
 
 
 class BreakGlassEvent(BaseModel):
-    """One use of the emergency door, as a value: nobody can alter one that somebody else holds.
+    """One use of the emergency door. An event is immutable.
 
-    Types are strict (an integer is no datetime, `True` no number); only `reason_code` and `status`
-    may be given by their text. A rule that is broken raises pydantic's `ValidationError`, whose
-    text names the field and the rule and never the value.
+    Types are strict (an integer is not a datetime, and `True` is not a number); only `reason_code`
+    and `status` also accept their text. A value that breaks a rule raises pydantic's
+    `ValidationError`. Its text names the field and the rule, and never the value.
 
-    Validating an event once more checks it by the rules for reading, so that an event of another
-    writer passes. A store checks what it writes by the rules for writing.
+    Validating an event again applies the rules for reading, so that other writers' events pass. A
+    store applies the rules for writing to whatever it writes.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
         extra="forbid",
         strict=True,
@@ -97,25 +104,26 @@ class BreakGlassEvent(BaseModel):
     id: EventId = Field(default_factory=lambda: _randomness.token(8))
     """16 lowercase hexadecimal characters; by default 8 fresh random bytes."""
     invoker: Name
-    """Who opened it: a user name."""
+    """The name of the user who opened it."""
     profile: Name
-    """What it opens: an AWS profile name."""
+    """The name of the AWS profile that it opens."""
     reason_code: Annotated[ReasonCode, Field(strict=False)]
     justification: Justification
-    """20-1000 characters for the reviewer, stripped of white space around; newlines allowed."""
+    """20-1000 characters for the reviewer, with newlines, stripped of surrounding white space."""
     duration: Duration = timedelta(hours=1)
     """How long access was asked for; longer than 0 and at most `MAX_DURATION`."""
     status: Annotated[BreakGlassStatus, Field(strict=False)] = BreakGlassStatus.ACTIVE
     created_at: Instant = Field(default_factory=utc_now)
     """UTC, to the microsecond."""
-    updated_at: Instant = Field(default_factory=lambda: _FOLLOWS)
-    """UTC; the version that the optimistic lock compares. Stores set it, nobody else needs to."""
-    expires_at: Instant = Field(default_factory=lambda: _FOLLOWS)
-    """UTC; from this instant on it grants nothing. At most `MAX_DURATION` after `created_at`."""
+    updated_at: Instant = Field(default_factory=lambda: _DERIVED)
+    """UTC; the version that the optimistic lock compares. Only stores need to set it."""
+    expires_at: Instant = Field(default_factory=lambda: _DERIVED)
+    """UTC; from this instant on the event grants nothing. At most `MAX_DURATION` after
+    `created_at`."""
     closed_by: Name | None = None
     closed_reason: Reason | None = None
     request_id: Name | None = None
-    """The request that opened it, to be found again in CloudTrail."""
+    """The request that opened it, for finding it in CloudTrail."""
     mfa_verified: bool = False
     mfa_method: Name | None = None
     mfa_challenge_id: Name | None = None
@@ -126,29 +134,29 @@ class BreakGlassEvent(BaseModel):
     ) -> CoreSchema:
         schema = handler(source)
         again = core_schema.no_info_wrap_validator_function(cls._validate_again, schema)
-        # JSON holds no events. A wrapped validator would refuse its texts for times.
+        # JSON has no event objects, and a wrapped validator would refuse times given as text.
         either = core_schema.json_or_python_schema(schema, again)
-        # Outermost a function: pydantic-core would use any other validator of this class in the
-        # place of the schema that `canonical` has for it.
+        # The outermost validator is a function, because pydantic-core would use any other
+        # validator of this class instead of the schema that `canonical` defines for it.
         return core_schema.no_info_after_validator_function(cls._complete, either)
 
     @classmethod
     def _validate_again(cls, value: object, validate: ValidatorFunctionWrapHandler) -> Self:
-        # `model_copy(update=...)` has checked nothing.
+        # `model_copy(update=...)` checks nothing.
         if not isinstance(value, cls):
             validated: Self = validate(value)
             return validated
-        return cls.model_validate(dict(vars(value)), context=as_read(cls.model_fields))
+        return cls.model_validate(dict(vars(value)), context=reading_context(cls.model_fields))
 
     def _complete(self) -> Self:
         values = vars(self)
-        if self.updated_at is _FOLLOWS:
+        if self.updated_at is _DERIVED:
             values["updated_at"] = self.created_at
-        if self.expires_at is _FOLLOWS:
+        if self.expires_at is _DERIVED:
             values["expires_at"] = _expiry_by_duration(self.created_at, self.duration)
         return check_fields_together(self)
 
-    if not TYPE_CHECKING:  # else type checkers would let every name be assigned
+    if not TYPE_CHECKING:  # or type checkers would allow assignments to any name
 
         def __setattr__(self, name: str, value: object) -> None:
             try:
@@ -157,31 +165,46 @@ class BreakGlassEvent(BaseModel):
                 raise _without_values(error) from None
 
     def is_active(self, at: datetime | None = None) -> bool:
-        """Tell whether this event grants access at an instant, by default now.
+        """Return whether this event grants access.
 
-        The boundary instant, `expires_at` itself, counts as lapsed.
+        At `expires_at` itself it no longer does.
+
+        Args:
+            at: The instant to judge by; by default now.
         """
         return not self._has_run_out(at) and self.status is ACTIVE
 
     def is_lapsed(self, at: datetime | None = None) -> bool:
-        """Tell whether this event has run out by an instant, but is not marked expired yet."""
+        """Return whether this event has run out but is not marked expired yet.
+
+        Args:
+            at: The instant to judge by; by default now.
+        """
         return self._has_run_out(at) and self.status is ACTIVE
 
     def remaining(self, at: datetime | None = None) -> timedelta:
-        """Return how long this event goes on granting access from an instant, by default now.
+        """Return how much longer this event grants access; zero if it grants none.
 
-        Never negative; zero where it grants none.
+        Args:
+            at: The instant to count from; by default now.
         """
-        instant = utc_now() if at is None else _aware("at", at)
+        instant = utc_now() if at is None else _check_instant("at", at)
         return self.expires_at - instant if self.is_active(instant) else timedelta(0)
 
     def close(
         self, *, closed_by: str, closed_reason: str, at: datetime | None = None
     ) -> BreakGlassEvent:
-        """Return this event closed, for `update`; `at` is the instant of closing, by default now.
+        """Return a closed copy of this event, for a store's `update`.
 
-        `updated_at` stays as it was read: it is the version that `update` compares. Raises
-        `InvalidStateTransitionError` where the event is terminal or has lapsed by then.
+        `updated_at` stays as it was read, because `update` compares it.
+
+        Args:
+            closed_by: Who closes it.
+            closed_reason: Why.
+            at: When it is closed; by default now.
+
+        Raises:
+            InvalidStateTransitionError: The event is terminal, or has lapsed by then.
         """
         closed = self._ended(
             BreakGlassStatus.CLOSED, closed_by=closed_by, closed_reason=closed_reason
@@ -191,15 +214,20 @@ class BreakGlassEvent(BaseModel):
                 self.id,
                 BreakGlassStatus.EXPIRED,
                 closed.status,
-                "it has lapsed, and lapsed is over",
+                "it has lapsed, and a lapsed event cannot change",
             )
         return closed
 
     def expire(self, at: datetime | None = None) -> BreakGlassEvent:
-        """Return this event expired, for `update`; `at` is the instant of marking, by default now.
+        """Return an expired copy of this event, for a store's `update`.
 
-        `updated_at` stays as it was read: it is the version that `update` compares. Raises
-        `InvalidStateTransitionError` where the event is terminal, or `at` is before `expires_at`.
+        `updated_at` stays as it was read, because `update` compares it.
+
+        Args:
+            at: When it is marked expired; by default now.
+
+        Raises:
+            InvalidStateTransitionError: The event is terminal, or `at` is before `expires_at`.
         """
         expired = self._ended(BreakGlassStatus.EXPIRED)
         if not self._has_run_out(at):
@@ -212,40 +240,40 @@ class BreakGlassEvent(BaseModel):
         return expired
 
     def _has_run_out(self, at: datetime | None) -> bool:
-        return self.expires_at <= (utc_now() if at is None else _aware("at", at))
+        return self.expires_at <= (utc_now() if at is None else _check_instant("at", at))
 
     def _ended(self, status: BreakGlassStatus, **changes: str) -> BreakGlassEvent:
         if not self.status.can_transition_to(status):
             raise InvalidStateTransitionError(self.id, self.status, status)
         values = {**vars(self), **changes, "status": status}
         kept = BreakGlassEvent.model_fields.keys() - changes.keys()
-        return BreakGlassEvent.model_validate(values, context=as_read(kept))
+        return BreakGlassEvent.model_validate(values, context=reading_context(kept))
 
 
 _Event = TypeVar("_Event", bound=BreakGlassEvent)
 
 
 def read_event(values: Mapping[str, object]) -> BreakGlassEvent:
-    """Return the event that somebody has written, by the rules for reading."""
+    """Return the event of these values, validated by the rules for reading."""
     return BreakGlassEvent.model_validate(
-        dict(values), context=as_read(BreakGlassEvent.model_fields)
+        dict(values), context=reading_context(BreakGlassEvent.model_fields)
     )
 
 
 def written_event(
     event: BreakGlassEvent, stored: BreakGlassEvent | None = None
 ) -> BreakGlassEvent:
-    """Return an event by the rules for writing; what is `stored` already may stay as it is."""
+    """Return an event validated by the rules for writing, except the fields equal to `stored`."""
     kept = () if stored is None else _fields_in_common(event, stored)
-    return BreakGlassEvent.model_validate(dict(vars(event)), context=as_read(kept))
+    return BreakGlassEvent.model_validate(dict(vars(event)), context=reading_context(kept))
 
 
 def check_fields_together(event: _Event) -> _Event:
-    """Return an event as it is, or raise `ValueError` with the rule that several fields break."""
+    """Return the event unchanged; raise `ValueError` if its fields contradict each other."""
     created_at, updated_at, status = event.created_at, event.updated_at, event.status
     if updated_at < created_at:
         raise ValueError("updated_at must not be before created_at")
-    # The version of its ending comes after it.
+    # The event that ends it needs a later `updated_at`.
     if status is ACTIVE and updated_at == _END_OF_TIME:
         raise ValueError("updated_at must leave room for a later one within the year 9999")
     if not _NO_TIME < event.expires_at - created_at <= MAX_DURATION:
@@ -268,11 +296,11 @@ def _fields_in_common(one: BreakGlassEvent, other: BreakGlassEvent) -> Collectio
     ]
 
 
-def _aware(argument: str, value: datetime) -> datetime:
+def _check_instant(argument: str, value: datetime) -> datetime:
     if not isinstance(value, datetime):
         raise TypeError(f"{argument} must be a datetime, not {type(value).__name__}")
     try:
-        return checked_instant(value)
+        return valid_instant(value)
     except ValueError as error:
         raise ValueError(f"{argument} {error}") from None
 
@@ -281,7 +309,7 @@ def _expiry_by_duration(created_at: datetime, duration: timedelta) -> datetime:
     try:
         return created_at + duration
     except OverflowError:
-        # The end of the calendar: the rule "after created_at" then refuses it as any other.
+        # Past the end of the calendar. The rule "after created_at" then refuses this value.
         return created_at
 
 

@@ -1,7 +1,8 @@
-"""The rules of each field, and the types that the model declares by them. No I/O.
+"""Define the rules of each field, and the types with which the model declares its fields.
 
-Texts have two sets of rules. What this library writes must follow the rules for writing. What
-other writers wrote is evidence, and access may depend on it: such a text is read whatever it says.
+Texts have two sets of rules. A text that this library writes must follow the rules for writing. A
+text that another writer wrote is evidence, and access may depend on it, so almost any text can be
+read.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, ValidationInfo
 
 MAX_DURATION: Final = timedelta(hours=4)
-"""The longest that one event can grant access, counted from its `created_at`."""
+"""The longest time for which one event can grant access, counted from its `created_at`."""
 
-# Code points that are shown as nothing, and that `str.isprintable` lets through: Braille's blank,
-# and those that Unicode calls default-ignorable
-# (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+# Invisible code points that `str.isprintable` accepts: Braille's blank, and those that Unicode
+# calls default-ignorable (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -27,26 +27,26 @@ _EVENT_ID = re.compile("[0-9a-f]{16}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 AS_READ: Final = "aiobreakglass_as_read"
-"""The key of a validation context that names the fields whose texts are read, not written."""
+"""The key, in a validation context, of the fields that the rules for reading apply to."""
 
 
-def as_read(fields: Collection[str]) -> dict[str, Any]:
-    """Return the validation context that takes the texts of these fields as they are."""
+def reading_context(fields: Collection[str]) -> dict[str, Any]:
+    """Return the validation context that applies the rules for reading to these fields."""
     return {AS_READ: fields}
 
 
-def checked_event_id(value: str) -> str:
-    """Return an event id as it is, or raise `ValueError` with the rule it breaks."""
+def valid_event_id(value: str) -> str:
+    """Return an event id, or raise `ValueError` with the rule that it breaks."""
     if not _EVENT_ID.fullmatch(value):
         raise ValueError("must be exactly 16 lowercase hexadecimal characters")
     return str.__str__(value)
 
 
-def checked_name(value: str) -> str:
-    """Return a name as it is, or raise `ValueError` with the rule it breaks.
+def valid_name(value: str) -> str:
+    """Return a name, or raise `ValueError` with the rule that it breaks.
 
-    Two names that look alike must be alike, because access is decided by comparing them: hence no
-    invisible characters, no surrounding white space, and one Unicode normal form
+    Two names that look the same must be equal, because access is decided by comparing names. So a
+    name has no invisible characters, no surrounding white space, and one Unicode normal form
     (https://www.unicode.org/reports/tr15/).
     """
     if not 1 <= len(value) <= 256:
@@ -63,12 +63,12 @@ def checked_name(value: str) -> str:
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
     if len(value.encode()) > 512:
         raise ValueError("must have at most 512 UTF-8 bytes")
-    # A member of an enumeration of texts would come out of formatting as something else.
+    # A member of a `str` enumeration may format as something other than its text.
     return str.__str__(value)
 
 
-def checked_instant(value: datetime) -> datetime:
-    """Return an aware instant in UTC, or raise `ValueError` with the rule it breaks."""
+def valid_instant(value: datetime) -> datetime:
+    """Return an aware instant in UTC, or raise `ValueError` with the rule that it breaks."""
     if value.tzinfo is UTC:
         return value
     if value.utcoffset() is None:
@@ -79,20 +79,20 @@ def checked_instant(value: datetime) -> datetime:
         raise ValueError("must lie within the years 1 to 9999 in UTC") from error
 
 
-def checked_reason(value: str) -> str:
-    """Return the reason for closing, stripped, or raise `ValueError` with the rule it breaks."""
-    return _checked_text(value, at_least=1)
+def valid_reason(value: str) -> str:
+    """Return a reason, stripped, or raise `ValueError` with the rule that it breaks."""
+    return _valid_text(value, at_least=1)
 
 
-def _checked_justification(value: str) -> str:
-    return _checked_text(value, at_least=20)
+def _valid_justification(value: str) -> str:
+    return _valid_text(value, at_least=20)
 
 
-def _checked_text(value: str, at_least: int) -> str:
-    # Browsers submit a line break in a form as CR LF; the evidence keeps one kind of newline.
+def _valid_text(value: str, at_least: int) -> str:
+    # Browsers submit line breaks as CR LF; the evidence keeps one kind of newline.
     text = value.replace("\r\n", "\n").strip()
     line = text.replace("\n", "")
-    # What is printable has neither: a look that spares most texts one for each character.
+    # A printable line has neither; this spares most texts a check of each character.
     if not line.isprintable() and any(
         unicodedata.category(character) in ("Cc", "Cs") for character in line
     ):
@@ -110,21 +110,21 @@ def _is_visible(character: str) -> bool:
     return character.isprintable() and not _INVISIBLE.match(character) and character != " "
 
 
-def _checked_duration(value: timedelta) -> timedelta:
+def _valid_duration(value: timedelta) -> timedelta:
     if not timedelta(0) < value <= MAX_DURATION:
         raise ValueError(f"must be longer than 0 and at most {MAX_DURATION}")
     return value
 
 
 def _text(rule: Callable[[str], str], *, may_be_empty: bool = False) -> AfterValidator:
-    """Return the validator of a text: `rule` for writing, almost none for reading."""
+    """Return a validator that applies `rule` for writing, and almost nothing for reading."""
 
     def check(value: str, info: ValidationInfo) -> str:
         try:
             return rule(value)
         except ValueError:
-            # A surrogate is half a character: no text, and not to be written in UTF-8. An empty
-            # text stands for None, and no index holds one.
+            # A surrogate is half a character and cannot be encoded in UTF-8. An empty text means
+            # None, and an index cannot have one.
             is_text = not _SURROGATE.search(value) and (may_be_empty or value != "")
             if is_text and _is_as_read(info):
                 return str.__str__(value)
@@ -138,9 +138,9 @@ def _is_as_read(info: ValidationInfo) -> bool:
     return isinstance(context, Mapping) and info.field_name in context.get(AS_READ, ())
 
 
-EventId = Annotated[str, AfterValidator(checked_event_id)]
-Name = Annotated[str, _text(checked_name)]
-Justification = Annotated[str, _text(_checked_justification, may_be_empty=True)]
-Reason = Annotated[str, _text(checked_reason)]
-Instant = Annotated[datetime, AfterValidator(checked_instant)]
-Duration = Annotated[timedelta, AfterValidator(_checked_duration)]
+EventId = Annotated[str, AfterValidator(valid_event_id)]
+Name = Annotated[str, _text(valid_name)]
+Justification = Annotated[str, _text(_valid_justification, may_be_empty=True)]
+Reason = Annotated[str, _text(valid_reason)]
+Instant = Annotated[datetime, AfterValidator(valid_instant)]
+Duration = Annotated[timedelta, AfterValidator(_valid_duration)]

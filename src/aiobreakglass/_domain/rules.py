@@ -1,4 +1,4 @@
-"""What a store decides before it writes: pure, and the same for every store."""
+"""Decide what a store writes: pure functions that all stores share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiobreakglass._domain.event import (
 )
 
 MAX_CLOCK_LEAD = timedelta(minutes=5)
-"""How far ahead of the store's clock the writer of an active event may be."""
+"""How far a new active event's times may be ahead of the store's clock."""
 
 IMMUTABLE_FIELDS = (
     "id",
@@ -40,10 +40,13 @@ _ACTIONS = {
 
 
 def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
-    """Refuse a new event for its lapse or its lead; what has ended can be imported at any time."""
+    """Raise `ValueError` if a new event is active, and lapsed or too far ahead of the clock.
+
+    An ended event can be imported at any time.
+    """
     if event.status.is_terminal:
         return
-    # The clock may be a test's, years away from the machine's, so the message says what it reads.
+    # A test's clock may be years away from the machine's, so the message shows its time.
     clock = f"the store's clock, which reads {now.isoformat()}"
     if event.is_lapsed(now):
         raise ValueError(f"expires_at of an active event must lie after {clock}")
@@ -51,7 +54,7 @@ def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
         raise ValueError(
             f"created_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of {clock}"
         )
-    # Versions only go up: one from the future would be the version of every change to come.
+    # Versions only increase, so all later versions would stay in the future, too.
     if event.updated_at - now > MAX_CLOCK_LEAD:
         raise ValueError(
             f"updated_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of {clock}"
@@ -59,9 +62,9 @@ def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
 
 
 def decide_create(event: BreakGlassEvent, now: datetime) -> Change:
-    """Return the change that stores a new event, or raise why it cannot be stored now.
+    """Return the change that stores a new event, or raise if it cannot be stored now.
 
-    The event has been validated by the rules for writing, which know no time.
+    The caller has validated the event by the rules for writing, which do not depend on the time.
     """
     check_creatable(event, now)
     if event.status.is_terminal:
@@ -70,7 +73,7 @@ def decide_create(event: BreakGlassEvent, now: datetime) -> Change:
 
 
 def decide_update(stored: BreakGlassEvent, proposed: BreakGlassEvent, now: datetime) -> Change:
-    """Return the change that puts `proposed` in the place of `stored`, or raise why not."""
+    """Return the change that replaces `stored` by `proposed`, or raise if it is not allowed."""
     if stored.status.is_terminal:
         raise InvalidStateTransitionError(stored.id, stored.status, proposed.status)
     if stored.updated_at != proposed.updated_at:
@@ -83,13 +86,13 @@ def decide_update(stored: BreakGlassEvent, proposed: BreakGlassEvent, now: datet
     extended = proposed.expires_at > stored.expires_at and not proposed.status.is_terminal
     if extended:
         _refuse_late_extension(stored, now)
-    # An ending event ends as it was granted: its expiry may move only while it is active.
+    # `expires_at` may move only while the event stays active.
     ending = ("expires_at",) if proposed.status.is_terminal else ()
     for field in (*IMMUTABLE_FIELDS, *ending):
         if getattr(stored, field) != getattr(proposed, field):
             raise ImmutableFieldError(stored.id, field)
     if proposed.expires_at != stored.expires_at and proposed.expires_at < now:
-        # It was granted until now: a record of an earlier end would not be true.
+        # The event has granted access until now, so an earlier end would be a false record.
         raise ValueError(
             "expires_at may move to the present at the earliest, by the store's clock"
         )
@@ -101,25 +104,28 @@ def decide_update(stored: BreakGlassEvent, proposed: BreakGlassEvent, now: datet
 def decide_close(
     stored: BreakGlassEvent, closed_by: str, closed_reason: str, now: datetime
 ) -> Change:
-    """Return the change that closes `stored`, or raise why it cannot be closed."""
+    """Return the change that closes `stored`, or raise if it cannot be closed."""
     closed = stored.close(closed_by=closed_by, closed_reason=closed_reason, at=now)
     return _change(Action.CLOSED, stored, closed, now)
 
 
 def decide_expiry(stored: BreakGlassEvent, now: datetime) -> Change:
-    """Return the change that marks `stored` expired, or raise why it cannot be marked."""
+    """Return the change that marks `stored` expired, or raise if it cannot be marked."""
     return _change(Action.EXPIRED, stored, stored.expire(at=now), now)
 
 
 def decide_delete(stored: BreakGlassEvent | None, now: datetime) -> Change:
-    """Return the change that deletes an event, whatever its status; None is a row without one."""
+    """Return the change that deletes an event of any status; None means a row without an event."""
     return Change(Action.DELETED, stored, None, now)
 
 
 def _refuse_lapsed(stored: BreakGlassEvent, new: BreakGlassStatus, now: datetime) -> None:
     if stored.is_lapsed(now):
         raise InvalidStateTransitionError(
-            stored.id, BreakGlassStatus.EXPIRED, new, "it has lapsed, and lapsed is over"
+            stored.id,
+            BreakGlassStatus.EXPIRED,
+            new,
+            "it has lapsed, and a lapsed event cannot change",
         )
 
 
@@ -137,7 +143,7 @@ def _refuse_late_extension(stored: BreakGlassEvent, now: datetime) -> None:
 def _change(
     action: Action, stored: BreakGlassEvent, changed: BreakGlassEvent, now: datetime
 ) -> Change:
-    # Strictly later than the version before, even if the clock has stepped back.
+    # Strictly later than the previous version, even if the clock has stepped back.
     updated_at = max(now, stored.updated_at + _MICROSECOND)
     after = read_event({**vars(changed), "updated_at": updated_at})
     closing = action is Action.CLOSED

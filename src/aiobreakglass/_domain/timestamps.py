@@ -1,4 +1,4 @@
-"""Instants as text: RFC 3339 in UTC, written so that string order is time order."""
+"""Write instants as RFC 3339 text whose string order is time order, and read them back."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ _RFC_3339 = re.compile(
 
 
 def encode_time(instant: datetime) -> str:
-    """Write an aware instant as `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
+    """Return an aware instant as `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
 
-    Always six decimals and always UTC: an encoding that trims zeros sorts `.1Z` after `.12Z`.
+    The text always has six decimals, because text with trimmed zeros sorts `.1Z` after `.12Z`.
     """
     utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     return utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def decode_time(text: str) -> datetime:
-    """Read RFC 3339 with 0-9 decimals and any offset, as other writers put it.
+    """Return the instant of an RFC 3339 text with 0-9 decimals and any offset.
 
-    Decimals beyond the microsecond are cut off. Anything else is a `ValueError`.
+    Other writers use all of these forms. Decimals beyond the microsecond are cut off. Any other
+    text raises `ValueError`.
     """
     if not _RFC_3339.fullmatch(text):
         raise ValueError("not an RFC 3339 timestamp")
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        # In words of our own: the standard library's quote the value.
+        # The standard library's message quotes the value; ours does not.
         raise ValueError("no instant of the years 1 to 9999") from None

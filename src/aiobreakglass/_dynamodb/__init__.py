@@ -1,4 +1,4 @@
-"""The contract on DynamoDB."""
+"""Implement the contract on DynamoDB."""
 
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.store import AsyncDynamoDBStore

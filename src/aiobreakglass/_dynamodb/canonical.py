@@ -1,8 +1,8 @@
-"""Rows in the spelling that this library writes, read in one go by pydantic's core.
+"""Decode rows in this library's own spelling, in one call of pydantic's core.
 
-What is no such row, though another spelling or another script may make it as good an event, is
-left to the codec, which also knows what to say of it. Reading here gives the very same events, and
-takes about a tenth of the time: a table of patterns in place of functions for each field.
+It returns the same events as the codec, in about a tenth of the time, because patterns replace a
+function for each field. The codec decodes all other rows, such as those with another spelling or
+with names beyond ASCII, and says what is wrong with a corrupt row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aiobreakglass._domain.event import (
 )
 from aiobreakglass._dynamodb.layout import TableLayout
 
-# Texts of ASCII, of which every rule of the model can be seen by a pattern.
+# For ASCII texts, a pattern can express every rule of the model.
 _ID = core_schema.str_schema(pattern="^[0-9a-f]{16}$", strict=True)
 _NAME = core_schema.str_schema(pattern="^[!-~](?:[ -~]{0,254}[!-~])?$", strict=True)
 _JUSTIFICATION = core_schema.str_schema(pattern="^[!-~][ -~\n]{18,998}[!-~]$", strict=True)
@@ -31,7 +31,7 @@ _REASON_CODE = core_schema.enum_schema(ReasonCode, list(ReasonCode), sub_type="s
 _STATUS = core_schema.enum_schema(BreakGlassStatus, list(BreakGlassStatus), sub_type="str")
 _FLAG = core_schema.bool_schema(strict=True)
 _TIME = core_schema.no_info_after_validator_function(
-    # Python's own function and no other: it makes `datetime.UTC` of the Z, and is written in C.
+    # Python's own function, because it turns the Z into `datetime.UTC` and is written in C.
     datetime.fromisoformat,
     core_schema.str_schema(
         pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z$", strict=True
@@ -45,7 +45,7 @@ def _timedelta(nanoseconds: str) -> timedelta:
 
 
 _DURATION = core_schema.no_info_after_validator_function(
-    # Up to 4 hours, as the model has it: 14 digits and no more than 144 of 11 digits.
+    # Up to the model's 4 hours, which are 144 followed by 11 zeros, in nanoseconds.
     _timedelta,
     core_schema.str_schema(
         pattern="^(?:[1-9][0-9]{3,12}|1[0-3][0-9]{12}|14[0-3][0-9]{11}|144(?:0){11})$",
@@ -56,14 +56,14 @@ _DURATION = core_schema.no_info_after_validator_function(
 
 _FIELDS: Final = frozenset(BreakGlassEvent.model_fields)
 
-# Frozen, an event refuses this to anybody else.
+# An event is frozen; `object.__setattr__` can set its attributes nevertheless.
 _set_attribute: Final = object.__setattr__
 
 
 def read_canonical(
     items: Sequence[Mapping[str, Any]], layout: TableLayout
 ) -> list[BreakGlassEvent] | None:
-    """Return the events of rows in this library's own spelling; None if one is of another."""
+    """Return the events of rows, or None if a row is not in this library's own spelling."""
     key, prefix = layout.partition_key, layout.event_prefix
     try:
         events: list[BreakGlassEvent] = _validator(layout).validate_python(items)
@@ -71,7 +71,7 @@ def read_canonical(
             values = vars(event)
             if values.pop(key) != prefix + values["id"]:
                 return None
-            # As though each had been given by its name, absent ones too.
+            # Mark all fields as set, absent ones too, as if each had been passed by name.
             _set_attribute(event, "__pydantic_fields_set__", set(_FIELDS))
             check_fields_together(event)
     except ValueError:
@@ -99,7 +99,7 @@ def _validator(layout: TableLayout) -> SchemaValidator:
         "mfa_verified": _optional("mfa_verified", "BOOL", _FLAG, default=False),
         "mfa_method": _optional("mfa_method", "S", _NAME),
         "mfa_challenge_id": _optional("mfa_challenge_id", "S", _NAME),
-        # No field of the model: `read_canonical` takes it out again.
+        # The key is not a field of the model; `read_canonical` removes it.
         key: _field(key, "S", core_schema.str_schema(strict=True)),
     }
     event = core_schema.model_schema(
@@ -116,8 +116,8 @@ def _field(name: str, wire_type: str, schema: core_schema.CoreSchema) -> core_sc
 def _optional(
     name: str, wire_type: str, schema: core_schema.CoreSchema, *, default: Any = None
 ) -> core_schema.ModelField:
-    # By the second path an attribute of another type is refused, as what it is: an object. By the
-    # first alone it would count as absent.
+    # With the first path alone, an attribute of another type would count as absent. By the second
+    # path it is an object, which the schema refuses.
     paths: list[list[str | int]] = [[name, wire_type], [name]]
     return core_schema.model_field(
         core_schema.with_default_schema(schema, default=default), validation_alias=paths

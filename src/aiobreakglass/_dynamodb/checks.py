@@ -1,4 +1,4 @@
-"""Who holds access right now: one read on the steady path, whether the answer is yes or no."""
+"""Check who holds access right now, with one read on the steady path for "yes" and for "no"."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Checks:
         self._recent_holders = RecentHolders()
 
     async def holder(self, operation: Operation, pair: Pair) -> BreakGlassEvent | None:
-        """Return the event by which a pair holds access, if any.
+        """Return the event that grants a pair access, or None.
 
-        The event in which the last check found its access is read first. A row that is active, of
-        this pair and not lapsed is the answer. Any other is forgotten, and the guard is read.
+        This first reads the event that granted the access at the last check. If its row is active,
+        of this pair and not lapsed, it is the answer. Otherwise this reads the guard.
         """
         recent = self._recent_holders.recall(pair)
         if recent is not None:
@@ -43,7 +43,7 @@ class Checks:
     async def holders(
         self, operation: Operation, invoker: str, profiles: Iterable[str]
     ) -> dict[str, BreakGlassEvent]:
-        """Return the events by which an invoker holds access, by profile, in their order."""
+        """Return the events that grant an invoker access, by profile, in the profiles' order."""
         event_ids = await self._reads.guarded_event_ids(operation, invoker, profiles)
         rows = await self._reads.event_rows(operation, event_ids.values())
         events = {
@@ -54,5 +54,5 @@ class Checks:
 
     def _granting(self, row: Row | None, pair: Pair) -> BreakGlassEvent | None:
         event = None if row is None else row.active_event(*pair)
-        # Judged now that the read is done: access may have run out while it was tried.
+        # Read the clock after the read, because access may have run out meanwhile.
         return event if event is not None and event.is_active(self._clock()) else None

@@ -1,6 +1,6 @@
-"""Events as rows and rows as events.
+"""Encode events as rows, and decode rows as events.
 
-A row is what DynamoDB's low-level API speaks: `{"status": {"S": "active"}, ...}`
+A row has the form of DynamoDB's low-level API: `{"status": {"S": "active"}, ...}`
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html).
 """
 
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from aiobreakglass._aws.transaction import AttributeValue, Item
 from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent, read_event
-from aiobreakglass._domain.fields import MAX_DURATION, checked_name
+from aiobreakglass._domain.fields import MAX_DURATION, valid_name
 from aiobreakglass._domain.timestamps import decode_time, encode_time
 from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.layout import TableLayout
@@ -26,8 +26,8 @@ _Value = TypeVar("_Value")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MICROSECONDS: Final = 1_000_000
-_ACTIVE: Final = {"S": ACTIVE.value}
 """In a second."""
+_ACTIVE: Final = {"S": ACTIVE.value}
 
 _TEXTS: Final = ("id", "invoker", "profile", "reason_code", "justification", "status")
 _TIMES: Final = ("created_at", "updated_at", "expires_at")
@@ -40,13 +40,13 @@ _OPTIONAL_TEXTS: Final = (
 )
 
 TOMBSTONE_RETENTION_FLOOR: Final = timedelta(days=1)
-"""A tombstone outlives any late write that it is there to stop, however short retention is."""
+"""How long a tombstone is kept at least, so that it outlives any late write that it must stop."""
 
 
 def encode_event(
     event: BreakGlassEvent, layout: TableLayout, *, write_id: str, retention: timedelta | None
 ) -> Item:
-    """Return the row of an event, as one logical write puts it."""
+    """Return the row of an event for one logical write."""
     values = vars(event)
     item: Item = {layout.partition_key: {"S": layout.event_key(event.id)}}
     for field in _TEXTS:
@@ -65,7 +65,7 @@ def encode_event(
 def encode_tombstone(
     event_id: str, layout: TableLayout, *, deleted_at: datetime, retention: timedelta | None
 ) -> Item:
-    """Return what takes the place of a deleted event's row: its key, when, and nothing else."""
+    """Return the row that replaces a deleted event's row: its key, the time, and the TTL."""
     if retention is not None:
         retention = max(retention, TOMBSTONE_RETENTION_FLOOR)
     return {
@@ -75,7 +75,7 @@ def encode_tombstone(
 
 
 def encode_guard(event: BreakGlassEvent, layout: TableLayout) -> Item:
-    """Return the row that makes stacking impossible: a pair, and its active event."""
+    """Return the row that makes stacking impossible: a pair's key and the id of its event."""
     return {
         layout.partition_key: {"S": layout.guard_key(event.invoker, event.profile)},
         "event_id": {"S": event.id},
@@ -83,14 +83,14 @@ def encode_guard(event: BreakGlassEvent, layout: TableLayout) -> Item:
 
 
 def is_tombstone(item: Mapping[str, AttributeValue]) -> bool:
-    """Tell whether a row is what deleting an event left."""
+    """Return whether a row is the tombstone of a deleted event."""
     return "deleted_at" in item and "status" not in item
 
 
 def guarded_pair(item: Mapping[str, AttributeValue]) -> tuple[str, str] | None:
-    """Return the (invoker, profile) that a row holds access for, if it says that it is active.
+    """Return the (invoker, profile) of a row whose status is active; otherwise None.
 
-    The row's own words are enough: a status set by hand needs no well-formed row to count.
+    The rest of the row may be malformed, because a status that was set by hand counts anyway.
     """
     if item.get("status") != _ACTIVE:
         return None
@@ -99,20 +99,20 @@ def guarded_pair(item: Mapping[str, AttributeValue]) -> tuple[str, str] | None:
     if not isinstance(invoker, str) or not isinstance(profile, str):
         return None
     try:
-        return checked_name(invoker), checked_name(profile)
+        return valid_name(invoker), valid_name(profile)
     except ValueError:
-        # Our guards know only names that follow the rules for writing.
+        # A guard exists only for names that follow the rules for writing.
         return None
 
 
 def row_key(item: Mapping[str, AttributeValue], layout: TableLayout) -> str:
-    """Return a row's partition key, for people to read."""
+    """Return a row's partition key for a message."""
     key = item.get(layout.partition_key)
     return str(key["S"]) if isinstance(key, dict) and "S" in key else "<no partition key>"
 
 
 def decode_event(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGlassEvent:
-    """Return the event of a row, whoever wrote it, or raise `CorruptItemError`."""
+    """Return the event of a row, or raise `CorruptItemError`; the row may be another writer's."""
     (event,) = decode_events([item], layout)
     return event
 
@@ -120,13 +120,13 @@ def decode_event(item: Mapping[str, AttributeValue], layout: TableLayout) -> Bre
 def decode_events(
     items: Sequence[Mapping[str, AttributeValue]], layout: TableLayout
 ) -> list[BreakGlassEvent]:
-    """Return the events of rows in their order, or raise for the first that is none."""
+    """Return the events of rows in their order, or raise for the first corrupt row."""
     events = read_canonical(items, layout)
     return [read_any(item, layout) for item in items] if events is None else events
 
 
 def read_any(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGlassEvent:
-    """Do the same attribute by attribute: for other spellings, and to say what is wrong."""
+    """Decode a row field by field: accept other spellings, and name the bad field."""
     key = row_key(item, layout)
     reader = _Reader(item, key)
     fields: dict[str, Any] = {field: reader.text(field) for field in _TEXTS}
@@ -144,7 +144,7 @@ def read_any(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGl
 
 
 class _Reader:
-    """Read a row's attributes, each by the type it must have."""
+    """Reads a row's attributes, each with the type that it must have."""
 
     def __init__(self, item: Mapping[str, Any], key: str) -> None:
         self._item = item
@@ -195,8 +195,8 @@ class _Reader:
 def _time_to_live(layout: TableLayout, since: datetime, retention: timedelta | None) -> Item:
     if retention is None:
         return {}
-    # Rounded up, so that TTL is never early. Integers know no end of the calendar, and no longest
-    # interval.
+    # Rounded up, so that TTL is never early. Integers, because the sum may exceed the limits of
+    # `datetime` and `timedelta`.
     seconds = _seconds_rounded_up(since - _EPOCH) + _seconds_rounded_up(retention)
     return {layout.ttl_attribute: {"N": str(seconds)}}
 

@@ -1,4 +1,4 @@
-"""The only write loop: read, decide, collect the parts, send, and ask what a refusal means."""
+"""Run the only write loop: read, decide, collect the parts, send, and interpret a refusal."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from aiobreakglass._dynamodb.row import Row, event_row
 Decided = TypeVar("Decided", Change, Change | None)
 
 Rule = Callable[[Row | None, datetime], Decided]
-"""Decides about the row of an event, or about None if there is none, at an instant.
+"""Decides what to do with an event's row, or with None if there is no row, at an instant.
 
-Returns None if there is nothing to do, and raises why a change is refused.
+It returns None if there is nothing to do, and raises if the change is not allowed.
 """
 
 Decide = Callable[[BreakGlassEvent, datetime], Change]
-"""Decides about an event that is there, at an instant."""
+"""Decides what to do with an existing event at an instant."""
 
 ROUNDS: Final = 16
-"""How often a write starts over because others changed its rows in between."""
+"""How often a write starts over because others changed its rows meanwhile."""
 
 
 class Commits:
-    """Commit changes, each as one transaction of all contributors' parts."""
+    """Commits each change as one transaction of all contributors' parts."""
 
     def __init__(
         self,
@@ -61,19 +61,26 @@ class Commits:
     async def commit(
         self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None
     ) -> Decided:
-        """Write what a rule decides about an event's row; return None if it was nothing.
+        """Write the change that a rule decides on and return it; None if there is nothing to do.
 
-        Every exception says whether the change may have happened all the same.
+        Every exception says whether the change may have happened.
+
+        Args:
+            operation: The operation that the write is part of.
+            event_id: The id of the event.
+            rule: Decides on the change, and again after each conflict.
+            row: The event's row as it was read; None if there is none.
         """
         try:
             return await self._commit(operation, event_id, rule, row)
         except Exception as error:
             if not operation.outcome_unknown or getattr(error, "outcome_unknown", False):
                 raise
-            # What refused the last attempt may be our own change, changed again since; or it may
-            # go away, and let the lost attempt succeed.
+            # The row that refused the last attempt may be our own change, changed again since. Or
+            # that row may go away, and then the lost attempt may still succeed.
             raise StoreUnavailableError(
-                f"an attempt got no answer, and the next one: {error}", outcome_unknown=True
+                f"one attempt got no answer, and the next one failed: {error}",
+                outcome_unknown=True,
             ) from error
 
     async def _commit(
@@ -92,14 +99,14 @@ class Commits:
             operation.outcome_unknown |= refusal.may_still_land
             without = None
             if not refusal.rows:
-                # It was too late to send: the rule decides again, at a later instant.
+                # It was too late to send, so the rule decides again, at a later instant.
                 continue
             role, verdict = self._verdict(attempt, refusal)
             match verdict:
                 case Verdict.OURS:
                     return change
                 case Verdict.AGAIN:
-                    # DynamoDB hands back the row that beat us; no row means it is gone.
+                    # DynamoDB returned the row that refused ours; None means that it is gone.
                     row = event_row(refusal.rows[role], self._table.layout)
                 case Verdict.WITHOUT:
                     without = role
@@ -113,7 +120,7 @@ class Commits:
     async def _decide(
         self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None
     ) -> tuple[Decided, Row | None]:
-        """Return what a rule decides, and the row that it decided about."""
+        """Return the rule's decision, and the row that it is about."""
         now = self._clock()
         try:
             return rule(row, now), row
@@ -144,15 +151,15 @@ class Commits:
         return await self._calls.write(operation, parts, time_left)
 
     def _verdict(self, attempt: Attempt, refusal: Refusal) -> tuple[str, Verdict]:
-        """Ask the first contributor whose part was refused what follows."""
+        """Return the role of the first refused part, and its contributor's verdict."""
         contributor = next(each for each in self._contributors if each.role in refusal.rows)
-        met = refusal.rows[contributor.role]
-        return contributor.role, contributor.refused(attempt, met)
+        existing = refusal.rows[contributor.role]
+        return contributor.role, contributor.refused(attempt, existing)
 
     async def _clear_guard(
         self, operation: Operation, attempt: Attempt, guard: Item | None
     ) -> bool:
-        """Clear a stale guard, or raise if its holder is active; True if the holder is ours."""
+        """Clear a stale guard, or raise if its holder is active; return True if that is ours."""
         if guard is None:
             return False
         event = attempt.change.stored
@@ -166,23 +173,23 @@ class Commits:
         try:
             if row is None or holder is None:
                 parts = stale_guard_parts(self._table, event.invoker, event.profile, holder_id)
-                await self._calls.write(operation.aside(), parts)
+                await self._calls.write(operation.for_other_rows(), parts)
             else:
                 await self._mark_expired(operation, row)
         except InvalidStateTransitionError:
-            # Somebody else has ended it, or extended it: the next round sees what it is now.
+            # Somebody else ended or extended it; the next round reads it again.
             pass
         except StoreUnavailableError as error:
-            # What got lost was done to other rows: it says nothing about this event.
+            # The lost write was about other rows, so it says nothing about this event.
             raise StoreUnavailableError(error.message, operation.outcome_unknown) from error
         return False
 
     async def _mark_expired(self, operation: Operation, row: Row) -> None:
-        await self.commit(operation.aside(), row.event_id, _expiry_rule, row)
+        await self.commit(operation.for_other_rows(), row.event_id, _expiry_rule, row)
 
 
 def event_rule(event_id: str, decide: Decide) -> Rule[Change]:
-    """Return a rule about an event that must be there; `EventNotFoundError` if it is not."""
+    """Return a rule that raises `EventNotFoundError` unless the event exists."""
 
     def rule(row: Row | None, now: datetime) -> Change:
         if row is None:
@@ -193,7 +200,7 @@ def event_rule(event_id: str, decide: Decide) -> Rule[Change]:
 
 
 def delete_rule(row: Row | None, now: datetime) -> Change | None:
-    """Delete whatever there is, also a row that is not an event."""
+    """Decide to delete a row if there is one, even if it is not an event."""
     if row is None:
         return None
     try:

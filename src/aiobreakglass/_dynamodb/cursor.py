@@ -1,4 +1,4 @@
-"""Page cursors as DynamoDB understands them: the key of the last event returned."""
+"""Convert between page cursors and DynamoDB's exclusive start keys."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def start_key(position: Position, listing: Listing, layout: TableLayout) -> Item
 
 def cursor_after(item: Item, listing: Listing, key: bytes | None) -> str:
     """Return the cursor for the page that follows an event's row."""
-    # The row's own text, not its instant: DynamoDB compares the text.
+    # The row's own text, because DynamoDB compares the text and not the instant.
     return encode_cursor(listing, Position(item["created_at"]["S"], item["id"]["S"]), key)

@@ -1,4 +1,4 @@
-"""Which event a pair's access was found in last, so that the next check reads that row alone."""
+"""Remember which event granted each pair access, so that the next check reads only that row."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections import OrderedDict
 from typing import Final
 
 REMEMBERED_PAIRS: Final = 4096
-"""How many pairs are remembered; the least recently asked is forgotten first."""
+"""How many pairs are remembered; the least recently used is forgotten first."""
 
 Pair = tuple[str, str]
 """An invoker and a profile."""
 
 
 class RecentHolders:
-    """Remember the id of the event by which each pair was found to hold access.
+    """Remembers the id of the event that granted each pair access at its last check.
 
-    It is a hint of where to look first. The row itself, read anew each time, decides.
+    The id is a hint where to read first. The row decides, and every check reads it again.
     """
 
     def __init__(self, limit: int = REMEMBERED_PAIRS) -> None:
@@ -23,14 +23,14 @@ class RecentHolders:
         self._event_ids: OrderedDict[Pair, str] = OrderedDict()
 
     def recall(self, pair: Pair) -> str | None:
-        """Return the event in which this pair's access was found last."""
+        """Return the id of the event that last granted this pair access, or None."""
         event_id = self._event_ids.get(pair)
         if event_id is not None:
             self._event_ids.move_to_end(pair)
         return event_id
 
     def remember(self, pair: Pair, event_id: str) -> None:
-        """Note the event in which this pair's access was found."""
+        """Remember the event that grants this pair access."""
         self._event_ids[pair] = event_id
         self._event_ids.move_to_end(pair)
         if len(self._event_ids) > self._limit:

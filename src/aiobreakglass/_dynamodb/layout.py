@@ -1,4 +1,4 @@
-"""Names in the table: its keys, its indexes, its attributes."""
+"""Define the names in a table: its keys, its indexes and its attributes."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ _TEXT = re.compile("[!-~]{1,255}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableLayout:
-    """The names that a table uses, where they are not the usual ones.
+    """The names that a table uses, if they are not the default ones.
 
-    Event rows carry the model's field names as attributes; the names here are the rest. Every
-    process that shares a table must use the same layout: the guard's key is part of it.
+    The attributes of event rows have the model's field names; a layout sets all other names. Every
+    process that shares a table must use the same layout, because the guard's key depends on it.
+
+    Raises:
+        TypeError: A name is not a text.
+        ValueError: A name is not one that DynamoDB accepts, or two names that must differ do not.
     """
 
     partition_key: str = "pk"
     event_prefix: str = "BREAKGLASS#"
-    """What the partition keys of events and tombstones begin with."""
+    """The beginning of the partition keys of events and tombstones."""
     guard_prefix: str = "ACTIVE#"
-    """What the partition keys of guards begin with."""
+    """The beginning of the partition keys of guards."""
     invoker_index: str = "invoker-index"
     status_index: str = "status-index"
     profile_index: str = "profile-index"
@@ -50,7 +54,7 @@ class TableLayout:
             )
         if len(self.indexes) != 3:
             raise ValueError("invoker_index, status_index and profile_index must differ")
-        # Else the key of an event could be the key of a guard.
+        # Otherwise the key of an event could be the key of a guard.
         if self.event_prefix.startswith(self.guard_prefix) or self.guard_prefix.startswith(
             self.event_prefix
         ):
@@ -58,7 +62,7 @@ class TableLayout:
 
     @property
     def indexes(self) -> dict[str, str]:
-        """The index of each field that can be listed by."""
+        """The field that each index lists by."""
         return {
             self.invoker_index: "invoker",
             self.status_index: "status",
@@ -71,26 +75,26 @@ class TableLayout:
         return index
 
     def event_key(self, event_id: str) -> str:
-        """Return the partition key of an event, or of what deleting it left."""
+        """Return the partition key of an event or of its tombstone."""
         return self.event_prefix + event_id
 
     def guard_key(self, invoker: str, profile: str) -> str:
         """Return the partition key of a pair's guard.
 
-        The length makes it unambiguous where a name contains `#`.
+        The length makes the key unambiguous if a name contains `#`.
         """
         return f"{self.guard_prefix}{len(invoker.encode())}#{invoker}#{profile}"
 
 
 class Table(NamedTuple):
-    """A table and how it is laid out: what every request is made from."""
+    """A table's name and layout, from which every request is made."""
 
     name: str
     layout: TableLayout
 
 
 def check_table_name(name: str, *, or_arn: bool = False) -> str:
-    """Return a table's name, or where allowed its ARN, or raise with the rule it breaks."""
+    """Return a table's name, or its ARN if that is allowed; raise with the rule that it breaks."""
     if not isinstance(name, str):
         raise TypeError(f"table_name must be a str, not {type(name).__name__}")
     if not _TABLE_NAME.fullmatch(name) and not (or_arn and _TABLE_ARN.fullmatch(name)):
@@ -100,7 +104,7 @@ def check_table_name(name: str, *, or_arn: bool = False) -> str:
 
 
 def check_layout(layout: TableLayout) -> TableLayout:
-    """Return the layout, or raise `TypeError` for anything else."""
+    """Return the layout, or raise `TypeError` if it is not a `TableLayout`."""
     if not isinstance(layout, TableLayout):
         raise TypeError(f"layout must be a TableLayout, not {type(layout).__name__}")
     return layout

@@ -1,4 +1,4 @@
-"""Opening a store with a client of its own, by `async with` and nothing else."""
+"""Open a store with a client of its own, by `async with` only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, get_args
 
-from aiobreakglass._aws.calls import Calls, Carrier, TransportName
+from aiobreakglass._aws.calls import Calls, Transport, TransportName
 from aiobreakglass._aws.client import Opened
 from aiobreakglass._dynamodb.layout import check_table_name
 
@@ -25,18 +25,18 @@ _Store = TypeVar("_Store", bound=_OnCalls)
 
 @asynccontextmanager
 async def opened_store(
-    make_store: Callable[[DynamoDBClient, Carrier | None], _Store],
+    make_store: Callable[[DynamoDBClient, Transport | None], _Store],
     client: AbstractAsyncContextManager[Opened],
     table_name: str,
     transport: TransportName,
 ) -> AsyncIterator[_Store]:
-    """Open a client and a store on it; close both at the end, after the calls under way."""
+    """Open a client and a store on it; at the end, wait for the calls under way and close both."""
     check_table_name(table_name, or_arn=True)
     if transport not in get_args(TransportName):
         raise ValueError('transport must be "fast" or "standard"')
     async with client as opened:
-        carrier = await opened.transport(table_name) if transport == "fast" else None
-        store = make_store(opened.client, carrier)
+        fast = await opened.transport(table_name) if transport == "fast" else None
+        store = make_store(opened.client, fast)
         calls = store._calls
         calls.bind()
         try:
@@ -69,7 +69,7 @@ class Opening(AbstractAsyncContextManager[_Store], Generic[_Store]):
         traceback: TracebackType | None,
     ) -> bool | None:
         if asyncio.get_running_loop() is not self._loop:
-            # Its connections can be closed only where they were made.
+            # Its connections can be closed only in the loop that made them.
             raise RuntimeError(
                 "this store belongs to another event loop: leave `async with` in the loop that "
                 "entered it"
@@ -83,7 +83,7 @@ class Opening(AbstractAsyncContextManager[_Store], Generic[_Store]):
         raise self._misused()
 
     def __exit__(self, *_: object) -> None:
-        """Exist, so that `with` gets as far as `__enter__`."""
+        """Do nothing; it must exist for `with` to call `__enter__`."""
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and hasattr(self._store_class, name):

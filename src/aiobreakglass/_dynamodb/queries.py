@@ -1,4 +1,4 @@
-"""Lists and counts over the indexes: eventually consistent, as many pages as it takes."""
+"""List and count events over the indexes, which are eventually consistent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aiobreakglass._dynamodb.recent import RecentRows
 
 
 class Queries:
-    """Follow the pages of one table's indexes."""
+    """Queries one table's indexes, and follows their pages."""
 
     def __init__(
         self, calls: Calls, table: Table, cursor_key: bytes | None, recent_rows: RecentRows
@@ -64,18 +64,18 @@ class Queries:
         return total
 
     async def newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
-        """Return the newest event of a listing that is of this profile."""
-        looked_at = requests.FIRST_LOOK
+        """Return a listing's newest event that has this profile."""
+        page_size = requests.FIRST_PAGE
         request: Request | None = requests.newest_of_profile(
-            self._table, listing, profile, looked_at
+            self._table, listing, profile, page_size
         )
         with self._calls.operation() as operation:
             while request is not None:
                 answer = await self._query(operation, listing, request)
                 if answer["Items"]:
                     return decode_event(answer["Items"][0], self._table.layout)
-                looked_at = requests.next_look(looked_at)
-                request = requests.following(request, answer, looked_at)
+                page_size = requests.next_page_size(page_size)
+                request = requests.following(request, answer, page_size)
         return None
 
     async def _query(
@@ -87,7 +87,7 @@ class Queries:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of one page, as they come in."""
+    """The rows of one page, collected from DynamoDB's pages."""
 
     layout: TableLayout
     recent_rows: RecentRows
@@ -96,17 +96,17 @@ class _Rows:
     events: list[BreakGlassEvent] = field(default_factory=list)
     corrupt: list[CorruptItemError] = field(default_factory=list)
     last: Item | None = None
-    """The row of the last event: a cursor names it, because a corrupt row may have no name."""
+    """The row of the last event; the cursor names it, because a corrupt row may have no id."""
     has_more: bool = False
 
     @property
     def wanted(self) -> int:
-        """How many more rows to ask for; 0 when the page is complete."""
-        # One more than the page holds tells whether another page follows.
+        """How many more rows to request; 0 when the page is complete."""
+        # One row beyond the page shows whether another page follows.
         return 0 if self.has_more else self.size - len(self.events) + 1
 
     def add(self, items: Sequence[Item]) -> None:
-        """Take rows until the page is full; those that are left begin the next page."""
+        """Add rows until the page is full; leave the rest to the next page."""
         while items and len(self.events) < self.size:
             room = self.size - len(self.events)
             for item, event in zip(items, self._decoded(items[:room]), strict=False):

@@ -1,4 +1,4 @@
-"""Strongly consistent reads of single rows."""
+"""Read rows by their keys, strongly consistently."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from aiobreakglass._dynamodb.row import Row, event_row
 
 
 class Reads:
-    """Read the rows of events and guards."""
+    """Reads the rows of events and guards."""
 
     def __init__(self, calls: Calls, table: Table) -> None:
         self._calls = calls
         self._table = table
 
     async def event_row(self, operation: Operation, event_id: str) -> Row | None:
-        """Return the row of an event; None if there is none, or a tombstone."""
+        """Return the row of an event; None if there is no row, or only a tombstone."""
         layout = self._table.layout
         return event_row(await self._row(operation, layout.event_key(event_id)), layout)
 
@@ -36,7 +36,7 @@ class Reads:
         return None if guard is None else self.event_id_of(guard)
 
     async def event_rows(self, operation: Operation, event_ids: Collection[str]) -> dict[str, Row]:
-        """Return the rows of events that are there, by id."""
+        """Return the existing rows of events, by id."""
         layout = self._table.layout
         items = await self._rows(operation, map(layout.event_key, event_ids))
         rows = {
@@ -60,12 +60,12 @@ class Reads:
     def event_id_of(self, guard: Item) -> str:
         """Return the id of the event that a guard points to, or raise `CorruptItemError`."""
         try:
-            return check_event_id(guard.get("event_id", {}).get("S"))  # type: ignore[arg-type] # it is checked here
+            return check_event_id(guard.get("event_id", {}).get("S"))  # type: ignore[arg-type] # this call checks it
         except (TypeError, ValueError) as error:
             raise CorruptItemError(row_key(guard, self._table.layout), str(error)) from error
 
     async def _rows(self, operation: Operation, keys: Iterable[str]) -> dict[str, Item]:
-        """Return the rows that are there, by partition key."""
+        """Return the existing rows, by partition key."""
         waiting = list(dict.fromkeys(keys))
         rows: dict[str, Item] = {}
         attempts = 0

@@ -1,4 +1,4 @@
-"""Rows of events that a caller still holds, so that a change need not read them again."""
+"""Remember the rows of events that a caller still has, so that a change need not read them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from aiobreakglass._dynamodb.row import Row
 
 
 class RecentRows:
-    """Remember the row of each active event for as long as its reader keeps the event.
+    """Remembers the row of each active event for as long as its reader keeps the event.
 
-    It is never an answer: a change is conditioned on the row as it was read.
+    A remembered row is never an answer: each change has the condition that the row is unchanged.
     """
 
     def __init__(self, layout: TableLayout) -> None:
@@ -21,13 +21,16 @@ class RecentRows:
         self._rows: dict[str, tuple[ref[BreakGlassEvent], Item]] = {}
 
     def remember(self, event: BreakGlassEvent, item: Item) -> None:
-        """Remember the row of an event that was just read; an ended one never changes."""
+        """Remember the row of an event that was just read, if it is active.
+
+        An ended event never changes, so nobody needs its row.
+        """
         if event.status is not ACTIVE:
             return
         rows, event_id = self._rows, event.id
 
         def forget(reference: ref[BreakGlassEvent]) -> None:
-            # Read again since, the row belongs to a later reader.
+            # If the event was read again since, its row belongs to the later reader.
             if (known := rows.get(event_id)) is not None and known[0] is reference:
                 del rows[event_id]
 

@@ -1,4 +1,4 @@
-"""What to send to read: pure functions from values to request parameters."""
+"""Build the parameters of read requests; all functions are pure."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from aiobreakglass._contract.arguments import Listing
 from aiobreakglass._dynamodb.layout import Table, TableLayout
 
 BATCH: Final = 100
-"""How many rows DynamoDB reads at once."""
+"""How many rows DynamoDB reads in one request."""
 
-FIRST_LOOK: Final = 16
-"""At how many of an invoker's events to look first for one of a profile: a unit or two."""
+FIRST_PAGE: Final = 16
+"""How many of an invoker's events the first page reads to find one of a profile: 1-2 units."""
 
-# More events than DynamoDB reads at a time, which is 1 MB.
-_LONGEST_LOOK: Final = 4096
+# More events than one page of DynamoDB's can have, which is 1 MB.
+_LARGEST_PAGE: Final = 4096
 
 # `Limit` is a 32-bit integer.
 _LARGEST_LIMIT: Final = 2**31 - 1
 
 
 def get_row(table: Table, partition_key: str) -> Request:
-    """Read a row, strongly consistently."""
+    """Return the request that reads a row, strongly consistently."""
     return {"TableName": table.name, "Key": _key(table, partition_key), "ConsistentRead": True}
 
 
 def get_rows(table: Table, partition_keys: Iterable[str]) -> Request:
-    """Read up to 100 rows at once, each strongly consistently, though not all at one instant.
+    """Return the request that reads up to 100 rows, strongly consistently, but not at one instant.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
     """
@@ -37,7 +37,7 @@ def get_rows(table: Table, partition_keys: Iterable[str]) -> Request:
 
 
 def unprocessed(table: Table, answer: Mapping[str, Any]) -> list[str]:
-    """Return the partition keys that DynamoDB left for another request."""
+    """Return the partition keys that DynamoDB did not process."""
     return [
         key[table.layout.partition_key]["S"]
         for left in answer.get("UnprocessedKeys", {}).values()
@@ -46,11 +46,11 @@ def unprocessed(table: Table, answer: Mapping[str, Any]) -> list[str]:
 
 
 def has(attributes: Item) -> Callable[[Item], bool]:
-    """Return whether a row has these attributes, as a question."""
+    """Return a predicate that is true for rows with these attributes."""
     pairs = list(attributes.items())
 
     def has_them(row: Item) -> bool:
-        # Asked about each row of a list: half as long as a comparison of views.
+        # Called for each row of a list, and twice as fast as a comparison of views.
         for name, value in pairs:  # noqa: SIM110 - a generator takes longer
             if row.get(name) != value:
                 return False
@@ -60,9 +60,9 @@ def has(attributes: Item) -> Callable[[Item], bool]:
 
 
 def probe(table_name: str, layout: TableLayout) -> Request:
-    """Ask whether there are transactions at all, with one that writes nothing and is refused.
+    """Return a transaction that shows whether the endpoint has transactions, and writes nothing.
 
-    `status` is a reserved word, and so the condition breaks DynamoDB's grammar.
+    DynamoDB refuses its condition, because `status` is a reserved word.
     """
     check = {
         "TableName": table_name,
@@ -75,40 +75,46 @@ def probe(table_name: str, layout: TableLayout) -> Request:
 def list_page(
     table: Table, listing: Listing, limit: int, start_key: Item | None = None
 ) -> Request:
-    """Query a page of events, newest first."""
+    """Return the query for a page of events, newest first."""
     request = _query(table, listing) | _limit(limit)
     return request if start_key is None else request | {"ExclusiveStartKey": start_key}
 
 
 def count(table: Table, listing: Listing, at_most: int | None = None) -> Request:
-    """Count the events of a query's page, without returning them."""
+    """Return the query that counts the events of a page without returning them."""
     return _query(table, listing) | {"Select": "COUNT"} | _limit(at_most)
 
 
-def newest_of_profile(table: Table, listing: Listing, profile: str, looked_at: int) -> Request:
-    """Query an invoker's events of one profile, newest first, looking at so many events.
+def newest_of_profile(table: Table, listing: Listing, profile: str, page_size: int) -> Request:
+    """Return the query for an invoker's events of one profile, newest first.
 
-    DynamoDB applies `Limit` before the filter, so an answer without events ends nothing
+    DynamoDB applies `Limit` before the filter, so a page without events is not the end
     (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.FilterExpression.html).
+
+    Args:
+        table: The table.
+        listing: The list of the invoker's events.
+        profile: The profile to filter by.
+        page_size: How many events to read before the filter.
     """
-    request = _query(table, listing) | _limit(looked_at)
+    request = _query(table, listing) | _limit(page_size)
     request["FilterExpression"] = "#profile = :profile"
     request["ExpressionAttributeNames"] |= _names(table, ("profile",))
     request["ExpressionAttributeValues"] |= {":profile": {"S": profile}}
     return request
 
 
-def next_look(looked_at: int) -> int:
-    """Return at how many events to look when this many had none of the profile."""
-    return min(looked_at * 16, _LONGEST_LOOK)
+def next_page_size(page_size: int) -> int:
+    """Return the size of the next page if a page of this size had no event of the profile."""
+    return min(page_size * 16, _LARGEST_PAGE)
 
 
 def following(
     request: Request, answer: Mapping[str, Any], limit: int | None = None
 ) -> Request | None:
-    """Return the query that goes on where an answer has stopped, or None at the end.
+    """Return the query for the page after an answer, or None after the last page.
 
-    `limit` takes the place of the request's own.
+    A given `limit` replaces the request's own.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
     """
     start_key = answer.get("LastEvaluatedKey")
@@ -127,8 +133,9 @@ def _query(table: Table, listing: Listing) -> Request:
     names = [listing.field]
     if listing.since is not None or listing.until is not None:
         names.append("created_at")
-    # The range belongs into the key condition: DynamoDB refuses a filter on an index's key. There
-    # it may be one comparison only. BETWEEN includes its upper end, which no stored time equals.
+    # The range must be in the key condition, because DynamoDB refuses a filter on an index's key.
+    # A key condition allows only one comparison. BETWEEN includes its upper end, but no stored
+    # time equals that.
     lower, upper = listing.bounds
     if lower is not None and upper is not None:
         condition += " AND #created_at BETWEEN :since AND :until"
@@ -153,5 +160,5 @@ def _key(table: Table, partition_key: str) -> Item:
 
 
 def _names(table: Table, names: Iterable[str]) -> dict[str, str]:
-    # Every name by a placeholder: several of ours are reserved words of DynamoDB's.
+    # Every name has a placeholder, because several of our names are DynamoDB's reserved words.
     return {f"#{name}": table.layout.partition_key if name == "pk" else name for name in names}

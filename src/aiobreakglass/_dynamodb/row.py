@@ -1,4 +1,4 @@
-"""The row of an event, which may be no event after all."""
+"""Represent the row of an event, which may turn out to be corrupt."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aiobreakglass._dynamodb.layout import TableLayout
 class Row:
     """The row of an event.
 
-    `is_fresh` says whether the call in hand has read it, or has got it with a refusal. What is
-    remembered from before can be written against, because the write has its condition. It cannot
-    refuse anything.
+    `is_fresh` is true if the current call read the row or got it with a refusal. A write may be
+    based on a row that is remembered from an earlier call, because the write has its condition.
+    But only a fresh row can be the reason to refuse a change.
     """
 
     def __init__(self, item: Item, layout: TableLayout, *, is_fresh: bool = True) -> None:
@@ -35,22 +35,22 @@ class Row:
         return self.key.removeprefix(self._layout.event_prefix)
 
     def is_written_by(self, write_id: str) -> bool:
-        """Tell whether the last write to this row was this one."""
+        """Return whether this write was the last one to this row."""
         return self.item.get(self._layout.write_id_attribute) == {"S": write_id}
 
     @cached_property
     def event(self) -> BreakGlassEvent:
-        """The event of this row; `CorruptItemError` if it is none."""
+        """The event of this row; raises `CorruptItemError` if it is not an event."""
         return decode_event(self.item, self._layout)
 
     def active_event(self, invoker: str, profile: str) -> BreakGlassEvent | None:
-        """Return the event if this row says that it is an active one of this pair, lapsed or not.
+        """Return the event if this row's status is active and its pair is this one; else None.
 
-        `CorruptItemError` if the row says so and is no event.
+        The event may have lapsed. Raises `CorruptItemError` if such a row is not an event.
         """
         return self.event if guarded_pair(self.item) == (invoker, profile) else None
 
 
 def event_row(item: Item | None, layout: TableLayout) -> Row | None:
-    """Return the row of an event that is there; a tombstone is none."""
+    """Return the row of an event, or None for a tombstone or no row."""
     return None if item is None or is_tombstone(item) else Row(item, layout)

@@ -1,4 +1,4 @@
-"""The contract on DynamoDB: reads, decides, writes, and tries again; nothing clever."""
+"""Implement `BreakGlassStore` on a DynamoDB table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
-from aiobreakglass._aws.calls import Calls, Carrier, TransportName
+from aiobreakglass._aws.calls import Calls, Transport, TransportName
 from aiobreakglass._aws.client import OPERATION_TIMEOUT, open_client
 from aiobreakglass._contract import arguments
 from aiobreakglass._contract.arguments import Listing
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class StoreOptions(TypedDict, total=False):
-    """What a store takes besides its client, its table and its transport."""
+    """The options of a store besides its client, its table and its transport."""
 
     layout: TableLayout | None
     retention: timedelta | None
@@ -46,15 +46,20 @@ class StoreOptions(TypedDict, total=False):
 class AsyncDynamoDBStore(Lists):
     """A `BreakGlassStore` in a DynamoDB table, for any number of tasks of one event loop.
 
-    `client` is an open aiobotocore client, borrowed and never closed; `open` makes one of its own.
-    `retention` is how long a row is kept after `expires_at` before DynamoDB's TTL may delete it,
-    which for the import of an old event may be soon; None keeps it for ever. `clock` returns the
-    present as an aware datetime. `cursor_key`, at least 16 bytes, signs cursors, for handing them
-    to browsers. `operation_timeout` bounds each call as a whole, with all its retries and pages.
-    `transport` sends the requests in the client's place; only `open` makes one, for a client that
-    it has set up.
-
     A store that is closed or belongs to another event loop raises `RuntimeError`.
+
+    Args:
+        client: An open aiobotocore client. The store borrows it and never closes it; `open` makes
+            a client of its own.
+        table_name: The name or the ARN of the table.
+        layout: The names that the table uses; None means the default names.
+        retention: How long a row is kept after `expires_at` before DynamoDB's TTL may delete it.
+            If you import an old event, that may be soon. None keeps rows for ever.
+        clock: Returns the current time as an aware datetime.
+        cursor_key: Signs cursors, so that they can be given to browsers; at least 16 bytes.
+        operation_timeout: The time limit of each call, including all its retries and pages.
+        transport: Sends the requests in the client's place. Only `open` makes one, for the client
+            that it makes.
     """
 
     def __init__(
@@ -67,7 +72,7 @@ class AsyncDynamoDBStore(Lists):
         clock: Callable[[], datetime] = utc_now,
         cursor_key: bytes | None = None,
         operation_timeout: timedelta = OPERATION_TIMEOUT,
-        transport: Carrier | None = None,
+        transport: Transport | None = None,
     ) -> None:
         super().__init__(cursor_key)
         self._layout = TableLayout() if layout is None else check_layout(layout)
@@ -81,7 +86,7 @@ class AsyncDynamoDBStore(Lists):
         self._checks = Checks(self._reads, self._now)
         self._recent_rows = RecentRows(self._layout)
         self._queries = Queries(self._calls, table, self._cursor_key, self._recent_rows)
-        # In the order in which they are asked what a refusal means.
+        # If several parts are refused, the first contributor's verdict counts.
         contributors = [EventPart(table, retention), GuardPart(table)]
         self._commits = Commits(self._calls, table, contributors, self._now)
 
@@ -99,22 +104,38 @@ class AsyncDynamoDBStore(Lists):
     ) -> AbstractAsyncContextManager[Self]:
         """Open a store with a client of its own: `async with ... as store`, which closes both.
 
-        Credentials, and the region where none is given, come from the session as for every AWS SDK
-        (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html). `config`
-        goes over what is set here: standard retries with 3 attempts, 2 s to connect, 3 s to read,
-        a pool of 64 connections. `store_options` are the constructor's. Leaving waits for the
-        calls under way, which `operation_timeout` bounds.
+        Leaving the block waits for the calls under way, which `operation_timeout` bounds.
 
-        The "fast" transport signs and posts requests on the client's own connections, and leaves
-        to aiobotocore whatever is no plain success; where the client does anything unusual (a
-        proxy, adaptive retries, tracing, handlers of yours, a table's ARN) a line in the log says
-        so, and it is not used. With "standard" all calls are aiobotocore's.
+        The "fast" transport signs requests and posts them over the client's own connections, and
+        leaves everything but a plain success to aiobotocore. If the client does anything unusual
+        (a proxy, adaptive retries, tracing, handlers of yours, a table's ARN), the store logs that
+        and uses the "standard" transport, which sends all calls through aiobotocore.
+
+        Args:
+            table_name: The name or the ARN of the table.
+            region_name: The region; None means the session's.
+            endpoint_url: The URL of DynamoDB, for an emulator or a VPC endpoint; None means the
+                region's own.
+            session: An aiobotocore session; None means a new one. Credentials come from the
+                session, as for every AWS SDK
+                (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html).
+            config: Overrides the store's own settings: standard retries with 3 attempts, 2 s to
+                connect, 3 s to read, and a pool of 64 connections.
+            transport: "fast" or "standard".
+            store_options: The constructor's options: `layout`, `retention`, `clock`,
+                `cursor_key` and `operation_timeout`.
+
+        Raises:
+            ValueError: The region, the URL or another argument is missing or wrong.
+            StoreUnavailableError: No credentials could be looked up, or no client could be made.
         """
         timeout = store_options.get("operation_timeout", OPERATION_TIMEOUT)
         _check_timeout(timeout)
         client = open_client(region_name, endpoint_url, session, config, timeout)
         opened = opened_store(
-            lambda client, carrier: cls(client, table_name, transport=carrier, **store_options),
+            lambda client, transport: cls(
+                client, table_name, transport=transport, **store_options
+            ),
             client,
             table_name,
             transport,
@@ -123,11 +144,11 @@ class AsyncDynamoDBStore(Lists):
 
     @property
     def transport(self) -> TransportName:
-        """The transport of the next call.
+        """The name of the next call's transport.
 
-        It is "standard", though `open` was asked for "fast", if the client does anything unusual,
-        or for as long as its calls are traced. With "fast" the client still sends the few requests
-        that only it can: those with binary attributes, or with credentials of another account.
+        Even if `open` was called with "fast", it is "standard" if the client does anything
+        unusual, or while its calls are traced. With "fast" the client still sends the few requests
+        that only it can send: those with binary attributes, or with another account's credentials.
         """
         return self._calls.transport
 
@@ -199,8 +220,8 @@ class AsyncDynamoDBStore(Lists):
         return (await self._commit(event_id, event_rule(event_id, decide), row)).stored
 
     async def _commit(self, event_id: str, rule: Rule[Decided], row: Row | None = None) -> Decided:
-        """Commit what a rule decides about the row that was read last, or else is read now."""
-        # A clock that does not tell the time is refused before anything is sent.
+        """Commit the change that a rule decides on from a row; read the row if none is given."""
+        # Refuse a wrong clock before anything is sent.
         self._now()
         with self._calls.operation() as operation:
             if row is None:
@@ -212,5 +233,5 @@ class AsyncDynamoDBStore(Lists):
 
 
 def _check_timeout(timeout: timedelta) -> None:
-    """Raise `TypeError` or `ValueError` for a time limit that no call could keep."""
+    """Raise `TypeError` or `ValueError` if no call could keep this time limit."""
     arguments.check_interval("operation_timeout", timeout, at_least=timedelta(milliseconds=1))

@@ -1,4 +1,4 @@
-"""Create the table, verify that it is ours, harden it. Every step can be repeated."""
+"""Create the table, verify its layout, and harden it; every step can be repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from aiobreakglass._aws import outcomes
 from aiobreakglass._aws.borrowing import check_client
-from aiobreakglass._aws.failures import abridge
+from aiobreakglass._aws.failures import shorten_traceback
 from aiobreakglass._contract import arguments
 from aiobreakglass._domain.errors import BreakGlassError, StoreUnavailableError, TableError
 from aiobreakglass._dynamodb import requests
@@ -33,17 +33,27 @@ async def create_table(
     deletion_protection: bool = False,
     timeout: timedelta = timedelta(minutes=5),  # noqa: ASYNC109 - what a caller expects here
 ) -> None:
-    """Make the table with its indexes and TTL, billed on demand, and wait until it can be used.
+    """Create the table with its indexes and TTL, billed on demand, and wait until it is ready.
 
-    Safe to call again, and from several processes at once: what is there already is left, and what
-    is missing of TTL, point-in-time recovery and deletion protection is switched on. The last two
-    belong on a table whose rows are evidence; they are off unless asked for because they cost
-    money, and because a test's table must be easy to remove.
+    It is safe to call this again, and from several processes at once. It keeps an existing table,
+    and turns on TTL and the requested protections if they are off. Both protections belong on a
+    table whose rows are evidence. They are off by default because they cost money and because a
+    test's table must be easy to remove.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 
-    Raises `TableError` if a table of this name has other keys, indexes or another TTL attribute,
-    and `StoreUnavailableError` if it is not ready within `timeout`, or if the endpoint is an
-    emulator without transactions, which every write needs: then nothing is made. The client is
-    borrowed. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+    Args:
+        client: An open aiobotocore client, which is borrowed.
+        table_name: The name of the table.
+        layout: The names that the table uses; None means the default names.
+        point_in_time_recovery: Whether to turn on point-in-time recovery.
+        deletion_protection: Whether to turn on deletion protection.
+        timeout: How long to wait for the table.
+
+    Raises:
+        TableError: The existing table has other keys, other indexes or another TTL attribute.
+        StoreUnavailableError: The table was not ready within `timeout`; or the endpoint is an
+            emulator without transactions, which every write needs. In the second case nothing is
+            created.
     """
     check_table_name(table_name)
     layout = TableLayout() if layout is None else check_layout(layout)
@@ -95,7 +105,7 @@ def table_definition(
 
 
 def table_differences(description: Mapping[str, Any], layout: TableLayout) -> list[str]:
-    """Return what keeps a described table from being one of this layout; more indexes do not."""
+    """Return how a table differs from this layout; additional indexes are allowed."""
     differences = []
     expected = table_definition("", layout, deletion_protection=False)
     types = {
@@ -134,7 +144,7 @@ async def _check_transactions(
     try:
         await client.transact_write_items(**requests.probe(table_name, layout))
     except ClientError as error:
-        # Whoever refuses it for another reason knows it, be the reason that access is denied.
+        # An endpoint that refuses for any other reason, even denied access, knows the operation.
         if error.response["Error"]["Code"] == "UnknownOperationException":
             raise
 
@@ -145,7 +155,7 @@ async def _ensure_exists(
     try:
         await client.describe_table(TableName=table_name)
     except client.exceptions.ResourceNotFoundException:
-        # In use: somebody else is making it at this moment.
+        # "In use" means that somebody else is creating it at this moment.
         with _ignored("ResourceInUseException"):
             await client.create_table(**table_definition(table_name, layout, deletion_protection))
 
@@ -155,7 +165,7 @@ async def _await_active(client: DynamoDBClient, table_name: str) -> Mapping[str,
         try:
             answer = await client.describe_table(TableName=table_name)
         except client.exceptions.ResourceNotFoundException:
-            # Just made, it is not known everywhere yet.
+            # Some hosts of DynamoDB do not know a new table yet.
             await asyncio.sleep(_POLL_SECONDS)
             continue
         description: Mapping[str, Any] = answer["Table"]
@@ -183,12 +193,12 @@ async def _ensure_time_to_live(
             TimeToLiveSpecification={"Enabled": True, "AttributeName": layout.ttl_attribute},
         )
     except ClientError as error:
-        # Invalid also where somebody else has switched it on at the same moment.
+        # The request is also invalid if somebody else turned TTL on at the same moment.
         if error.response["Error"]["Code"] != "ValidationException":
             raise
         if not await _has_time_to_live(client, table_name, layout):
             raise TableError(
-                f"TTL of table {table_name!r} cannot be switched on: "
+                f"TTL of table {table_name!r} cannot be turned on: "
                 f"{error.response['Error']['Message']}"
             ) from error
 
@@ -212,7 +222,7 @@ async def _has_time_to_live(client: DynamoDBClient, table_name: str, layout: Tab
 
 async def _ensure_point_in_time_recovery(client: DynamoDBClient, table_name: str) -> None:
     while True:
-        # A new table cannot have it yet for a while.
+        # A new table cannot have it for a while.
         with _ignored("ContinuousBackupsUnavailableException"):
             await client.update_continuous_backups(
                 TableName=table_name,
@@ -238,12 +248,12 @@ def _translated(client: DynamoDBClient, table_name: str) -> Iterator[None]:
     except BreakGlassError:
         raise
     except TimeoutError as error:
-        abridge(error)
+        shorten_traceback(error)
         raise StoreUnavailableError(
             f"table {table_name!r} was not ready in time; call create_table again to go on waiting"
         ) from error
     except Exception as error:
-        abridge(error)
+        shorten_traceback(error)
         raise outcomes.translate(
             error, client.meta.service_model.operation_names, table_name, outcome_unknown=False
         ) from error

@@ -1,1 +1,1 @@
-"""The contract in dicts."""
+"""Implement the contract in dicts."""

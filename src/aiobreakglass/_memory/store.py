@@ -1,4 +1,4 @@
-"""The contract in a dict: for tests and trials, gone with the process."""
+"""Implement `BreakGlassStore` in memory, for tests and trials."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ from aiobreakglass._domain.timestamps import encode_time
 
 
 class InMemoryStore(Lists):
-    """A `BreakGlassStore` that needs nothing else.
+    """A `BreakGlassStore` in memory, for the tasks of one event loop.
 
-    Every operation yields to the event loop before it takes effect, all at once, and again before
-    it returns, as a network call would; so a race in the code that uses the store shows up. Serves
-    the tasks of one event loop. `clock` returns the present as an aware datetime.
+    Every operation takes effect at once, and yields to the event loop before and after that, as a
+    network call would. So it exposes races in the code that uses the store.
+
+    Args:
+        clock: Returns the current time as an aware datetime.
+        cursor_key: Signs cursors, so that they can be given to browsers; at least 16 bytes.
     """
 
     def __init__(
@@ -49,22 +52,22 @@ class InMemoryStore(Lists):
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         event = arguments.check_new_event(event)
         check_creatable(event, self._now())
-        await _network()
+        await _simulate_network()
         if event.id in self._events or event.id in self._deleted:
             raise EventExistsError(event.id)
         now = self._now()
         created = decide_create(event, now).stored
         if created.status is BreakGlassStatus.ACTIVE:
             self._clear_guard(created, now)
-        self._keep(created)
-        await _network()
+        self._put(created)
+        await _simulate_network()
         return created
 
     async def get(self, event_id: str) -> BreakGlassEvent:
         event_id = arguments.check_event_id(event_id)
-        await _network()
+        await _simulate_network()
         event = self._stored(event_id)
-        await _network()
+        await _simulate_network()
         return event
 
     async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
@@ -73,20 +76,20 @@ class InMemoryStore(Lists):
 
     async def delete(self, event_id: str) -> None:
         event_id = arguments.check_event_id(event_id)
-        await _network()
+        await _simulate_network()
         event = self._events.pop(event_id, None)
         if event is not None:
             self._deleted.add(event_id)
-            self._release(event)
-        await _network()
+            self._remove_guard(event)
+        await _simulate_network()
 
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
     ) -> BreakGlassEvent | None:
         pair = (arguments.check_name("invoker", invoker), arguments.check_name("profile", profile))
-        await _network()
+        await _simulate_network()
         holder = self._active.get(pair)
-        await _network()
+        await _simulate_network()
         now = self._now()
         return holder if holder is not None and holder.is_active(now) else None
 
@@ -95,9 +98,9 @@ class InMemoryStore(Lists):
     ) -> dict[str, BreakGlassEvent]:
         invoker = arguments.check_name("invoker", invoker)
         names = arguments.check_profiles(profiles)
-        await _network()
+        await _simulate_network()
         holders = {profile: self._active.get((invoker, profile)) for profile in names}
-        await _network()
+        await _simulate_network()
         now = self._now()
         return {
             profile: holder
@@ -116,9 +119,9 @@ class InMemoryStore(Lists):
     async def _change(
         self, event_id: str, decide: Callable[[BreakGlassEvent, datetime], Change]
     ) -> BreakGlassEvent:
-        await _network()
+        await _simulate_network()
         stored = self._stored(event_id)
-        # Read only now: a change is dated, and judged, at the instant at which it happens.
+        # Read the clock only now, because a change is judged at the instant at which it happens.
         now = self._now()
         try:
             change = decide(stored, now)
@@ -127,35 +130,35 @@ class InMemoryStore(Lists):
                 self._apply(decide_expiry(stored, now))
             raise
         changed = self._apply(change)
-        await _network()
+        await _simulate_network()
         return changed
 
     async def _page(self, request: PageRequest) -> EventPage:
-        # No row here is corrupt, so that none is skipped.
+        # No row here is corrupt, so none is skipped.
         listing, size, after, _ = request
-        await _network()
+        await _simulate_network()
         remaining = [
             event
             for event in self._newest_first(listing)
-            if after is None or _order(event) < (after.created_at, after.event_id)
+            if after is None or _sort_key(event) < (after.created_at, after.event_id)
         ]
-        await _network()
+        await _simulate_network()
         page = tuple(remaining[:size])
         if len(remaining) == len(page):
             return EventPage(page)
-        last = Position(*_order(page[-1]))
+        last = Position(*_sort_key(page[-1]))
         return EventPage(page, encode_cursor(listing, last, self._cursor_key))
 
     async def _count(self, listing: Listing, at_most: int | None) -> int:
-        await _network()
+        await _simulate_network()
         count = len(self._newest_first(listing))
-        await _network()
+        await _simulate_network()
         return count if at_most is None else min(count, at_most)
 
     async def _newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
-        await _network()
+        await _simulate_network()
         newest_first = self._newest_first(listing)
-        await _network()
+        await _simulate_network()
         return next((event for event in newest_first if event.profile == profile), None)
 
     def _now(self) -> datetime:
@@ -168,17 +171,17 @@ class InMemoryStore(Lists):
             raise EventNotFoundError(event_id) from None
 
     def _apply(self, change: Change) -> BreakGlassEvent:
-        self._keep(change.stored)
+        self._put(change.stored)
         return change.stored
 
-    def _keep(self, event: BreakGlassEvent) -> None:
+    def _put(self, event: BreakGlassEvent) -> None:
         self._events[event.id] = event
         if event.status is BreakGlassStatus.ACTIVE:
             self._active[_pair(event)] = event
         else:
-            self._release(event)
+            self._remove_guard(event)
 
-    def _release(self, event: BreakGlassEvent) -> None:
+    def _remove_guard(self, event: BreakGlassEvent) -> None:
         holder = self._active.get(_pair(event))
         if holder is not None and holder.id == event.id:
             del self._active[_pair(event)]
@@ -199,7 +202,7 @@ class InMemoryStore(Lists):
                 if getattr(event, listing.field) == listing.value
                 and listing.covers(encode_time(event.created_at))
             ),
-            key=_order,
+            key=_sort_key,
             reverse=True,
         )
 
@@ -208,9 +211,9 @@ def _pair(event: BreakGlassEvent) -> tuple[str, str]:
     return event.invoker, event.profile
 
 
-def _order(event: BreakGlassEvent) -> tuple[str, str]:
+def _sort_key(event: BreakGlassEvent) -> tuple[str, str]:
     return encode_time(event.created_at), event.id
 
 
-async def _network() -> None:
+async def _simulate_network() -> None:
     await asyncio.sleep(0)

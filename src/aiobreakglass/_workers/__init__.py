@@ -1,1 +1,1 @@
-"""Loops that work on any store."""
+"""Run background loops on any store."""

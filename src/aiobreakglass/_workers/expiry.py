@@ -1,6 +1,6 @@
-"""Mark lapsed events expired: one pass, and the loop around it.
+"""Mark lapsed events expired, in one pass or in a loop.
 
-A lapsed event grants nothing, marked or not; marking it is what completes the record.
+A lapsed event grants nothing, whether or not it is marked; the mark completes the record.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from aiobreakglass._shielding import shielded
 
 _Subject = TypeVar("_Subject")
 _About = Mapping[str, str]
-"""What a log record says besides its message."""
+"""The extra fields of a log record."""
 
-_AT_ONCE: Final = 16
+_CONCURRENCY: Final = 16
 """How many events a pass marks at the same time."""
 
 _ROUNDS: Final = 16
-"""How often a pass judges an event anew because others changed it in between."""
+"""How often a pass judges an event again because others changed it meanwhile."""
 
 _LONGEST_BACK_OFF: Final = timedelta(minutes=5)
 
@@ -47,31 +47,37 @@ _logger = logging.getLogger("aiobreakglass.expiry")
 async def expire_due(
     store: BreakGlassStore, *, now: datetime | None = None
 ) -> list[BreakGlassEvent]:
-    """Mark every lapsed event expired, and return those that this call has marked, as stored.
+    """Mark every lapsed event expired, and return the events that this call marked, as stored.
 
-    One pass over the active events, 16 at a time. It is safe to repeat and to run in any number
-    of replicas: it leaves an event that somebody else extends, closes, expires or deletes in the
-    meantime to them. `now` is the instant to judge by, by default the present; if the store's
-    clock is behind it, what has not lapsed by that clock stays. Lists are eventually consistent,
-    so an event that was created this very moment may be left to the next pass.
+    This makes one pass over the active events, and marks up to 16 at a time. It is safe to repeat
+    and to run in any number of replicas: it skips an event that somebody else extends, closes,
+    expires or deletes meanwhile. Lists are eventually consistent, so it may miss an event that was
+    created just now; the next pass finds it.
 
-    A row that cannot be read or marked does not stop the pass. It is logged, and at the end
-    `ExpiryError` holds the error of each such row, and in `expired` what was marked. If the store
-    is unavailable for 16 events in a row, the pass stops there.
+    A row that cannot be read or marked does not stop the pass: the pass logs it, and raises
+    `ExpiryError` at the end. If the store is unavailable for 16 events in a row, the pass stops.
 
-    Raises what the store's `list_by_status` raises; what was marked by then stays marked.
+    Args:
+        store: The store whose events to mark.
+        now: The instant to judge by; by default the current time. If the store's clock is behind
+            it, events that have not lapsed by that clock stay active.
+
+    Raises:
+        ExpiryError: Some rows could not be read or marked. It has the error of each such row, and
+            in `expired` the events that were marked.
+        BreakGlassError: The store's `list_by_status` failed; marked events stay marked.
     """
     expired: list[BreakGlassEvent] = []
     failures: list[BreakGlassError] = []
 
-    async def note_expired(event: BreakGlassEvent) -> None:
+    async def collect_expired(event: BreakGlassEvent) -> None:
         expired.append(event)
 
-    async def note_failed(error: BreakGlassError, _: _About) -> None:
+    async def collect_failed(error: BreakGlassError, _: _About) -> None:
         failures.append(error)
 
     instant = utc_now() if now is None else check_instant("now", now)
-    stopped_by = await _Pass(store, instant, note_expired, note_failed).run()
+    stopped_by = await _Pass(store, instant, collect_expired, collect_failed).run()
     if failures:
         problem = "some lapsed events could not be marked expired"
         if stopped_by is not None:
@@ -91,37 +97,49 @@ async def run_expiry(
 ) -> NoReturn:
     """Mark lapsed events expired, pass after pass, until it is cancelled.
 
-    It waits `interval`, and up to `jitter` more, between two passes, so that replicas drift apart.
-    A pass marks up to 16 events at the same time, so up to 16 callbacks run at the same time.
-    `on_expired` is awaited for each event that this call has
-    marked, as stored, right after: at most once for an event, over all replicas, and not at all if
-    the process dies in between. `on_failed` is awaited for each row that a pass cannot read or
-    mark, with its error, again in each pass; the pass goes on. A callback that raises is logged.
+    A pass marks up to 16 events at the same time, so up to 16 callbacks run at the same time. A
+    callback that raises is logged.
 
-    If the list raises `StoreUnavailableError`, or 16 marks in a row do, the pass ends. That is
-    logged, and the next pass follows after pauses that double from `interval` up to 5 minutes (or
-    `interval`, if that is longer). `TableError`, and anything else that the list raises, ends the
-    loop: it does not mend itself. When it is cancelled, it begins no other event, and finishes
-    those in hand, with their callbacks, for a second at most.
+    If the list or 16 marks in a row raise `StoreUnavailableError`, the pass ends and is logged.
+    The pauses between failed passes double from `interval` up to 5 minutes (or `interval`, if that
+    is longer). A `TableError`, and any other exception of the list, ends the loop, because such a
+    problem does not go away by itself.
+
+    When the loop is cancelled, it starts no other event. It finishes the events under way and
+    their callbacks, for one second at most.
+
+    Args:
+        store: The store whose events to mark.
+        interval: How long to wait between two passes.
+        jitter: The longest random addition to `interval`; it spreads the replicas' passes.
+        on_expired: Awaited with each event that this call marked, as stored, right after the mark.
+            Over all replicas, it is called at most once for an event, and not at all if the
+            process dies in between.
+        on_failed: Awaited with the error of each row that a pass cannot read or mark, again in
+            each pass; the pass goes on.
+        clock: Returns the current time as an aware datetime.
+
+    Raises:
+        TableError: The table is missing or is not laid out as the store expects.
     """
     check_interval("interval", interval, at_least=timedelta(microseconds=1))
     check_interval("jitter", jitter, at_least=timedelta(0))
     check_async_callback("on_expired", on_expired)
     check_async_callback("on_failed", on_failed)
 
-    async def tell_expired(event: BreakGlassEvent) -> None:
-        about = _described(event)
+    async def report_expired(event: BreakGlassEvent) -> None:
+        about = _log_fields(event)
         _logger.info("expired event %s", event.id, extra=about)
-        await _tell("on_expired", on_expired, event, about)
+        await _call_back("on_expired", on_expired, event, about)
 
-    async def tell_failed(error: BreakGlassError, about: _About) -> None:
-        await _tell("on_failed", on_failed, error, about)
+    async def report_failed(error: BreakGlassError, about: _About) -> None:
+        await _call_back("on_failed", on_failed, error, about)
 
     failures = 0
     while True:
         now = check_instant("clock()", clock())
         try:
-            stopped_by = await _Pass(store, now, tell_expired, tell_failed).run()
+            stopped_by = await _Pass(store, now, report_expired, report_failed).run()
         except StoreUnavailableError as error:
             stopped_by = error
         failures = 0 if stopped_by is None else failures + 1
@@ -151,22 +169,22 @@ class _Pass:
         self._on_expired = on_expired
         self._on_failed = on_failed
         self._unanswered: list[StoreUnavailableError | TableError] = []
-        """What the last marks in a row ended with, if it was not about their events."""
+        """The errors of the last marks in a row that were not about single events."""
 
     async def run(self) -> StoreUnavailableError | None:
-        """Go through the pages, and return what stopped the pass before the end, if anything."""
+        """Mark the events of all pages, and return the error that stopped the pass, if any."""
         cursor = None
         while True:
-            # All that is active, without `until`: the index compares `created_at` as text, and
-            # another writer's offset from UTC would hide its event for hours.
+            # All active events, without `until`, because the index compares `created_at` as text:
+            # with another writer's offset from UTC, `until` would hide an event for hours.
             page = await self._store.list_by_status(
                 BreakGlassStatus.ACTIVE, MAX_QUERY_LIMIT, cursor=cursor, on_corrupt="skip"
             )
             for error in page.corrupt:
                 await shielded(self._fail(error, "a row that says active is not an event", {}))
             lapsed = [event for event in page if event.is_lapsed(self._now)]
-            # In no order: replicas begin with different events, and events for which the store is
-            # always unavailable do not keep every pass from the same others.
+            # In random order, so that replicas begin with different events, and so that events
+            # whose marks always fail do not keep every pass from reaching the same others.
             _randomness.source.get().shuffle(lapsed)
             await self._mark_all(lapsed)
             if self._is_stopped():
@@ -188,20 +206,20 @@ class _Pass:
                     return
 
         async with asyncio.TaskGroup() as workers:
-            for _ in range(min(_AT_ONCE, len(events))):
+            for _ in range(min(_CONCURRENCY, len(events))):
                 workers.create_task(work())
 
     def _is_stopped(self) -> bool:
-        return len(self._unanswered) >= _AT_ONCE
+        return len(self._unanswered) >= _CONCURRENCY
 
     async def _mark(self, event: BreakGlassEvent) -> None:
         try:
             expired = await _expire(self._store, event, self._now)
         except (StoreUnavailableError, TableError) as error:
-            # One such answer may be about this event alone; many in a row are not.
+            # One such error may be about this event alone; many in a row are not.
             self._unanswered.append(error)
             await self._fail_to_mark(event, error)
-        except Exception as error:  # noqa: BLE001 - it is reported, and the others get their mark
+        except Exception as error:  # noqa: BLE001 - reported; the other events are still marked
             self._unanswered.clear()
             await self._fail_to_mark(event, error)
         else:
@@ -212,13 +230,13 @@ class _Pass:
     async def _fail_to_mark(self, event: BreakGlassEvent, error: Exception) -> None:
         problem = f"event {event.id} could not be marked expired"
         if not isinstance(error, BreakGlassError):
-            _logger.error(problem, extra=_described(event), exc_info=error)
-            # Only its type: others' messages may quote values.
+            _logger.error(problem, extra=_log_fields(event), exc_info=error)
+            # Only its type, because third-party messages may quote values.
             unexpected = BreakGlassError(type(error).__name__)
             unexpected.__cause__ = error
             error = unexpected
         error.add_note(problem)
-        await self._fail(error, problem, _described(event))
+        await self._fail(error, problem, _log_fields(event))
 
     async def _fail(self, error: BreakGlassError, problem: str, about: _About) -> None:
         if isinstance(error, (CorruptItemError, ItemTooLargeError)):
@@ -230,7 +248,7 @@ class _Pass:
 async def _expire(
     store: BreakGlassStore, event: BreakGlassEvent, now: datetime
 ) -> BreakGlassEvent | None:
-    """Mark an event expired, and return it as stored; None if it is for somebody else to end."""
+    """Mark an event expired, and return it as stored; None if others extended or ended it."""
     rounds = 0
     try:
         while event.is_lapsed(now):
@@ -240,7 +258,7 @@ async def _expire(
             except ConcurrentModificationError as error:
                 if rounds == _ROUNDS:
                     raise
-                # Changed since it was listed, perhaps extended: judge it as it is now.
+                # It changed since it was listed, perhaps it was extended: judge it again.
                 event = error.current or await store.get(event.id)
     except (EventNotFoundError, InvalidStateTransitionError):
         # Somebody else deleted or ended it.
@@ -248,13 +266,13 @@ async def _expire(
     return None
 
 
-async def _tell(
+async def _call_back(
     name: str,
     callback: Callable[[_Subject], Awaitable[object]] | None,
     subject: _Subject,
     about: _About,
 ) -> None:
-    """Await a callback; one that raises must not keep the others from being told."""
+    """Await a callback, and log its exception so that the other callbacks still run."""
     if callback is None:
         return
     try:
@@ -267,11 +285,18 @@ async def _tell(
 
 
 def _pause(interval: timedelta, jitter: timedelta, failures: int, chance: float) -> float:
-    """Return the seconds to wait after so many failures in a row; `chance` is from 0 to 1."""
+    """Return how many seconds to wait before the next pass.
+
+    Args:
+        interval: The shortest pause.
+        jitter: The longest addition.
+        failures: How many passes in a row have failed.
+        chance: The share of `jitter` to add, from 0 to 1.
+    """
     pause = back_off(interval.total_seconds(), _LONGEST_BACK_OFF.total_seconds(), failures)
     return pause + jitter.total_seconds() * chance
 
 
-def _described(event: BreakGlassEvent) -> _About:
-    """Return what a log record says of an event: never its justification."""
+def _log_fields(event: BreakGlassEvent) -> _About:
+    """Return the fields that a log record has for an event; never its justification."""
     return {"event_id": event.id, "invoker": event.invoker, "profile": event.profile}

@@ -1,4 +1,4 @@
-"""What test suites import: events, a clock, the contract, a store that fails, moto as a server."""
+"""Provide test suites with events, a clock, the contract, a store that fails, and moto."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["FakeClock", "FaultyStore", "StoreContract", "make_event", "moto_serv
 
 
 def __getattr__(name: str) -> object:
-    # The contract needs pytest; a program that only starts moto, as the quickstart does, need not.
+    # The contract needs pytest; a program that only starts moto, like the quickstart, does not.
     if name != "StoreContract":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module("aiobreakglass.testing._contract").StoreContract

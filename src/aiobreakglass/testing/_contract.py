@@ -1,10 +1,10 @@
-"""The contract of `BreakGlassStore` as a suite of tests that every implementation can inherit."""
+"""Test the contract of `BreakGlassStore`, in a suite that every implementation can inherit."""
 
 from __future__ import annotations
 
 import pytest
 
-# Without this, asserts in these modules would fail without showing their values.
+# Without this, failing asserts in these modules would not show their values.
 _PARTS = (
     "cursors",
     "input",
@@ -39,22 +39,22 @@ class StoreContract(
     QuestionsContract,
     InputContract,
 ):
-    """What every `BreakGlassStore` owes its callers, as tests.
+    """Tests of the contract that every `BreakGlassStore` fulfils.
 
-    Inherit it, and bring the fixture `store`: an empty store that takes its time from `clock`::
+    Inherit it, and define the fixture `store`: an empty store that uses the fixture `clock`::
 
         class TestMyStore(StoreContract):
             @pytest.fixture
             def store(self, clock: FakeClock) -> MyStore:
                 return MyStore(clock=clock)
 
-    The tests are coroutines and carry no marks of a plugin. Under pytest-asyncio in auto mode they
-    run as they stand; in strict mode mark the class with `@pytest.mark.asyncio`, under anyio with
-    `@pytest.mark.anyio` and its backend asyncio. `store` may be whatever fixture the plugin knows,
-    so it can also be async and close the store after its test.
+    The tests are coroutines and have no marks of a plugin. pytest-asyncio runs them in auto mode;
+    in strict mode, mark the class with `@pytest.mark.asyncio`. For anyio, mark it with
+    `@pytest.mark.anyio`, and use the backend asyncio. `store` can be any fixture that the plugin
+    supports, so it can be async and close the store after its test.
 
-    The lists and counts of the subject must show each write at once, as those of emulators do:
-    eventual consistency is allowed by the contract, and tests cannot wait for it without sleeping.
+    The lists and counts of the tested store must show each write at once, as those of emulators
+    do. The contract allows eventual consistency, but tests cannot wait for it without sleeping.
     """
 
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""The contract of the cursors: used as they were given out, for the query that gave them out."""
+"""Test the contract of cursors: they work only unchanged, and only for their own query."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from aiobreakglass.testing._contract_lists import before, history, minutes, on_e
 
 
 class CursorsContract:
-    """Cursors are used as they were given out, for the query that gave them out."""
+    """Cursors work only unchanged, and only for their own query."""
 
     @on_each_list
     async def test_a_cursor_that_no_list_has_given_out(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """A cursor is used as it was given out, or refused."""
+        """A changed or foreign cursor is refused."""
         await history(store, *minutes(range(3)))
         cursor = (await getattr(store, method)(key, 1)).next_cursor
         parts = (cursor[:-1], cursor[1:], cursor[: len(cursor) // 2])
@@ -28,7 +28,7 @@ class CursorsContract:
     async def test_a_cursor_of_another_query(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """A cursor belongs to one list, one key and one range of time."""
+        """A cursor belongs to one list, one key and one time range."""
         await history(store, *minutes(range(3)))
         cursor = (await getattr(store, method)(key, 1)).next_cursor
         for other_method, other_key, query in [

@@ -1,4 +1,4 @@
-"""The contract of `close`, `delete` and expiry: how access ends, and that it stays ended."""
+"""Test the contract of `close`, `delete` and expiry: access ends, and stays ended."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ from aiobreakglass.testing._events import FakeClock
 
 
 class EndingsContract:
-    """How access ends, and that it stays ended."""
+    """Access ends, and stays ended."""
 
     @pytest.mark.parametrize("close", [closed, updating(**CLOSING)], ids=["by id", "by update"])
     async def test_access_that_is_closed(
         self, store: BreakGlassStore, clock: FakeClock, close: Attempt
     ) -> None:
-        """Closing ends access at once, tells who closed it and why, and changes no evidence."""
+        """Closing ends access at once, records who closed it and why, and changes no evidence."""
         event = await opened(store, clock, request_id="c0ffee", mfa_verified=True)
         clock.advance(MINUTE)
         outcome = await close(store, event)
@@ -64,7 +64,7 @@ class EndingsContract:
     async def test_access_that_was_updated_before_it_is_closed(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """`close` ends the event as it is now, whichever version its caller has seen."""
+        """`close` closes the current version, whichever version its caller has read."""
         event = await opened(store, clock)
         updated = await store.update(changed(event, request_id="c0ffee"))
         version = updated.updated_at + MICROSECOND
@@ -73,7 +73,7 @@ class EndingsContract:
     async def test_a_reason_amid_white_space(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """White space around a reason is no part of it."""
+        """White space around a reason is removed."""
         event = await opened(store, clock)
         outcome = await store.close(event.id, closed_by="bob", closed_reason="  All\nover \n")
         assert outcome.closed_reason == "All\nover"
@@ -82,7 +82,7 @@ class EndingsContract:
     async def test_access_that_is_marked_expired(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A lapsed event can be marked expired by update, which changes nothing else of it."""
+        """`update` can mark a lapsed event expired, and changes nothing else of it."""
         event = await lapsed(store, clock)
         outcome = await store.update(event.expire(at=clock()))
         assert outcome == changed(event, status=EXPIRED, updated_at=clock())
@@ -101,7 +101,7 @@ class EndingsContract:
         await assert_held_by(store, clock, event)
 
     async def test_access_that_has_run_out(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """From `expires_at` on the check sees no access, whoever has or has not marked it."""
+        """From `expires_at` on the check sees no access, whether or not the event is marked."""
         event = await lapsed(store, clock)
         assert await holder(store, event) is None
         clock.advance(HOUR)
@@ -124,7 +124,7 @@ class EndingsContract:
         attempt: Attempt,
         new_status: BreakGlassStatus,
     ) -> None:
-        """A lapsed event is neither revived nor closed but marked expired, and the caller told."""
+        """A lapsed event is neither revived nor closed but marked expired, and the call raises."""
         event = await lapsed(store, clock)
         with pytest.raises(InvalidStateTransitionError) as refusal:
             await attempt(store, event)
@@ -152,7 +152,7 @@ class EndingsContract:
         attempt: Attempt,
         new_status: BreakGlassStatus,
     ) -> None:
-        """A terminal event never changes, not even into what it is."""
+        """A terminal event never changes, not even to its own status."""
         ended = await opened(store, clock, **fields)
         clock.advance(2 * HOUR)
         with pytest.raises(InvalidStateTransitionError) as refusal:
@@ -167,7 +167,7 @@ class EndingsContract:
     async def test_an_event_that_is_deleted(
         self, store: BreakGlassStore, clock: FakeClock, fields: Fields
     ) -> None:
-        """A deleted event is gone, whatever its status, and its access with it."""
+        """An event of any status can be deleted, and its access ends with it."""
         event = await opened(store, clock, **fields)
         await store.delete(event.id)
         with pytest.raises(EventNotFoundError):
@@ -175,7 +175,7 @@ class EndingsContract:
         await assert_free(store, clock, event)
 
     async def test_a_deletion_of_nothing(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """Deleting again, or what never was, does nothing."""
+        """Deleting a deleted or unknown event does nothing."""
         event = await opened(store, clock)
         await store.delete(event.id)
         newer = await opened(store, clock)
@@ -200,7 +200,7 @@ class EndingsContract:
     async def test_a_late_change_of_an_old_event(
         self, store: BreakGlassStore, clock: FakeClock, attempt: Attempt, lapses: bool
     ) -> None:
-        """Nothing that happens to an old event takes away the access that a newer one grants."""
+        """No change of an old event removes the access that a newer event grants."""
         old = await opened(store, clock)
         if lapses:
             clock.set(old.expires_at)

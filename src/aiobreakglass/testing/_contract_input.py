@@ -1,4 +1,4 @@
-"""The contract of arguments: what is wrong with them is told before anything is done."""
+"""Test the contract of arguments: wrong ones are refused before anything is done."""
 
 from __future__ import annotations
 
@@ -107,13 +107,13 @@ each_rule = pytest.mark.parametrize(
 
 
 class InputContract:
-    """What is wrong with arguments is told before anything is done."""
+    """Wrong arguments are refused before anything is done."""
 
     @each_method
     async def test_good_arguments(
         self, store: BreakGlassStore, method: str, arguments: Fields
     ) -> None:
-        """Every argument can be given by its name, and what is right is not refused."""
+        """Every argument can be passed by name, and valid values are accepted."""
         with suppress(EventNotFoundError):
             await getattr(store, method)(**arguments)
 
@@ -121,7 +121,7 @@ class InputContract:
     async def test_an_argument_that_breaks_a_rule(
         self, store: BreakGlassStore, method: str, arguments: Fields
     ) -> None:
-        """A wrong value is a `ValueError` that names its argument."""
+        """A wrong value raises a `ValueError` that names the argument."""
         for argument in arguments:
             for value in BAD_VALUES[argument]:
                 await _assert_refused(ValueError, store, method, arguments, argument, value)
@@ -130,21 +130,21 @@ class InputContract:
     async def test_an_argument_of_the_wrong_type(
         self, store: BreakGlassStore, method: str, arguments: Fields
     ) -> None:
-        """A wrong type is a `TypeError` that names its argument: nothing is coerced."""
+        """A wrong type raises a `TypeError` that names the argument: nothing is coerced."""
         for argument in arguments:
             for value in BAD_TYPES[argument]:
                 await _assert_refused(TypeError, store, method, arguments, argument, value)
 
     @pytest.mark.parametrize("method", ["count_by_invoker_since", "count_by_profile_since"])
     async def test_a_count_since_no_instant(self, store: BreakGlassStore, method: str) -> None:
-        """A count always has a beginning."""
+        """`since` is required for a count."""
         await _assert_refused(TypeError, store, method, GOOD_CALLS[method], "since", None)
 
     @pytest.mark.parametrize("method", ["create", "update"])
     async def test_something_that_is_no_event(
         self, store: BreakGlassStore, clock: FakeClock, method: str
     ) -> None:
-        """Only events can be stored, not what looks like one."""
+        """Only events can be stored, and not objects that look like events."""
         looks_like_one: list[Any] = [None, "event", fresh(clock).model_dump()]
         for value in looks_like_one:
             with pytest.raises(TypeError, match=r"\bevent\b"):
@@ -154,7 +154,7 @@ class InputContract:
     async def test_a_new_event_that_breaks_a_rule(
         self, store: BreakGlassStore, clock: FakeClock, field: str, changes: Fields
     ) -> None:
-        """A copy that nobody has checked is checked before it is stored."""
+        """A copy with unchecked changes is validated before it is stored."""
         event = fresh(clock)
         with pytest.raises(ValueError, match=rf"\b{field}\b"):
             await store.create(changed(event, **changes))
@@ -166,7 +166,7 @@ class InputContract:
     async def test_an_update_that_breaks_a_rule(
         self, store: BreakGlassStore, clock: FakeClock, field: str, changes: Fields
     ) -> None:
-        """A copy that nobody has checked is checked before it replaces what is stored."""
+        """A copy with unchecked changes is validated before it replaces the stored event."""
         event = await opened(store, clock)
         with pytest.raises(ValueError, match=rf"\b{field}\b"):
             await store.update(changed(event, **changes))
@@ -182,7 +182,7 @@ class InputContract:
                 await getattr(store, method)(changed(fresh(clock), id=value))
 
 
-# A function of its own, so that pytest shows the value that was not refused.
+# A separate function, so that pytest shows the value that was not refused.
 async def _assert_refused(
     error: type[Exception],
     store: BreakGlassStore,

@@ -1,4 +1,4 @@
-"""The contract of the lists: what is in them, in which order, and how they are paged through."""
+"""Test the contract of the lists: their events, their order and their pages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ on_each_list = pytest.mark.parametrize(("method", "key"), LISTS.items(), ids=LIS
 
 
 async def history(store: BreakGlassStore, *ages: timedelta) -> list[BreakGlassEvent]:
-    """Import closed events of these ages at `FakeClock.START`, and return them newest first."""
+    """Import closed events with these ages at `FakeClock.START`, and return them newest first."""
     events = [
         await store.create(make_event(created_at=FakeClock.START - age, **CLOSING)) for age in ages
     ]
@@ -50,7 +50,7 @@ async def history(store: BreakGlassStore, *ages: timedelta) -> list[BreakGlassEv
 async def pages(
     store: BreakGlassStore, method: str, key: str, *sizes: int, **query: Any
 ) -> list[EventPage]:
-    """Follow the cursors of a list to its end, asking for pages of these sizes in turn."""
+    """Follow the cursors of a list to its end, with pages of these sizes in turn."""
     walked: list[EventPage] = []
     for size in islice(cycle(sizes), 100):
         page = await getattr(store, method)(key, size, **query)
@@ -69,12 +69,12 @@ async def walk(
 
 
 def minutes(counts: Iterable[int]) -> list[timedelta]:
-    """Return timedeltas of so many minutes."""
+    """Return these numbers of minutes as timedeltas."""
     return [count * MINUTE for count in counts]
 
 
 class ListsContract:
-    """What is in the lists, in which order, and how they are paged through."""
+    """The lists have the right events, order and pages."""
 
     async def test_events_of_several_invokers_profiles_and_statuses(
         self, store: BreakGlassStore, clock: FakeClock
@@ -97,7 +97,7 @@ class ListsContract:
     async def test_a_list_of_nothing(
         self, store: BreakGlassStore, clock: FakeClock, method: str, key: str
     ) -> None:
-        """A key without events has one page, and it is empty."""
+        """A key without events has one page, which is empty."""
         await opened(store, clock, invoker="bob", profile="staging")
         assert await getattr(store, method)(key) == EventPage(())
 
@@ -116,7 +116,7 @@ class ListsContract:
     async def test_events_created_out_of_order(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """The newest `created_at` comes first, whatever was stored first."""
+        """The newest `created_at` comes first, in whatever order the events were stored."""
         events = await history(store, *minutes([3, 0, 4, 1, 5, 2]))
         assert list(await getattr(store, method)(key)) == events
 
@@ -124,7 +124,7 @@ class ListsContract:
     async def test_events_created_within_one_second(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """Fractions of a second count by their value, also where they end in zeros."""
+        """Fractions of a second sort by value, even if they end in zeros."""
         fractions = [0, 900_000, 100_000, 120_000, 123_456, 99_999, 1, 1_000_000]
         events = await history(store, *(fraction * MICROSECOND for fraction in fractions))
         assert list(await getattr(store, method)(key)) == events
@@ -135,7 +135,7 @@ class ListsContract:
 
     @on_each_list
     async def test_a_range_of_time(self, store: BreakGlassStore, method: str, key: str) -> None:
-        """A list has the events with since <= created_at < until, in whatever zone those are."""
+        """A list has the events with since <= created_at < until, in whatever time zone."""
         events = await history(store, *minutes(range(4)))
         for since, until, expected in [
             (None, None, slice(0, 4)),
@@ -155,7 +155,7 @@ class ListsContract:
     async def test_a_walk_with_pages_of_many_sizes(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """Following the cursors loses nothing and repeats nothing, in a range of time too."""
+        """Following the cursors skips and repeats no event, in a time range too."""
         events = await history(store, *minutes(range(10)))
         assert await walk(store, method, key, 1, 3, 2) == events
         query = {"since": events[7].created_at, "until": events[1].created_at}
@@ -165,7 +165,7 @@ class ListsContract:
     async def test_a_walk_over_events_of_one_instant(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """Events created at the same instant come in any order, but each exactly once."""
+        """Events with the same `created_at` come in any order, but each exactly once."""
         events = await history(store, *minutes([1, 1, 1, 1, 1, 0, 2]))
         walked = await walk(store, method, key, 2, 1)
         assert _by_id(walked) == _by_id(events)
@@ -173,7 +173,7 @@ class ListsContract:
 
     @on_each_list
     async def test_the_end_of_a_list(self, store: BreakGlassStore, method: str, key: str) -> None:
-        """Each page but the last is as long as its limit, and the last says so."""
+        """Each page but the last has `limit` events, and the last has no cursor."""
         await history(store, *minutes(range(4)))
         lengths = {
             limit: [len(page) for page in await pages(store, method, key, limit)]
@@ -189,7 +189,7 @@ class ListsContract:
         }
 
     async def test_more_events_than_the_default_limit(self, store: BreakGlassStore) -> None:
-        """A list without a limit stops at `DEFAULT_QUERY_LIMIT`, and a count does not."""
+        """A list without a limit stops at `DEFAULT_QUERY_LIMIT`; a count does not."""
         events = await history(store, *minutes(range(DEFAULT_QUERY_LIMIT + 1)))
         first = await store.list_by_invoker("alice")
         assert list(first) == events[:-1]
@@ -203,7 +203,7 @@ class ListsContract:
     async def test_events_that_come_and_go_during_a_walk(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """What stays on a list is seen exactly once, even where a cursor's event has gone."""
+        """Events that stay on a list are seen exactly once, even if a cursor's event is gone."""
         events = await history(store, *minutes(range(6)))
         first = await getattr(store, method)(key, 2)
         await store.delete(events[1].id)
@@ -214,7 +214,7 @@ class ListsContract:
     async def test_events_that_leave_the_list_as_they_are_visited(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Closing each event of a walk over the active ones skips none of them."""
+        """Closing each active event while listing them skips no event."""
         invokers = [f"user-{number}" for number in range(7)]
         for invoker in invokers:
             await opened(store, clock, invoker=invoker)
@@ -228,7 +228,7 @@ class ListsContract:
     async def test_an_iteration_over_a_list(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """`iterate` goes through the pages of a query, and asks for each when it is needed."""
+        """`iterate` yields the events of all pages, and requests each page when it is needed."""
         events = await history(store, *minutes(range(6)))
         since, until = events[4].created_at, events[0].created_at
         asked = []
@@ -250,7 +250,7 @@ class ListsContract:
     async def test_a_list_that_skips_rows_that_are_not_events(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """Where there are only events, skipping changes nothing and reports nothing."""
+        """If all rows are events, "skip" changes and reports nothing."""
         events = await history(store, *minutes(range(5)))
         for on_corrupt in ("raise", "skip"):
             walked = await pages(store, method, key, 2, on_corrupt=on_corrupt)
@@ -263,12 +263,12 @@ class ListsContract:
     async def test_another_way_to_meet_rows_that_are_not_events(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """A list raises or skips; anything else is refused by name."""
+        """`on_corrupt` is "raise" or "skip"; another value raises an error that names it."""
         with pytest.raises(ValueError, match="on_corrupt"):
             await getattr(store, method)(key, on_corrupt="ignore")
 
     async def test_lapsed_events(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """An event is listed by its stored status alone, so that a lapsed one can be found."""
+        """An event is listed by its stored status, so a lapsed one can be found."""
         event = await lapsed(store, clock)
         stored = await store.get(event.id)
         listed = {status: list(await store.list_by_status(status)) for status in STATUSES}
@@ -281,14 +281,14 @@ class ListsContract:
 
     @on_each_list
     async def test_a_deleted_event(self, store: BreakGlassStore, method: str, key: str) -> None:
-        """What is deleted is on no list."""
+        """A deleted event is on no list."""
         newest, middle, oldest = await history(store, *minutes(range(3)))
         await store.delete(middle.id)
         assert list(await getattr(store, method)(key)) == [newest, oldest]
 
 
 def before(minutes: int | None) -> datetime | None:
-    """Return the instant that lies so many minutes before `FakeClock.START`, in another zone."""
+    """Return the instant this many minutes before `FakeClock.START`, in another time zone."""
     elsewhere = timezone(timedelta(hours=5, minutes=45))
     return None if minutes is None else (FakeClock.START - minutes * MINUTE).astimezone(elsewhere)
 

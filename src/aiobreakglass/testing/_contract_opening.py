@@ -1,4 +1,4 @@
-"""The contract of `create` and `get`: what can be opened, and what is in the way."""
+"""Test the contract of `create` and `get`: what can be opened, and what blocks it."""
 
 from __future__ import annotations
 
@@ -76,19 +76,19 @@ EVENTS: dict[str, Fields] = {
 
 
 class OpeningContract:
-    """What can be opened, and what is in the way."""
+    """What can be opened, and what blocks it."""
 
     @pytest.mark.parametrize("fields", EVENTS.values(), ids=EVENTS)
     async def test_an_event_is_created(
         self, store: BreakGlassStore, clock: FakeClock, fields: Fields
     ) -> None:
-        """Every field is stored as it was given, and read back as it was stored."""
+        """Every field is stored as given, and read back as stored."""
         event = fresh(clock, **fields)
         assert await store.create(event) == event
         assert await store.get(event.id) == event
 
     async def test_an_id_that_was_never_used(self, store: BreakGlassStore) -> None:
-        """What is not there cannot be read, and the error names its id."""
+        """Reading an unknown event raises an error that names its id."""
         with pytest.raises(EventNotFoundError) as failure:
             await store.get(NEVER_USED)
         assert failure.value.event_id == NEVER_USED
@@ -97,7 +97,7 @@ class OpeningContract:
     async def test_an_id_that_is_taken(
         self, store: BreakGlassStore, clock: FakeClock, first_fields: Fields
     ) -> None:
-        """An id belongs to the first event that had it, and the refused one holds nothing."""
+        """An id belongs to its first event, and a second event with it grants nothing."""
         first = await opened(store, clock, **first_fields)
         second = fresh(clock, id=first.id, profile="staging")
         with pytest.raises(EventExistsError) as refusal:
@@ -113,7 +113,7 @@ class OpeningContract:
     async def test_an_id_that_was_deleted(
         self, store: BreakGlassStore, clock: FakeClock, before: Fields, after: Fields
     ) -> None:
-        """Ids are never used again, so that what others recorded of them keeps its meaning."""
+        """Ids are never reused, so that other systems' records of them stay correct."""
         event = await opened(store, clock, **before)
         await store.delete(event.id)
         with pytest.raises(EventExistsError) as refusal:
@@ -124,7 +124,7 @@ class OpeningContract:
     async def test_the_same_event_created_twice(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A taken id is told before stacking, for the event in the way is the very same."""
+        """A taken id is refused before stacking, because the blocking event is the same one."""
         event = await opened(store, clock)
         with pytest.raises(EventExistsError):
             await store.create(event)
@@ -133,7 +133,7 @@ class OpeningContract:
     async def test_access_that_is_held_already(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Access is never stacked: a second event is refused, told the holder, and not stored."""
+        """Access is never stacked: a second event is refused with the holder, and not stored."""
         first = await opened(store, clock)
         clock.advance(MINUTE)
         second = fresh(clock)
@@ -163,7 +163,7 @@ class OpeningContract:
         pair: tuple[str, str],
         other_pair: tuple[str, str],
     ) -> None:
-        """Events are in each other's way where invoker and profile are the same, to the letter."""
+        """Events block each other only if invoker and profile are exactly the same."""
         event = await opened(store, clock, invoker=pair[0], profile=pair[1])
         other = await opened(store, clock, invoker=other_pair[0], profile=other_pair[1])
         await assert_held_by(store, clock, event)
@@ -172,7 +172,7 @@ class OpeningContract:
     async def test_access_that_has_just_run_out(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A lapsed event never blocks a new one, and is marked expired as it makes way."""
+        """A lapsed event never blocks a new one, which marks it expired."""
         old = await lapsed(store, clock)
         new = await opened(store, clock)
         assert await store.get(old.id) == changed(old, status=EXPIRED, updated_at=clock())
@@ -191,7 +191,7 @@ class OpeningContract:
     async def test_an_import_of_an_event_that_has_ended(
         self, store: BreakGlassStore, clock: FakeClock, fields: Fields, age: timedelta
     ) -> None:
-        """Closed and expired events of any time can be imported, and hold nothing."""
+        """Closed and expired events of any time can be imported, and grant nothing."""
         imported = await opened(store, clock, **fields, created_at=clock() - age)
         assert await store.get(imported.id) == imported
         await assert_free(store, clock, imported)
@@ -199,7 +199,7 @@ class OpeningContract:
     async def test_an_import_beside_the_holder(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """An import is no access: access that is held is neither in its way nor touched by it."""
+        """Active access does not block an import, and an import does not affect it."""
         current = await opened(store, clock)
         await opened(store, clock, **CLOSING)
         await assert_held_by(store, clock, current)
@@ -217,7 +217,7 @@ class OpeningContract:
     async def test_an_active_event_that_is_not_of_the_present(
         self, store: BreakGlassStore, clock: FakeClock, argument: str, created: timedelta
     ) -> None:
-        """Access that has lapsed, or claims to be created over 5 minutes ahead, is refused."""
+        """An active event that has lapsed, or is dated over 5 minutes ahead, is refused."""
         event = fresh(clock, created_at=clock() + created)
         with pytest.raises(ValueError, match=argument):
             await store.create(event)

@@ -1,4 +1,4 @@
-"""The contract of the questions: who holds access, how many events there were, and the last."""
+"""Test the contract of the checks, the counts and the last event of a pair."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PAIR = ("alice", "prod")
 
 
 class QuestionsContract:
-    """Who holds access, how many events there were, and which was the last."""
+    """The checks, the counts and the last event are right."""
 
     async def test_a_newer_event_of_another_profile(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Each question is about its own pair, however much has happened to others since."""
+        """Each answer is about its own pair, whatever has happened to other pairs since."""
         prod = await opened(store, clock)
         clock.advance(MINUTE)
         staging = await opened(store, clock, profile="staging")
@@ -45,7 +45,7 @@ class QuestionsContract:
     async def test_access_that_is_asked_again_and_again(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Each answer is of its own moment, whatever the one before was."""
+        """Each answer reflects its own moment, whatever the previous answer was."""
         first = await opened(store, clock)
         assert await store.find_active_by_invoker_and_profile(*PAIR) == first
         extended = await store.update(first.model_copy(update={"request_id": "r-1"}))
@@ -64,7 +64,7 @@ class QuestionsContract:
         assert await store.find_active_by_invoker_and_profile(*PAIR) == fourth
 
     async def test_access_to_many_profiles(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """The answer has the profiles that are held, in the order in which they were asked."""
+        """The answer has the profiles that are held, in the order of the argument."""
         prod = await opened(store, clock)
         staging = await opened(store, clock, profile="staging")
         await opened(store, clock, invoker="bob", profile="bobs")
@@ -78,21 +78,21 @@ class QuestionsContract:
         assert held == {"staging": staging, "prod": prod}
 
     async def test_access_to_no_profiles(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """Who asks for nothing is told of nothing."""
+        """Without profiles the answer is empty."""
         await opened(store, clock)
         assert await store.find_active_by_invoker_and_profiles("alice", []) == {}
 
     async def test_access_to_more_profiles_than_fit_a_request(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """However many are asked for, each is answered."""
+        """Any number of profiles can be checked, and each is answered."""
         profiles = [f"profile-{number}" for number in range(120)]
         held = [await opened(store, clock, profile=name) for name in profiles[::40]]
         answer = await store.find_active_by_invoker_and_profiles("alice", profiles)
         assert list(answer.values()) == held
 
     async def test_a_pair_without_events(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """Where nothing ever happened there is no access, no last event, and nothing to count."""
+        """A pair without events has no access, no last event, and a count of zero."""
         await opened(store, clock, invoker="bob", profile="prod")
         await opened(store, clock, invoker="alice", profile="staging")
         assert await store.find_active_by_invoker_and_profile(*PAIR) is None
@@ -101,7 +101,7 @@ class QuestionsContract:
         assert await store.count_by_profile_since("qa", clock() - HOUR) == 0
 
     async def test_a_pair_with_a_history(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """The last event is the newest, whatever its status and whatever was stored after it."""
+        """The last event is the newest one, whatever its status and the order of storing."""
         newest = await opened(store, clock)
         for age in (3, 1, 2):
             await opened(store, clock, created_at=clock() - age * MINUTE, **CLOSING)
@@ -117,7 +117,7 @@ class QuestionsContract:
     async def test_counting_since_an_instant(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Counts have every event with created_at >= since, of any status, in whatever zone."""
+        """Counts include every event with created_at >= since, of any status, in any time zone."""
         await opened(store, clock, **CLOSING)
         clock.advance(MINUTE)
         instant = clock().astimezone(timezone(timedelta(hours=-8)))
@@ -132,7 +132,7 @@ class QuestionsContract:
             assert await store.count_by_profile_since("prod", instant + step) == count
 
     async def test_counting_up_to_a_number(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """A count with `at_most` is exact below that number, and that number from there on."""
+        """A count with `at_most` is exact up to that number, and never exceeds it."""
         for _ in range(3):
             await opened(store, clock, **CLOSING)
         since = clock() - HOUR
@@ -148,7 +148,7 @@ class QuestionsContract:
     async def test_counting_up_to_what_is_no_number(
         self, store: BreakGlassStore, clock: FakeClock, at_most: Any, error: type[Exception]
     ) -> None:
-        """A count goes up to a whole number from 1 on; anything else is refused by name."""
+        """`at_most` is an integer from 1 on; another value raises an error that names it."""
         with pytest.raises(error, match="at_most"):
             await store.count_by_invoker_since("alice", clock(), at_most=at_most)
         with pytest.raises(error, match="at_most"):
@@ -158,7 +158,7 @@ class QuestionsContract:
     async def test_a_pair_whose_event_was_deleted(
         self, store: BreakGlassStore, clock: FakeClock, fields: dict[str, object]
     ) -> None:
-        """What is deleted is not held, not counted, and not the last."""
+        """A deleted event grants nothing, is not counted, and is not the last event."""
         old = await opened(store, clock, **EXPIRING)
         clock.advance(MINUTE)
         event = await opened(store, clock, **fields)
@@ -169,7 +169,7 @@ class QuestionsContract:
         assert await store.count_by_profile_since("prod", old.created_at) == 1
 
     async def test_a_store(self, store: BreakGlassStore) -> None:
-        """A store has every method that the protocol names, its own or passed on to another."""
+        """A store has every method of the protocol, its own or forwarded."""
         methods = [name for name in vars(BreakGlassStore) if not name.startswith("_")]
         assert "find_active_by_invoker_and_profile" in methods
         assert [name for name in methods if not callable(getattr(store, name, None))] == []

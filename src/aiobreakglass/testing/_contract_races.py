@@ -1,4 +1,4 @@
-"""The contract of calls that are under way at the same time, or are cancelled."""
+"""Test the contract of concurrent and cancelled calls."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ from aiobreakglass.testing._events import FakeClock
 
 
 class RacesContract:
-    """Calls that are under way at the same time, or are cancelled."""
+    """Concurrent and cancelled calls leave the store consistent."""
 
     @pytest.mark.parametrize("before", [None, "lapsed", "closed", "deleted"])
     async def test_many_open_the_same_access_at_once(
         self, store: BreakGlassStore, clock: FakeClock, before: str | None
     ) -> None:
-        """Exactly one opens it, whatever was there before, and all others are told which."""
+        """Exactly one call opens it, whatever was there before; the others get its event."""
         old = None if before is None else await opened(store, clock)
         if old and before == "lapsed":
             clock.set(old.expires_at)
@@ -63,7 +63,7 @@ class RacesContract:
     async def test_many_open_different_access_at_once(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Events of different pairs are never in each other's way."""
+        """Events of different pairs never block each other."""
         events = [
             fresh(clock, invoker=invoker, profile=profile)
             for invoker in ("alice", "bob", "carol")
@@ -75,7 +75,7 @@ class RacesContract:
     async def test_one_event_is_created_twice_at_once(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """One creates it, and the other is told that the id is taken."""
+        """One call creates it, and the other raises because the id is taken."""
         event = fresh(clock)
         outcomes = await _at_once(store.create(event), store.create(event))
         assert _results(outcomes) == [event]
@@ -85,7 +85,7 @@ class RacesContract:
     async def test_two_close_one_event_at_once(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """One closes it, and the other is told that it is closed."""
+        """One call closes it, and the other raises because it is closed."""
         event = await opened(store, clock)
         outcomes = await _at_once(
             store.close(event.id, closed_by="bob", closed_reason="Over"),
@@ -101,7 +101,7 @@ class RacesContract:
     async def test_two_update_one_copy_at_once(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """One updates it, and the other is told that it has changed."""
+        """One call updates it, and the other raises because it has changed."""
         event = await opened(store, clock)
         outcomes = await _at_once(
             store.update(changed(event, request_id="first")),
@@ -120,7 +120,7 @@ class RacesContract:
     async def test_an_event_is_updated_and_closed_at_once(
         self, store: BreakGlassStore, clock: FakeClock, change: Attempt, closes_first: bool
     ) -> None:
-        """The event ends closed by whoever came first, and whoever came too late is told."""
+        """The event ends closed, and a change that came too late raises."""
         event = await opened(store, clock)
         calls = [closed(store, event), change(store, event)]
         outcomes = await _at_once(*(calls if closes_first else reversed(calls)))
@@ -139,7 +139,7 @@ class RacesContract:
     async def test_an_event_is_changed_and_deleted_at_once(
         self, store: BreakGlassStore, clock: FakeClock, change: Attempt, deletes_first: bool
     ) -> None:
-        """The event ends deleted, and a change that came too late is told."""
+        """The event ends deleted, and a change that came too late raises."""
         event = await opened(store, clock)
         calls = [store.delete(event.id), change(store, event)]
         outcomes = await _at_once(*(calls if deletes_first else reversed(calls)))
@@ -156,7 +156,7 @@ class RacesContract:
     async def test_access_is_opened_while_the_lapsed_event_before_it_changes(
         self, store: BreakGlassStore, clock: FakeClock, change: Attempt
     ) -> None:
-        """Access is opened whoever clears away the lapsed event, and none but it is active."""
+        """Whichever call ends the lapsed event, the new event is created and alone active."""
         old = await opened(store, clock)
         clock.set(old.expires_at)
         newer = fresh(clock)
@@ -170,7 +170,7 @@ class RacesContract:
     async def test_an_opening_that_is_cancelled(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A cancelled call may have opened access or not, but leaves one active event at most."""
+        """A cancelled `create` may have stored its event, but leaves one active event at most."""
         first, second = fresh(clock), fresh(clock)
         with suppress(TimeoutError):
             async with asyncio.timeout(0):
@@ -183,7 +183,7 @@ class RacesContract:
     async def test_a_closing_that_is_cancelled(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """After a cancelled call the event is closed, or can be."""
+        """After a cancelled `close` the event is closed or can be closed."""
         event = await opened(store, clock)
         with suppress(TimeoutError):
             async with asyncio.timeout(0):

@@ -1,4 +1,4 @@
-"""What the tests of the contract do again and again."""
+"""Share the steps that the tests of the contract repeat."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fresh(clock: FakeClock, **fields: Any) -> BreakGlassEvent:
 
 
 def changed(event: BreakGlassEvent, **changes: Any) -> BreakGlassEvent:
-    """Return a copy whose changes nobody has checked."""
+    """Return a copy with changes that are not validated."""
     return event.model_copy(update=changes)
 
 
@@ -50,7 +50,7 @@ async def opened(store: BreakGlassStore, clock: FakeClock, **fields: Any) -> Bre
 
 
 async def lapsed(store: BreakGlassStore, clock: FakeClock, **fields: Any) -> BreakGlassEvent:
-    """Open access, and wait until it has just run out."""
+    """Create an event, and move the clock to the instant at which it lapses."""
     event = await opened(store, clock, **fields)
     clock.set(event.expires_at)
     return event
@@ -69,17 +69,17 @@ async def deleted(store: BreakGlassStore, event: BreakGlassEvent) -> None:
 
 
 def updating(**changes: Any) -> Attempt:
-    """Return the attempt to update an event with these changes."""
+    """Return an attempt to update an event with these changes."""
     return lambda store, event: store.update(changed(event, **changes))
 
 
 async def holder(store: BreakGlassStore, event: BreakGlassEvent) -> BreakGlassEvent | None:
-    """Return the event that grants what this one opens."""
+    """Return the event that grants the access of this event's pair."""
     return await store.find_active_by_invoker_and_profile(event.invoker, event.profile)
 
 
 async def assert_held_by(store: BreakGlassStore, clock: FakeClock, event: BreakGlassEvent) -> None:
-    """Assert that the check sees this event, and that nothing can be stacked upon it."""
+    """Assert that the check returns this event, and that no other event can be stacked on it."""
     assert await holder(store, event) == event
     with pytest.raises(ActiveEventExistsError) as refusal:
         await opened(store, clock, invoker=event.invoker, profile=event.profile)
@@ -87,7 +87,7 @@ async def assert_held_by(store: BreakGlassStore, clock: FakeClock, event: BreakG
 
 
 async def assert_free(store: BreakGlassStore, clock: FakeClock, event: BreakGlassEvent) -> None:
-    """Assert that nobody holds what this event opens, and that it can be opened anew."""
+    """Assert that nobody holds this event's access, and that it can be opened again."""
     assert await holder(store, event) is None
     another = await opened(store, clock, invoker=event.invoker, profile=event.profile)
     assert await holder(store, event) == another

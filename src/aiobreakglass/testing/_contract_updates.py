@@ -1,4 +1,4 @@
-"""The contract of `update`: what of an active event can change, and whose change counts."""
+"""Test the contract of `update`: which fields can change, and which concurrent change wins."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ EVIDENCE: Fields = {
 
 
 class UpdatesContract:
-    """What of an active event can change, and whose change counts."""
+    """Only some fields can change, and only from the current version."""
 
     @pytest.mark.parametrize(
         "changes",
@@ -61,7 +61,7 @@ class UpdatesContract:
     async def test_an_active_event_is_updated(
         self, store: BreakGlassStore, clock: FakeClock, changes: Fields
     ) -> None:
-        """An active event's expiry, request and MFA can change, and make a new version."""
+        """An active event's expiry, request id and MFA fields can change; each makes a version."""
         event = await opened(store, clock)
         clock.advance(10 * MINUTE)
         updated = await store.update(changed(event, **changes))
@@ -72,7 +72,7 @@ class UpdatesContract:
     async def test_details_that_are_taken_back(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """An optional field can be emptied as well as filled."""
+        """An optional field can be removed as well as set."""
         event = await opened(
             store, clock, request_id="c0ffee", mfa_verified=True, mfa_method="totp"
         )
@@ -83,7 +83,7 @@ class UpdatesContract:
     async def test_an_expiry_that_has_moved_on(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Access that was extended lasts until its new `expires_at`, and no longer."""
+        """Extended access lasts until its new `expires_at`, and no longer."""
         event = await opened(store, clock)
         extended = await store.update(changed(event, expires_at=event.expires_at + HOUR))
         clock.set(event.expires_at)
@@ -94,7 +94,7 @@ class UpdatesContract:
     async def test_an_expiry_that_would_move_on_in_the_last_second(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """With less than a second left an extension could land after the lapse: it is refused."""
+        """An extension in the last second is refused: it could be written after the lapse."""
         event = await opened(store, clock)
         extension = changed(event, expires_at=event.expires_at + HOUR)
         clock.set(event.expires_at - SECOND + MICROSECOND)
@@ -113,7 +113,7 @@ class UpdatesContract:
     async def test_an_expiry_that_has_moved_to_the_present(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Access whose `expires_at` is brought forward ends there."""
+        """Access whose `expires_at` moves earlier ends at the new instant."""
         event = await opened(store, clock)
         clock.advance(MINUTE)
         await store.update(changed(event, expires_at=clock()))
@@ -122,7 +122,7 @@ class UpdatesContract:
     async def test_an_expiry_beyond_the_longest_life(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """No update lets an event run for more than `MAX_DURATION` from its creation."""
+        """No update can extend an event beyond `MAX_DURATION` after its creation."""
         event = await opened(store, clock)
         clock.advance(HOUR / 2)
         too_late = event.created_at + MAX_DURATION + MICROSECOND
@@ -153,7 +153,7 @@ class UpdatesContract:
         step: timedelta,
         moved: timedelta,
     ) -> None:
-        """A new version is of the clock's present, or one microsecond after the version before."""
+        """A new version is the clock's time, or one microsecond after the previous version."""
         event = await opened(store, clock)
         clock.advance(step)
         await change(store, event)
@@ -162,7 +162,7 @@ class UpdatesContract:
     async def test_two_updates_within_a_microsecond(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """`updated_at` strictly increases, so that no two versions look alike."""
+        """`updated_at` strictly increases, so that no two versions are equal."""
         first = await opened(store, clock)
         second = await store.update(changed(first, request_id="second"))
         third = await store.update(changed(second, request_id="third"))
@@ -170,7 +170,7 @@ class UpdatesContract:
         assert await store.get(first.id) == third
 
     async def test_a_stale_copy_used_twice(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """A copy is good for one update; the next is told that its event has changed since."""
+        """A copy can be used for one update; the next raises because the event has changed."""
         copy = await opened(store, clock)
         first = await store.update(changed(copy, request_id="first"))
         with pytest.raises(ConcurrentModificationError) as conflict:
@@ -182,7 +182,7 @@ class UpdatesContract:
     async def test_a_version_that_nobody_has_read(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A version from the future is as wrong as one that is out of date."""
+        """A version from the future is refused like an outdated one."""
         event = await opened(store, clock)
         with pytest.raises(ConcurrentModificationError):
             await store.update(changed(event, updated_at=event.updated_at + MICROSECOND))
@@ -203,7 +203,7 @@ class UpdatesContract:
     async def test_an_expiry_that_would_change_with_the_closing(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """An event that ends keeps the expiry that it was granted."""
+        """An event that ends keeps its `expires_at`."""
         event = await opened(store, clock)
         with pytest.raises(ImmutableFieldError) as refusal:
             await store.update(changed(event, **CLOSING, expires_at=event.expires_at + HOUR))
@@ -225,7 +225,7 @@ class UpdatesContract:
         await assert_free(store, clock, event)
 
     async def test_a_copy_under_another_id(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """Another id is another event, and what is not there is not created by an update."""
+        """An update with an unknown id raises, and creates nothing."""
         event = await opened(store, clock)
         with pytest.raises(EventNotFoundError):
             await store.update(changed(event, id=NEVER_USED))
@@ -247,7 +247,7 @@ class UpdatesContract:
     async def test_an_update_that_is_wrong_in_several_ways(
         self, store: BreakGlassStore, clock: FakeClock, wrongs: str, error: type[BreakGlassError]
     ) -> None:
-        """Of several reasons to refuse an update, the first in the contract's order is told."""
+        """If an update is wrong in several ways, the contract's order decides the error."""
         event = await opened(store, clock)
         if "stale" in wrongs:
             await store.update(event)

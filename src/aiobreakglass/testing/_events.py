@@ -1,4 +1,4 @@
-"""Events and a clock for tests."""
+"""Make events and a clock for tests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from aiobreakglass._domain.event import BreakGlassEvent
 
 
 def make_event(**overrides: Any) -> BreakGlassEvent:
-    """Return a valid event with an id of its own, any of whose fields can be given.
+    """Return a valid event with a fresh id.
 
-    By default alice opens `prod` for an hour, now. A store with a `FakeClock` lives in another
-    present, so give its events that: `make_event(created_at=clock())`. With `status="closed"` the
-    event comes with somebody who closed it, and why.
+    By default alice opens `prod` for an hour, now. A store with a `FakeClock` has another current
+    time, so pass that: `make_event(created_at=clock())`. If you pass `status="closed"`, the event
+    also has a `closed_by` and a `closed_reason`.
+
+    Args:
+        overrides: The fields to set, by name.
     """
     closing = {"closed_by": "bob", "closed_reason": "The primary database answers again"}
     return BreakGlassEvent.model_validate(
@@ -40,11 +43,14 @@ class FakeClock:
         clock.advance(event.duration)
         assert not event.is_active(clock())
 
-    It starts at the same instant in every run, so that a failure can be repeated, and long ago, so
-    that code which asks the machine's clock instead of this one is found out: every event that is
-    fresh by this clock has lapsed by that one. It is so long ago that DynamoDB's TTL leaves the
-    rows alone, which passes over what should have gone more than five years before
+    It starts at the same instant in every run, so that you can repeat a failure. That instant is
+    long ago, which exposes code that reads the machine's clock instead: an event that is active by
+    this clock has lapsed by the machine's. It is so long ago that DynamoDB's TTL deletes no rows,
+    because TTL ignores rows that expired more than five years ago
     (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html).
+
+    Args:
+        start: The first instant, which must be aware.
     """
 
     START = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -53,11 +59,18 @@ class FakeClock:
         self._now = check_instant("start", start)
 
     def __call__(self) -> datetime:
-        """Return the clock's present, an aware datetime in UTC."""
+        """Return the clock's current time in UTC."""
         return self._now
 
     def advance(self, by: timedelta) -> None:
-        """Move the clock; a negative `by` steps it back, as real clocks do when they are set."""
+        """Move the clock.
+
+        Args:
+            by: How far to move it. A negative value moves it back, as when a real clock is set.
+
+        Raises:
+            TypeError: `by` is not a timedelta.
+        """
         if not isinstance(by, timedelta):
             raise TypeError(
                 f"by must be a timedelta, not {type(by).__name__}: write timedelta(seconds=5)"
@@ -65,5 +78,9 @@ class FakeClock:
         self._now += by
 
     def set(self, instant: datetime) -> None:
-        """Move the clock to an instant, which must be aware."""
+        """Move the clock to an instant.
+
+        Args:
+            instant: The new current time, which must be aware.
+        """
         self._now = check_instant("instant", instant)

@@ -1,4 +1,4 @@
-"""A DynamoDB to test against: moto's, in this process."""
+"""Serve moto's DynamoDB from this process, for tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from threading import Thread
 def moto_server() -> Iterator[str]:
     """Serve moto's AWS on 127.0.0.1 and a free port, until the block ends.
 
-    moto keeps its tables for the whole process: two servers in one process show the same ones,
-    and they outlive the block. Tests that must not meet use tables of different names.
+    moto keeps its tables for the whole process: two servers in one process share them, and they
+    outlive the block. Independent tests must use tables with different names.
 
     Yields:
         The endpoint URL to give to a client, or to `AsyncDynamoDBStore.open`.
@@ -27,17 +27,17 @@ def moto_server() -> Iterator[str]:
         ) from error
 
     class QuietHandler(WSGIRequestHandler):
-        # One connection is served at a time: one that sends nothing must not block the others.
+        # The server serves one connection at a time, so an idle one must not block the others.
         timeout = 5
 
         def send_response(self, code: int, message: str | None = None) -> None:
-            # No log line, and no Server header beside moto's own: in Python's development mode
-            # aiohttp refuses an answer with two.
+            # No log line, and no second Server header: in Python's development mode aiohttp
+            # refuses a response with two.
             self.send_response_only(code, message)
 
-    # moto checks a condition and writes in two steps. Served by several threads, two transactions
-    # could both find a guard free and both take it: a race would show winners that DynamoDB
-    # would never allow. So one request at a time.
+    # One request at a time, because moto checks a condition and writes in two steps. With several
+    # threads, two transactions could both find a guard free and both put it, which DynamoDB never
+    # allows.
     server = make_server(
         "127.0.0.1",
         0,
@@ -45,7 +45,7 @@ def moto_server() -> Iterator[str]:
         threaded=False,
         request_handler=QuietHandler,
     )
-    # Many clients may come at once and wait for their turn; more than fit are lost in silence.
+    # Many clients may connect at once and wait; connections beyond the backlog would be lost.
     server.socket.listen(1024)
     thread = Thread(target=server.serve_forever, args=(0.05,), name="moto", daemon=True)
     thread.start()

@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from aiobreakglass._aws.failures import abridge, described, is_wrong_setting, never_sent
+from aiobreakglass._aws.failures import describe, is_settings_error, never_sent, shorten_traceback
 
 from .failures import (
     CONNECT_TIMEOUT,
@@ -113,13 +113,13 @@ class TestWords:
     @pytest.mark.parametrize(("words", "error"), NEVER_SENT.items())
     def test_of_requests_that_were_never_sent(self, words: str, error: Exception) -> None:
         """They say who could not be reached and why, and no user name or password."""
-        assert described(error) == words
+        assert describe(error) == words
         assert never_sent(error)
 
     @pytest.mark.parametrize(("words", "error"), MAYBE_SENT.items())
     def test_of_other_failures(self, words: str, error: Exception | None) -> None:
         """They are botocore's where these quote no secret, and otherwise the class alone."""
-        assert described(error) == words
+        assert describe(error) == words
         assert not never_sent(error)
 
     @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ class TestWords:
     )
     def test_of_settings(self, error: Exception) -> None:
         """botocore says best which setting wants what; trying again does not help."""
-        assert described(error) == str(error)
-        assert is_wrong_setting(error)
+        assert describe(error) == str(error)
+        assert is_settings_error(error)
 
 
 def raised(error: Exception, *, after: Exception) -> Exception:
@@ -150,13 +150,13 @@ class TestTracebacks:
     def test_of_what_says_it_all(self, error: Exception) -> None:
         """What HTTP clients and time limits met before is left out."""
         error = raised(error, after=OSError("before"))
-        abridge(error)
+        shorten_traceback(error)
         assert "before" not in "".join(traceback.format_exception(error))
 
     def test_of_providers_of_credentials(self) -> None:
         """Who wrote the provider needs all of it."""
         error = raised(RuntimeError("no key"), after=OSError("before"))
-        abridge(error)
+        shorten_traceback(error)
         shown = "".join(traceback.format_exception(error))
         assert "Traceback (most recent call last)" in shown
         assert "OSError: before" in shown

@@ -38,13 +38,13 @@ class TestTransmission:
     def test_broken_down(self, error: Exception, last_failure: str, under_way: bool) -> None:
         """What was under way may have landed; a time-out says less than what was before."""
         transmission = Transmission(under_way, last_failure="HTTP status 503")
-        transmission.broke_down(error)
+        transmission.gave_up(error)
         assert transmission == Transmission(False, under_way, last_failure)
 
     def test_in_progress(self) -> None:
         """What DynamoDB is still at, under the same token, may yet be carried out."""
         transmission = Transmission()
-        transmission.broke_down(client_error("TransactionInProgressException"))
+        transmission.gave_up(client_error("TransactionInProgressException"))
         assert transmission.outcome_unknown
 
     def test_nothing_sent(self) -> None:

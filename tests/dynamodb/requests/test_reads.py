@@ -155,7 +155,7 @@ class TestToTheLetter:
 
     def test_how_many_events_are_looked_at_for_one_of_a_profile(self) -> None:
         """A few at first, and soon as many as DynamoDB reads at a time."""
-        looks = [requests.FIRST_LOOK]
+        looks = [requests.FIRST_PAGE]
         for _ in range(9):
-            looks.append(requests.next_look(looks[-1]))
+            looks.append(requests.next_page_size(looks[-1]))
         assert looks == [16, 256, *[4096] * 8]

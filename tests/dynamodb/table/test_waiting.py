@@ -92,7 +92,7 @@ class TestWaiting:
             describe_table=[table("ACTIVE")],
             update_time_to_live=[failure("ValidationException")],
         )
-        with pytest.raises(TableError, match="cannot be switched on: DynamoDB's words"):
+        with pytest.raises(TableError, match="cannot be turned on: DynamoDB's words"):
             await make(client)
 
     async def test_for_deletion_protection(self) -> None:

@@ -10,7 +10,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from aiobreakglass._aws.client import Opened, open_client
-from aiobreakglass._aws.fast.transport import Transport
+from aiobreakglass._aws.fast.transport import FastTransport
 from tests.dynamodb.canned import CannedServer
 from tests.dynamodb.conftest import REGION
 
@@ -42,7 +42,7 @@ def opened(
     return open_client(REGION, server.url, session, config)
 
 
-async def carried(client: Opened) -> Transport:
+async def carried(client: Opened) -> FastTransport:
     transport = await client.transport("breakglass")
     assert transport is not None
     return transport

@@ -89,12 +89,12 @@ class TestWhatTheConstructorTakes:
         self, server: CannedServer, session: AioSession
     ) -> None:
         """It sends them all, and nothing goes through the client."""
-        carrier = NoAccess()
+        transport = NoAccess()
         async with open_client(REGION, server.url, session, None) as opened:
-            store = AsyncDynamoDBStore(opened.client, "breakglass", transport=carrier)
+            store = AsyncDynamoDBStore(opened.client, "breakglass", transport=transport)
             assert store.transport == "fast"
             assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
-        assert carrier.operations == ["GetItem"]
+        assert transport.operations == ["GetItem"]
         assert server.requests == []
 
     @pytest.mark.parametrize("name", ["fast", "standard"])

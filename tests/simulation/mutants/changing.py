@@ -54,8 +54,8 @@ def guard_removed_by_time(plant: Plant) -> Store:
 
     async def mutated(self: Commits, operation: Operation, row: Row) -> None:
         event = row.event
-        guard = GuardPart(self._table)._release((event.invoker, event.profile), event.id)
-        await self._calls.write(operation.aside(), [guard])
+        guard = GuardPart(self._table)._delete((event.invoker, event.profile), event.id)
+        await self._calls.write(operation.for_other_rows(), [guard])
 
     plant(Commits, _mark_expired=mutated)
     return AsyncDynamoDBStore

@@ -1,1 +1,1 @@
-"""The transport without detours, which learns from the client what to send."""
+"""Send requests directly over a client's connections, in the form learned from the client."""

@@ -1,8 +1,8 @@
-"""What a client does with a request, learned from the client itself: nothing is hard-coded.
+"""Learn from a client how it sends requests; nothing is hard-coded.
 
-Each operation is carried out once by the real client, whose HTTP session sends nothing. What it
-would have sent must come out again of what was learned, header by header, body and signature to
-the byte; a client that does anything unusual carries its calls itself.
+The real client runs each operation once, over an HTTP session that sends nothing. From what was
+learned, the same request must result: the same headers, and the same body and signature to the
+byte. A client that does anything unusual keeps sending its calls itself.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from multidict import CIMultiDict
 from aiobreakglass._aws.fast.passage import Passage
 from aiobreakglass._aws.fast.signing import DATE_HEADER, TOKEN_HEADER, Signer
 from aiobreakglass._aws.fast.transport import (
-    Operation,
+    FastTransport,
+    RequestTemplate,
     Session,
-    Transport,
-    standing_in,
+    replaced_connections,
 )
 from aiobreakglass._aws.fast.wire import Route
 from aiobreakglass._aws.transaction import Request
@@ -61,19 +61,19 @@ _EVENTS: Final = (
     "after-call",
     "after-call-error",
 )
-_HOMES: Final = ("aiobotocore.", "botocore.", "aiobreakglass.")
+_KNOWN_MODULES: Final = ("aiobotocore.", "botocore.", "aiobreakglass.")
 
 
 _ROUNDS: Final = 5
-"""How often to learn while the credentials change meanwhile."""
+"""How often to try to learn if the credentials change meanwhile."""
 
 
 class DeclinedError(Exception):
-    """Why a client's calls are left to the client itself."""
+    """The fast transport cannot serve this client; the message says why."""
 
 
 class _Observer:
-    """Takes the place of connections: notes what is sent, and answers with nothing."""
+    """Replaces connections: it notes what is sent and returns an empty answer."""
 
     status = 200
     raw_headers = ()
@@ -99,17 +99,18 @@ async def learn(
     credentials: AioCredentials | None,
     table_name: str,
     time_limit: timedelta,
-) -> Transport | None:
-    """Return what carries a client's calls; None, and a line in the log, where nothing can."""
+) -> FastTransport | None:
+    """Return the fast transport for a client; log why and return None if it cannot serve it."""
     try:
         # Signing needs credentials, whose provider may hang.
         async with asyncio.timeout(time_limit.total_seconds()):
             return await _learn(client, sessions, credentials, table_name)
     except DeclinedError as reason:
         _logger.info("the store uses aiobotocore's own transport: %s", reason)
-    except Exception as error:  # noqa: BLE001 - then the first call tells the caller
+    except Exception as error:  # noqa: BLE001 - the first call raises it for the caller
         _logger.info(
-            "the store uses aiobotocore's own transport: %s on trying", type(error).__name__
+            "the store uses aiobotocore's own transport: learning failed with %s",
+            type(error).__name__,
         )
     return None
 
@@ -119,7 +120,7 @@ async def _learn(
     sessions: list[Session],
     credentials: AioCredentials | None,
     table_name: str,
-) -> Transport:
+) -> FastTransport:
     if len(sessions) != 1:
         raise DeclinedError("the client has an HTTP session of another class")
     (session,) = sessions
@@ -134,12 +135,12 @@ async def _learn(
     for _ in range(_ROUNDS):
         frozen = await credentials.get_frozen_credentials()
         try:
-            operations = {
+            templates = {
                 name: await _learn_operation(client, session, connections, name, request, frozen)
                 for name, request in samples.items()
             }
         except DeclinedError:
-            # The client may have signed with credentials that came in between.
+            # The client may have signed with newer credentials.
             if await credentials.get_frozen_credentials() == frozen:
                 raise
         else:
@@ -148,9 +149,11 @@ async def _learn(
         raise DeclinedError("the credentials change with every request")
     account_id = getattr(frozen, "account_id", None)
     config: Any = client.meta.config
-    # For aiohttp, none is no limit.
-    places: int = config.max_pool_connections or sys.maxsize
-    return Transport(client, session, passage, credentials, operations, account_id, places)
+    # To aiohttp, None means no limit.
+    max_connections: int = config.max_pool_connections or sys.maxsize
+    return FastTransport(
+        client, session, passage, credentials, templates, account_id, max_connections
+    )
 
 
 def _samples(table_name: str) -> dict[str, Request]:
@@ -169,7 +172,7 @@ def _samples(table_name: str) -> dict[str, Request]:
 
 
 def _check_client(client: DynamoDBClient, session: Session, table_name: str) -> None:
-    """Raise where a client does what is not done here."""
+    """Raise `DeclinedError` if a client does something that the fast transport does not do."""
     if session.has_proxies:
         raise DeclinedError("there is a proxy")
     if table_name.startswith("arn:"):
@@ -178,24 +181,24 @@ def _check_client(client: DynamoDBClient, session: Session, table_name: str) -> 
     if (config.retries or {}).get("mode") == "adaptive":
         raise DeclinedError("retries are adaptive")
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-        raise DeclinedError("on AWS Lambda each request carries a tracing header of its own")
-    if strangers := sorted(_strangers(client)):
-        raise DeclinedError(f"the client has handlers of {', '.join(strangers)}")
+        raise DeclinedError("on AWS Lambda each request has a tracing header of its own")
+    if foreign := sorted(_foreign_modules(client)):
+        raise DeclinedError(f"the client has handlers of {', '.join(foreign)}")
 
 
-def _strangers(client: DynamoDBClient) -> set[str]:
+def _foreign_modules(client: DynamoDBClient) -> set[str]:
     """Return the modules, other than the SDK's, whose handlers see a client's calls."""
     handlers = client.meta.events._emitter._handlers  # type: ignore[attr-defined]
-    homes = {
-        _home(handler)
+    modules = {
+        _module_of(handler)
         for event in _EVENTS
         for name in _samples("")
         for handler in handlers.prefix_search(f"{event}.dynamodb.{name}")
     }
-    return {home for home in homes if not home.startswith(_HOMES)}
+    return {module for module in modules if not module.startswith(_KNOWN_MODULES)}
 
 
-def _home(handler: Any) -> str:
+def _module_of(handler: Any) -> str:
     handler = getattr(handler, "func", handler)
     return str(getattr(handler, "__module__", None) or type(handler).__module__)
 
@@ -207,9 +210,9 @@ async def _learn_operation(
     name: str,
     request: Request,
     credentials: Any,
-) -> Operation:
+) -> RequestTemplate:
     observer = _Observer()
-    with standing_in(session, repeat(observer)):
+    with replaced_connections(session, repeat(observer)):
         await getattr(client, xform_name(name))(**request)
     url, sent = observer.url, observer.sent
     if observer.requests != 1 or url.query_string:
@@ -243,11 +246,11 @@ async def _learn_operation(
     except ValueError as error:
         raise DeclinedError(str(error)) from error
     _check_route(route, headers, sent["data"])
-    return Operation(route, signer)
+    return RequestTemplate(route, signer)
 
 
 def _check_route(route: Route, headers: Mapping[str, str], body: bytes) -> None:
-    """Raise where a request would have other headers than aiohttp would have sent."""
+    """Raise `DeclinedError` if a request would have other headers than aiohttp would send."""
     fresh = _FRESH - {"content-length"}
     given = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name in fresh)
     message = route.message(given, body)

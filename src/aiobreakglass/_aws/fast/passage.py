@@ -1,7 +1,7 @@
-"""The methods that a client's own call goes through on its way to the socket.
+"""Watch the methods that a client's own call goes through on its way to the socket.
 
-Instrumentation replaces one of them, on a class or on one object, before a client is made or at
-any later time. From then on calls must go through all of them.
+Instrumentation replaces one of these methods, on a class or on an object, before a client is made
+or at any later time. From then on, calls must go through all of the methods.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ METHODS: Final[Mapping[type, tuple[str, ...]]] = {
     ClientRequest: ("send",),
     ClientResponse: ("start", "read"),
 }
-"""By class, in the order of a call; a test compares them with what a call enters."""
+"""By class, in the order of a call; a test compares them with the methods that a call enters."""
 
 _Getter = Callable[[Mapping[str, object]], tuple[object, ...]]
 
@@ -55,7 +55,7 @@ _OURS: Final = "aiobreakglass."
 
 
 class Passage:
-    """The methods on the way of one client's calls, as they are when this is made."""
+    """The methods that one client's calls go through, as they are when this is made."""
 
     def __init__(
         self,
@@ -80,23 +80,24 @@ class Passage:
         self._is_complete = True
         self._vacant: list[tuple[KeysView[str], frozenset[str]]] = []
         for owner, missing in names.items():
-            for place in _places(objects.get(owner), owner):
+            for place in _namespaces(objects.get(owner), owner):
                 if found := sorted(missing & place.keys()):
-                    # One name twice, because a single one would not give a tuple.
+                    # One name is given twice, because `itemgetter` of one name returns no tuple.
                     self._found.append((itemgetter(found[0], *found), place))
                 missing -= place.keys()
                 if missing:
                     self._vacant.append((place.keys(), frozenset(missing)))
-            # A wrapper around a whole object has them nowhere; some releases lack some of them.
+            # A wrapper around a whole object forwards methods that no namespace has. Some
+            # releases lack some of the methods.
             self._is_complete &= not any(hasattr(owner, name) for name in missing)
         self._methods = self._current()
 
     def is_original(self) -> bool:
-        """Tell whether all methods were the SDK's own when this was made."""
+        """Return whether all methods were the SDK's own when this was made."""
         return self._is_complete and self.is_unchanged() and all(map(_is_original, self._methods))
 
     def is_unchanged(self) -> bool:
-        """Tell whether all methods are still those that they were; every call asks."""
+        """Return whether all methods are still the same; every call checks this."""
         if (
             self._client._endpoint is not self._known_endpoint
             or self._known_endpoint.http_session is not self._session
@@ -105,7 +106,7 @@ class Passage:
         for place, names in self._vacant:
             if not place.isdisjoint(names):
                 return False
-        # By identity, because a tracer's wrapper may claim to be equal to what it wraps.
+        # By identity, because a tracer's wrapper may be equal to the method that it wraps.
         return all(map(is_, self._current(), self._methods))
 
     def _current(self) -> list[object]:
@@ -115,23 +116,23 @@ class Passage:
         return methods
 
 
-def _places(each: object | None, owner: type) -> Iterator[Mapping[str, object]]:
-    """Yield where an object's methods are looked up, in turn; without an object, a class's.
+def _namespaces(each: object | None, owner: type) -> Iterator[Mapping[str, object]]:
+    """Yield the namespaces in which Python looks up a method of an object, or else of a class.
 
-    What is stored there, and not what a class gives out: a tracer's wrapper is a descriptor, and
-    may give out what it wraps.
+    A namespace has the stored object. `getattr` might return something else: a tracer's wrapper is
+    a descriptor and may return the method that it wraps.
     """
     if each is not None:
         yield vars(each)
     for place in (owner if each is None else type(each)).__mro__:
-        # Ours would hide the methods that they extend.
+        # Our own classes would hide the methods that they extend.
         if not place.__module__.startswith(_OURS):
             yield vars(place)
 
 
 def _is_original(method: Any) -> bool:
-    # A tracer puts an object there that looks like a function, or a function of its own. It may
-    # copy name and module, but not `__globals__`. The SDK itself wraps a method, too.
+    # A tracer stores an object that looks like a function, or a function of its own. Tracers copy
+    # name and module, but not `__globals__`. The SDK itself also wraps a method.
     while type(method) is FunctionType and method.__globals__["__name__"].startswith(_ORIGINS):
         if not hasattr(method, "__wrapped__"):
             return True

@@ -1,4 +1,4 @@
-"""AWS's Signature Version 4 for POSTs of which only time, body and credentials differ. Pure.
+"""Sign POST requests with AWS Signature Version 4 if only time, body and credentials vary.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -22,19 +22,27 @@ _AUTHORIZATION: Final = re.compile(
 
 
 class Signer(NamedTuple):
-    """What the signatures of all requests to one operation have in common."""
+    """The parts of a signature that all requests to one operation share."""
 
     path: str
     region: str
     service: str
     headers: Mapping[str, str]
-    """The signed headers, by lower-case name, but for time and session token."""
+    """The signed headers by lower-case name, without time and session token."""
 
     @classmethod
     def of(cls, authorization: str, path: str, headers: Mapping[str, str]) -> Signer:
-        """Learn from a signed request, its host among the headers; `ValueError` if nothing can.
+        """Return the signer that matches a signed request.
 
-        Whether it was learned right is seen when the same request is signed again.
+        The caller then signs the same request again to see that the signer is right.
+
+        Args:
+            authorization: The request's header `Authorization`.
+            path: The path of its URL.
+            headers: Its headers, including the host.
+
+        Raises:
+            ValueError: The request is signed in another way.
         """
         match = _AUTHORIZATION.fullmatch(authorization)
         if match is None:
@@ -47,7 +55,7 @@ class Signer(NamedTuple):
         return cls(path, region, service, {name: values[name] for name in constant})
 
     def key(self, secret_key: str, timestamp: str) -> bytes:
-        """Derive the key for all signatures of one day, the timestamp's."""
+        """Return the key for all signatures of the timestamp's day."""
         key = f"AWS4{secret_key}".encode()
         for part in (timestamp[:8], self.region, self.service, "aws4_request"):
             key = hmac.digest(key, part.encode(), "sha256")
@@ -56,7 +64,15 @@ class Signer(NamedTuple):
     def authorization(
         self, key: bytes, access_key: str, token: str | None, timestamp: str, body: bytes
     ) -> str:
-        """Return the value of the header `Authorization`; `timestamp` is `YYYYMMDDTHHMMSSZ`."""
+        """Return the value of the header `Authorization`.
+
+        Args:
+            key: The day's key, from the method `key`.
+            access_key: The id of the access key.
+            token: The session token, if there is one.
+            timestamp: The time as `YYYYMMDDTHHMMSSZ`.
+            body: The request's body.
+        """
         headers = {**self.headers, DATE_HEADER: timestamp}
         if token:
             headers[TOKEN_HEADER] = token

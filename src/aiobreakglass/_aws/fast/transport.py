@@ -1,9 +1,9 @@
-"""The data plane without detours: sign a request, post it, read the answer.
+"""Sign requests and send them directly, and leave everything unusual to the client.
 
-Built on aiobotocore, which spends most of a call on what comes out the same every time. So the
-client shows once, on opening, what it would send; from then on only the happy path is taken here.
-Whatever else comes back is handed to the client as the outcome of its own first attempt: parser,
-retries, quotas and exceptions are its own.
+aiobotocore spends most of a call on steps whose result is the same every time. So the client shows
+once, on opening, what it would send, and from then on this module handles the plain successes.
+Any other outcome goes to the client as the outcome of its own first attempt, so that its own
+parser, retries, quotas and exceptions apply.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-# As `json.dumps` writes, but for the search for cycles, of which a request has none.
+# Writes like `json.dumps`, without its search for cycles, because a request has none.
 _encode: Final = json.JSONEncoder(check_circular=False).encode
 
 _PLAIN: Final = re.compile("[!-~]+")
 
-# What is binary is the client's to decode. As a pattern: `in` takes three times as long.
+# The client decodes binary attributes. A pattern takes a third of the time of `in`.
 _BINARY: Final = re.compile(rb'"BS?"')
 
 _QUOTA: Final = 500
-"""How many successes fill the SDK's retry quota again, from empty."""
+"""How many successes refill the SDK's retry quota from empty."""
 
 
 class Connections(Protocol):
-    """What aiobotocore uses of `aiohttp.ClientSession`."""
+    """The part of `aiohttp.ClientSession` that aiobotocore uses."""
 
     async def request(self, method: str, /, **options: Any) -> Any: ...
 
 
 class _StandIns(NamedTuple):
-    """What takes the place of one HTTP session's connections, attempt by attempt."""
+    """The replacements for one HTTP session's connections, one for each attempt."""
 
     session: Session
     connections: Iterator[Connections]
@@ -68,10 +68,10 @@ _stand_ins: ContextVar[_StandIns | None] = ContextVar("aiobreakglass_stand_ins",
 
 
 class Session(AIOHTTPSession):
-    """aiobotocore's own HTTP session, for whose connections something else can stand in.
+    """aiobotocore's HTTP session, with connections that can be replaced.
 
-    Before 3.9 that believes anybody with a certificate for any name to be DynamoDB; and through a
-    proxy, anybody at all. This one does not.
+    It also checks certificates fully. Before 3.9, aiobotocore accepts a certificate for any name,
+    and through a proxy it accepts any certificate.
     """
 
     def __init__(self, *, proxies: dict[str, str] | None = None, **options: Any) -> None:
@@ -84,7 +84,7 @@ class Session(AIOHTTPSession):
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         stand_ins = _stand_ins.get()
-        # A provider of credentials may ask another store meanwhile, in the same context.
+        # A provider of credentials may use another session meanwhile, in the same context.
         if stand_ins is not None and stand_ins.session is self:
             for stand_in in stand_ins.connections:
                 return stand_in
@@ -92,18 +92,19 @@ class Session(AIOHTTPSession):
 
     def _get_ssl_context(self) -> ssl.SSLContext:
         context: ssl.SSLContext = super()._get_ssl_context()  # type: ignore[misc] # as above
-        # botocore leaves it to urllib3 to compare the name; aiohttp leaves it to the context.
+        # botocore relies on urllib3 to compare the name; aiohttp relies on the context.
         context.check_hostname = True
         return context
 
     def _setup_proxy_ssl_context(self, proxy_url: str) -> ssl.SSLContext:
         context: ssl.SSLContext | None = super()._setup_proxy_ssl_context(proxy_url)  # type: ignore[misc] # as above
-        # None, where nothing is set for the proxy itself, would stand for no check of DynamoDB.
+        # It is None if nothing is set for the proxy itself. A None context would disable the check
+        # of DynamoDB's certificate.
         return self._get_ssl_context() if context is None else context
 
 
 def session_class(made: list[Session]) -> type[Session]:
-    """Return a class for a client to make its HTTP session of, which notes it in `made`."""
+    """Return a class of HTTP sessions whose instances add themselves to `made`."""
 
     class NotedSession(Session):
         def __init__(self, **options: Any) -> None:
@@ -114,8 +115,8 @@ def session_class(made: list[Session]) -> type[Session]:
 
 
 @contextmanager
-def standing_in(session: Session, connections: Iterable[Connections]) -> Iterator[None]:
-    """Have a session's next attempts in this context go to these, not to its connections."""
+def replaced_connections(session: Session, connections: Iterable[Connections]) -> Iterator[None]:
+    """Send a session's next attempts in this context to these connections, not to its own."""
     token = _stand_ins.set(_StandIns(session, iter(connections)))
     try:
         yield
@@ -124,7 +125,7 @@ def standing_in(session: Session, connections: Iterable[Connections]) -> Iterato
 
 
 class _Outcome(NamedTuple):
-    """Takes the place of connections: what has come of the attempt already."""
+    """Replaces connections: it returns the outcome that an attempt already had."""
 
     outcome: Response | Exception
 
@@ -134,15 +135,15 @@ class _Outcome(NamedTuple):
         return self.outcome
 
 
-class Operation(NamedTuple):
-    """What requests to one operation have in common."""
+class RequestTemplate(NamedTuple):
+    """The parts that all requests to one operation share."""
 
     route: Route
     signer: Signer
 
 
-class Transport:
-    """Carry a client's calls, on the connections of its own HTTP session."""
+class FastTransport:
+    """Sends a client's requests directly over the connections of its own HTTP session."""
 
     def __init__(
         self,
@@ -150,27 +151,27 @@ class Transport:
         session: Session,
         passage: Passage,
         credentials: AioCredentials,
-        operations: Mapping[str, Operation],
+        templates: Mapping[str, RequestTemplate],
         account_id: str | None,
-        places: int,
+        max_connections: int,
     ) -> None:
         self._client = client
         self._session = session
         self._passage = passage
         self._from_aws = answers.is_aws_endpoint(client.meta.endpoint_url)
         self._credentials = credentials
-        self._operations = operations
+        self._templates = templates
         self._account_id = account_id
         self._keys: dict[str, tuple[object, bytes]] = {}
-        self._owed = 0
-        # First come, first served: aiohttp would let whoever has just been served go first again.
-        self._places = asyncio.Semaphore(places)
+        self._unreported = 0
+        # First come, first served. aiohttp would let the last caller go first again.
+        self._slots = asyncio.Semaphore(max_connections)
         first = UUID(bytes=_randomness.source.get().randbytes(16), version=4)
         self._invocations = map(f"{str(first)[:24]}{{:012x}}".format, count())
 
     @property
     def in_use(self) -> TransportName:
-        """The transport that the next call takes: the client's own while its calls are traced."""
+        """The name of the next call's transport: "standard" while calls are traced."""
         return "fast" if self._passage.is_unchanged() else "standard"
 
     async def call(
@@ -182,51 +183,55 @@ class Transport:
     ) -> Any:
         """Return the answer to a request, or raise what the client raises.
 
-        `on_send` is called when the request is about to go. With a `deadline`, by the event loop's
-        clock, a cancellation lets what has gone come to its end: till then, and not for long.
+        Args:
+            name: The name of DynamoDB's operation.
+            request: The operation's parameters.
+            on_send: Called right before the request is sent.
+            deadline: If given, a cancelled caller waits for the answer to a request that was sent:
+                for `CANCELLATION_GRACE`, and until this time at most, by the event loop's clock.
         """
         message = await self._message(name, request)
         if message is None:
-            return await self._ordinary_call(name, request, deadline)
+            return await self._client_call(name, request, deadline)
         try:
-            async with self._places:
-                response = await self._operations[name].route.exchange(message, on_send, deadline)
+            async with self._slots:
+                response = await self._templates[name].route.exchange(message, on_send, deadline)
         except TooLateError:
             raise
-        except Exception as error:  # noqa: BLE001 - aiobotocore knows what becomes of it
-            return await self._ordinary_call(name, request, deadline, _Outcome(error))
+        except Exception as error:  # noqa: BLE001 - aiobotocore handles it
+            return await self._client_call(name, request, deadline, _Outcome(error))
         if response.is_redirect:
-            # aiohttp would have followed it, and on behalf of the client does.
-            return await self._ordinary_call(name, request, deadline)
+            # aiohttp follows redirects if the client sends the request.
+            return await self._client_call(name, request, deadline)
         answer = self._answer(name, request, response)
         if answer is None:
-            return await self._ordinary_call(name, request, deadline, _Outcome(response))
-        if self._owed:
-            await self._give_back(name)
+            return await self._client_call(name, request, deadline, _Outcome(response))
+        if self._unreported:
+            await self._report_success(name)
         return answer
 
     async def _message(self, name: str, request: Request) -> bytes | None:
         """Return the bytes of a signed request; None if only the client can make them."""
-        operation = self._operations.get(name)
-        if operation is None:
+        template = self._templates.get(name)
+        if template is None:
             return None
         if not self._passage.is_unchanged():
             return None
         try:
             body = _encode(request).encode()
         except TypeError:
-            # Binary attributes, which other writers may have added, are the client's to encode.
+            # The client encodes binary attributes, which other writers may have added.
             return None
         credentials: Any = await self._credentials.get_frozen_credentials()
         if getattr(credentials, "account_id", None) != self._account_id:
-            # It is part of the endpoint where there is one.
+            # The endpoint may contain the account's id.
             return None
         timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         key = self._key(name, credentials, timestamp)
         if key is None:
             return None
         token = credentials.token
-        authorization = operation.signer.authorization(
+        authorization = template.signer.authorization(
             key, credentials.access_key, token, timestamp, body
         )
         headers = (
@@ -235,30 +240,30 @@ class Transport:
         )
         if token:
             headers += f"X-Amz-Security-Token: {token}\r\n"
-        return operation.route.message(headers, body)
+        return template.route.message(headers, body)
 
     def _key(self, name: str, credentials: Any, timestamp: str) -> bytes | None:
-        """Return what signs a day's requests; None where credentials are no text for a header."""
+        """Return the key for a day's signatures; None if the credentials do not fit a header."""
         made_of = (credentials, timestamp[:8])
         known = self._keys.get(name)
         if known is None or known[0] != made_of:
-            # A line break would end the header, and begin another.
+            # A line break would end the header and begin another.
             if not all(map(_PLAIN.fullmatch, (credentials.access_key, credentials.token or "-"))):
                 return None
-            known = made_of, self._operations[name].signer.key(credentials.secret_key, timestamp)
+            known = made_of, self._templates[name].signer.key(credentials.secret_key, timestamp)
             self._keys[name] = known
         return known[1]
 
-    async def _ordinary_call(
+    async def _client_call(
         self, name: str, request: Request, deadline: float | None, outcome: _Outcome | None = None
     ) -> Any:
         if outcome is not None:
-            self._owed = _QUOTA
-        with standing_in(self._session, () if outcome is None else (outcome,)):
+            self._unreported = _QUOTA
+        with replaced_connections(self._session, () if outcome is None else (outcome,)):
             return await call_client(self._client, name, request, deadline)
 
     def _answer(self, name: str, request: Request, response: Response) -> dict[str, Any] | None:
-        """Return the answer of a plain success; None for anything that the client has to read."""
+        """Return the answer of a plain success; None if the client has to parse the response."""
         content = response.content
         if response.status != 200 or _BINARY.search(content):
             return None
@@ -269,9 +274,9 @@ class Transport:
         except (ChecksumError, ResponseParserError):
             return None
 
-    async def _give_back(self, name: str) -> None:
-        """Tell the client of a success: each fills a little of what retries take of its quota."""
-        self._owed -= 1
+    async def _report_success(self, name: str) -> None:
+        """Report a success to the client, which refills some of its quota of retries."""
+        self._unreported -= 1
         await self._client.meta.events.emit(
             f"after-call.dynamodb.{name}",
             http_response=SimpleNamespace(status_code=200),

@@ -1,8 +1,8 @@
-"""One HTTP exchange on a connection of aiohttp's pool: write the bytes, read what comes back.
+"""Exchange one HTTP request and response over a connection of aiohttp's pool.
 
-aiohttp's own way there merges headers and cookies into a new request object, and makes a response
-object, for each call: that takes more time than all else that a call does. Its pool, time limits,
-parser and exceptions are what is used here.
+For each call aiohttp's session merges headers and cookies into a new request object and makes a
+response object, which takes longer than the rest of the call. This module uses only aiohttp's
+pool, time limits, parser and exceptions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.hdrs import CONTENT_LENGTH, LOCATION, URI
 from aiohttp.http_exceptions import HttpProcessingError
 
-from aiobreakglass._shielding import end_of_patience
+from aiobreakglass._shielding import grace_deadline
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
 
-# What aiohttp documents is its pool; how its own session reads from a connection is not.
+# aiohttp documents its pool, but not how its session reads from a connection.
 _READING: Final = ("force_close", "read", "set_response_params", "should_close", "start_timeout")
 _SETTINGS: Final = ("read_until_eof", "auto_decompress", "read_timeout")
 
-_AT_ONCE: Final = 65536
-"""Bytes of a request of which, over TLS, nobody tells whether they have gone."""
+_TLS_BUFFER: Final = 65536
+"""How many bytes of a request TLS may buffer, unseen by asyncio's transport."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class Response(NamedTuple):
-    """What came back, in full; aiobotocore takes it for one of aiohttp's."""
+    """A whole response; aiobotocore can use it like one of aiohttp's."""
 
     url: URL
     status: int
@@ -54,7 +54,7 @@ class Response(NamedTuple):
 
     @property
     def is_redirect(self) -> bool:
-        """Whether it says where else to ask."""
+        """Whether it redirects to another URL."""
         elsewhere = self.headers.get(LOCATION) or self.headers.get(URI)
         return self.status in _REDIRECTS and bool(elsewhere)
 
@@ -64,9 +64,10 @@ class Response(NamedTuple):
 
 
 class Route:
-    """The way to one URL, with the headers that all requests there have in common.
+    """The route to one URL, with the headers that all requests to it share.
 
-    `ValueError` where aiohttp would do more than send these headers and a body of known length.
+    Raises `ValueError` if aiohttp would do more than send these headers and a body of known
+    length.
     """
 
     def __init__(self, session: ClientSession, url: URL, headers: CIMultiDict[str]) -> None:
@@ -84,7 +85,8 @@ class Route:
         self.url = url
         self._connector = session.connector
         self._timeout = session.timeout
-        # Never sent: it tells the pool where to, and what aiohttp adds to the headers.
+        # Never sent. The pool reads the address from it, and it shows the headers that aiohttp
+        # adds.
         self._request = ClientRequest(
             "POST",
             url,
@@ -101,7 +103,12 @@ class Route:
         self._head = "".join([f"POST {url.raw_path_qs} HTTP/1.1\r\n", *lines])
 
     def message(self, headers: str, body: bytes) -> bytes:
-        """Return a whole request, given the lines of its other headers."""
+        """Return the bytes of a request.
+
+        Args:
+            headers: The lines of the headers that this request does not share with others.
+            body: The request's body.
+        """
         return f"{self._head}{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     async def exchange(
@@ -109,8 +116,11 @@ class Route:
     ) -> Response:
         """Send a request and return its response, or raise what aiohttp raises.
 
-        `on_send` is called when the request is about to go. With a `deadline`, by the event loop's
-        clock, a cancelled caller waits until the request is answered: till then, and not for long.
+        Args:
+            message: The bytes of the request.
+            on_send: Called right before the request is sent.
+            deadline: If given, a cancelled caller waits for the response: for
+                `CANCELLATION_GRACE`, and until this time at most, by the event loop's clock.
         """
         connection, protocol, transport = await self._connect()
         try:
@@ -124,20 +134,21 @@ class Route:
                 head, body = await self._read_head(protocol)
             except asyncio.CancelledError:
                 if deadline is not None:
-                    # Reading goes on where it was interrupted; of what comes nobody will hear.
+                    # Resume reading, and discard the result.
                     with suppress(Exception):
-                        async with asyncio.timeout_at(end_of_patience(deadline)):
+                        async with asyncio.timeout_at(grace_deadline(deadline)):
                             await self._read_head(protocol)
                 raise
             content = await body.read()
         except BaseException:
-            # Also where a response is still to come: the next request would take it for its own.
+            # A response may still arrive, and the next request would take it for its own.
             connection.close()
             raise
         if not protocol.should_close and (
-            transport.get_write_buffer_size() or (head.code != 200 and len(message) > _AT_ONCE)
+            transport.get_write_buffer_size() or (head.code != 200 and len(message) > _TLS_BUFFER)
         ):
-            # Answered early, maybe: what is still to be sent of it would begin the next request.
+            # The server may have answered early. The unsent rest of this request would then come
+            # before the next request.
             protocol.force_close()
         connection.release()
         return Response(self.url, head.code, head.headers, head.raw_headers, content)
@@ -151,7 +162,7 @@ class Route:
             raise ServerTimeoutError(f"Connection timeout to host {self.url}") from error
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None or protocol.should_close:
-            # Lost as soon as it was made; or there is on it already what would be taken for the
+            # The connection is lost already, or has received data that would be taken for the
             # response.
             connection.close()
             raise ClientConnectionError("Cannot write to closing transport")
@@ -160,7 +171,7 @@ class Route:
     async def _read_head(
         self, protocol: ResponseHandler
     ) -> tuple[RawResponseMessage, StreamReader]:
-        """Return status and headers of the response, informational ones aside, and its body."""
+        """Return the response's head and body, and skip informational responses."""
         while True:
             try:
                 head, body = await protocol.read()

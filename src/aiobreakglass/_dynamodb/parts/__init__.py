@@ -1,1 +1,1 @@
-"""What each feature adds to the transaction of a change, and what a refusal of it means."""
+"""Add each feature's parts to the transaction of a change, and interpret their refusals."""

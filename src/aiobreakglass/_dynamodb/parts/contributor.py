@@ -1,4 +1,4 @@
-"""What the commit loop asks of each contributor to a transaction."""
+"""Define the protocol of the contributors to a transaction."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from aiobreakglass._dynamodb.row import Row
 
 
 class Verdict(Enum):
-    """What follows after a part was refused."""
+    """What the commit loop does after a part was refused."""
 
     OURS = auto()
     """An earlier attempt of this very write succeeded."""
     AGAIN = auto()
     """Start over with the row that DynamoDB returned."""
     WITHOUT = auto()
-    """Go on without this part: it concerns something that is no longer this event's."""
+    """Send again without this part, because its row no longer belongs to this event."""
     BLOCKED = auto()
-    """Another event is in the way: end it if it has lapsed, then start over."""
+    """Another event blocks this one: end that event if it has lapsed, then start over."""
 
 
 class Attempt(NamedTuple):
@@ -28,13 +28,13 @@ class Attempt(NamedTuple):
 
     change: Change
     row: Row | None
-    """The row that the change was decided from; None for a new event."""
+    """The row that the decision is based on; None for a new event."""
     write_id: str
     """The same for all rounds of one write, and for no other write."""
 
 
 class Contributor(Protocol):
-    """Adds parts to the transaction of each change that concerns it."""
+    """A contributor adds its part to the transaction of each change that concerns it."""
 
     @property
     def role(self) -> str:
@@ -45,9 +45,11 @@ class Contributor(Protocol):
         """Return the parts that an attempt needs; none if the change does not concern it."""
         ...
 
-    def refused(self, attempt: Attempt, met: Item | None) -> Verdict:
-        """Tell what follows after its part was refused, or raise why the change cannot be.
+    def refused(self, attempt: Attempt, existing: Item | None) -> Verdict:
+        """Return what the commit loop does after the part was refused, or raise to end the write.
 
-        `met` is the row that refused it; None if there is no row.
+        Args:
+            attempt: The refused attempt.
+            existing: The row that failed the part's condition; None if there is no row.
         """
         ...

@@ -1,4 +1,4 @@
-"""The event's row: put if it is new, changed only as it was read, replaced by a tombstone."""
+"""Write the event's row: put a new one, update an unchanged one, or replace it by a tombstone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiobreakglass._dynamodb.row import Row
 EVENT: Final = "event"
 
 _PINNED: Final = tuple(BreakGlassEvent.model_fields)
-"""Compared as stored, so that a change concerns the very row that was read."""
+"""The attributes that a change compares as stored, so that it applies only to the row as read."""
 
 
 class EventPart(Contributor):
@@ -39,8 +39,8 @@ class EventPart(Contributor):
             return [self._put_tombstone(change, row)]
         return [self._update(change, row, write_id)]
 
-    def refused(self, attempt: Attempt, met: Item | None) -> Verdict:
-        if met is not None and Row(met, self._layout).is_written_by(attempt.write_id):
+    def refused(self, attempt: Attempt, existing: Item | None) -> Verdict:
+        if existing is not None and Row(existing, self._layout).is_written_by(attempt.write_id):
             return Verdict.OURS
         if attempt.change.is_new:
             raise EventExistsError(attempt.change.stored.id)
@@ -62,7 +62,7 @@ class EventPart(Contributor):
         tombstone = encode_tombstone(
             row.event_id, self._layout, deleted_at=change.at, retention=self._retention
         )
-        condition, values = _as_read(row.item)
+        condition, values = _unchanged_condition(row.item)
         return part(
             self._table,
             EVENT,
@@ -75,8 +75,8 @@ class EventPart(Contributor):
         )
 
     def _update(self, change: Change, row: Row, write_id: str) -> Part:
-        """Set only what changes, so that what other writers add to the row meanwhile stays."""
-        condition, values = _as_read(row.item)
+        """Set only the attributes that change, so that other writers' attributes stay."""
+        condition, values = _unchanged_condition(row.item)
         changes = self._changed_attributes(row.event, change.stored, write_id)
         sets = [name for name, value in changes.items() if value is not None]
         removals = [name for name, value in changes.items() if value is None]
@@ -97,9 +97,9 @@ class EventPart(Contributor):
     def _changed_attributes(
         self, before: BreakGlassEvent, after: BreakGlassEvent, write_id: str
     ) -> dict[str, AttributeValue | None]:
-        """Return the attributes to set, and as None those to remove.
+        """Return the attributes to set, with None for those to remove.
 
-        The rest keeps the spelling that it has.
+        All other attributes keep their spelling.
         """
         old, new = self._encode(before, write_id), self._encode(after, write_id)
         changes: dict[str, AttributeValue | None] = {
@@ -107,8 +107,8 @@ class EventPart(Contributor):
         }
         changes[self._layout.write_id_attribute] = {"S": write_id}
         if "expires_at" in changes:
-            # Written by a store with another retention, the row may have a time to live that ours
-            # has not.
+            # A store with another retention may have written the row, so the stored time to live
+            # may differ from ours.
             changes[self._layout.ttl_attribute] = new.get(self._layout.ttl_attribute)
         return changes
 
@@ -116,8 +116,8 @@ class EventPart(Contributor):
         return encode_event(event, self._layout, write_id=write_id, retention=self._retention)
 
 
-def _as_read(item: Item) -> tuple[str, Item]:
-    """Return the condition that a row is still as it was read, and its values."""
+def _unchanged_condition(item: Item) -> tuple[str, Item]:
+    """Return the condition that a row is unchanged since it was read, and its values."""
     conditions: list[str] = []
     values: Item = {}
     for name in _PINNED:

@@ -1,4 +1,4 @@
-"""How a part spells its action, with every name and value behind a placeholder."""
+"""Build a part's action, with a placeholder for every name and value."""
 
 from __future__ import annotations
 
@@ -20,10 +20,18 @@ def part(
     values: Mapping[str, AttributeValue] | None = None,
     **parameters: Any,
 ) -> Part:
-    """Return a part of this kind on one row, which returns the row if its condition fails.
+    """Return a part about one row; DynamoDB returns the row if the part's condition fails.
 
-    `names` are attributes, each behind its own name as `#name`; `pk` is the partition key.
-    `values` are given with their placeholders.
+    Args:
+        table: The table of the row.
+        role: What the row is for.
+        kind: The kind of action, such as `Put`.
+        partition_key: The row's partition key.
+        condition: The condition expression.
+        names: The attributes in the expressions, each with the placeholder `#name`; `pk` stands
+            for the partition key.
+        values: The values in the expressions, by placeholder.
+        parameters: The other parameters of the action.
     """
     key: Item = {table.layout.partition_key: {"S": partition_key}}
     action: dict[str, Any] = {
@@ -31,7 +39,7 @@ def part(
         **({} if kind == "Put" else {"Key": key}),
         **parameters,
         "ConditionExpression": condition,
-        # Several of our names are reserved words of DynamoDB's.
+        # Several of our names are DynamoDB's reserved words.
         "ExpressionAttributeNames": {
             f"#{name}": table.layout.partition_key if name == "pk" else name for name in names
         },

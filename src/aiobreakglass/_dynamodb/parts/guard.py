@@ -1,4 +1,4 @@
-"""The guard, the row that makes stacking impossible: one for each pair, with its active event."""
+"""Write the guards, which make stacking impossible: one row per pair, with its active event."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNGUARDED_EVENT: Final = "event"
 
 
 class GuardPart(Contributor):
-    """Contributes the guard of an event that becomes active, or is active no longer."""
+    """Contributes the guard of an event that becomes active or stops being active."""
 
     role = GUARD
 
@@ -29,14 +29,14 @@ class GuardPart(Contributor):
         still_active = change.after is not None and not change.after.status.is_terminal
         if row is None:
             return [self._put(change.stored)] if still_active else []
-        # By the row's own words: a status set by hand needs no well-formed row to count.
+        # From the row itself, because a status set by hand counts even in a malformed row.
         pair = guarded_pair(row.item)
         if pair is None or still_active:
             return []
-        return [self._release(pair, row.event_id)]
+        return [self._delete(pair, row.event_id)]
 
-    def refused(self, attempt: Attempt, met: Item | None) -> Verdict:  # noqa: ARG002 - the holder's row decides
-        # A guard that is another event's by now stays; our event ends all the same.
+    def refused(self, attempt: Attempt, existing: Item | None) -> Verdict:  # noqa: ARG002 - the holder's row decides
+        # If the guard belongs to another event by now, it stays, and our event ends without it.
         return Verdict.BLOCKED if attempt.change.is_new else Verdict.WITHOUT
 
     def _put(self, event: BreakGlassEvent) -> Part:
@@ -50,7 +50,7 @@ class GuardPart(Contributor):
             Item=encode_guard(event, self._table.layout),
         )
 
-    def _release(self, pair: tuple[str, str], event_id: str) -> Part:
+    def _delete(self, pair: tuple[str, str], event_id: str) -> Part:
         """Delete a pair's guard, unless it points to another event."""
         return part(
             self._table,
@@ -64,9 +64,9 @@ class GuardPart(Contributor):
 
 
 def stale_guard_parts(table: Table, invoker: str, profile: str, event_id: str) -> list[Part]:
-    """Delete a guard that has not changed, and whose event does not hold its pair.
+    """Return the parts that delete a stale guard if it has not changed.
 
-    The event is missing, not active, or another pair's.
+    A guard is stale if its event is missing, not active, or another pair's.
     """
     layout = table.layout
     return [
@@ -75,7 +75,7 @@ def stale_guard_parts(table: Table, invoker: str, profile: str, event_id: str) -
             _UNGUARDED_EVENT,
             "ConditionCheck",
             layout.event_key(event_id),
-            # A comparison with a missing attribute is false, so this covers a missing row too.
+            # A comparison with a missing attribute is false, so this is true for a missing row.
             "NOT (#status = :active AND #invoker = :invoker AND #profile = :profile)",
             names=("status", "invoker", "profile"),
             values={

@@ -1,0 +1,146 @@
+# pyright: strict
+"""A program of a user's that uses every public name: pyright and mypy must know all its types."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_type
+
+import pytest
+
+import aiobreakglass
+import aiobreakglass.testing
+from aiobreakglass import (
+    DEFAULT_QUERY_LIMIT,
+    MAX_DURATION,
+    MAX_QUERY_LIMIT,
+    ActiveEventExistsError,
+    AsyncDynamoDBStore,
+    BreakGlassError,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    BreakGlassStore,
+    ConcurrentModificationError,
+    CorruptItemError,
+    EventExistsError,
+    EventNotFoundError,
+    EventPage,
+    ExpiryError,
+    ImmutableFieldError,
+    InMemoryStore,
+    InvalidStateTransitionError,
+    ItemTooLargeError,
+    ReasonCode,
+    StoreUnavailableError,
+    TableError,
+    TableLayout,
+    create_table,
+    expire_due,
+    iterate,
+    run_expiry,
+)
+from aiobreakglass.testing import FakeClock, StoreContract, make_event, moto_server
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+class Audited(InMemoryStore):
+    """A store of the user's own."""
+
+    async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
+        return await super().close(event_id, closed_by=closed_by, closed_reason=closed_reason)
+
+
+class ContractOfAudited(StoreContract):
+    """Its tests; they are not run again here."""
+
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        return FakeClock()
+
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> BreakGlassStore:
+        return Audited(clock=clock)
+
+
+async def test_one_life_of_an_event(
+    breakglass_store: InMemoryStore, breakglass_clock: FakeClock
+) -> None:
+    store: BreakGlassStore = breakglass_store
+    now = assert_type(breakglass_clock(), datetime)
+    event = await store.create(make_event(created_at=now, duration=MAX_DURATION))
+    assert_type(event, BreakGlassEvent)
+    assert_type(event.reason_code, ReasonCode)
+    assert assert_type(event.status, BreakGlassStatus) is BreakGlassStatus.ACTIVE
+    assert assert_type(event.remaining(now), timedelta) == MAX_DURATION
+    assert_type(event.closed_by, str | None)
+
+    held = await store.find_active_by_invoker_and_profile("alice", "prod")
+    assert assert_type(held, BreakGlassEvent | None) == event
+    of_profiles = await store.find_active_by_invoker_and_profiles("alice", ["prod", "dev"])
+    assert of_profiles["prod"] == event
+
+    page = assert_type(await store.list_by_invoker("alice", MAX_QUERY_LIMIT), EventPage)
+    assert len(page) < DEFAULT_QUERY_LIMIT
+    assert_type(page[0], BreakGlassEvent)
+    assert_type(page[:1], tuple[BreakGlassEvent, ...])
+    assert_type(page.corrupt, tuple[CorruptItemError, ...])
+    async for listed in iterate(store.list_by_status, "active", since=now):
+        assert assert_type(listed, BreakGlassEvent) == event
+
+    assert assert_type(await store.count_by_profile_since("prod", now), int) == 1
+    closed = await store.close(event.id, closed_by="bob", closed_reason="It answers again")
+    assert closed.status.is_terminal
+    assert await expire_due(store, now=now) == []
+
+
+async def opened(client: DynamoDBClient, layout: TableLayout) -> AsyncIterator[BreakGlassStore]:
+    """Make the table, then open a store: with the caller's client, and with one of its own."""
+    await create_table(client, "events", layout=layout)
+    yield AsyncDynamoDBStore(client, "events", layout=layout)
+    with moto_server() as endpoint:
+        async with AsyncDynamoDBStore.open("events", endpoint_url=endpoint) as store:
+            yield assert_type(store, AsyncDynamoDBStore)
+
+
+async def worker(
+    store: BreakGlassStore, tell: Callable[[BreakGlassEvent], Awaitable[None]]
+) -> None:
+    try:
+        await run_expiry(store, interval=timedelta(minutes=1), on_expired=tell)
+    except ExpiryError as error:
+        for event in error.expired:
+            assert_type(event, BreakGlassEvent)
+
+
+async def answered(store: BreakGlassStore, event: BreakGlassEvent) -> datetime | str | bool | None:
+    """Meet each exception, with what it says."""
+    try:
+        await store.update(event)
+    except ActiveEventExistsError as error:
+        return assert_type(error.event, BreakGlassEvent).expires_at
+    except ConcurrentModificationError as error:
+        return error.current.updated_at if error.current else None
+    except InvalidStateTransitionError as error:
+        return assert_type(error.current_status, BreakGlassStatus)
+    except (EventExistsError, EventNotFoundError) as error:
+        return assert_type(error.event_id, str)
+    except ItemTooLargeError as error:
+        return assert_type(error.key, str)
+    except ImmutableFieldError as error:
+        return assert_type(error.field, str)
+    except CorruptItemError as error:
+        return assert_type(error.reason, str)
+    except (StoreUnavailableError, TableError, BreakGlassError) as error:
+        return assert_type(error.outcome_unknown, bool)
+    return datetime.now(UTC)
+
+
+def test_every_public_name_is_used() -> None:
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert {*aiobreakglass.__all__, *aiobreakglass.testing.__all__} <= used
