@@ -1,4 +1,4 @@
-"""Stores whose requests go through a proxy, which has them fail."""
+"""Stores whose requests go through a proxy that can make them fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.dynamodb.conftest import REGION
 from tests.dynamodb.waiting import PATIENT_AND_SENDING_ONCE, lose_patience
 from tests.faults.proxy import FaultProxy, fault_proxy
 
-# None that a call comes near: a slow answer would be one more attempt, or an unknown outcome.
+# No call comes near this limit. A slow answer would add an attempt or an unknown outcome.
 LONG_ENOUGH = timedelta(minutes=5)
 
 Transport = Literal["fast", "standard"]
@@ -26,7 +26,7 @@ Open = Callable[..., AbstractAsyncContextManager[AsyncDynamoDBStore]]
 
 @pytest.fixture
 async def proxy(dynamodb_local_endpoint: str) -> AsyncIterator[FaultProxy]:
-    """Faults are tried on DynamoDB Local: moto ignores `ClientRequestToken`."""
+    """Run a fault proxy before DynamoDB Local, because moto ignores `ClientRequestToken`."""
     async with fault_proxy(dynamodb_local_endpoint) as proxy:
         yield proxy
 
@@ -57,7 +57,7 @@ def open_store(proxy: FaultProxy, table_name: str, clock: FakeClock) -> Open:
 async def store(
     proxy: FaultProxy, open_store: Open, transport: Transport
 ) -> AsyncIterator[AsyncDynamoDBStore]:
-    """One whose attempts time out where they hang, and nowhere else."""
+    """Open a store whose attempts time out only when the proxy makes them hang."""
     async with open_store(
         config=PATIENT_AND_SENDING_ONCE,
         operation_timeout=LONG_ENOUGH,
@@ -69,10 +69,10 @@ async def store(
 
 @pytest.fixture
 def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the store pause twice, and then until after any time limit.
+    """Let the store pause twice; make its next pause longer than any time limit.
 
-    So it tries for as long as it may without taking as long, and no attempt is cut off, of which
-    less is known.
+    The call then gives up soon, and between two attempts. If the time limit cut off an attempt,
+    less would be known about its outcome.
     """
     longest = LONG_ENOUGH.total_seconds()
 

@@ -1,4 +1,4 @@
-"""Writes that are no longer waited for."""
+"""Cancelled callers whose write is still under way."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ class TestCancellation:
     def transport(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
-    async def test_a_write_under_way_is_let_finish(
+    async def test_cancelled_caller_waits_for_its_write(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
         clock: FakeClock,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """A cancelled caller waits for the write that is under way, and is cancelled then."""
+        """A caller that is cancelled during a write waits for its end, and then stops."""
         monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", LONG_ENOUGH)
         gate = Gate(proxy)
         event = make_event(**PAIR, created_at=clock())
         call = asyncio.create_task(store.create(event))
         await gate.full.wait()
         call.cancel()
-        gone, _ = await asyncio.wait({call}, timeout=0.1)
-        assert not gone
+        ended, _ = await asyncio.wait({call}, timeout=0.1)
+        assert not ended
         gate.opened.set()
         with pytest.raises(asyncio.CancelledError):
             await call
         assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
 
-    async def test_a_write_that_does_not_come_back(
+    async def test_cancelled_caller_stops_waiting_for_lost_write(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """A cancelled caller waits for a bounded time only, and no task is left behind."""
-        # It would wait for longer than this test does.
+        """A cancelled caller waits only for a bounded time, and no task remains."""
+        # No time-out ends the write while this test runs.
         proxy.on_hang = nothing
         proxy.script(WRITE, faults.hang)
         others = asyncio.all_tasks()

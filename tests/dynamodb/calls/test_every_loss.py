@@ -1,4 +1,4 @@
-"""Every exception of a write, after an attempt that was lost and after one that was not."""
+"""Every exception of a write, after a lost attempt and after a refused one."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ async def attempt(
     clock: FakeClock,
     event: BreakGlassEvent,
 ) -> Exception:
-    """Write, with a first attempt that fails so; return what the caller is told."""
+    """Write with this first fault, and return the exception that the caller gets."""
     if not case.is_new:
         await store.create(event)
 
@@ -180,7 +180,7 @@ async def attempt(
 class TestEveryException:
     @each_case
     @pytest.mark.parametrize("loss", LOST.values(), ids=LOST)
-    async def test_after_a_lost_attempt(
+    async def test_exception_after_lost_attempt_is_unknown_outcome(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
@@ -190,14 +190,14 @@ class TestEveryException:
         case: Case,
         loss: Fault,
     ) -> None:
-        """No refusal of a later attempt hides that an earlier one may have been carried out."""
+        """A refusal does not hide that an earlier, lost attempt may have succeeded."""
         error = await attempt(case, loss, store, proxy, rows, clock, event)
         assert isinstance(error, StoreUnavailableError)
         assert error.outcome_unknown
         assert type(error.__cause__) is case.error
 
     @each_case
-    async def test_after_an_attempt_that_was_refused(
+    async def test_exception_after_refused_attempt_is_the_reason(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,

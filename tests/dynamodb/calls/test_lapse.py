@@ -1,4 +1,4 @@
-"""Events that lapse while a write that relies on them is under way."""
+"""Events that lapse during a write that relies on them."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def extended(event: BreakGlassEvent) -> BreakGlassEvent:
 
 
 def extensions(proxy: FaultProxy) -> int:
-    """Count the writes that would move the expiry."""
+    """Count the requests that would change `expires_at`."""
     return sum(b":new_expires_at" in exchange.body for exchange in proxy.sent(WRITE))
 
 
 def once_lapsed(fault: Fault, clock: FakeClock, event: BreakGlassEvent) -> Fault:
-    """Fail as this fault does, and let the event lapse meanwhile."""
+    """Let the event lapse, and then fail as this fault does."""
 
     async def lapse(exchange: Exchange) -> Any:
         clock.set(event.expires_at)
@@ -65,7 +65,7 @@ async def event(store: AsyncDynamoDBStore, clock: FakeClock) -> BreakGlassEvent:
 
 class TestExtension:
     @table(NOT_CARRIED_OUT)
-    async def test_that_is_refused_until_the_lapse(
+    async def test_extension_that_is_throttled_until_the_lapse(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
@@ -73,7 +73,7 @@ class TestExtension:
         event: BreakGlassEvent,
         fault: Fault,
     ) -> None:
-        """After the lapse no further attempt is sent, and the event is marked expired."""
+        """After the lapse the store sends no attempt, and marks the event expired."""
         proxy.script(WRITE, once_lapsed(fault, clock, event))
         with pytest.raises(InvalidStateTransitionError):
             await store.update(extended(event))
@@ -82,7 +82,7 @@ class TestExtension:
         assert (stored.status, stored.expires_at) == (BreakGlassStatus.EXPIRED, event.expires_at)
 
     @table(LOST)
-    async def test_that_is_lost_before_the_lapse(
+    async def test_extension_that_is_lost_before_the_lapse(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
@@ -90,7 +90,7 @@ class TestExtension:
         event: BreakGlassEvent,
         fault: Fault,
     ) -> None:
-        """A lost attempt is not repeated after the lapse, and the caller learns of it."""
+        """The store does not repeat a lost attempt after the lapse, and tells the caller of it."""
         proxy.script(WRITE, once_lapsed(fault, clock, event))
         with pytest.raises(StoreUnavailableError) as caught:
             await store.update(extended(event))
@@ -98,7 +98,7 @@ class TestExtension:
         assert isinstance(caught.value.__cause__, InvalidStateTransitionError)
         assert extensions(proxy) == 1
 
-    async def test_that_the_sdk_would_repeat_after_the_lapse(
+    async def test_extension_that_the_sdk_would_repeat_after_the_lapse(
         self,
         open_store: Open,
         transport: Transport,
@@ -106,14 +106,14 @@ class TestExtension:
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """The attempts that the SDK makes by itself end at the lapse as well."""
+        """The SDK's own attempts end at the lapse as well."""
         proxy.script(WRITE, once_lapsed(TRANSIENT["throttled"], clock, event))
         async with open_store(config=PATIENT, transport=transport) as store:
             with pytest.raises(InvalidStateTransitionError):
                 await store.update(extended(event))
         assert extensions(proxy) == 1
 
-    async def test_that_gets_no_answer_before_the_lapse(
+    async def test_extension_without_an_answer_before_the_lapse(
         self,
         open_store: Open,
         transport: Transport,
@@ -121,8 +121,8 @@ class TestExtension:
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """An attempt waits for its answer until the lapse, however long a call may take."""
-        # Time enough for the request to arrive, however busy the machine.
+        """An attempt waits until the lapse at most, even if a call may take longer."""
+        # Enough time for the request to arrive, even on a busy machine.
         clock.set(event.expires_at - 5 * EXTENSION_MARGIN)
 
         async def never(exchange: Exchange) -> Any:
@@ -136,27 +136,27 @@ class TestExtension:
                 await store.update(extended(event))
         assert caught.value.outcome_unknown
 
-    async def test_that_is_decided_in_the_last_second(
+    async def test_extension_in_the_last_second_is_refused(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """With less than a second left nothing is sent."""
+        """If less than a second is left, the store sends nothing."""
         clock.set(event.expires_at - EXTENSION_MARGIN + timedelta(microseconds=1))
         with pytest.raises(InvalidStateTransitionError, match="too soon to be extended"):
             await store.update(extended(event))
         assert extensions(proxy) == 0
 
-    async def test_whose_last_second_begins_between_two_attempts(
+    async def test_last_second_that_begins_between_two_attempts(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """The margin holds for every attempt, not for the first alone."""
+        """The margin applies to every attempt, not only to the first."""
 
         async def later(exchange: Exchange) -> Any:
             clock.set(event.expires_at - EXTENSION_MARGIN / 2)
@@ -177,26 +177,26 @@ class TestOtherWrites:
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """A lapsed event is not closed, however early the call began."""
+        """The store does not close a lapsed event, even if the call began before the lapse."""
         proxy.script(WRITE, once_lapsed(TRANSIENT["throttled"], clock, event))
         with pytest.raises(InvalidStateTransitionError):
             await store.close(event.id, closed_by="alice", closed_reason="late")
         assert (await store.get(event.id)).status is BreakGlassStatus.EXPIRED
 
-    async def test_create_that_is_throttled_until_its_own_lapse(
+    async def test_create_that_is_throttled_until_the_lapse(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, rows: Rows, clock: FakeClock
     ) -> None:
-        """An event that grants nothing any more is not created."""
+        """The store does not create an event that no longer grants anything."""
         event = make_event(**PAIR, created_at=clock())
         proxy.script(WRITE, once_lapsed(TRANSIENT["throttled"], clock, event))
         with pytest.raises(ValueError, match="expires_at of an active event"):
             await store.create(event)
         assert await rows.all() == []
 
-    async def test_create_that_is_lost_before_its_own_lapse(
+    async def test_create_that_is_lost_before_the_lapse(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """A refusal by the clock does not hide a lost attempt."""
+        """A refusal because of the time does not hide a lost attempt."""
         event = make_event(**PAIR, created_at=clock())
         proxy.script(WRITE, once_lapsed(faults.reset, clock, event))
         with pytest.raises(StoreUnavailableError) as caught:
@@ -206,11 +206,11 @@ class TestOtherWrites:
 
 
 class TestInstant:
-    """At which instant a change is dated."""
+    """The time that a change records."""
 
     @pytest.fixture
     def change_of_others(self, rows: Rows, clock: FakeClock) -> Callable[[str], Fault]:
-        """Have somebody else change the row, a minute later, before ours arrives."""
+        """Let another writer change the row, a minute later, before our write arrives."""
 
         def change(event_id: str) -> Fault:
             async def arrive(exchange: Exchange) -> Any:
@@ -222,7 +222,7 @@ class TestInstant:
 
         return change
 
-    async def test_of_a_close_that_starts_over(
+    async def test_close_with_new_bytes_records_the_present(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
@@ -230,19 +230,19 @@ class TestInstant:
         event: BreakGlassEvent,
         change_of_others: Callable[[str], Fault],
     ) -> None:
-        """New bytes carry the present: checks said yes until then."""
+        """A close that starts over records the present, because checks said "yes" until then."""
         proxy.script(WRITE, change_of_others(event.id))
         closed = await store.close(event.id, closed_by="alice", closed_reason="done")
         assert closed.updated_at == clock() == event.created_at + timedelta(minutes=1)
 
-    async def test_of_a_close_that_is_repeated(
+    async def test_repeated_close_keeps_its_time(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """The same bytes keep their instant: the first attempt may have been carried out."""
+        """Repeated bytes keep their time, because the first attempt may have succeeded."""
 
         async def lose(exchange: Exchange) -> Any:
             clock.advance(timedelta(minutes=1))
@@ -256,7 +256,7 @@ class TestInstant:
         assert first == second
         assert await store.get(event.id) == closed
 
-    async def test_of_a_shortening_that_comes_too_late(
+    async def test_shortening_that_comes_too_late_is_refused(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
@@ -264,7 +264,7 @@ class TestInstant:
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """Access that was granted until now is not recorded as ended before."""
+        """The store does not record an earlier end for access that it granted until now."""
 
         async def later(exchange: Exchange) -> Any:
             clock.advance(timedelta(minutes=2))

@@ -1,4 +1,4 @@
-"""Stores that are opened, shared and left, on clients of their own or borrowed ones."""
+"""Opening, sharing and leaving stores, with their own or borrowed clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def elsewhere(call: Coroutine[Any, Any, Any]) -> Any:
-    """Return what a call raises in an event loop of another thread."""
+    """Run a call in an event loop of another thread, and return its result or exception."""
 
     async def outcome() -> Any:
         outcomes: Any = await asyncio.gather(call, return_exceptions=True)
@@ -35,20 +35,18 @@ async def elsewhere(call: Coroutine[Any, Any, Any]) -> Any:
 
 
 class TestLifetimes:
-    async def test_a_closed_store_says_so_at_once(
-        self, open_store: Open, proxy: FaultProxy
-    ) -> None:
-        """After `async with` nothing is sent any more."""
+    async def test_closed_store_refuses_calls(self, open_store: Open, proxy: FaultProxy) -> None:
+        """After `async with` the store sends nothing."""
         async with open_store() as store:
             pass
         with pytest.raises(RuntimeError, match="closed"):
             await store.get("0123456789abcdef")
         assert proxy.exchanges == []
 
-    async def test_leaving_waits_for_what_is_under_way(
+    async def test_leaving_waits_for_calls_under_way(
         self, open_store: Open, proxy: FaultProxy, clock: FakeClock, rows: Rows
     ) -> None:
-        """Leaving `open` drains the calls of other tasks, then closes the client."""
+        """Leaving `open` waits for the calls of other tasks, and then closes the client."""
         gate = Gate(proxy)
         event = make_event(**PAIR, created_at=clock())
         async with asyncio.TaskGroup() as tasks:
@@ -60,10 +58,10 @@ class TestLifetimes:
         assert call.result() == event
         assert await rows.guards() == {"ACTIVE#5#alice#prod": event.id}
 
-    async def test_a_call_that_has_ended_keeps_nothing(
+    async def test_ended_call_keeps_no_reference_to_its_event(
         self, open_store: Open, clock: FakeClock
     ) -> None:
-        """The event loop keeps cancelled timers for a while, but not what was written."""
+        """The event loop keeps cancelled timers for a while, but not the written event."""
         async with open_store() as store:
             created = await store.create(make_event(**PAIR, created_at=clock()))
             remains = weakref.ref(created)
@@ -71,10 +69,10 @@ class TestLifetimes:
             gc.collect()
             assert remains() is None
 
-    async def test_first_used_in_another_event_loop(
+    async def test_opened_store_in_another_event_loop_is_refused(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """A store serves the loop that opened it; any other is told so, and sends nothing."""
+        """A store serves only the loop that opened it; in another it sends nothing and raises."""
         error = await elsewhere(store.create(make_event(**PAIR, created_at=clock())))
         assert isinstance(error, RuntimeError)
         assert "another event loop" in str(error)
@@ -82,8 +80,8 @@ class TestLifetimes:
         event = await store.create(make_event(**PAIR, created_at=clock()))
         assert await store.get(event.id) == event
 
-    async def test_left_in_another_event_loop(self, open_store: Open) -> None:
-        """Leaving is for the loop that entered; the store stays open for it."""
+    async def test_leaving_in_another_event_loop_is_refused(self, open_store: Open) -> None:
+        """Only the loop that entered `open` can leave it; the store stays open."""
         opening = open_store()
         store = await opening.__aenter__()
         error = await elsewhere(opening.__aexit__(None, None, None))
@@ -94,10 +92,10 @@ class TestLifetimes:
         with pytest.raises(RuntimeError, match="closed"):
             await store.delete("0123456789abcdef")
 
-    async def test_a_borrowed_client_in_another_event_loop(
+    async def test_borrowed_client_in_another_event_loop_is_refused(
         self, client: DynamoDBClient, table_name: str
     ) -> None:
-        """A store on a borrowed client serves the loop that uses it first."""
+        """A store with a borrowed client serves the loop that uses it first."""
         store = await asyncio.to_thread(AsyncDynamoDBStore, client, table_name)
         await store.delete("0123456789abcdef")
         error = await elsewhere(store.delete("0123456789abcdef"))
@@ -105,10 +103,10 @@ class TestLifetimes:
         assert "another event loop" in str(error)
         await store.delete("0123456789abcdef")
 
-    async def test_a_borrowed_client_that_was_left(
+    async def test_closed_borrowed_client_is_refused(
         self, session: AioSession, endpoint_url: str, table_name: str
     ) -> None:
-        """A client that is closed already is told at once, and nothing may have happened."""
+        """The store reports a closed client at once, and sends nothing."""
         async with session.create_client(
             "dynamodb", region_name=REGION, endpoint_url=endpoint_url
         ) as client:
@@ -117,10 +115,10 @@ class TestLifetimes:
         with pytest.raises(RuntimeError, match="the client is closed"):
             await store.create(make_event())
 
-    async def test_a_borrowed_client_is_left_open(
+    async def test_two_stores_share_a_borrowed_client(
         self, client: DynamoDBClient, table_name: str, clock: FakeClock
     ) -> None:
-        """Two stores on one client work side by side, and the client outlives them."""
+        """Two stores work with one client, and leave it open."""
         one, other = (AsyncDynamoDBStore(client, table_name, clock=clock) for _ in range(2))
         event = await one.create(make_event(created_at=clock()))
         closed = await other.close(event.id, closed_by="alice", closed_reason="done")
@@ -129,15 +127,15 @@ class TestLifetimes:
             "TableName"
         ] == table_name
 
-    async def test_no_region(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where no region is given or configured, the error names the argument."""
+    async def test_open_without_a_region(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """If no region is given or configured, the error names the argument."""
         monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
         with pytest.raises(ValueError, match="region_name"):
             async with AsyncDynamoDBStore.open("breakglass"):
                 raise AssertionError("never entered")
 
-    async def test_a_table_that_is_missing(self, endpoint_url: str) -> None:
-        """A missing table is a `TableError` that names it and says how to make it."""
+    async def test_missing_table_is_a_table_error(self, endpoint_url: str) -> None:
+        """The `TableError` names the missing table, and says how to create it."""
         async with AsyncDynamoDBStore.open(
             "no-such-table", region_name=REGION, endpoint_url=endpoint_url
         ) as store:

@@ -1,4 +1,4 @@
-"""Answers about another row than the one that was asked for."""
+"""Answers about another row than the one that was requested."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ READS = {
 
 
 def misled(mine: BreakGlassEvent, theirs: BreakGlassEvent) -> Fault:
-    """Answer as though the other event had been asked for."""
+    """Answer as if the request had asked for the other event."""
 
     async def answer(exchange: Exchange) -> Any:
         body = exchange.body
@@ -84,7 +84,7 @@ async def theirs(store: AsyncDynamoDBStore, clock: FakeClock) -> BreakGlassEvent
 
 @pytest.mark.parametrize(("read", "operation"), READS.values(), ids=READS)
 class TestRead:
-    async def test_that_is_once_answered_with_another_row(
+    async def test_read_that_is_once_answered_with_another_row(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
@@ -93,12 +93,12 @@ class TestRead:
         read: Read,
         operation: str,
     ) -> None:
-        """Another's row is a broken answer, and the request is repeated."""
+        """The store treats another event's row as a broken answer, and repeats the request."""
         proxy.script(operation, misled(mine, theirs))
         assert await read(store, mine) == mine
         assert len(proxy.sent(operation)) >= 2
 
-    async def test_that_is_always_answered_with_another_row(
+    async def test_read_that_is_always_answered_with_another_row(
         self,
         store: AsyncDynamoDBStore,
         few_attempts: None,
@@ -108,7 +108,7 @@ class TestRead:
         read: Read,
         operation: str,
     ) -> None:
-        """Another's access is nobody's answer, however often it comes."""
+        """The store never returns another event, however often it gets its row."""
         fault = misled(mine, theirs)
         proxy.plan = lambda exchange: fault if exchange.operation == operation else none
         with pytest.raises(StoreUnavailableError, match="another row") as caught:
@@ -117,14 +117,14 @@ class TestRead:
 
 
 class TestRefusal:
-    async def test_by_another_row(
+    async def test_refusal_with_another_row_is_repeated(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
         mine: BreakGlassEvent,
         theirs: BreakGlassEvent,
     ) -> None:
-        """A refusal that shows another's row is not the answer to this write, which goes on."""
+        """A refusal with another event's row does not count, and the store repeats the write."""
         body = json.dumps(
             {
                 "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",

@@ -1,4 +1,4 @@
-"""Requests that fail: which of them are sent again, and for how long."""
+"""Which failed requests the store repeats, and for how long."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from .failures import FATAL, TRANSIENT, TRANSIENT_FOR_WRITES, WRITE, table
 
 class TestTransientFaults:
     @table(TRANSIENT)
-    async def test_on_a_read_are_invisible(
+    async def test_read_survives_transient_faults(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock, fault: Fault
     ) -> None:
-        """A read is repeated until it is answered, and never takes a fault for "no access"."""
+        """The store repeats a read until it is answered, and takes no fault for "no access"."""
         event = await store.create(make_event(**PAIR, created_at=clock()))
         proxy.script("GetItem", fault, faults.none, fault)
         assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
         assert len(proxy.sent("GetItem")) == 4
 
     @table(TRANSIENT)
-    async def test_on_a_list_are_invisible(
+    async def test_list_survives_transient_faults(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock, fault: Fault
     ) -> None:
-        """A list is whole or an error."""
+        """A list is complete or an error."""
         event = await store.create(make_event(**PAIR, created_at=clock()))
         proxy.script("Query", fault)
         assert list(await store.list_by_profile("prod")) == [event]
 
     @table(TRANSIENT_FOR_WRITES)
-    async def test_on_a_write_are_invisible(
+    async def test_write_survives_transient_faults(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
@@ -49,7 +49,7 @@ class TestTransientFaults:
         clock: FakeClock,
         fault: Fault,
     ) -> None:
-        """A write is repeated as the same bytes under the same token, and happens once."""
+        """The store repeats a write with the same bytes and token, and it happens once."""
         proxy.script(WRITE, fault, fault)
         event = await store.create(make_event(**PAIR, created_at=clock()))
         assert len({exchange.body for exchange in proxy.sent(WRITE)}) == 1
@@ -66,10 +66,10 @@ class TestTransientFaults:
         await store.delete(event.id)
         assert await rows.guards() == {}
 
-    async def test_a_token_is_never_used_for_other_bytes(
+    async def test_each_write_has_its_own_token(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """Each logical write has a token of its own."""
+        """Each logical write has its own token."""
         old = await store.create(make_event(**PAIR, created_at=clock()))
         clock.advance(old.duration)
         new = await store.create(make_event(**PAIR, created_at=clock()))
@@ -80,7 +80,7 @@ class TestTransientFaults:
 
 
 class TestOwnWrites:
-    """Tried without tokens, as after the 10 minutes that DynamoDB remembers them."""
+    """Writes without tokens, because DynamoDB remembers a token for only 10 minutes."""
 
     @pytest.fixture
     async def forgetful(self, open_store: Open) -> AsyncIterator[AsyncDynamoDBStore]:
@@ -99,10 +99,10 @@ class TestOwnWrites:
             events.register(f"before-call.dynamodb.{WRITE}", forget)
             yield store
 
-    async def test_are_recognised(
+    async def test_own_write_is_recognised_without_a_token(
         self, forgetful: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """A write whose response was lost succeeds on its repetition: the row has our write id."""
+        """After a lost response the repeated write succeeds, because the row has its write id."""
         proxy.script(WRITE, faults.lose_response)
         event = await forgetful.create(make_event(**PAIR, created_at=clock()))
         proxy.script(WRITE, faults.lose_response)
@@ -115,10 +115,10 @@ class TestOwnWrites:
         assert len(proxy.sent(WRITE)) == 8
         assert b"ClientRequestToken" not in b"".join(sent.body for sent in proxy.sent(WRITE))
 
-    async def test_a_repeated_create_by_the_caller_is_another_write(
+    async def test_second_create_of_one_event_is_refused(
         self, forgetful: AsyncDynamoDBStore, clock: FakeClock
     ) -> None:
-        """Calling create twice with one event is not a retry of ours: its id is taken."""
+        """A second `create` with the same event is another write, and its id is taken."""
         event = await forgetful.create(make_event(**PAIR, created_at=clock()))
         with pytest.raises(EventExistsError):
             await forgetful.create(event)
@@ -126,10 +126,10 @@ class TestOwnWrites:
 
 class TestRefusedByAWS:
     @table(FATAL)
-    async def test_is_not_tried_again(
+    async def test_refusal_by_aws_is_not_repeated(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, fault: Fault
     ) -> None:
-        """Missing rights do not come with patience: the first answer is the last, and is named."""
+        """The store does not repeat a refusal for missing rights, and names it."""
         proxy.script("GetItem", fault)
         with pytest.raises(StoreUnavailableError, match="Exception: ") as caught:
             await store.get("0123456789abcdef")
@@ -137,14 +137,14 @@ class TestRefusedByAWS:
         assert not caught.value.outcome_unknown
         assert type(caught.value.__cause__).__name__.endswith(("ClientError", "Exception"))
 
-    async def test_credentials_that_cannot_be_had(
+    async def test_missing_credentials_are_named(
         self,
         open_store: Open,
         proxy: FaultProxy,
         clock: FakeClock,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Without credentials nothing is sent, and the error says what is missing."""
+        """Without credentials the store sends nothing, and the error says what is missing."""
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         async with open_store() as store:
@@ -159,7 +159,7 @@ class TestIntegrity:
         ("fault", "problem"),
         [(faults.wrong_checksum, "crc32"), (faults.invalid_json, "not JSON")],
     )
-    async def test_a_false_answer_for_as_long_as_we_try(
+    async def test_answer_that_stays_damaged_is_an_error(
         self,
         store: AsyncDynamoDBStore,
         few_attempts: None,
@@ -168,7 +168,7 @@ class TestIntegrity:
         fault: Fault,
         problem: str,
     ) -> None:
-        """A 200 that is not what DynamoDB sent is a fault, not "no access"."""
+        """A damaged 200 is a failure, and never "no access"."""
         await store.create(make_event(**PAIR, created_at=clock()))
         proxy.plan = lambda exchange: fault
         with pytest.raises(StoreUnavailableError, match=problem):

@@ -1,4 +1,4 @@
-"""Endpoints, proxies, accounts and credentials that are set wrongly: what a caller is told."""
+"""Messages about wrong endpoints, proxies, accounts and credentials."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHERE_CREDENTIALS_ARE = (
 
 @asynccontextmanager
 async def answering(status: str) -> AsyncIterator[int]:
-    """Answer everything in the same way, as a proxy or some other server, at a port."""
+    """Run a server that gives every request this status, and return its port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -45,7 +45,7 @@ async def answering(status: str) -> AsyncIterator[int]:
 
 
 async def told(**options: Any) -> StoreUnavailableError:
-    """Open a store, have it write, and return what it raises; nothing is written for certain."""
+    """Return the error of a write with these options, which certainly did not happen."""
     options = {"region_name": REGION, "session": get_session(), **options}
     with pytest.raises(StoreUnavailableError) as caught:
         async with (
@@ -66,8 +66,8 @@ def through(proxy: str) -> AioConfig:
 @pytest.mark.usefixtures("few_attempts")
 class TestProxies:
     @pytest.mark.parametrize("scheme", ["http", "https"])
-    async def test_that_ask_for_a_password(self, scheme: str) -> None:
-        """A proxy that refuses is named as one, before or after it has made a tunnel."""
+    async def test_proxy_that_asks_for_a_password(self, scheme: str) -> None:
+        """The message names a proxy that refuses, before or after it has opened a tunnel."""
         async with answering("407 Proxy Authentication Required") as port:
             error = await told(
                 endpoint_url=f"{scheme}://dynamodb.example",
@@ -78,15 +78,15 @@ class TestProxies:
             "check user name and password in the proxy's URL"
         )
 
-    async def test_that_nobody_listens_at(self, closed_port: int) -> None:
-        """The message names the proxy's host and port, and nothing else of its URL."""
+    async def test_unreachable_proxy_is_named(self, closed_port: int) -> None:
+        """The message has the proxy's host and port, and nothing else of its URL."""
         error = await told(config=through(f"http://user:hunter2@127.0.0.1:{closed_port}"))
         assert str(error) == (
             f"the proxy 127.0.0.1:{closed_port} could not be reached: connection refused"
         )
 
-    async def test_that_are_no_url(self) -> None:
-        """botocore's own words, which quote nothing, and at once."""
+    async def test_proxy_that_is_not_a_url_is_refused(self) -> None:
+        """The message is botocore's own, which quotes nothing, and the store does not retry."""
         error = await told(config=through("http://user:hunter2@127.0.0.1:port"))
         assert str(error) == (
             "the request could not be made: "
@@ -96,8 +96,8 @@ class TestProxies:
 
 @pytest.mark.usefixtures("few_attempts")
 class TestEndpoints:
-    async def test_that_nobody_listens_at(self, closed_port: int) -> None:
-        """A refused connection is called one."""
+    async def test_unreachable_endpoint_is_named(self, closed_port: int) -> None:
+        """The message says that the connection was refused."""
         error = await told(
             endpoint_url=f"http://127.0.0.1:{closed_port}", config=PATIENT_AND_SENDING_ONCE
         )
@@ -105,8 +105,8 @@ class TestEndpoints:
             f"the endpoint 127.0.0.1:{closed_port} could not be reached: connection refused"
         )
 
-    async def test_that_are_not_dynamodb(self) -> None:
-        """Some other server answers without DynamoDB's error codes."""
+    async def test_endpoint_that_is_not_dynamodb(self) -> None:
+        """A server that is not DynamoDB answers without DynamoDB's error codes."""
         async with answering("404 Not Found") as port:
             error = await told(endpoint_url=f"http://127.0.0.1:{port}")
         assert str(error) == (
@@ -126,10 +126,10 @@ class TestEndpoints:
         ],
     )
     @pytest.mark.parametrize("given", ["argument", "environment"])
-    async def test_that_no_request_can_go_to(
+    async def test_unusable_endpoint_url_is_refused_unquoted(
         self, monkeypatch: pytest.MonkeyPatch, url: str, given: str
     ) -> None:
-        """Such a URL is refused on opening, by the argument's name, and is not quoted."""
+        """`open` refuses an unusable URL, names the argument, and does not quote the URL."""
         if given == "environment":
             monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
         with pytest.raises(ValueError, match=r"^endpoint_url, here or as") as caught:
@@ -144,30 +144,30 @@ class TestEndpoints:
         assert "hunter2" not in str(caught.value.__cause__)
         assert caught.value.__suppress_context__
 
-    async def test_a_traceback_of_one_that_cannot_be_reached(self, closed_port: int) -> None:
-        """It ends after the direct cause: what HTTP clients raised before it says no more."""
+    async def test_traceback_of_unreachable_endpoint_is_short(self, closed_port: int) -> None:
+        """The traceback ends at the direct cause, because HTTP clients' own errors add nothing."""
         error = await told(
             endpoint_url=f"http://127.0.0.1:{closed_port}", config=PATIENT_AND_SENDING_ONCE
         )
         assert isinstance(error.__cause__, EndpointConnectionError)
         shown = "".join(traceback.format_exception(error))
-        # One for our error, which the cause comes before without any frames.
+        # Only our error has one; its cause is shown without frames.
         assert shown.count("Traceback (most recent call last)") == 1
         assert shown.startswith("botocore.exceptions.EndpointConnectionError: ")
         assert "aiohttp" not in shown
 
 
 class TestAccounts:
-    async def test_that_are_required_and_unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """botocore says which setting wants what."""
+    async def test_required_account_that_is_unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The message quotes botocore, which names the setting and what it needs."""
         monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "required")
         assert str(await told()) == (
             "the request could not be made: AccountIdEndpointMode is required but no AccountID "
             "was provided or able to be loaded"
         )
 
-    async def test_whose_mode_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A mode that does not exist is refused on opening, in botocore's words."""
+    async def test_unknown_account_mode_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`open` refuses an unknown mode in botocore's words."""
         monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "sometimes")
         expected = "no client could be made: .*'sometimes' for 'account_id_endpoint_mode'"
         with pytest.raises(StoreUnavailableError, match=expected):
@@ -180,14 +180,15 @@ class TestAccounts:
 class TestCredentials:
     @pytest.fixture(autouse=True)
     def none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Remove the credentials from the environment."""
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
-    async def test_that_are_nowhere(self) -> None:
-        """The message says where they are looked for."""
+    async def test_credentials_that_are_missing(self) -> None:
+        """The message says where botocore looks for credentials."""
         assert str(await told()) == WHERE_CREDENTIALS_ARE
 
-    async def test_of_which_half_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_credentials_with_a_missing_half(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The message names the variable that is not set."""
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "hunter2")
         assert str(await told()) == (
@@ -196,10 +197,10 @@ class TestCredentials:
         )
 
     @pytest.mark.parametrize("own_session", [False, True])
-    async def test_of_a_profile_that_is_not_there(
+    async def test_credentials_of_a_missing_profile(
         self, monkeypatch: pytest.MonkeyPatch, own_session: bool
     ) -> None:
-        """The message names the profile, whoever made the session."""
+        """The message names the profile, with the caller's session and with the store's own."""
         monkeypatch.setenv("AWS_PROFILE", "nobody")
         assert str(await told(session=get_session() if own_session else None)) == (
             "credentials could not be looked up: The config profile (nobody) could not be found"

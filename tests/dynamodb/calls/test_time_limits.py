@@ -1,4 +1,4 @@
-"""How long a store waits for its endpoint, and how often it asks."""
+"""How long a store waits for its endpoint, and how often it tries."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .conftest import LONG_ENOUGH, Open
 
 
 class TestTimeLimits:
-    async def test_an_endpoint_that_nobody_listens_at(
+    async def test_unreachable_endpoint_is_reported_in_time(
         self, closed_port: int, few_attempts: None, clock: FakeClock
     ) -> None:
-        """An unreachable endpoint is reported within the limit, and nothing has happened."""
+        """The store reports an unreachable endpoint within its limit, and nothing has happened."""
         async with (
             asyncio.timeout(LONG_ENOUGH.total_seconds() / 2),
             AsyncDynamoDBStore.open(
@@ -39,10 +39,10 @@ class TestTimeLimits:
                 await store.create(make_event())
         assert not caught.value.outcome_unknown
 
-    async def test_a_borrowed_client_with_legacy_retries(
+    async def test_unsent_write_with_legacy_retries_is_known(
         self, closed_port: int, few_attempts: None, session: AioSession
     ) -> None:
-        """What never left is known not to have happened, whatever retries the client makes."""
+        """The store knows that an unsent write did not happen, in any retry mode."""
         async with session.create_client(
             "dynamodb",
             region_name=REGION,
@@ -54,16 +54,16 @@ class TestTimeLimits:
                 await store.create(make_event())
         assert not caught.value.outcome_unknown
 
-    async def test_retries_of_the_callers_own(self, table_name: str) -> None:
-        """A configuration that says how often says nothing of the mode, which stays standard."""
+    async def test_configured_attempts_keep_the_standard_mode(self, table_name: str) -> None:
+        """A configuration that sets only the number of attempts keeps the mode "standard"."""
         async with AsyncDynamoDBStore.open(
             table_name, region_name=REGION, config=AioConfig(retries={"max_attempts": 5})
         ) as store:
             config: Any = store._calls._client.meta.config
         assert config.retries == {"mode": "standard", "total_max_attempts": 6}
 
-    async def test_an_endpoint_that_is_no_url(self) -> None:
-        """The error names the argument, and does not quote a password that the URL may hold."""
+    async def test_malformed_endpoint_url_is_not_quoted(self) -> None:
+        """The error names the argument, and does not quote a password in the URL."""
         with pytest.raises(ValueError, match="endpoint_url") as caught:
             async with AsyncDynamoDBStore.open(
                 "breakglass", region_name=REGION, endpoint_url="http://user:hunter2@no host"
@@ -71,10 +71,8 @@ class TestTimeLimits:
                 raise AssertionError("never entered")
         assert "hunter2" not in str(caught.value)
 
-    async def test_an_endpoint_that_never_answers(
-        self, open_store: Open, proxy: FaultProxy
-    ) -> None:
-        """The operation's limit holds over the SDK's own limits for each attempt."""
+    async def test_endpoint_that_never_answers(self, open_store: Open, proxy: FaultProxy) -> None:
+        """The operation's limit takes precedence over the SDK's limits for each attempt."""
         proxy.plan = lambda exchange: faults.hang
         async with (
             asyncio.timeout(60),

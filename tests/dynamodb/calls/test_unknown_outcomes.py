@@ -1,4 +1,4 @@
-"""What a store says of a write when its requests fail or get lost."""
+"""What a store says about a write whose requests fail or get lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TestUnknownOutcomes:
         "lost", [faults.lose_response, faults.hang_after], ids=["reset", "hang"]
     )
     @table(FATAL)
-    async def test_a_lost_response_and_then_a_definite_error(
+    async def test_lost_response_then_final_error(
         self,
         store: AsyncDynamoDBStore,
         proxy: FaultProxy,
@@ -41,7 +41,7 @@ class TestUnknownOutcomes:
         lost: Fault,
         fault: Fault,
     ) -> None:
-        """After an attempt that got lost, a final failure says that the write may be there."""
+        """After a lost attempt, a final error says that the write may have happened."""
         proxy.script(WRITE, lost, fault)
         event = make_event(**PAIR, created_at=clock())
         with pytest.raises(StoreUnavailableError) as caught:
@@ -49,10 +49,10 @@ class TestUnknownOutcomes:
         assert caught.value.outcome_unknown
         assert await store.get(event.id) == event
 
-    async def test_the_same_within_the_sdks_own_attempts(
+    async def test_lost_response_then_final_error_within_the_sdk(
         self, open_store: Open, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """What the SDK tried before the error that it reports counts as well."""
+        """A lost attempt within the SDK's own retries counts as well."""
         proxy.script(WRITE, faults.lose_response, FATAL["access denied"])
         async with open_store(config=PATIENT) as store:
             with pytest.raises(StoreUnavailableError) as caught:
@@ -60,19 +60,19 @@ class TestUnknownOutcomes:
         assert caught.value.outcome_unknown
         assert len(proxy.sent(WRITE)) == 2
 
-    async def test_a_definite_error_and_then_another(
+    async def test_refusal_then_final_error(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """Where every attempt was refused, the write has not happened, and the error says so."""
+        """If every attempt was refused, the error says that the write did not happen."""
         proxy.script(WRITE, TRANSIENT["throttled"], FATAL["access denied"])
         with pytest.raises(StoreUnavailableError, match="AccessDeniedException") as caught:
             await store.create(make_event(created_at=clock()))
         assert not caught.value.outcome_unknown
 
-    async def test_a_lost_response_for_as_long_as_we_try(
+    async def test_write_that_is_never_answered(
         self, store: AsyncDynamoDBStore, few_attempts: None, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """Where no attempt is answered a lost write is an unknown outcome."""
+        """If no attempt is answered, the outcome is unknown."""
         proxy.plan = lambda exchange: (
             faults.hang_after if exchange.operation == WRITE else faults.none
         )
@@ -82,10 +82,10 @@ class TestUnknownOutcomes:
         assert caught.value.outcome_unknown
         assert await store.get(event.id) == event
 
-    async def test_a_response_that_does_not_come_before_the_time_limit(
+    async def test_write_that_the_time_limit_cuts_off(
         self, open_store: Open, proxy: FaultProxy, rows: Rows, clock: FakeClock
     ) -> None:
-        """A write that the time limit cuts off is an unknown outcome."""
+        """If the time limit cuts off a write, its outcome is unknown."""
 
         async def carry_out(exchange: faults.Exchange) -> Any:
             await exchange.forward_after(0)
@@ -95,7 +95,7 @@ class TestUnknownOutcomes:
         event = make_event(created_at=clock())
         async with open_store(
             config=PATIENT,
-            # Enough to send one request.
+            # Enough time to send one request.
             operation_timeout=timedelta(seconds=3),
         ) as store:
             with pytest.raises(StoreUnavailableError, match="no answer in time") as caught:
@@ -104,21 +104,21 @@ class TestUnknownOutcomes:
         await proxy.settle()
         assert await rows.event(event.id) is not None
 
-    async def test_reads_have_no_outcome(
+    async def test_failed_read_has_no_unknown_outcome(
         self, store: AsyncDynamoDBStore, few_attempts: None, proxy: FaultProxy
     ) -> None:
-        """A read that fails for good changes nothing, however it failed."""
+        """A failed read has changed nothing."""
         proxy.plan = lambda exchange: faults.reset
         with pytest.raises(StoreUnavailableError) as caught:
             await store.get("0123456789abcdef")
         assert not caught.value.outcome_unknown
 
-    async def test_an_attempt_that_got_lost_and_then_stacking(
+    async def test_lost_create_then_held_pair(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """A refusal by a guard does not prove that a lost attempt will not succeed later.
+        """A refusal by a guard does not prove that a lost attempt will never succeed.
 
-        Once the holder has gone, the lost attempt could still be carried out.
+        Once the holder has gone, the lost attempt could still succeed.
         """
         holder = await store.create(make_event(**PAIR, created_at=clock()))
         proxy.script(WRITE, faults.hang)
@@ -128,24 +128,24 @@ class TestUnknownOutcomes:
         assert isinstance(caught.value.__cause__, ActiveEventExistsError)
         assert caught.value.__cause__.event == holder
 
-    async def test_stacking_refused_without_a_lost_attempt(
+    async def test_throttled_create_then_held_pair(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """An attempt that certainly was not carried out leaves no doubt about the next."""
+        """An attempt that certainly did not happen leaves no doubt about the next one."""
         await store.create(make_event(**PAIR, created_at=clock()))
         proxy.script(WRITE, TRANSIENT["throttled"])
         with pytest.raises(ActiveEventExistsError):
             await store.create(make_event(**PAIR, created_at=clock()))
 
-    async def test_an_attempt_that_got_lost_and_then_a_guard_without_right(
+    async def test_lost_create_then_stale_guard(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, rows: Rows, clock: FakeClock
     ) -> None:
-        """Our own event may be changed by others before we know that it is there."""
+        """Others may change our own event before we know that it exists."""
         event = make_event(**PAIR, created_at=clock())
         await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": "0" * 16}})
 
         async def reap(exchange: faults.Exchange) -> Any:
-            """Only now is the first attempt carried out."""
+            """Carry out the first attempt only now."""
             answer = await exchange.forward()
             await proxy.sent(WRITE)[0].forward()
             await rows.set(event.id, write_id={"S": "somebody else's"})
@@ -157,10 +157,10 @@ class TestUnknownOutcomes:
         assert caught.value.outcome_unknown
         assert isinstance(caught.value.__cause__, EventExistsError)
 
-    async def test_a_mark_that_gets_lost(
+    async def test_close_of_lapsed_event_whose_mark_is_refused(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """Closing what has lapsed is refused for certain, whatever becomes of the mark."""
+        """The event has lapsed whether or not the store can mark it."""
         event = await store.create(make_event(**PAIR, created_at=clock()))
         clock.advance(event.duration)
         proxy.plan = lambda exchange: (
@@ -169,10 +169,10 @@ class TestUnknownOutcomes:
         with pytest.raises(InvalidStateTransitionError):
             await store.close(event.id, closed_by="alice", closed_reason="late")
 
-    async def test_housekeeping_that_gets_lost(
+    async def test_lost_clearing_of_a_stale_guard(
         self, store: AsyncDynamoDBStore, proxy: FaultProxy, clock: FakeClock
     ) -> None:
-        """What was done to make way for an event says nothing of the event itself."""
+        """A lost request that clears a guard says nothing about the event to create."""
         old = await store.create(make_event(**PAIR, created_at=clock()))
         clock.advance(old.duration)
         proxy.script(WRITE, faults.none, faults.lose_response, FATAL["access denied"])
@@ -180,10 +180,10 @@ class TestUnknownOutcomes:
             await store.create(make_event(**PAIR, created_at=clock()))
         assert not caught.value.outcome_unknown
 
-    async def test_a_success_that_a_hook_spoils(
+    async def test_success_that_a_hook_spoils(
         self, client: DynamoDBClient, table_name: str, clock: FakeClock
     ) -> None:
-        """What fails on the way from DynamoDB's success to us may well have happened."""
+        """If a hook fails after DynamoDB's success, the outcome is unknown."""
         store = AsyncDynamoDBStore(client, table_name, clock=clock)
 
         def spoil(**_: Any) -> None:
