@@ -1,4 +1,4 @@
-"""An event, its row, and what a test changes of either."""
+"""An event, its row, and changes of either."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROW: Item = {
     "write_id": {"S": "w1"},
 }
 MISSING: Any = None
-"""What takes an attribute out of a row."""
+"""The value that removes an attribute from a row."""
 
 
 def event(**overrides: Any) -> BreakGlassEvent:

@@ -1,4 +1,4 @@
-"""Attributes and rows of any kind, for hypothesis."""
+"""Arbitrary attributes and rows, for hypothesis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of any kind: each is an event, or corrupt."""
+"""Arbitrary rows: each is an event or corrupt."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class TestArbitraryRows:
     @example(changed({"status": {"S": "\ud800"}}))
     @example(changed({"pk": {"S": "\ud800"}}))
     @example(changed({"duration": {"N": "9E+999999999999999999"}}))
-    def test_are_events_or_corrupt(self, row: Item) -> None:
-        """Whatever a row holds, it is read as an event or refused as corrupt, by its key."""
+    def test_arbitrary_row_is_an_event_or_corrupt(self, row: Item) -> None:
+        """Any row is decoded to an event, or refused as corrupt with its key."""
         try:
             event = decode_event(row, LAYOUT)
         except CorruptItemError as error:
@@ -38,16 +38,16 @@ class TestArbitraryRows:
         [{}, {"S": 5}, {"S": None}, {"N": 1}, {"BOOL": "true"}, {"L": "a"}, {"X": {"S": "a"}}],
         ids=str,
     )
-    def test_with_an_attribute_of_another_shape(
+    def test_attribute_of_another_shape_is_corrupt(
         self, field: str, attribute: dict[str, Any]
     ) -> None:
-        """A list checks that attributes are objects; what they hold, each row's reader checks."""
+        """A list checks only that attributes are objects; the codec checks their values."""
         with pytest.raises(CorruptItemError):
             decode_event(changed({field: attribute}), LAYOUT)
 
     @given(ARBITRARY_ROWS)
-    def test_hold_access_for_a_pair_or_for_nobody(self, row: Item) -> None:
-        """Only a row that says `active` can stand in the way, with the pair that it names."""
+    def test_only_active_row_holds_access_for_its_pair(self, row: Item) -> None:
+        """Only a row with the status `active` holds access, and only for its own pair."""
         pair = guarded_pair(row)
         assert pair is None or (row["status"], row["invoker"], row["profile"]) == (
             {"S": "active"},

@@ -1,4 +1,4 @@
-"""Rows as events: our own, other writers' rows, and rows that are no events."""
+"""Decoding rows: our own, other writers', and rows that are not events."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from .example import CREATED_AT, ID, KEY, LAYOUT, MISSING, ROW, changed, encoded
 
 class TestDecodeEvent:
     @given(events(), st.none() | st.timedeltas(min_value=timedelta(0)))
-    def test_what_was_encoded(self, event: BreakGlassEvent, retention: timedelta | None) -> None:
-        """An event comes back from its row as it went, in every field."""
+    def test_encoded_event_is_decoded_unchanged(
+        self, event: BreakGlassEvent, retention: timedelta | None
+    ) -> None:
+        """Encoding and decoding an event changes no field."""
         assert decode_event(encoded(event, retention), LAYOUT) == event
 
     @pytest.mark.parametrize(
@@ -94,10 +96,10 @@ class TestDecodeEvent:
             ),
         ],
     )
-    def test_rows_of_other_writers(
+    def test_other_spellings_are_decoded_to_the_same_values(
         self, changes: dict[str, Any], overrides: dict[str, Any]
     ) -> None:
-        """Other writers' spellings of the same values are read as those values."""
+        """The codec reads other writers' spellings of a value as that value."""
         assert decode_event(changed(changes), LAYOUT) == event(**overrides)
 
     @pytest.mark.parametrize(
@@ -222,8 +224,10 @@ class TestDecodeEvent:
             ),
         ],
     )
-    def test_rows_that_are_no_events(self, changes: dict[str, Any], reason: str) -> None:
-        """A row that is not an event is refused by its key, with the attribute and its rule."""
+    def test_row_that_is_not_an_event_is_refused(
+        self, changes: dict[str, Any], reason: str
+    ) -> None:
+        """The error has the row's key, the attribute and its rule."""
         with pytest.raises(CorruptItemError) as caught:
             decode_event(changed(changes), LAYOUT)
         assert (caught.value.key, caught.value.reason) == (KEY, reason)
@@ -238,8 +242,8 @@ class TestDecodeEvent:
             "0000-03-01T12:00:00Z",
         ],
     )
-    def test_a_day_or_time_that_does_not_exist(self, text: str) -> None:
-        """A well-formed timestamp of no instant is refused, in the words of the calendar."""
+    def test_date_or_time_that_does_not_exist_is_refused(self, text: str) -> None:
+        """The error of a timestamp that does not exist does not quote it."""
         with pytest.raises(
             CorruptItemError, match=f"^the row '{KEY}' .* created_at is "
         ) as caught:
@@ -252,8 +256,8 @@ class TestDecodeEvent:
         [{"S": "hunter2 opened the vault\ud800"}, {"N": "hunter2"}, {"SS": ["hunter2"]}],
         ids=["text", "number", "set"],
     )
-    def test_values_of_a_refused_row(self, field: str, attribute: dict[str, Any]) -> None:
-        """A refusal repeats no value, for justifications and names are not for every log."""
+    def test_error_shows_no_values_of_the_row(self, field: str, attribute: dict[str, Any]) -> None:
+        """The error shows no value, because logs must not have justifications and names."""
         with pytest.raises(CorruptItemError, match=field) as caught:
             decode_event(changed({field: attribute}), LAYOUT)
         assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__cause__}"
@@ -267,8 +271,8 @@ class TestDecodeEvent:
             pytest.param(MISSING, "<no partition key>", id="no key"),
         ],
     )
-    def test_a_row_whose_key_is_not_its_own(self, key: Any, shown: str) -> None:
-        """An event counts only at the key of its id."""
+    def test_row_at_another_key_is_refused(self, key: Any, shown: str) -> None:
+        """An event is valid only at the key of its id."""
         with pytest.raises(CorruptItemError, match="id does not belong to this key") as caught:
             decode_event(changed({"pk": key}), LAYOUT)
         assert caught.value.key == shown

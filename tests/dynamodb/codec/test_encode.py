@@ -1,4 +1,4 @@
-"""Events as rows, to the byte."""
+"""Encoding events to rows, exactly."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ class TestEncodeEvent:
             ),
         ],
     )
-    def test_each_field_as_its_attribute(
+    def test_row_has_the_fields_the_key_and_the_write_id(
         self, overrides: dict[str, Any], changes: dict[str, Any]
     ) -> None:
-        """A row has the model's fields by name, its key, its write id, and nothing else."""
+        """A row has the event's fields by name, its key and its write id, and nothing else."""
         assert encoded(event(**overrides)) == changed(changes)
 
     @pytest.mark.parametrize(
@@ -109,17 +109,19 @@ class TestEncodeEvent:
             ),
         ],
     )
-    def test_retention(self, created_at: datetime, retention: timedelta, ttl: str) -> None:
-        """TTL is the epoch second by which `expires_at` plus retention has passed."""
+    def test_ttl_is_expiry_plus_retention(
+        self, created_at: datetime, retention: timedelta, ttl: str
+    ) -> None:
+        """TTL is `expires_at` plus the retention, rounded up to a second."""
         row = encoded(event(created_at=created_at), retention)
         assert row["ttl"] == {"N": ttl}
 
-    def test_retention_for_ever(self) -> None:
-        """Without a retention there is nothing for TTL to go by."""
+    def test_no_retention_sets_no_ttl(self) -> None:
+        """Without a retention a row has no TTL."""
         assert "ttl" not in encoded(event(), None)
 
-    def test_another_layout(self) -> None:
-        """The layout names the key, its prefix, and the attributes that no field has named."""
+    def test_encoding_in_another_layout(self) -> None:
+        """The layout names the key, its prefix, and the attributes that are not fields."""
         layout = TableLayout(
             partition_key="key",
             event_prefix="event/",

@@ -1,4 +1,4 @@
-"""Rows with texts that this library would not write: where the line is, field by field."""
+"""Rows with texts that this library would not write: which it reads, field by field."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ FOREIGN = "disk full\x00"
 
 
 def row_with(field: str, text: str) -> Item:
-    """Return a row with this text, of an event that may have one there."""
+    """Return the row of an event that may have this field, with this text in it."""
     closing = CLOSED if field.startswith("closed") else {}
     return changed({"mfa_verified": {"BOOL": True}, **closing, field: {"S": text}})
 
 
 def documented() -> dict[str, str]:
-    """Return what the page says is read of each field."""
+    """Return what the page says about each field."""
     table = PAGE.text.partition("## Rows of other writers")[2].partition("\n## ")[0]
     cells = [
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -40,22 +40,22 @@ def documented() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("field", "text"), FOREIGN_TEXTS)
-def test_a_text_that_breaks_a_rule_for_writing(field: str, text: str) -> None:
-    """A row is read whatever its texts say, and would be written to the letter."""
+def test_text_that_breaks_a_rule_is_kept_unchanged(field: str, text: str) -> None:
+    """The codec reads such a text unchanged, and would write it unchanged."""
     row = row_with(field, text)
     read = decode_event(row, LAYOUT)
     assert getattr(read, field) == text
     assert encoded(read)[field] == {"S": text}
 
 
-def test_the_page_knows_each_field() -> None:
-    """The line is decided for each field, and a new field needs a decision."""
+def test_page_lists_each_field() -> None:
+    """The page says for each field which texts the codec reads."""
     assert set(documented()) == set(BreakGlassEvent.model_fields)
 
 
 @pytest.mark.parametrize("field", BreakGlassEvent.model_fields)
-def test_the_line_is_where_the_page_draws_it(field: str) -> None:
-    """Any text is read in the fields of which the page says so, and in no others."""
+def test_foreign_text_is_read_as_the_page_says(field: str) -> None:
+    """The codec reads any text in the fields that the page names, and in no others."""
     if documented()[field].startswith("any text"):
         assert getattr(decode_event(row_with(field, FOREIGN), LAYOUT), field) == FOREIGN
     else:
@@ -64,8 +64,8 @@ def test_the_line_is_where_the_page_draws_it(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", BreakGlassEvent.model_fields)
-def test_an_empty_text(field: str) -> None:
-    """An empty text is no value where there may be none, and else is corrupt."""
+def test_empty_text_is_read_as_the_page_says(field: str) -> None:
+    """An empty text means None in an optional field; elsewhere it is the text, or corrupt."""
     row = row_with(field, "")
     read = documented()[field]
     if "empty for none" in read:
@@ -77,8 +77,8 @@ def test_an_empty_text(field: str) -> None:
             decode_event(row, LAYOUT)
 
 
-def test_among_rows_of_our_own() -> None:
-    """One such row is read with the others, and is the same event wherever it is read."""
+def test_row_with_foreign_text_among_own_rows() -> None:
+    """A list reads such a row with the others, to the same event as the codec alone."""
     foreign = row_with("justification", FOREIGN)
     assert read_canonical([foreign], LAYOUT) is None
     ours, theirs = decode_events([ROW, foreign], LAYOUT)

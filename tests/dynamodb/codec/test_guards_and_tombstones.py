@@ -1,4 +1,4 @@
-"""The rows beside the events' own, and for which pair an event's row holds access."""
+"""Guards, tombstones, and the pair for which a row holds access."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .example import CREATED_AT, ID, KEY, LAYOUT, MISSING, ROW, changed, event
 
 
 class TestGuards:
-    def test_their_row(self) -> None:
-        """A guard has its key and the id of its event, and no attribute that an index lists."""
+    def test_guard_row(self) -> None:
+        """A guard has only its key and the id of its event, so no index lists it."""
         assert encode_guard(event(invoker="zoë", profile="a#b"), LAYOUT) == {
             "pk": {"S": "ACTIVE#4#zoë#a#b"},
             "event_id": {"S": ID},
@@ -32,12 +32,14 @@ class TestGuards:
     @given(*[st.tuples(st.text("#1é", max_size=4), st.text("#1é", max_size=4))] * 2)
     @example(("a#b", "c"), ("a", "b#c"))
     @example(("1#a", "b"), ("1", "a#b"))
-    def test_keys_of_pairs(self, one: tuple[str, str], other: tuple[str, str]) -> None:
-        """Two pairs share a guard only where they are the same pair."""
+    def test_two_pairs_never_share_a_guard_key(
+        self, one: tuple[str, str], other: tuple[str, str]
+    ) -> None:
+        """Two guard keys are equal only if their pairs are equal."""
         assert (LAYOUT.guard_key(*one) == LAYOUT.guard_key(*other)) == (one == other)
 
-    def test_key_of_the_longest_names(self) -> None:
-        """The longest names that an event can have fit DynamoDB's 2048 bytes of partition key."""
+    def test_guard_key_of_the_longest_names(self) -> None:
+        """The longest names of an event fit into DynamoDB's 2048 bytes for a partition key."""
         longest = "𝄞" * 128
         key = encode_guard(event(invoker=longest, profile=longest), LAYOUT)["pk"]["S"]
         assert len(key.encode()) <= 2048
@@ -56,8 +58,8 @@ class TestTombstones:
             pytest.param(None, {}, id="for ever"),
         ],
     )
-    def test_their_row(self, retention: timedelta | None, ttl: Item) -> None:
-        """A tombstone has the event's key and when it was deleted, and outlives any late write."""
+    def test_tombstone_row(self, retention: timedelta | None, ttl: Item) -> None:
+        """A tombstone has the event's key and its time of deletion, and outlives a late write."""
         deleted_at = CREATED_AT + timedelta(milliseconds=500)
         assert encode_tombstone(ID, LAYOUT, deleted_at=deleted_at, retention=retention) == {
             "pk": {"S": KEY},
@@ -73,8 +75,8 @@ class TestTombstones:
             pytest.param(encode_guard(event(), LAYOUT), False, id="guard"),
         ],
     )
-    def test_are_told_from_other_rows(self, row: Item, expected: bool) -> None:
-        """A row that says when it was deleted is a tombstone."""
+    def test_tombstone_is_told_from_other_rows(self, row: Item, expected: bool) -> None:
+        """A row with a time of deletion is a tombstone."""
         assert is_tombstone(row) is expected
 
 
@@ -82,7 +84,7 @@ class TestTombstones:
     ("changes", "pair"),
     [
         pytest.param({}, ("alice", "prod"), id="active"),
-        pytest.param({"status": {"S": "closed"}}, None, id="closed, be it by hand"),
+        pytest.param({"status": {"S": "closed"}}, None, id="closed"),
         pytest.param({"status": {"S": "expired"}}, None, id="expired"),
         pytest.param({"status": {"S": "Active"}}, None, id="another spelling"),
         pytest.param({"status": {"NULL": True}}, None, id="null status"),
@@ -98,8 +100,8 @@ class TestTombstones:
         ),
     ],
 )
-def test_the_pair_that_a_row_holds_access_for(
+def test_pair_for_which_a_row_holds_access(
     changes: dict[str, Any], pair: tuple[str, str] | None
 ) -> None:
-    """A row's own words say whether it holds access, well-formed event or not."""
+    """The row's attributes say whether it holds access, even if it is not an event."""
     assert guarded_pair(changed(changes)) == pair
