@@ -1,4 +1,4 @@
-"""What an attempt can meet: DynamoDB's refusals, and connections that break."""
+"""Failures of an attempt: DynamoDB's refusals, and broken connections."""
 
 from __future__ import annotations
 

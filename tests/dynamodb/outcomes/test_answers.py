@@ -1,4 +1,4 @@
-"""Whether an answer is about the row that was asked."""
+"""Whether an answer is about the requested row."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TestCheckRows:
             pytest.param({"Count": 2}, id="a count"),
         ],
     )
-    def test_rows_that_were_asked_for(self, answer: dict[str, Any]) -> None:
-        """Rows with the attributes that were asked by pass."""
+    def test_requested_rows_pass(self, answer: dict[str, Any]) -> None:
+        """Rows with the requested attributes pass."""
         check_rows(answer, has(ASKED))
 
     @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ class TestCheckRows:
             pytest.param({"Items": [{"pk": {"S": "A"}}, {"pk": {"S": "B"}}]}, id="one of two"),
         ],
     )
-    def test_another_row(self, answer: dict[str, Any]) -> None:
-        """A row that was not asked for is a broken answer, and grants nothing."""
+    def test_another_row_is_a_broken_answer(self, answer: dict[str, Any]) -> None:
+        """A row that was not requested is a broken answer, and grants nothing."""
         with pytest.raises(BrokenAnswerError):
             check_rows(answer, has(ASKED))

@@ -1,4 +1,4 @@
-"""What failures are called, and how much of them tracebacks show."""
+"""Descriptions of failures, and the length of their tracebacks."""
 
 from __future__ import annotations
 
@@ -111,14 +111,16 @@ MAYBE_SENT = {
 
 class TestWords:
     @pytest.mark.parametrize(("words", "error"), NEVER_SENT.items())
-    def test_of_requests_that_were_never_sent(self, words: str, error: Exception) -> None:
-        """They say who could not be reached and why, and no user name or password."""
+    def test_description_of_a_request_that_was_never_sent(
+        self, words: str, error: Exception
+    ) -> None:
+        """It says what could not be reached and why, without a user name or password."""
         assert describe(error) == words
         assert never_sent(error)
 
     @pytest.mark.parametrize(("words", "error"), MAYBE_SENT.items())
-    def test_of_other_failures(self, words: str, error: Exception | None) -> None:
-        """They are botocore's where these quote no secret, and otherwise the class alone."""
+    def test_description_of_other_failures(self, words: str, error: Exception | None) -> None:
+        """It is botocore's text if that quotes no secret, or else the name of the class."""
         assert describe(error) == words
         assert not never_sent(error)
 
@@ -129,14 +131,14 @@ class TestWords:
             UnauthorizedSSOTokenError(),
         ],
     )
-    def test_of_settings(self, error: Exception) -> None:
-        """botocore says best which setting wants what; trying again does not help."""
+    def test_description_of_a_wrong_setting(self, error: Exception) -> None:
+        """botocore's own text names the setting, and a retry would not help."""
         assert describe(error) == str(error)
         assert is_settings_error(error)
 
 
 def raised(error: Exception, *, after: Exception) -> Exception:
-    """Return an error as it is when it has been raised from another."""
+    """Raise an error from another one, and return it."""
     try:
         raise error from after
     except type(error):
@@ -147,14 +149,14 @@ class TestTracebacks:
     @pytest.mark.parametrize(
         "error", [CONNECTION_REFUSED, CONNECTION_RESET, client_error("Throttling"), TimeoutError()]
     )
-    def test_of_what_says_it_all(self, error: Exception) -> None:
-        """What HTTP clients and time limits met before is left out."""
+    def test_traceback_of_a_failure_without_earlier_errors(self, error: Exception) -> None:
+        """The traceback leaves out the earlier errors of HTTP clients and time limits."""
         error = raised(error, after=OSError("before"))
         shorten_traceback(error)
         assert "before" not in "".join(traceback.format_exception(error))
 
-    def test_of_providers_of_credentials(self) -> None:
-        """Who wrote the provider needs all of it."""
+    def test_traceback_of_a_credential_provider_is_complete(self) -> None:
+        """The author of a credential provider needs the complete traceback."""
         error = raised(RuntimeError("no key"), after=OSError("before"))
         shorten_traceback(error)
         shown = "".join(traceback.format_exception(error))

@@ -1,4 +1,4 @@
-"""Which failures are refusals by conditions, and by which rows."""
+"""Which failures are refusals by conditions, and the rows that refused."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class TestRefusal:
             ),
         ],
     )
-    def test_conditions_that_failed(
+    def test_refusal_has_the_row_of_each_refused_part(
         self, reasons: list[dict[str, Any]], rows: dict[str, Item | None]
     ) -> None:
-        """A refusal names each part that was refused, by its role, and the row in its place."""
+        """A refusal has the existing row, if any, for the role of each refused part."""
         assert refusal(cancelled(*reasons), PARTS) == Refusal(rows, may_still_land=False)
 
     @pytest.mark.parametrize(
@@ -69,18 +69,18 @@ class TestRefusal:
             pytest.param(ValueError("ConditionalCheckFailed"), id="not of DynamoDB"),
         ],
     )
-    def test_other_failures(self, error: Exception) -> None:
-        """A refusal is a transaction of which conditions, and only conditions, have failed."""
+    def test_other_failure_is_not_a_refusal(self, error: Exception) -> None:
+        """Only a transaction whose conditions failed, without another reason, is a refusal."""
         assert refusal(error, PARTS) is None
 
-    def test_row_of_another_key(self) -> None:
-        """A refusal by a row that was not asked about is an answer to somebody else."""
+    def test_refusal_with_another_row_is_a_broken_answer(self) -> None:
+        """A refusal with a row that the request did not name answers another request."""
         error = cancelled({**CONDITION_FAILED, "Item": GUARD}, FINE)
         with pytest.raises(BrokenAnswerError, match="event"):
             refusal(error, PARTS)
 
     @pytest.mark.parametrize("number", [1, 3])
-    def test_reasons_for_another_number_of_parts(self, number: int) -> None:
-        """An answer about more or fewer parts is not the answer to this request."""
+    def test_other_number_of_reasons_is_a_broken_answer(self, number: int) -> None:
+        """An answer about more or fewer parts answers another request."""
         with pytest.raises(BrokenAnswerError):
             refusal(cancelled(*[CONDITION_FAILED] * number), PARTS)

@@ -1,4 +1,4 @@
-"""Which failures are worth another try."""
+"""Which failures are worth another attempt."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class TestIsTransient:
             "TransactionInProgressException",
         ],
     )
-    def test_codes_of_the_moment(self, code: str) -> None:
-        """What throttling and contention refuse is worth another try, in a transaction as well."""
+    def test_throttling_and_contention_are_transient(self, code: str) -> None:
+        """Throttling and contention are worth another attempt, also within a transaction."""
         assert is_transient(client_error(code), UNSENT)
         assert is_transient(cancelled(FINE, {"Code": code}), UNSENT)
 
@@ -99,8 +99,10 @@ class TestIsTransient:
             pytest.param(cancelled(), False, id="cancelled without reasons"),
         ],
     )
-    def test_answers(self, error: ClientError, expected: bool) -> None:
-        """A definite no is final, a failed server is not."""
+    def test_only_failures_of_the_server_are_transient(
+        self, error: ClientError, expected: bool
+    ) -> None:
+        """A refusal is final; a failure of the server is not."""
         assert is_transient(error, UNSENT) is expected
         assert is_transient(error, LOST) is expected
 
@@ -118,8 +120,8 @@ class TestIsTransient:
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_broken_transport(self, error: Exception) -> None:
-        """A broken connection is worth another try, sent or not."""
+    def test_broken_connection_is_transient(self, error: Exception) -> None:
+        """A broken connection is worth another attempt, whether or not the request was sent."""
         assert is_transient(error, UNSENT)
         assert is_transient(error, LOST)
 
@@ -136,14 +138,14 @@ class TestIsTransient:
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_other_failures(self, error: Exception) -> None:
-        """Anything else is worth another try only where this attempt was under way."""
+    def test_other_failure_is_transient_only_in_flight(self, error: Exception) -> None:
+        """Any other failure is worth another attempt only if this attempt was in flight."""
         assert not is_transient(error, UNSENT)
         assert not is_transient(error, LOST)
         assert is_transient(error, Transmission(in_flight=True))
 
     @pytest.mark.parametrize("transmission", [UNSENT, LOST, Transmission(in_flight=True)])
-    def test_a_wrong_setting(self, transmission: Transmission) -> None:
-        """Settings do not mend themselves, and nothing can have been sent with them."""
+    def test_wrong_setting_is_never_transient(self, transmission: Transmission) -> None:
+        """A wrong setting stays wrong, and nothing was sent with it."""
         error = InvalidProxiesConfigError(error=ValueError("no port"))
         assert not is_transient(HTTPClientError(error=error), transmission)

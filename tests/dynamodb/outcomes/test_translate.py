@@ -1,4 +1,4 @@
-"""Failures as our exceptions, and what these do not quote."""
+"""The library's exceptions for failures, and the secrets that they must not quote."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ OPERATIONS = ["GetItem", "TransactWriteItems"]
 
 class TestTranslate:
     @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
-    def test_a_table_of_somebody_elses(self, code: str) -> None:
-        """A table that is missing, or does not know our keys and indexes, is a `TableError`."""
+    def test_missing_or_different_table_is_a_table_error(self, code: str) -> None:
+        """A table that is missing, or that lacks our keys or indexes, is a `TableError`."""
         error = translate(client_error(code), OPERATIONS, "breakglass", outcome_unknown=False)
         assert type(error) is TableError
         assert "'breakglass'" in str(error)
@@ -122,24 +122,26 @@ class TestTranslate:
         ],
     )
     @pytest.mark.parametrize("outcome_unknown", [False, True])
-    def test_failures(self, error: Exception, message: str, outcome_unknown: bool) -> None:
-        """What fails for good says why, and whether the write may have happened."""
+    def test_final_failure_says_why(
+        self, error: Exception, message: str, outcome_unknown: bool
+    ) -> None:
+        """The error says why the call failed, and whether the write may have happened."""
         translated = translate(error, OPERATIONS, "breakglass", outcome_unknown=outcome_unknown)
         assert type(translated) is StoreUnavailableError
         assert translated.message == message
         assert translated.outcome_unknown is outcome_unknown
 
     @pytest.mark.parametrize("code", ["AccessDenied", "ValidationException"])
-    def test_a_service_that_gives_credentials(self, code: str) -> None:
-        """What another service refused on the way is said of it, and not of the table."""
+    def test_refusal_by_a_credential_service(self, code: str) -> None:
+        """The error names the service that refused, and does not blame the table."""
         refused = ClientError({"Error": {"Code": code}}, "AssumeRole")
         error = translate(refused, OPERATIONS, "breakglass", outcome_unknown=False)
         assert type(error) is StoreUnavailableError
         assert error.message == f"the request could not be made: AssumeRole: {code}"
 
     @pytest.mark.parametrize("outcome_unknown", [False, True])
-    def test_out_of_time_after_failures(self, outcome_unknown: bool) -> None:
-        """Whoever ran out of time is told what the last attempt met."""
+    def test_time_out_after_failures_names_the_last_one(self, outcome_unknown: bool) -> None:
+        """If the time runs out, the error names the failure of the last attempt."""
         translated = translate(
             TimeoutError(),
             OPERATIONS,
@@ -152,8 +154,8 @@ class TestTranslate:
         assert translated.outcome_unknown is outcome_unknown
 
     @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
-    def test_a_table_that_went_while_a_write_was_under_way(self, code: str) -> None:
-        """Where the write may have happened, saying so comes first."""
+    def test_table_deleted_during_a_lost_write(self, code: str) -> None:
+        """The error says that the write may have happened, not that the table is missing."""
         error = translate(client_error(code), OPERATIONS, "breakglass", outcome_unknown=True)
         assert isinstance(error, StoreUnavailableError)
         assert error.outcome_unknown
@@ -179,13 +181,13 @@ class TestTranslate:
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_secrets(self, error: Exception) -> None:
-        """What providers of credentials say stays in the cause: it may quote a secret."""
+    def test_error_quotes_no_secret(self, error: Exception) -> None:
+        """Third-party errors may quote credentials, so they stay in `__cause__`."""
         translated = translate(error, OPERATIONS, "breakglass", outcome_unknown=False)
         assert "AKIA-secret" not in f"{translated} {translated!r}"
 
-    def test_secrets_of_the_last_attempt(self) -> None:
-        """What an attempt met is told without what some library had to say of it."""
+    def test_last_failure_quotes_no_secret(self) -> None:
+        """The failure of the last attempt does not quote a third-party error."""
         transmission = Transmission()
         transmission.answered(None, HTTPClientError(error=ValueError("AKIA-secret")))
         assert "AKIA-secret" not in transmission.last_failure

@@ -1,4 +1,4 @@
-"""Whether what was sent may have been carried out."""
+"""Whether a request may have been carried out."""
 
 from __future__ import annotations
 
@@ -35,24 +35,26 @@ class TestTransmission:
         ],
     )
     @pytest.mark.parametrize("under_way", [True, False])
-    def test_broken_down(self, error: Exception, last_failure: str, under_way: bool) -> None:
-        """What was under way may have landed; a time-out says less than what was before."""
+    def test_attempt_that_gave_up(
+        self, error: Exception, last_failure: str, under_way: bool
+    ) -> None:
+        """An attempt under way may have landed; a time-out keeps the failure before it."""
         transmission = Transmission(under_way, last_failure="HTTP status 503")
         transmission.gave_up(error)
         assert transmission == Transmission(False, under_way, last_failure)
 
-    def test_in_progress(self) -> None:
-        """What DynamoDB is still at, under the same token, may yet be carried out."""
+    def test_transaction_in_progress_is_unknown(self) -> None:
+        """DynamoDB may still carry out a transaction that it reports as in progress."""
         transmission = Transmission()
         transmission.gave_up(client_error("TransactionInProgressException"))
         assert transmission.outcome_unknown
 
-    def test_nothing_sent(self) -> None:
-        """What was not sent cannot have been carried out."""
+    def test_unsent_request_is_known(self) -> None:
+        """A request that was not sent was not carried out."""
         assert not Transmission().outcome_unknown
 
-    def test_under_way(self) -> None:
-        """What was sent and has no answer yet may have been carried out."""
+    def test_request_without_an_answer_yet_is_unknown(self) -> None:
+        """A request that was sent and has no answer yet may have been carried out."""
         transmission = Transmission()
         transmission.sent()
         assert transmission.outcome_unknown
@@ -61,8 +63,8 @@ class TestTransmission:
         ("status_code", "unknown"),
         [(200, True), (400, False), (413, False), (499, False), (500, True), (503, True)],
     )
-    def test_answers(self, status_code: int, unknown: bool) -> None:
-        """Only a refusal is definite: a failing server may have written, a success has."""
+    def test_only_a_refusal_is_known(self, status_code: int, unknown: bool) -> None:
+        """After a refusal nothing was written; after any other answer a write may have been."""
         transmission = Transmission()
         transmission.sent()
         transmission.answered(status_code, None)
@@ -102,8 +104,8 @@ class TestTransmission:
             pytest.param(None, True, id="nothing known"),
         ],
     )
-    def test_no_answer(self, error: Exception | None, unknown: bool) -> None:
-        """Without an answer an attempt may have been carried out, unless it never left."""
+    def test_attempt_without_an_answer(self, error: Exception | None, unknown: bool) -> None:
+        """Without an answer an attempt may have been carried out, unless it was never sent."""
         transmission = Transmission()
         transmission.sent()
         transmission.answered(None, error)
@@ -120,10 +122,10 @@ class TestTransmission:
             pytest.param([(503, None), (200, None)], "", id="success at last"),
         ],
     )
-    def test_the_last_failure(
+    def test_last_failure_of_several_attempts(
         self, answers: list[tuple[int | None, Exception | None]], last_failure: str
     ) -> None:
-        """Of several attempts, what the last one met is remembered."""
+        """The transmission remembers the failure of the last attempt."""
         transmission = Transmission()
         for status_code, error in answers:
             transmission.answered(status_code, error)
@@ -136,8 +138,10 @@ class TestTransmission:
             )
         )
     )
-    def test_several_attempts(self, answers: list[tuple[int | None, Exception | None]]) -> None:
-        """One attempt that may have been carried out is enough, whatever the others came to."""
+    def test_one_unknown_attempt_makes_the_outcome_unknown(
+        self, answers: list[tuple[int | None, Exception | None]]
+    ) -> None:
+        """The outcome is unknown if any attempt may have been carried out."""
         transmission = Transmission()
         for status_code, error in answers:
             transmission.sent()
