@@ -1,4 +1,4 @@
-"""A name for a table that is made here."""
+"""The name of the table that a test creates."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import pytest
 
 @pytest.fixture
 def name() -> str:
-    """The name of a table that is not there yet."""
+    """Return the name of a table that does not exist yet."""
     return f"breakglass-{uuid4().hex}"

@@ -1,4 +1,4 @@
-"""The table as it is asked for."""
+"""The definition of the table, as `create_table` requests it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that answers as it is told to, and what DynamoDB says about tables."""
+"""A client with scripted answers, and DynamoDB's answers about tables."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .definition import DEFINITION
 
 
 class ScriptedClient:
-    """A client that gives, of each method, one answer after the other; the last one for ever."""
+    """Give the scripted answers of each method in turn, and the last one for ever."""
 
-    class exceptions:  # noqa: N801 - as a client has it
+    class exceptions:  # noqa: N801 - the client's own name
         class ResourceNotFoundException(ClientError):  # noqa: N818 - as DynamoDB names it
             pass
 

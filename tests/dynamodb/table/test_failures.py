@@ -1,4 +1,4 @@
-"""Tables that cannot be made."""
+"""Tables that cannot be created."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .scripted import ScriptedClient, failure, make, not_found, table
 
 
 class TestFailures:
-    async def test_a_table_that_is_being_deleted(self) -> None:
-        """A table that is on its way out is not ours to wait for."""
+    async def test_table_that_is_being_deleted_is_refused(self) -> None:
+        """`create_table` does not wait for the end of a deletion."""
         client = ScriptedClient(describe_table=[table("DELETING")])
         with pytest.raises(TableError, match="'breakglass' is being deleted; try again"):
             await make(client)
@@ -66,8 +66,8 @@ class TestFailures:
             ),
         ],
     )
-    async def test_access_denied(self, script: dict[str, Any]) -> None:
-        """What DynamoDB refuses is unavailable, in DynamoDB's words."""
+    async def test_denied_access_is_unavailable(self, script: dict[str, Any]) -> None:
+        """If DynamoDB denies access, the error quotes it."""
         expected = "^DynamoDB refused: AccessDeniedException: DynamoDB's words$"
         with pytest.raises(StoreUnavailableError, match=expected) as caught:
             await make(
@@ -77,16 +77,16 @@ class TestFailures:
             )
         assert isinstance(caught.value.__cause__, ClientError)
 
-    async def test_a_table_that_goes_away_meanwhile(self) -> None:
-        """A table that is deleted while it is being prepared is missing."""
+    async def test_table_that_is_deleted_meanwhile_is_missing(self) -> None:
+        """A table that is deleted during `create_table` is a `TableError`."""
         client = ScriptedClient(
             describe_table=[table("ACTIVE")], describe_time_to_live=[not_found()]
         )
         with pytest.raises(TableError, match="ResourceNotFoundException"):
             await make(client)
 
-    async def test_an_endpoint_that_cannot_be_reached(self, closed_port: int) -> None:
-        """An endpoint that nobody listens on is unavailable."""
+    async def test_unreachable_endpoint_is_unavailable(self, closed_port: int) -> None:
+        """If nothing listens at the endpoint, the error names it."""
         async with get_session().create_client(
             "dynamodb",
             region_name="eu-central-1",
@@ -98,7 +98,7 @@ class TestFailures:
 
     @pytest.fixture
     def closed_port(self) -> Iterator[int]:
-        """A port that is taken, and that nobody listens on."""
+        """Hold a port at which nothing listens."""
         with socket.socket() as holder:
             holder.bind(("127.0.0.1", 0))
             yield holder.getsockname()[1]
@@ -120,10 +120,10 @@ class TestFailures:
             ({"timeout": timedelta(seconds=-1)}, ValueError, "^timeout must be at least"),
         ],
     )
-    async def test_arguments(
+    async def test_wrong_argument_is_refused_before_any_request(
         self, arguments: dict[str, Any], error: type[Exception], message: str
     ) -> None:
-        """Wrong use is told by the argument's name, before anything is sent."""
+        """The error names the argument, and nothing is sent."""
         client = ScriptedClient()
         with pytest.raises(error, match=message):
             await make(client, **arguments)

@@ -1,4 +1,4 @@
-"""Making the table: what is made, and what is accepted as it is."""
+"""What `create_table` creates, and what it accepts as it is."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ async def described(client: DynamoDBClient, name: str) -> TableDescriptionTypeDe
 
 
 class TestWhatIsMade:
-    def test_the_definition(self) -> None:
-        """One key, three indexes that project everything, all of text, billed on demand."""
+    def test_definition_of_the_table(self) -> None:
+        """The table has one key and three full indexes, all of type S, and is billed on demand."""
         assert table_definition("breakglass", LAYOUT, deletion_protection=False) == DEFINITION
         protected = {**DEFINITION, "DeletionProtectionEnabled": True}
         assert table_definition("breakglass", LAYOUT, deletion_protection=True) == protected
 
-    async def test_the_table(self, client: DynamoDBClient, name: str) -> None:
-        """The table has the definition's keys and indexes, no other, and can be used at once."""
+    async def test_created_table_has_the_definition(
+        self, client: DynamoDBClient, name: str
+    ) -> None:
+        """The table has the definition's keys and indexes only, and is ready for use."""
         await create_table(client, name)
         table = await described(client, name)
         assert table["TableStatus"] == "ACTIVE"
@@ -47,15 +49,19 @@ class TestWhatIsMade:
         assert by(indexes, "IndexName") == by(DEFINITION["GlobalSecondaryIndexes"], "IndexName")
         assert not table.get("LocalSecondaryIndexes")
 
-    async def test_its_time_to_live(self, client: DynamoDBClient, name: str) -> None:
-        """TTL goes by retention, not by `expires_at`: evidence outlives access."""
+    async def test_created_table_has_ttl_on_its_attribute(
+        self, client: DynamoDBClient, name: str
+    ) -> None:
+        """TTL is not on `expires_at`, because events are kept longer than access."""
         await create_table(client, name)
         answer = await client.describe_time_to_live(TableName=name)
         assert answer["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED"
         assert answer["TimeToLiveDescription"]["AttributeName"] == "ttl"
 
-    async def test_again(self, client: DynamoDBClient, name: str) -> None:
-        """What is there already is left as it is, with its rows."""
+    async def test_create_table_again_changes_nothing(
+        self, client: DynamoDBClient, name: str
+    ) -> None:
+        """`create_table` leaves an existing table and its rows as they are."""
         await create_table(client, name)
         await client.put_item(TableName=name, Item={"pk": {"S": "x"}})
         before = await described(client, name)
@@ -64,20 +70,24 @@ class TestWhatIsMade:
         assert after["CreationDateTime"] == before["CreationDateTime"]
         assert (await client.scan(TableName=name))["Count"] == 1
 
-    async def test_by_two_at_once(self, client: DynamoDBClient, name: str) -> None:
-        """Several can make the same table at once, and each finds it made."""
+    async def test_several_create_the_table_at_once(
+        self, client: DynamoDBClient, name: str
+    ) -> None:
+        """If several callers create the same table at once, all succeed."""
         await asyncio.gather(*(create_table(client, name) for _ in range(4)))
         assert (await described(client, name))["TableStatus"] == "ACTIVE"
 
-    async def test_the_rest_of_a_table_half_made(self, client: DynamoDBClient, name: str) -> None:
-        """A table that somebody was interrupted in making gets what it lacks."""
+    async def test_half_made_table_is_completed(self, client: DynamoDBClient, name: str) -> None:
+        """`create_table` completes a table whose creation was interrupted."""
         await client.create_table(**{**deepcopy(DEFINITION), "TableName": name})
         await create_table(client, name)
         answer = await client.describe_time_to_live(TableName=name)
         assert answer["TimeToLiveDescription"]["AttributeName"] == "ttl"
 
-    async def test_with_more_indexes_than_ours(self, client: DynamoDBClient, name: str) -> None:
-        """Other indexes on the table are nobody's harm."""
+    async def test_table_with_additional_indexes_is_accepted(
+        self, client: DynamoDBClient, name: str
+    ) -> None:
+        """`create_table` accepts a table with additional indexes."""
         definition = deepcopy(DEFINITION)
         definition["GlobalSecondaryIndexes"].append(index_over("request_id"))
         definition["AttributeDefinitions"].append(
@@ -87,10 +97,12 @@ class TestWhatIsMade:
         await create_table(client, name)
 
     @pytest.mark.parametrize("before", [False, True], ids=["new table", "table that is there"])
-    async def test_hardened(self, moto_endpoint: str, name: str, before: bool) -> None:
-        """Deletion protection and point-in-time recovery are switched on where asked for.
+    async def test_protection_and_recovery_are_turned_on(
+        self, moto_endpoint: str, name: str, before: bool
+    ) -> None:
+        """`create_table` turns on deletion protection and point-in-time recovery if asked.
 
-        On moto alone: the DynamoDB Local at hand is of 2020, and knows neither.
+        Only moto has them: the DynamoDB Local at hand is of 2020, and has neither.
         """
         async with get_session().create_client(
             "dynamodb", region_name="eu-central-1", endpoint_url=moto_endpoint
@@ -103,8 +115,10 @@ class TestWhatIsMade:
             await create_table(client, name)
             assert await hardening(client, name) == (True, "ENABLED")
 
-    async def test_the_client_is_borrowed(self, client: DynamoDBClient, name: str) -> None:
-        """The client goes on working, also after a refusal."""
+    async def test_client_stays_open_after_a_refusal(
+        self, client: DynamoDBClient, name: str
+    ) -> None:
+        """`create_table` leaves the client open, also after a refusal."""
         await create_table(client, name)
         with pytest.raises(TableError):
             await create_table(client, name, layout=TableLayout(partition_key="key"))

@@ -1,4 +1,4 @@
-"""Tables that are laid out otherwise than ours: they are refused, and left alone."""
+"""Tables with another layout: `create_table` refuses them and changes nothing."""
 
 from __future__ import annotations
 
@@ -103,15 +103,17 @@ DIFFERENCES: list[Any] = [
 
 class TestTablesThatAreNotOurs:
     @pytest.mark.parametrize(("difference", "found"), DIFFERENCES)
-    def test_differences(self, difference: Callable[[Definition], None], found: list[str]) -> None:
-        """Each difference from our layout is found and named, and nothing else."""
+    def test_each_difference_is_named_alone(
+        self, difference: Callable[[Definition], None], found: list[str]
+    ) -> None:
+        """Each difference from the layout is named, and nothing else."""
         table = deepcopy(DEFINITION)
         assert table_differences(table, LAYOUT) == []
         difference(table)
         assert table_differences(table, LAYOUT) == found
 
-    def test_several_differences(self) -> None:
-        """All differences are told at once."""
+    def test_all_differences_are_named(self) -> None:
+        """The check names all differences at once."""
         table = deepcopy(DEFINITION)
         for difference in (other_key, no_status_index, keys_only):
             difference(table)
@@ -121,8 +123,8 @@ class TestTablesThatAreNotOurs:
             "index profile-index must project all attributes",
         ]
 
-    def test_our_table_in_another_layout(self) -> None:
-        """A table is compared with the layout that is asked for."""
+    def test_table_is_compared_with_the_given_layout(self) -> None:
+        """The check compares the table with the layout that the caller gives."""
         layout = TableLayout(partition_key="key", status_index="by-status")
         assert table_differences(DEFINITION, layout) == [
             "its only key must be key",
@@ -130,14 +132,14 @@ class TestTablesThatAreNotOurs:
         ]
 
     @pytest.mark.parametrize(("difference", "found"), DIFFERENCES)
-    async def test_refused(
+    async def test_table_with_another_layout_is_refused(
         self,
         client: DynamoDBClient,
         name: str,
         difference: Callable[[Definition], None],
         found: list[str],
     ) -> None:
-        """A table that is laid out otherwise is refused, with the differences, and left alone."""
+        """The error names the differences, and the table stays as it is."""
         definition = {**deepcopy(DEFINITION), "TableName": name}
         difference(definition)
         await client.create_table(**definition)
@@ -150,10 +152,10 @@ class TestTablesThatAreNotOurs:
         ttl = (await client.describe_time_to_live(TableName=name))["TimeToLiveDescription"]
         assert ttl["TimeToLiveStatus"] == "DISABLED"
 
-    async def test_time_to_live_on_another_attribute(
+    async def test_table_with_ttl_on_another_attribute_is_refused(
         self, client: DynamoDBClient, name: str
     ) -> None:
-        """A table whose TTL goes by another attribute would lose evidence: it is refused."""
+        """TTL on another attribute would delete evidence."""
         await client.create_table(**{**deepcopy(DEFINITION), "TableName": name})
         await client.update_time_to_live(
             TableName=name,

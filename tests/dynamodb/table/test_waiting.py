@@ -1,4 +1,4 @@
-"""What making the table waits for."""
+"""What `create_table` waits for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .scripted import ScriptedClient, failure, make, not_found, table, time_to_l
 class TestWaiting:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Ask again at once."""
+        """Poll without a pause."""
         monkeypatch.setattr("aiobreakglass._dynamodb.table._POLL_SECONDS", 0)
 
     @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ class TestWaiting:
             ),
         ],
     )
-    async def test_until_the_table_and_its_indexes_are_active(
+    async def test_waits_until_table_and_indexes_are_active(
         self, states: list[dict[str, Any]]
     ) -> None:
-        """The table is ready when it and each of its indexes are."""
+        """A table is ready if it and all its indexes are active."""
         ready = table("ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE")
         client = ScriptedClient(describe_table=[not_found(), *states, ready, failure("TooMany")])
         await make(client)
@@ -46,17 +46,14 @@ class TestWaiting:
             "update_time_to_live",
         ]
 
-    async def test_until_a_new_table_is_known_everywhere(self) -> None:
-        """Just made, a table may not be found yet: DescribeTable is eventually consistent.
-
-        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
-        """
+    async def test_waits_until_a_new_table_is_described(self) -> None:
+        """DescribeTable is eventually consistent, so it may not find a new table at first."""
         client = ScriptedClient(describe_table=[not_found(), not_found(), table("ACTIVE")])
         await make(client)
         assert client.calls.count("describe_table") == 3
 
-    async def test_for_somebody_else_who_is_making_it(self) -> None:
-        """Where somebody was faster, their table is waited for."""
+    async def test_waits_for_a_table_that_another_caller_creates(self) -> None:
+        """If another caller was faster, `create_table` waits for their table."""
         client = ScriptedClient(
             describe_table=[not_found(), table("CREATING"), table("ACTIVE")],
             create_table=[failure("ResourceInUseException")],
@@ -64,8 +61,8 @@ class TestWaiting:
         await make(client)
         assert client.calls[-1] == "update_time_to_live"
 
-    async def test_for_time_to_live_that_is_being_switched_off(self) -> None:
-        """TTL that is on its way off can be switched on only when it is off."""
+    async def test_waits_for_ttl_that_is_being_turned_off(self) -> None:
+        """DynamoDB turns TTL on only after it is completely off."""
         client = ScriptedClient(
             describe_table=[table("ACTIVE")],
             describe_time_to_live=[
@@ -76,8 +73,8 @@ class TestWaiting:
         await make(client)
         assert client.calls[-3:] == [*["describe_time_to_live"] * 2, "update_time_to_live"]
 
-    async def test_for_somebody_else_who_switches_time_to_live_on(self) -> None:
-        """Where somebody was faster, what TTL is then is what counts."""
+    async def test_ttl_that_another_caller_turns_on_is_accepted(self) -> None:
+        """If another caller was faster, their TTL counts."""
         client = ScriptedClient(
             describe_table=[table("ACTIVE")],
             describe_time_to_live=[time_to_live("DISABLED"), time_to_live("ENABLING", "ttl")],
@@ -86,8 +83,8 @@ class TestWaiting:
         await make(client)
         assert client.calls[-1] == "describe_time_to_live"
 
-    async def test_for_time_to_live_that_cannot_be_switched_on(self) -> None:
-        """What DynamoDB says against it is passed on: it allows few changes an hour."""
+    async def test_ttl_that_cannot_be_turned_on_is_an_error(self) -> None:
+        """The error quotes DynamoDB, which limits how often TTL may change."""
         client = ScriptedClient(
             describe_table=[table("ACTIVE")],
             update_time_to_live=[failure("ValidationException")],
@@ -95,8 +92,8 @@ class TestWaiting:
         with pytest.raises(TableError, match="cannot be turned on: DynamoDB's words"):
             await make(client)
 
-    async def test_for_deletion_protection(self) -> None:
-        """Protection changes the table, which is ready again before this ends."""
+    async def test_waits_for_deletion_protection(self) -> None:
+        """Deletion protection updates the table, so it must become active again."""
         client = ScriptedClient(
             describe_table=[table("ACTIVE"), table("ACTIVE"), table("UPDATING"), table("ACTIVE")],
             update_table=[{}],
@@ -104,14 +101,14 @@ class TestWaiting:
         await make(client, deletion_protection=True)
         assert client.calls[-3:] == ["update_table", "describe_table", "describe_table"]
 
-    async def test_not_for_deletion_protection_that_is_on_already(self) -> None:
-        """What is on is not switched on again."""
+    async def test_deletion_protection_that_is_on_is_left_alone(self) -> None:
+        """`create_table` does not turn on deletion protection twice."""
         client = ScriptedClient(describe_table=[table("ACTIVE", DeletionProtectionEnabled=True)])
         await make(client, deletion_protection=True)
         assert "update_table" not in client.calls
 
-    async def test_for_point_in_time_recovery(self) -> None:
-        """A table that is new cannot have backups yet: they are asked for again."""
+    async def test_waits_for_point_in_time_recovery(self) -> None:
+        """A new table cannot have backups yet, so `create_table` asks again."""
         client = ScriptedClient(
             describe_table=[table("ACTIVE")],
             update_continuous_backups=[failure("ContinuousBackupsUnavailableException"), {}],
@@ -135,8 +132,10 @@ class TestWaiting:
             ),
         ],
     )
-    async def test_in_vain(self, script: dict[str, Any]) -> None:
-        """What is not ready in time is unavailable, and asking again goes on waiting."""
+    async def test_table_that_is_not_ready_in_time_is_unavailable(
+        self, script: dict[str, Any]
+    ) -> None:
+        """If something is not ready in time, the caller may call `create_table` again."""
         with pytest.raises(StoreUnavailableError, match="'breakglass' was not ready in time"):
             await make(
                 ScriptedClient(**script),

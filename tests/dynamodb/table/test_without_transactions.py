@@ -1,4 +1,4 @@
-"""Emulators that lack transactions, which every write needs."""
+"""Emulators without transactions, which every write needs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MESSAGE = (
 
 
 class Dynalite:
-    """A server that answers as dynalite does, which has tables and no transactions."""
+    """A server that answers as dynalite does: it has tables but no transactions."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -63,8 +63,10 @@ async def dynalite() -> AsyncIterator[Dynalite]:
 
 
 class TestWithoutTransactions:
-    async def test_no_table_is_made(self, dynalite: Dynalite, session: AioSession) -> None:
-        """The error says what is missing and who has it, before anything is made."""
+    async def test_no_table_is_created_without_transactions(
+        self, dynalite: Dynalite, session: AioSession
+    ) -> None:
+        """The error says what is missing and who has it, and nothing is created."""
         async with session.create_client(
             "dynamodb", region_name=REGION, endpoint_url=dynalite.url
         ) as client:
@@ -73,8 +75,10 @@ class TestWithoutTransactions:
         assert caught.value.message == MESSAGE
         assert dynalite.asked == ["TransactWriteItems"]
 
-    async def test_a_write_says_so_too(self, dynalite: Dynalite, session: AioSession) -> None:
-        """On a table that other tools made, the first write says it, and wrote nothing."""
+    async def test_write_without_transactions_is_refused(
+        self, dynalite: Dynalite, session: AioSession
+    ) -> None:
+        """If other tools created the table, the first write raises the same error."""
         async with AsyncDynamoDBStore.open(
             "breakglass", region_name=REGION, endpoint_url=dynalite.url, session=session
         ) as store:
@@ -85,8 +89,8 @@ class TestWithoutTransactions:
 
 
 class TestTheProbe:
-    async def test_writes_nothing(self, client: DynamoDBClient, name: str) -> None:
-        """DynamoDB refuses the probe, whether the table is there or not."""
+    async def test_probe_writes_nothing(self, client: DynamoDBClient, name: str) -> None:
+        """DynamoDB refuses the probe, whether or not the table exists."""
         refused = []
         for _ in range(2):
             with pytest.raises(client.exceptions.ClientError) as caught:
@@ -100,8 +104,8 @@ class TestTheProbe:
     @pytest.mark.parametrize(
         "code", ["ValidationException", "AccessDeniedException", "ThrottlingException"]
     )
-    async def test_any_other_refusal_is_ignored(self, code: str) -> None:
-        """Who may make tables need not be allowed to check rows."""
+    async def test_other_refusal_of_the_probe_is_ignored(self, code: str) -> None:
+        """A caller who may create tables need not have the right to check rows."""
         client = ScriptedClient(
             transact_write_items=[failure(code, "TransactWriteItems")],
             describe_table=[not_found(), table("ACTIVE")],
