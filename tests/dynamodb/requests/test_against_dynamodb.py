@@ -1,4 +1,4 @@
-"""What the queries mean to DynamoDB."""
+"""What DynamoDB returns for the queries."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TestAgainstDynamoDB:
             pytest.param(check_listing("invoker", "bob"), [], id="nobody's"),
         ],
     )
-    async def test_ranges(
+    async def test_range_includes_since_and_excludes_until(
         self,
         client: DynamoDBClient,
         table: Table,
@@ -50,7 +50,7 @@ class TestAgainstDynamoDB:
         listing: Listing,
         expected: list[int],
     ) -> None:
-        """A range has its first instant and not its last, in lists and in counts."""
+        """Lists and counts include `since` and exclude `until`."""
         instant = timedelta(microseconds=1)
         times = [SINCE - instant, SINCE, UNTIL - instant, UNTIL, UNTIL + instant]
         events = [make_event(created_at=time, status="expired") for time in times]
@@ -62,10 +62,10 @@ class TestAgainstDynamoDB:
         counted = await client.query(**requests.count(table, listing))
         assert counted["Count"] == len(expected)
 
-    async def test_the_newest_of_a_profile(
+    async def test_newest_event_of_a_profile(
         self, client: DynamoDBClient, table: Table, rows: Rows
     ) -> None:
-        """A filter passes over other profiles' events, however new."""
+        """The filter passes over newer events of other profiles."""
         wanted = make_event(created_at=SINCE, status="expired")
         await rows.put(row(wanted))
         for profile in ("dev", "staging"):

@@ -1,4 +1,4 @@
-"""What is sent to read, to the letter."""
+"""The exact requests of reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ START_KEY: Item = {
     "invoker": {"S": "alice"},
     "created_at": {"S": "2024-03-01T12:00:00.000000Z"},
 }
-# An answer that ends before the listing does.
+# An answer that has more pages.
 UNFINISHED = {"Items": [{}, {}], "LastEvaluatedKey": START_KEY}
 
 QUERY: Request = {
@@ -144,17 +144,17 @@ READS = [
 
 class TestToTheLetter:
     @pytest.mark.parametrize(("request_", "expected"), READS)
-    def test_reads(self, request_: Request, expected: Request) -> None:
-        """Rows are read consistently; lists by index, newest first, in a range of the key."""
+    def test_read_requests(self, request_: Request, expected: Request) -> None:
+        """Rows are read consistently; lists are read from an index, newest first."""
         assert request_ == expected
 
-    def test_the_end_of_a_query(self) -> None:
-        """Where an answer has not stopped, nothing follows."""
+    def test_last_page_has_no_following_request(self) -> None:
+        """If an answer has no `LastEvaluatedKey`, no request follows."""
         request = requests.list_page(TABLE, BY_INVOKER, 7)
         assert requests.following(request, {"Items": [{}]}) is None
 
-    def test_how_many_events_are_looked_at_for_one_of_a_profile(self) -> None:
-        """A few at first, and soon as many as DynamoDB reads at a time."""
+    def test_page_size_grows_until_an_event_is_found(self) -> None:
+        """The first page is small; later pages grow to what DynamoDB reads at once."""
         looks = [requests.FIRST_PAGE]
         for _ in range(9):
             looks.append(requests.next_page_size(looks[-1]))
