@@ -1,4 +1,4 @@
-"""What the conditions of a write mean to DynamoDB: done, or refused with the row that was met."""
+"""How DynamoDB evaluates the conditions of a write."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TestAgainstDynamoDB:
             ),
         ],
     )
-    async def test_create(
+    async def test_create_needs_a_new_id_and_a_free_pair(
         self,
         client: DynamoDBClient,
         table: Table,
@@ -70,7 +70,7 @@ class TestAgainstDynamoDB:
         before: list[Item],
         refused: dict[str, Item] | None,
     ) -> None:
-        """An event is put only where its id was never used and, if active, its pair is free."""
+        """DynamoDB puts an event only if its id is new and, if it is active, its pair is free."""
         for item in before:
             await rows.put(item)
         assert (
@@ -115,7 +115,7 @@ class TestAgainstDynamoDB:
             pytest.param(ROW, None, False, id="gone meanwhile"),
         ],
     )
-    async def test_replacing_a_row(
+    async def test_row_is_replaced_only_if_it_is_as_read(
         self,
         client: DynamoDBClient,
         table: Table,
@@ -124,7 +124,7 @@ class TestAgainstDynamoDB:
         met: Item | None,
         done: bool,
     ) -> None:
-        """A row is replaced only while all that the change was decided by is as it was read."""
+        """A row is replaced only if all that the change relied on is as it was read."""
         if met is not None:
             await rows.put(met)
         attempt = Attempt(decide_delete(None, UNTIL), Row(stored, LAYOUT), "w2")
@@ -132,10 +132,10 @@ class TestAgainstDynamoDB:
         assert await refusal(client, parts) == (None if done else {"event": met})
         assert await rows.event(ID) == (TOMBSTONE if done else met)
 
-    async def test_change_leaves_what_others_add(
+    async def test_change_leaves_attributes_of_other_writers(
         self, client: DynamoDBClient, table: Table, rows: Rows
     ) -> None:
-        """An attribute that another writer adds after our read is there after our write."""
+        """An attribute that another writer adds after our read is still there after our write."""
         await rows.put({**ROW, "ticket": {"S": "INC-7"}})
         close = decide_close(EVENT, "bob", "Over", CREATED_AT)
         assert await refusal(client, parts_of(close, ROW, table)) is None
@@ -151,10 +151,10 @@ class TestAgainstDynamoDB:
             pytest.param({"pk": GUARD["pk"]}, False, id="one that points nowhere"),
         ],
     )
-    async def test_releasing_a_guard(
+    async def test_ending_an_event_releases_only_its_own_guard(
         self, client: DynamoDBClient, table: Table, rows: Rows, guard: Item | None, done: bool
     ) -> None:
-        """An ending event drops its own guard, or none, and never another event's."""
+        """The end of an event deletes its own guard, if any, and never another event's."""
         if guard is not None:
             await rows.put(guard)
         attempt = Attempt(decide_delete(EVENT, UNTIL), Row(ROW, LAYOUT), "w2")
@@ -177,10 +177,10 @@ class TestAgainstDynamoDB:
             pytest.param(row(EVENT, profile={"S": "dev"}), True, id="of another profile"),
         ],
     )
-    async def test_clearing_a_stale_guard(
+    async def test_guard_is_cleared_only_if_its_event_holds_nothing(
         self, client: DynamoDBClient, table: Table, rows: Rows, event: Item | None, done: bool
     ) -> None:
-        """A guard is cleared only if its event, at that moment, holds nothing for the pair."""
+        """A guard is cleared only if, at that moment, its event holds no access for the pair."""
         await rows.put(GUARD)
         if event is not None:
             await rows.put(event)
@@ -195,10 +195,10 @@ class TestAgainstDynamoDB:
             pytest.param({**GUARD, "event_id": {"S": OTHER_ID}}, id="another event's"),
         ],
     )
-    async def test_clearing_a_guard_that_has_changed(
+    async def test_guard_that_has_changed_is_not_cleared(
         self, client: DynamoDBClient, table: Table, rows: Rows, guard: Item | None
     ) -> None:
-        """A guard that another event has taken meanwhile stays, whatever its old event became."""
+        """A guard that now points to another event stays."""
         if guard is not None:
             await rows.put(guard)
         parts = stale_guard_parts(table, "alice", "prod", ID)
@@ -207,7 +207,7 @@ class TestAgainstDynamoDB:
 
 
 async def refusal(client: DynamoDBClient, parts: list[Part]) -> dict[str, Item | None] | None:
-    """Send a transaction; return the row that refused each role, or None if it is done."""
+    """Send a transaction; return the row for each refused role, or None after a success."""
     try:
         await client.transact_write_items(**transaction(parts, str(uuid4())))
     except client.exceptions.TransactionCanceledException as error:

@@ -1,4 +1,4 @@
-"""What each change sends to write, to the letter."""
+"""The exact requests of each change."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ RELEASE_GUARD = {
 
 
 def update(expression: str, **values: dict[str, Any]) -> dict[str, Any]:
-    """Return an update of the row as it was read."""
+    """Return an update that requires the row as it was read."""
     return {
         "Update": {
             **AS_READ,
@@ -288,21 +288,25 @@ WRITES = [
 
 class TestToTheLetter:
     @pytest.mark.parametrize(("parts", "expected"), WRITES)
-    def test_writes(self, parts: list[Part], expected: list[dict[str, Any]]) -> None:
-        """Every part of a write says on what it depends, and wants to see what it met instead."""
+    def test_write_requests(self, parts: list[Part], expected: list[dict[str, Any]]) -> None:
+        """Each part has its condition, and asks for the existing row if it is refused."""
         assert [part.action for part in parts] == expected
 
     @pytest.mark.parametrize(("parts", "expected"), WRITES)
-    def test_keys(self, parts: list[Part], expected: list[dict[str, Any]]) -> None:
-        """A part knows the key that its action is about, and no role is given twice."""
+    def test_each_part_has_its_key_and_its_own_role(
+        self, parts: list[Part], expected: list[dict[str, Any]]
+    ) -> None:
+        """A part has the key of its action, and no two parts have the same role."""
         for part in parts:
             (parameters,) = part.action.values()
             assert part.key == parameters.get("Key", {"pk": parameters.get("Item", {}).get("pk")})
         assert len({part.role for part in parts}) == len(parts)
 
     @pytest.mark.parametrize(("parts", "expected"), WRITES)
-    def test_placeholders(self, parts: list[Part], expected: list[dict[str, Any]]) -> None:
-        """Every placeholder that is defined is used, for DynamoDB refuses leftovers."""
+    def test_each_placeholder_is_used(
+        self, parts: list[Part], expected: list[dict[str, Any]]
+    ) -> None:
+        """Each defined placeholder is used, because DynamoDB refuses unused ones."""
         for part in parts:
             (parameters,) = part.action.values()
             defined = {
@@ -314,8 +318,8 @@ class TestToTheLetter:
                 text = text.replace(mark, " ")
             assert {word for word in text.split() if word[0] in "#:"} == defined
 
-    def test_time_to_live_moves_with_the_expiry(self) -> None:
-        """Only a change of the expiry sets a time to live: others leave what the row has."""
+    def test_only_a_new_expiry_sets_the_ttl(self) -> None:
+        """A change of the expiry sets the TTL; other changes leave it as it is."""
         contributor = EventPart(TABLE, timedelta(days=1))
         extended = EVENT.model_copy(update={"expires_at": CREATED_AT + 2 * HOUR})
         for proposed, expected in [(extended, {"N": "1709388000"}), (with_mfa(EVENT), None)]:
@@ -324,8 +328,8 @@ class TestToTheLetter:
             values = part.action["Update"]["ExpressionAttributeValues"]
             assert values.get(":new_ttl") == expected
 
-    def test_another_layout(self) -> None:
-        """Keys and prefixes are the layout's."""
+    def test_parts_in_another_layout(self) -> None:
+        """The parts take their keys and prefixes from the layout."""
         layout = TableLayout(
             partition_key="key", event_prefix="E/", guard_prefix="G/", write_id_attribute="w"
         )
@@ -341,13 +345,13 @@ class TestToTheLetter:
 
 
 class TestWhoContributes:
-    def test_an_update_leaves_the_guard_alone(self) -> None:
-        """The guard changes only with the event's beginning and its end."""
+    def test_update_leaves_the_guard_alone(self) -> None:
+        """The guard changes only when an event begins or ends."""
         change = decide_update(EVENT, EVENT, NOW)
         assert GuardPart(TABLE).parts(Attempt(change, Row(ROW, LAYOUT), "w2")) == []
 
     @pytest.mark.parametrize("stored", [CLOSED_ROW, {**EVENT_KEY, "invoker": {"S": "alice"}}])
-    def test_what_was_not_active_has_no_guard(self, stored: Any) -> None:
-        """The row's own words tell whether there is a guard to remove."""
+    def test_delete_of_inactive_row_has_no_guard_part(self, stored: Any) -> None:
+        """The status in the row says whether there is a guard to delete."""
         change = decide_delete(None, NOW)
         assert GuardPart(TABLE).parts(Attempt(change, Row(stored, LAYOUT), "w2")) == []
