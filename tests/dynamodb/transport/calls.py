@@ -1,4 +1,4 @@
-"""Calls over the fast transport, what is sent of each, and what its caller can tell of it."""
+"""Calls over the fast transport, their requests, and their outcomes for the caller."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FRESH = {"x-amz-date", "authorization", "amz-sdk-invocation-id"}
 
 
 def unheard() -> None:
-    """Do nothing when a request goes."""
+    """Ignore that a request is sent."""
 
 
 def opened(
@@ -49,7 +49,7 @@ async def carried(client: Opened) -> FastTransport:
 
 
 async def outcome(call: Any) -> object:
-    """Return all that a caller can tell of a call: its answer, or its exception."""
+    """Return all that the caller gets from a call: its answer or its exception."""
     try:
         answer = await call
     except Exception as error:  # noqa: BLE001 - whatever the client raises
@@ -67,7 +67,7 @@ def attempts(response: dict[str, Any]) -> object:
 
 
 def sent(request: tuple[dict[str, str], bytes]) -> tuple[dict[str, str], bytes]:
-    """Return a request without what goes by the clock, by chance, or by the order of a set."""
+    """Return a request without the parts that depend on time, chance or the order of a set."""
     headers, body = request
     kept = {name: value for name, value in headers.items() if name not in FRESH}
     kept["amz-sdk-request"] = re.sub("ttl=[^;]+; ", "", kept["amz-sdk-request"])

@@ -1,4 +1,4 @@
-"""A server that answers the transport, and an SDK that does not pause for long."""
+"""A server for the transport, and an SDK with short pauses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def server() -> AsyncIterator[CannedServer]:
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the SDK pause shortly in either of its ways to retry."""
+    """Shorten the SDK's pauses between attempts, in both retry modes."""
     monkeypatch.setattr(
         "botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0.001
     )

@@ -1,4 +1,4 @@
-"""When the fast transport is left aside, and when it is not."""
+"""When a store uses the client's own transport instead of the fast one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .calls import REQUESTS, opened, unheard
 
 
 async def add_nothing(**_: Any) -> None:
-    """Stand for a handler of somebody's."""
+    """Stand for a user's event handler."""
 
 
 class TestClientsThatAreUnusual:
@@ -43,7 +43,7 @@ class TestClientsThatAreUnusual:
         table_name: str = "breakglass",
         **options: Any,
     ) -> list[str]:
-        """Return why the fast transport was left aside; and see that the store works."""
+        """Check that the store works, and return its logged reasons for the fallback."""
         caplog.set_level(logging.INFO, "aiobreakglass.transport")
         async with AsyncDynamoDBStore.open(
             table_name, region_name=REGION, endpoint_url=server.url, **options
@@ -56,78 +56,78 @@ class TestClientsThatAreUnusual:
         (reason,) = await self.reasons(*arguments, **options)
         assert re.search(why, reason)
 
-    async def test_a_usual_one(
+    async def test_ordinary_client_uses_the_fast_transport(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
     ) -> None:
-        """Nothing is said where there is nothing unusual."""
+        """The store logs nothing about an ordinary client."""
         assert await self.reasons(caplog, server, session=session) == []
 
-    async def test_by_choice(
+    async def test_standard_transport_by_choice_is_not_logged(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
     ) -> None:
-        """Who wants the standard transport gets it, and no word of it."""
+        """If the caller chooses the standard transport, the store logs nothing."""
         assert await self.reasons(caplog, server, session=session, transport="standard") == []
 
-    async def test_no_such_choice(self, session: AioSession) -> None:
-        """A transport that is neither is refused before anything is opened."""
+    async def test_unknown_transport_is_refused(self, session: AioSession) -> None:
+        """`open` refuses an unknown transport before it opens anything."""
         with pytest.raises(ValueError, match='transport must be "fast" or "standard"'):
             async with AsyncDynamoDBStore.open("breakglass", transport="slow"):  # type: ignore[arg-type]
                 pytest.fail("opened")
 
-    async def test_adaptive_retries(
+    async def test_adaptive_retries_need_the_client(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
     ) -> None:
-        """They hold requests back, which only the client can."""
+        """Only the client can delay requests, as adaptive retries do."""
         config = AioConfig(retries={"mode": "adaptive"})
         await self.check("adaptive", caplog, server, session=session, config=config)
 
-    async def test_a_proxy(
+    async def test_configured_proxy_needs_the_client(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
     ) -> None:
-        """A proxy of the configuration's is the client's to speak to."""
+        """Only the client connects through a proxy."""
         config = AioConfig(proxies={"https": "http://127.0.0.1:9"})
         await self.check("proxy", caplog, server, session=session, config=config)
 
-    async def test_a_table_by_its_arn(
+    async def test_table_arn_needs_the_client(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
     ) -> None:
-        """An ARN may lead to another endpoint."""
+        """An ARN may resolve to another endpoint."""
         arn = f"arn:aws:dynamodb:{REGION}:123456789012:table/breakglass"
         await self.check("ARN", caplog, server, arn, session=session)
 
-    async def test_on_lambda(
+    async def test_lambda_needs_the_client(
         self,
         caplog: pytest.LogCaptureFixture,
         server: CannedServer,
         session: AioSession,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """There the client adds a tracing header, another in each invocation."""
+        """On Lambda the client adds a tracing header that differs in each invocation."""
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "doorman")
         await self.check("Lambda", caplog, server, session=session)
 
     @pytest.mark.parametrize(
         "event", ["before-send", "needs-retry.dynamodb", "after-call.*.Query"]
     )
-    async def test_handlers_of_the_users(
+    async def test_event_handlers_of_the_user_need_the_client(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, event: str
     ) -> None:
-        """Who listens to a client's events hears of every call."""
+        """A user's event handler is called for every call."""
         own = get_session()
         own.get_component("event_emitter").register(event, add_nothing)
         await self.check(f"handlers of {__name__}", caplog, server, session=own)
 
-    async def test_a_tracer(
+    async def test_tracer_around_api_calls_needs_the_client(
         self,
         caplog: pytest.LogCaptureFixture,
         server: CannedServer,
         session: AioSession,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """What wraps aiobotocore's calls sees every one of them."""
+        """A tracer that wraps aiobotocore's API calls sees every call."""
 
         class Wrapper:
-            """As wrapt makes them: an object that is bound as a function would be."""
+            """An object that binds as a function does, as wrapt makes it."""
 
             def __init__(self, wrapped: Any) -> None:
                 self.wrapped = wrapped
@@ -143,7 +143,7 @@ class TestClientsThatAreUnusual:
         ("name", "other"),
         [("set_response_params", lambda self, *, read_timeout: None), ("start_timeout", None)],
     )
-    async def test_another_aiohttp(
+    async def test_other_aiohttp_internals_need_the_client(
         self,
         caplog: pytest.LogCaptureFixture,
         server: CannedServer,
@@ -152,7 +152,7 @@ class TestClientsThatAreUnusual:
         name: str,
         other: Any,
     ) -> None:
-        """What is not documented of aiohttp is there, or not relied upon."""
+        """The store uses undocumented parts of aiohttp only if they are as expected."""
 
         class Another(ResponseHandler):
             pass
@@ -162,7 +162,7 @@ class TestClientsThatAreUnusual:
         await self.check("reads responses in another way", caplog, server, session=session)
 
     @pytest.mark.parametrize("name", ["_make_api_call", "prepare_request", "_request"])
-    async def test_a_patch(
+    async def test_patched_method_needs_the_client(
         self,
         caplog: pytest.LogCaptureFixture,
         server: CannedServer,
@@ -170,7 +170,7 @@ class TestClientsThatAreUnusual:
         monkeypatch: pytest.MonkeyPatch,
         name: str,
     ) -> None:
-        """A function in a method's place sees every call, though it looks like the method."""
+        """A function that replaces a method sees every call, even if it looks like the method."""
         owner: Any = {
             "_make_api_call": AioBaseClient,
             "prepare_request": AioEndpoint,
@@ -185,24 +185,24 @@ class TestClientsThatAreUnusual:
         monkeypatch.setattr(owner, name, patched)
         await self.check("traced", caplog, server, session=session)
 
-    async def test_a_session_of_another_class(
+    async def test_replaced_aiohttp_session_needs_the_client(
         self,
         caplog: pytest.LogCaptureFixture,
         server: CannedServer,
         session: AioSession,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """aiohttp's session may have been replaced by one that does more."""
+        """Another class for aiohttp's session may do more."""
         with pytest.warns(DeprecationWarning, match="discouraged"):
             another = type("Another", (ClientSession,), {})
         monkeypatch.setattr("aiobotocore.httpsession.aiohttp.ClientSession", another)
         await self.check("set up in another way", caplog, server, session=session)
 
     @pytest.mark.parametrize("extra", ["x\r\nX-Evil: 1", "x\nX-Evil: 1"])
-    async def test_a_header_that_aiohttp_refuses(
+    async def test_header_that_aiohttp_refuses_is_never_sent(
         self, server: CannedServer, session: AioSession, extra: str
     ) -> None:
-        """It is aiohttp's to refuse: neither transport sends it."""
+        """Neither transport sends a header that aiohttp refuses."""
         config = AioConfig(user_agent_extra=extra, retries={"total_max_attempts": 1})
         async with opened(server, session, config) as client:
             assert await client.transport("breakglass") is None
@@ -210,29 +210,31 @@ class TestClientsThatAreUnusual:
                 await client.client.get_item(**REQUESTS["GetItem"])
         assert server.requests == []
 
-    async def test_a_password_in_the_url(self, session: AioSession) -> None:
-        """It would make a second header for the authorization, so no client is opened."""
+    async def test_endpoint_with_a_password_is_refused(self, session: AioSession) -> None:
+        """`open` refuses a password in the URL, which would add a second Authorization header."""
         with pytest.raises(ValueError, match="without a user name"):
             async with open_client(REGION, "http://user:secret@127.0.0.1:1", session, None):
                 pytest.fail("opened")
 
-    async def test_more_than_one_request(self, server: CannedServer, session: AioSession) -> None:
-        """A client that asks somebody else first sends nothing while it is learned from."""
+    async def test_endpoint_discovery_needs_the_client(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """A client that discovers its endpoint first sends nothing while the store learns."""
         config = AioConfig(endpoint_discovery_enabled=True)
         async with open_client(REGION, None, session, config) as client:
             assert await client.transport("breakglass") is None
 
-    async def test_connections_that_are_not_kept(
+    async def test_connections_without_keep_alive_need_the_client(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
     ) -> None:
-        """Where aiohttp asks the server to end each connection, that is left to it."""
+        """If the configuration ends each connection, aiohttp must ask the server to do so."""
         config = AioConfig(connector_args={"force_close": True, "keepalive_timeout": None})
         await self.check("set up in another way", caplog, server, session=session, config=config)
 
-    async def test_an_http_session_of_another_class(
+    async def test_own_http_session_class_needs_the_client(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
     ) -> None:
-        """A client with its own way to the network keeps it."""
+        """A client with its own HTTP session class keeps using it."""
 
         class Own(aiobotocore.httpsession.AIOHTTPSession):
             pass
@@ -240,22 +242,22 @@ class TestClientsThatAreUnusual:
         config = AioConfig(http_session_cls=Own)
         await self.check("another class", caplog, server, session=session, config=config)
 
-    async def test_another_signature(
+    async def test_other_signature_needs_the_client(
         self, caplog: pytest.LogCaptureFixture, server: CannedServer, session: AioSession
     ) -> None:
-        """A signature that is not reproduced to the byte is the client's to make."""
+        """Only the client makes signatures that the store cannot reproduce exactly."""
         config = AioConfig(signature_version=UNSIGNED)
         await self.check(
             "signs requests in another way", caplog, server, session=session, config=config
         )
 
-    async def test_no_credentials(
+    async def test_open_without_credentials_does_not_fail(
         self,
         caplog: pytest.LogCaptureFixture,
         server: CannedServer,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Without credentials nothing can be learned, and opening does not fail."""
+        """Without credentials the store cannot learn anything, but `open` succeeds."""
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         caplog.set_level(logging.INFO, "aiobreakglass.transport")
         async with opened(server, get_session()) as client:
@@ -264,7 +266,7 @@ class TestClientsThatAreUnusual:
 
 
 class Rotating(AioCredentials):
-    """Credentials with the key KEY1, then KEY2, ..., another from each of these calls on."""
+    """Credentials that change to KEY2, KEY3 and so on, at the given calls."""
 
     def __init__(self, at: Container[int]) -> None:
         super().__init__("KEY1", "secret")
@@ -288,10 +290,10 @@ class Rotating(AioCredentials):
 
 class TestCredentialsThatChangeMeanwhile:
     @pytest.mark.parametrize("at", [{call} for call in range(1, 9)] + [{2, 4}, {2, 3, 4, 5}])
-    async def test_once_or_twice(
+    async def test_credentials_that_change_during_open(
         self, server: CannedServer, caplog: pytest.LogCaptureFixture, at: set[int]
     ) -> None:
-        """What was learned of the old ones is learned again, and nothing is said."""
+        """The store learns again with the new credentials, and logs nothing."""
         caplog.set_level(logging.INFO, "aiobreakglass.transport")
         own = get_session()
         own.register_component("credential_provider", credentials := Rotating(at))
@@ -303,10 +305,10 @@ class TestCredentialsThatChangeMeanwhile:
         ((headers, _),) = server.requests
         assert f"Credential={credentials.key}/" in headers["authorization"]
 
-    async def test_with_every_request(
+    async def test_credentials_that_change_with_every_request(
         self, server: CannedServer, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Nothing can be learned, which is said for what it is, and ends."""
+        """The store stops learning, and logs why."""
         caplog.set_level(logging.INFO, "aiobreakglass.transport")
         own = get_session()
         own.register_component("credential_provider", Rotating(range(10_000)))
@@ -319,7 +321,9 @@ class TestCredentialsThatChangeMeanwhile:
 @pytest.mark.parametrize(
     "endpoint_url", [None, "https://dynamodb.example:8443/path", "http://[::1]:8000"]
 )
-async def test_endpoints(session: AioSession, endpoint_url: str | None) -> None:
-    """AWS's own and any other, a path and a port too; and opening sends nothing anywhere."""
+async def test_any_endpoint_can_use_the_fast_transport(
+    session: AioSession, endpoint_url: str | None
+) -> None:
+    """Any endpoint, port and path works, and `open` sends nothing."""
     async with open_client(REGION, endpoint_url, session, None) as client:
         assert await client.transport("breakglass") is not None

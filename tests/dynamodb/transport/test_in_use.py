@@ -1,4 +1,4 @@
-"""What a store says of its transport, and what its constructor takes for one."""
+"""The transport that a store reports, and those that its constructor accepts."""
 
 from __future__ import annotations
 
@@ -27,27 +27,29 @@ async def in_use(server: CannedServer, session: AioSession, **options: Any) -> T
 
 class TestWhatAStoreSays:
     @pytest.mark.parametrize("asked_for", ["fast", "standard"])
-    async def test_of_the_transport_that_was_asked_for(
+    async def test_store_reports_the_chosen_transport(
         self, server: CannedServer, session: AioSession, asked_for: str
     ) -> None:
+        """`transport` names the transport that the caller chose."""
         assert await in_use(server, session, transport=asked_for) == asked_for
 
-    async def test_when_nothing_was_asked_for(
+    async def test_store_reports_the_default_transport(
         self, server: CannedServer, session: AioSession
     ) -> None:
+        """`transport` is "fast" by default."""
         assert await in_use(server, session) == "fast"
 
-    async def test_when_the_fast_one_steps_aside(
+    async def test_store_reports_that_it_declined_the_fast_transport(
         self, server: CannedServer, session: AioSession
     ) -> None:
-        """A store does not claim to be fast because somebody asked for it."""
+        """`transport` is "standard" if the client needs it, even if the caller chose "fast"."""
         config = AioConfig(retries={"mode": "adaptive"})
         assert await in_use(server, session, transport="fast", config=config) == "standard"
 
-    async def test_while_calls_are_traced(
+    async def test_store_reports_the_transport_of_the_next_call(
         self, server: CannedServer, session: AioSession, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It says what the next call takes, for tracing may begin and end at any time."""
+        """`transport` is that of the next call, because tracing may begin and end any time."""
         original = AioEndpoint.make_request
 
         async def traced(*arguments: Any) -> Any:
@@ -63,8 +65,10 @@ class TestWhatAStoreSays:
             said.append(store.transport)
         assert said == ["fast", "standard", "fast"]
 
-    async def test_of_a_borrowed_client(self, server: CannedServer, session: AioSession) -> None:
-        """Only a client that was set up for it can be passed by."""
+    async def test_store_reports_the_transport_of_a_borrowed_client(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """The fast transport needs a client that the library has set up."""
         async with session.create_client(
             "dynamodb", region_name=REGION, endpoint_url=server.url
         ) as client:
@@ -72,7 +76,7 @@ class TestWhatAStoreSays:
 
 
 class NoAccess:
-    """Answers every read with no row, and notes what it was asked."""
+    """Answers every read with no row, and records the operations."""
 
     in_use: TransportName = "fast"
 
@@ -85,10 +89,10 @@ class NoAccess:
 
 
 class TestWhatTheConstructorTakes:
-    async def test_something_that_sends_requests(
+    async def test_constructor_sends_all_through_its_transport(
         self, server: CannedServer, session: AioSession
     ) -> None:
-        """It sends them all, and nothing goes through the client."""
+        """A given transport sends every request, and the client sends none."""
         transport = NoAccess()
         async with open_client(REGION, server.url, session, None) as opened:
             store = AsyncDynamoDBStore(opened.client, "breakglass", transport=transport)
@@ -98,15 +102,17 @@ class TestWhatTheConstructorTakes:
         assert server.requests == []
 
     @pytest.mark.parametrize("name", ["fast", "standard"])
-    async def test_no_name(self, server: CannedServer, session: AioSession, name: Any) -> None:
-        """A borrowed client cannot be passed by at will, and a store does not pretend that."""
+    async def test_constructor_refuses_the_name_of_a_transport(
+        self, server: CannedServer, session: AioSession, name: Any
+    ) -> None:
+        """The constructor cannot choose a transport for a borrowed client."""
         async with open_client(REGION, server.url, session, None) as opened:
             with pytest.raises(TypeError, match="only `open` takes it by name"):
                 AsyncDynamoDBStore(opened.client, "breakglass", transport=name)
 
 
-def test_options_of_open() -> None:
-    """`open` takes all that the constructor takes by keyword, and both have the same types."""
+def test_open_takes_the_constructors_options() -> None:
+    """`open` and the constructor have the same keyword options, with the same types."""
     parameters = signature(AsyncDynamoDBStore).parameters.values()
     by_keyword = {
         parameter.name: parameter.annotation
@@ -117,8 +123,10 @@ def test_options_of_open() -> None:
     assert by_keyword == {name: option.__forward_arg__ for name, option in options.items()}
 
 
-async def test_an_unknown_option(server: CannedServer, session: AioSession) -> None:
-    """A type checker refuses an option that does not exist, or one of another type."""
+async def test_unknown_or_wrong_option_is_refused(
+    server: CannedServer, session: AioSession
+) -> None:
+    """Type checkers and `open` refuse an unknown option, or one of another type."""
     with pytest.raises(TypeError, match="retention_days"):
         async with AsyncDynamoDBStore.open(
             "breakglass",

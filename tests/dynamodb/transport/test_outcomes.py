@@ -1,4 +1,4 @@
-"""The fast transport is as the client would have it, in every outcome."""
+"""The fast transport has the same outcomes as the client."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TestOutcomes:
     @pytest.mark.parametrize("mode", ["standard", "legacy"])
     @pytest.mark.parametrize("times", [1, 2, 9])
     @pytest.mark.parametrize("spoil", SPOILS.values(), ids=SPOILS.keys())
-    async def test_of_both_transports(
+    async def test_both_transports_have_the_same_outcome(
         self,
         server: CannedServer,
         session: AioSession,
@@ -75,7 +75,7 @@ class TestOutcomes:
         times: int,
         spoil: Spoil,
     ) -> None:
-        """Answer, exception, error code, attempts, and what is sent: the client's, all of them."""
+        """Requests, answers, exceptions, error codes and attempts are the same as the client's."""
         retries: Any = {"mode": mode, "total_max_attempts": 3}
         config = PATIENT.merge(AioConfig(retries=retries))
         async with opened(server, session, config) as client:
@@ -94,18 +94,20 @@ class TestOutcomes:
                     seen.append((await outcome(call()), [sent(it) for it in server.requests]))
                 assert seen[0] == seen[1]
 
-    async def test_of_binary_attributes(self, server: CannedServer, session: AioSession) -> None:
-        """What other writers' attributes hold goes out as the client encodes it."""
+    async def test_binary_attributes_are_encoded_as_by_the_client(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """Other writers' binary attributes are sent as the client encodes them."""
         async with opened(server, session) as client:
             await (await carried(client)).call("TransactWriteItems", BINARY, unheard)
         ((_, body),) = server.requests
         assert json.loads(body)["TransactItems"][0]["Put"]["Item"] == {"pk": {"B": "/w=="}}
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    async def test_of_a_redirect(
+    async def test_redirect_has_the_clients_outcome(
         self, server: CannedServer, session: AioSession, status: int
     ) -> None:
-        """It is followed as far as the client follows it, who never is where it is told to go."""
+        """The transport follows a redirect only as far as the client does."""
         config = AioConfig(retries={"mode": "standard", "total_max_attempts": 1})
         request = REQUESTS["GetItem"]
         async with opened(server, session, config) as client:
@@ -115,10 +117,10 @@ class TestOutcomes:
             server.script = [canned.sent(status, b"{}", location="/nowhere")]
             assert fast == await outcome(client.client.get_item(**request))
 
-    async def test_of_an_empty_session_token(
+    async def test_empty_session_token_is_not_sent(
         self, server: CannedServer, session: AioSession
     ) -> None:
-        """It is none, and no header is made of it."""
+        """An empty session token counts as none, and adds no header."""
         own = get_session()
         own.set_credentials("KEY1", "secret", "token")
         credentials = await own.get_credentials()
@@ -133,10 +135,10 @@ class TestOutcomes:
             assert "x-amz-security-token" not in headers["authorization"]
 
     @pytest.mark.parametrize("field", ["access_key", "token"])
-    async def test_of_credentials_with_a_line_break(
+    async def test_credentials_with_a_line_break_are_refused(
         self, server: CannedServer, session: AioSession, field: str
     ) -> None:
-        """What would end a header, and begin another, is refused as the client refuses it."""
+        """A line break could begin another header, so both transports refuse it."""
         own = get_session()
         own.set_credentials("KEY1", "secret", "token")
         credentials = await own.get_credentials()
@@ -151,10 +153,10 @@ class TestOutcomes:
         assert isinstance(fast, tuple)
         assert server.requests == []
 
-    async def test_of_a_connection_that_cannot_be_made(
+    async def test_refused_connection_is_the_clients_error(
         self, session: AioSession, closed_port: int
     ) -> None:
-        """It is the client's error, which tells that nothing was sent."""
+        """The error is the client's, which shows that nothing was sent."""
         async with open_client(REGION, f"http://127.0.0.1:{closed_port}", session, None) as client:
             call = (await carried(client)).call("GetItem", REQUESTS["GetItem"], unheard)
             with pytest.raises(EndpointConnectionError, match="Could not connect"):

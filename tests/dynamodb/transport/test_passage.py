@@ -1,4 +1,4 @@
-"""A client whose methods were replaced, anywhere on a call's way, carries its calls itself."""
+"""If a method on the path of a call was replaced, the client sends the call itself."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ON_OBJECTS = [
 
 
 async def objects(client: Opened) -> dict[type, Any]:
-    """Return the objects that a client's calls go through."""
+    """Return the objects on the path of a client's calls."""
     inner: Any = client.client
     return {
         AioBaseClient: inner,
@@ -76,7 +76,7 @@ class Counting:
         count = self.function(original)
 
         class Wrapper:
-            """Gives out, on a class, what it wraps; on an object, something else."""
+            """Gives a class the original method, and an object the counting one."""
 
             def __get__(self, instance: Any, owner: type) -> Any:
                 return original if instance is None else count.__get__(instance, owner)
@@ -87,7 +87,7 @@ class Counting:
         return with_current_context()(self.function(original))
 
 
-# Each method in one way, and two of them in each.
+# Each method in one way; two methods in every way.
 patches = pytest.mark.parametrize(
     ("owner", "name", "way"),
     [pytest.param(*param.values, Counting.function, id=param.id) for param in PATCHABLE]
@@ -105,7 +105,7 @@ patches = pytest.mark.parametrize(
 
 class TestOnAClass:
     @patches
-    async def test_before_a_client_is_made(
+    async def test_class_patched_before_open(
         self,
         server: CannedServer,
         session: AioSession,
@@ -114,13 +114,13 @@ class TestOnAClass:
         name: str,
         way: Any,
     ) -> None:
-        """The fast transport steps aside from the beginning."""
+        """The fast transport is not used from the beginning."""
         monkeypatch.setattr(owner, name, way(Counting(), getattr(owner, name)))
         async with opened(server, session) as client:
             assert await client.transport("breakglass") is None
 
     @patches
-    async def test_after_a_client_was_made(
+    async def test_class_patched_after_open(
         self,
         server: CannedServer,
         session: AioSession,
@@ -129,7 +129,7 @@ class TestOnAClass:
         name: str,
         way: Any,
     ) -> None:
-        """Calls go through the new method for as long as it is there."""
+        """Calls go through the new method as long as it is there."""
         counting = Counting()
         async with opened(server, session) as client:
             transport = await carried(client)
@@ -137,7 +137,7 @@ class TestOnAClass:
                 patch.setattr(owner, name, way(counting, getattr(owner, name)))
                 answer = await transport.call("GetItem", REQUESTS["GetItem"], unheard)
             assert without_metadata(answer) == ANSWERS["GetItem"]
-            # A handler is bound when a client is made.
+            # The client binds its handler when it is created.
             assert counting.calls > 0 or name == "handler"
             assert "ResponseMetadata" in answer
             assert transport._passage.is_unchanged()
@@ -147,7 +147,7 @@ class TestOnAClass:
 
     @pytest.mark.parametrize("name", ["make_request", "prepare_request"])
     @pytest.mark.parametrize("owner", [Endpoint, AioEndpoint])
-    async def test_that_inherits_it_or_not(
+    async def test_method_patched_on_a_base_class_or_on_the_class(
         self,
         server: CannedServer,
         session: AioSession,
@@ -155,7 +155,7 @@ class TestOnAClass:
         owner: Any,
         name: str,
     ) -> None:
-        """A method is the same whichever class of the object's it is replaced on."""
+        """A replaced method is found on the class and on its base class."""
         counting = Counting()
         async with opened(server, session) as client:
             transport = await carried(client)
@@ -166,20 +166,20 @@ class TestOnAClass:
 
 class TestOnAnObject:
     @pytest.mark.parametrize(("owner", "name"), ON_OBJECTS)
-    async def test_before_it_is_learned_from(
+    async def test_object_patched_before_learning(
         self, server: CannedServer, session: AioSession, owner: type, name: str
     ) -> None:
-        """The fast transport steps aside from the beginning."""
+        """The fast transport is not used from the beginning."""
         async with opened(server, session) as client:
             each = (await objects(client))[owner]
             vars(each)[name] = Counting().function(getattr(each, name))
             assert await client.transport("breakglass") is None
 
     @pytest.mark.parametrize(("owner", "name"), ON_OBJECTS)
-    async def test_later(
+    async def test_object_patched_after_learning(
         self, server: CannedServer, session: AioSession, owner: type, name: str
     ) -> None:
-        """Calls go through the new method for as long as it is there."""
+        """Calls go through the new method as long as it is there."""
         counting = Counting()
         async with opened(server, session) as client:
             transport = await carried(client)
@@ -191,8 +191,10 @@ class TestOnAnObject:
             answer = await transport.call("GetItem", REQUESTS["GetItem"], unheard)
             assert answer == ANSWERS["GetItem"]
 
-    async def test_for_one_operation(self, server: CannedServer, session: AioSession) -> None:
-        """The client's method for an operation is on the way as well."""
+    async def test_patched_operation_of_the_client(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """The client's method for an operation is on the path as well."""
         counting = Counting()
         async with opened(server, session) as client:
             transport = await carried(client)
@@ -204,8 +206,10 @@ class TestOnAnObject:
 
 class TestInPlaceOfAnObject:
     @pytest.mark.parametrize("name", ["endpoint", "http session"])
-    async def test_later(self, server: CannedServer, session: AioSession, name: str) -> None:
-        """A wrapper around the whole object is passed by no more than one around a method."""
+    async def test_replaced_object(
+        self, server: CannedServer, session: AioSession, name: str
+    ) -> None:
+        """Calls go through a wrapper around a whole object, as through one around a method."""
         async with opened(server, session) as client:
             transport = await carried(client)
             endpoint = (await objects(client))[AioEndpoint]
@@ -219,10 +223,10 @@ class TestInPlaceOfAnObject:
             assert await client.transport("breakglass") is None
 
 
-async def test_all_that_a_call_enters_is_watched(
+async def test_every_method_on_the_path_is_watched(
     server: CannedServer, session: AioSession
 ) -> None:
-    """No method of these objects is on a call's way without being known here."""
+    """Each method of these objects that a call enters is in the list of watched methods."""
     entered = defaultdict(set)
     async with opened(server, session) as client:
         watched = await objects(client)

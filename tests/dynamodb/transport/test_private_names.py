@@ -1,4 +1,4 @@
-"""The names of other packages that we use though nobody promises to keep them."""
+"""The undocumented names of other packages that this library uses."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ NOT_IMPORTED = (
     ("botocore.hooks", "_PrefixTrie"),
     ("botocore.model", "ServiceModel"),
 )
-"""Undocumented classes whose objects a client gives us."""
+"""Undocumented classes of objects that a client returns."""
 
 
 def used_attributes(tree: ast.AST) -> set[str]:
-    """Return the attributes that a module asks of anything but its own objects."""
+    """Return the attributes that a module uses of objects other than its own."""
     return {
         node.attr
         for node in ast.walk(tree)
@@ -70,15 +70,15 @@ def undocumented_imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def of_class(module: str, name: str, attributes: set[str]) -> set[str]:
-    """Return which of these attributes a class has, underscored ones aside."""
+    """Return which of these attributes a class has, without those with an underscore."""
     owner = getattr(import_module(module), name)
     if not isinstance(owner, type):
         return set()
     return {each for each in attributes & {*dir(owner)} if not each.startswith("_")}
 
 
-def test_private_names() -> None:
-    """All that is used of other packages' insides, so that an upgrade knows where to look."""
+def test_private_names_in_use_are_listed() -> None:
+    """The list shows a maintainer what to check after an upgrade of a dependency."""
     found = set()
     for tree in (TREES[name] for name in MODULES):
         ours = {
@@ -119,8 +119,8 @@ def test_private_names() -> None:
     }
 
 
-def test_names_that_look_public() -> None:
-    """Some have no underscore, but no documentation either."""
+def test_undocumented_imports_are_listed() -> None:
+    """Some names have no underscore, but no documentation either."""
     found = {
         f"{module}.{name}"
         for tree in TREES.values()
@@ -147,10 +147,10 @@ def test_names_that_look_public() -> None:
     }
 
 
-def test_attributes_that_look_public() -> None:
-    """The same goes for what is asked of the objects of such classes.
+def test_undocumented_attributes_are_listed() -> None:
+    """Some attributes of undocumented classes have no underscore either.
 
-    They are found by name, so a few belong to another object that the same module uses.
+    The test finds them by name, so a few belong to another object that the same module uses.
     """
     found: defaultdict[str, set[str]] = defaultdict(set)
     for name, tree in TREES.items():

@@ -1,4 +1,4 @@
-"""What the fast transport sends: in which order, on which connections, and signed with what."""
+"""What the fast transport sends: the order, the connections and the signatures."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from .calls import BINARY, REQUESTS, carried, opened, outcome, sent, unheard
 
 
 class TestRequests:
-    async def test_that_repeat_each_other(self, server: CannedServer, session: AioSession) -> None:
-        """Each has an id of its own; the rest is the client's, but for time and signature."""
+    async def test_repeated_requests_differ_only_in_their_id(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """Each request has its own id; apart from time and signature the rest is the client's."""
         async with opened(server, session) as client:
             transport = await carried(client)
             for _ in range(2):
@@ -35,22 +37,24 @@ class TestRequests:
         assert first == second == ordinary
 
     @pytest.mark.parametrize("loads", [read_json, orjson.loads], ids=["json", "orjson"])
-    async def test_with_and_without_the_extra(
+    async def test_answers_with_and_without_orjson(
         self,
         server: CannedServer,
         session: AioSession,
         monkeypatch: pytest.MonkeyPatch,
         loads: Any,
     ) -> None:
-        """Answers are the same whichever library reads them."""
+        """Both JSON libraries read the same answers."""
         monkeypatch.setattr("aiobreakglass._aws.fast.transport.loads", loads)
         async with opened(server, session) as client:
             transport = await carried(client)
             for name, request in REQUESTS.items():
                 assert await transport.call(name, request, unheard) == ANSWERS[name]
 
-    async def test_tell_when_they_go(self, server: CannedServer, session: AioSession) -> None:
-        """Whoever sends a request hears of it before it is sent."""
+    async def test_caller_is_notified_before_a_request_is_sent(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """The transport calls back before it sends a request."""
         heard: list[int] = []
         async with opened(server, session) as client:
             transport = await carried(client)
@@ -59,10 +63,10 @@ class TestRequests:
             )
         assert heard == [0]
 
-    async def test_that_are_cancelled_together(
+    async def test_cancelled_calls_leave_no_connection_behind(
         self, server: CannedServer, session: AioSession
     ) -> None:
-        """64 cancelled calls leave no connection behind, and a transport that works."""
+        """After 64 cancelled calls the transport works, and no connection remains taken."""
         async with opened(server, session, PATIENT) as client:
             transport = await carried(client)
             server.script = [canned.hanging] * 64
@@ -82,18 +86,20 @@ class TestRequests:
             assert answer == ANSWERS["GetItem"]
 
     @pytest.mark.parametrize("connections", [0, 1])
-    async def test_on_as_many_connections_as_the_configuration_says(
+    async def test_number_of_connections_follows_the_configuration(
         self, server: CannedServer, session: AioSession, connections: int
     ) -> None:
-        """One is shared by all in turn, and 0 is no limit, as for aiohttp."""
+        """All calls share one connection in turn; 0 means no limit, as in aiohttp."""
         config = AioConfig(max_pool_connections=connections)
         async with opened(server, session, config) as client, asyncio.timeout(60):
             transport = await carried(client)
             calls = [transport.call("Query", REQUESTS["Query"], unheard) for _ in range(9)]
             assert await asyncio.gather(*calls) == [ANSWERS["Query"]] * 9
 
-    async def test_in_their_order(self, server: CannedServer, session: AioSession) -> None:
-        """Whoever waits for a connection goes before one who was served and comes again."""
+    async def test_calls_get_a_connection_in_order(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """A waiting call gets the connection before a caller that was served and calls again."""
         config = AioConfig(max_pool_connections=1)
         async with opened(server, session, config) as client, asyncio.timeout(60):
             transport = await carried(client)
@@ -111,10 +117,10 @@ class TestRequests:
         targets = [headers["x-amz-target"].partition(".")[2] for headers, _ in server.requests]
         assert targets == ["GetItem", "Query", "GetItem", "GetItem"]
 
-    async def test_that_the_client_carries_are_shielded(
+    async def test_calls_that_the_client_sends_are_shielded(
         self, server: CannedServer, session: AioSession, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A cancelled caller waits for the answer to what is the client's to send as well."""
+        """A cancelled caller waits for the answer also if the client sends the call."""
         monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(hours=1))
         may_answer = asyncio.Event()
 
@@ -131,17 +137,19 @@ class TestRequests:
             )
             await server.have_come(1)
             call.cancel()
-            gone, _ = await asyncio.wait({call}, timeout=0.1)
-            assert not gone
+            ended, _ = await asyncio.wait({call}, timeout=0.1)
+            assert not ended
             may_answer.set()
             with pytest.raises(asyncio.CancelledError):
                 await call
             connections = await client.sessions[0].connections()
-            # An answer that nobody waited for would have cost the connection.
+            # The connection would be closed if nobody had waited for the answer.
             assert [len(idle) for idle in connections.connector._conns.values()] == [1]
 
-    async def test_on_another_day(self, server: CannedServer, session: AioSession) -> None:
-        """Each day's requests are signed with that day's key, each secret's with its own."""
+    async def test_signing_key_per_day_and_secret(
+        self, server: CannedServer, session: AioSession
+    ) -> None:
+        """Each day and each secret has its own signing key."""
         async with opened(server, session) as client:
             transport = await carried(client)
             moments = ["20240101T000000Z", "20240101T235959Z", "20240102T000000Z"]
@@ -151,10 +159,10 @@ class TestRequests:
             keys.append(transport._key("GetItem", other, moments[-1]))
         assert [keys.index(key) for key in keys] == [0, 0, 2, 3]
 
-    async def test_after_credentials_have_changed(
+    async def test_request_is_signed_with_the_current_credentials(
         self, server: CannedServer, session: AioSession
     ) -> None:
-        """Every request is signed with what the session's credentials are by then."""
+        """Each request is signed with the session's credentials at that time."""
         own = get_session()
         own.set_credentials("KEY1", "secret")
         credentials = await own.get_credentials()
@@ -173,10 +181,10 @@ class TestRequests:
 
 
 class TestRetryQuota:
-    async def test_that_was_used_up(
+    async def test_successes_refill_the_retry_quota(
         self, server: CannedServer, session: AioSession, short_pauses: None
     ) -> None:
-        """Successes give back what retries took of it, whichever way they go."""
+        """Successes on either transport give back the quota that retries have used."""
         config = AioConfig(retries={"mode": "standard", "total_max_attempts": 3})
         async with opened(server, session, config) as client:
             transport = await carried(client)
@@ -195,14 +203,14 @@ class TestRetryQuota:
                 await transport.call("GetItem", REQUESTS["GetItem"], unheard)
             assert await attempts_of_a_failure() == 2
 
-    async def test_is_given_back_only_as_far_as_it_goes(
+    async def test_full_retry_quota_is_not_refilled(
         self,
         server: CannedServer,
         session: AioSession,
         short_pauses: None,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Once it must be full again, successes say nothing more to the client."""
+        """Once the quota must be full, the transport reports no more successes to the client."""
         monkeypatch.setattr("aiobreakglass._aws.fast.transport._QUOTA", 3)
         told: list[str] = []
         async with opened(server, session) as client:

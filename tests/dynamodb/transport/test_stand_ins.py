@@ -1,4 +1,4 @@
-"""What stands in for a client's connections is for that client's requests alone."""
+"""The stand-in for a client's connections serves only the requests of that client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Kind = Literal["fast", "standard"]
 
 
 class Asking(AioCredentials):
-    """Credentials that somebody else is asked for each time."""
+    """Credentials whose provider calls another store each time."""
 
     def __init__(self, ask: Callable[[], Awaitable[object]]) -> None:
         super().__init__("KEY", "secret")
@@ -55,7 +55,7 @@ async def other_server() -> AsyncIterator[CannedServer]:
 async def other(
     request: pytest.FixtureRequest, other_server: CannedServer, session: AioSession
 ) -> AsyncIterator[AsyncDynamoDBStore]:
-    """A store of its own, which a provider of credentials writes to."""
+    """Open another store, which a credential provider writes to."""
     async with AsyncDynamoDBStore.open(
         "audit",
         region_name=REGION,
@@ -70,10 +70,10 @@ BINARY_ANSWER = canned.sent(200, b'{"Item": {"pk": {"B": "/w=="}}}')
 
 
 class TestAnotherStore:
-    async def test_that_is_asked_while_one_opens(
+    async def test_other_store_that_is_called_while_one_opens(
         self, server: CannedServer, other_server: CannedServer, other: AsyncDynamoDBStore
     ) -> None:
-        """What a client is learned by is no answer to anybody else."""
+        """The answer that a client learns from is no answer to another client."""
         created = []
 
         async def ask() -> None:
@@ -84,10 +84,10 @@ class TestAnotherStore:
         assert len(other_server.requests) == len(created) > 3
         assert server.requests == []
 
-    async def test_that_is_asked_while_an_outcome_is_handed_over(
+    async def test_other_store_that_is_called_during_a_handover(
         self, server: CannedServer, other_server: CannedServer, other: AsyncDynamoDBStore
     ) -> None:
-        """A success that the client is to read acknowledges no other store's write."""
+        """A success that is handed to the client does not acknowledge another store's write."""
         created = []
 
         async def ask() -> None:
@@ -102,8 +102,8 @@ class TestAnotherStore:
         assert len(server.requests) == 1
 
 
-async def test_the_same_client_that_is_asked_again(server: CannedServer) -> None:
-    """Even the client's own next request, made in the meantime, goes out."""
+async def test_same_client_that_is_called_again_meanwhile(server: CannedServer) -> None:
+    """A second request of the same client, sent in the meantime, is sent to the server."""
     asking: list[Any] = []
 
     async def ask() -> None:
@@ -124,10 +124,10 @@ async def test_the_same_client_that_is_asked_again(server: CannedServer) -> None
 
 
 @pytest.mark.parametrize("transport", ["fast", "standard"])
-async def test_anothers_failure(
+async def test_failure_of_another_client_is_not_counted(
     server: CannedServer, other_server: CannedServer, session: AioSession, transport: Kind
 ) -> None:
-    """What becomes of another client's request says nothing of a store's own."""
+    """The outcome of another client's request says nothing about the store's own."""
     async with session.create_client(
         "dynamodb", region_name=REGION, endpoint_url=other_server.url
     ) as borrowed:
