@@ -1,4 +1,4 @@
-"""A server that answers as DynamoDB would, the same each time, and spoils what it is told to."""
+"""A server that answers each operation in the same way, with faults by a script."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 def answer_to(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer about the row that is asked for."""
+    """Return an answer about the requested row."""
     answer = ANSWERS[operation]
     if "Key" in request:
         return {"Item": answer["Item"] | request["Key"]}
@@ -34,16 +34,16 @@ def answer_to(operation: str, request: dict[str, Any]) -> dict[str, Any]:
 
 
 Spoil = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
-"""What becomes of an answer; it is given the body that would be right."""
+"""Sends the response to a request; its second argument is the correct body."""
 
 
 async def right(request: web.Request, body: bytes) -> web.StreamResponse:
-    """Spoil nothing."""
+    """Send the correct answer."""
     return response(200, body)
 
 
 def response(status: int, body: bytes, **headers: str) -> web.Response:
-    """Return a response as DynamoDB sends it, its checksum right unless it is given."""
+    """Return a response as DynamoDB sends it, with the right checksum unless one is given."""
     return web.Response(
         status=status,
         body=body,
@@ -53,7 +53,7 @@ def response(status: int, body: bytes, **headers: str) -> web.Response:
 
 
 def error(status: int, code: str, **extra: object) -> Spoil:
-    """Answer with an error of DynamoDB's."""
+    """Answer with an error of DynamoDB."""
     body = json.dumps(
         {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no", **extra}
     ).encode()
@@ -65,7 +65,7 @@ def error(status: int, code: str, **extra: object) -> Spoil:
 
 
 def sent(status: int, body: bytes, **headers: str) -> Spoil:
-    """Answer with this, whatever was asked."""
+    """Answer every request with this response."""
 
     async def answer(request: web.Request, _: bytes) -> web.StreamResponse:
         return response(status, body, **headers)
@@ -74,12 +74,12 @@ def sent(status: int, body: bytes, **headers: str) -> Spoil:
 
 
 async def without_checksum(request: web.Request, body: bytes) -> web.StreamResponse:
-    """Leave out the checksum, as servers other than DynamoDB do."""
+    """Send no checksum, as servers other than DynamoDB do."""
     return web.Response(body=body, content_type="application/x-amz-json-1.0")
 
 
 async def wrong_checksum(request: web.Request, body: bytes) -> web.StreamResponse:
-    """Send another body's checksum."""
+    """Send the checksum of another body."""
     return response(200, body, **{"x-amz-crc32": "1"})
 
 
@@ -91,7 +91,7 @@ async def dropped(request: web.Request, body: bytes) -> web.StreamResponse:
 
 
 def raw(reply: bytes) -> Spoil:
-    """Reply with these bytes, be they HTTP or not, and end the connection."""
+    """Reply with these bytes, which need not be HTTP, and close the connection."""
 
     async def answer(request: web.Request, _: bytes) -> web.StreamResponse:
         assert request.transport is not None
@@ -133,24 +133,24 @@ cut = _in_pieces(2, of=0.5)
 
 @dataclass
 class CannedServer:
-    """A server that is listening at `url`."""
+    """A server that listens at `url`."""
 
     url: str = ""
     script: list[Spoil] = field(default_factory=list)
-    """What becomes of the next answers; those after them are right."""
+    """The next responses; all later ones are correct."""
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    """The headers, by lower-case name, and the body of each request that has come."""
+    """The headers, by lower-case name, and the body of each request so far."""
     on_hang: Callable[[], None] = lambda: None
-    """Called when a request hangs; its sender may lose patience then, and need no time for it."""
+    """Called when a request hangs, so that a test can time it out at once."""
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def have_come(self, number: int) -> None:
-        """Wait until this many requests have come."""
+        """Wait until this many requests have arrived."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.requests) >= number)
 
     async def note(self, headers: dict[str, str], body: bytes) -> None:
-        """Take down that a request has come."""
+        """Record a request."""
         async with self._arrival:
             self.requests.append((headers, body))
             self._arrival.notify_all()
@@ -160,7 +160,7 @@ class CannedServer:
 async def canned_server(
     tls: SSLContext | None = None, *, as_asked: bool = False
 ) -> AsyncIterator[CannedServer]:
-    """Listen on 127.0.0.1 and a free port; answer the same each time, or `as_asked`."""
+    """Listen at a free port of 127.0.0.1; if `as_asked`, answer about the requested rows."""
     server = CannedServer()
 
     async def handle(request: web.Request) -> web.StreamResponse:

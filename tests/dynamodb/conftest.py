@@ -1,4 +1,4 @@
-"""A fresh table in each emulator, and stores that work on it."""
+"""A fresh table in each emulator, and stores that use it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PAIR = {"invoker": "alice", "profile": "prod"}
 
 @pytest.fixture(scope="session")
 def session() -> AioSession:
-    """One session for all, because each reads botocore's models of AWS anew."""
+    """Share one session, because each reads botocore's models of AWS again."""
     return get_session()
 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port at which nobody listens: it is held, so that nobody else is given it meanwhile."""
+    """Hold a port at which nothing listens, so that no other process gets it."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         port: int = holder.getsockname()[1]
@@ -38,13 +38,13 @@ def closed_port() -> Iterator[int]:
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """The clock of every store of a test."""
+    """The clock of all stores of a test."""
     return FakeClock()
 
 
 @pytest.fixture
 async def client(endpoint_url: str, session: AioSession) -> AsyncIterator[DynamoDBClient]:
-    """An ordinary client, as any other program would use."""
+    """An ordinary client, as other programs use."""
     async with session.create_client(
         "dynamodb", region_name=REGION, endpoint_url=endpoint_url
     ) as client:
@@ -53,13 +53,13 @@ async def client(endpoint_url: str, session: AioSession) -> AsyncIterator[Dynamo
 
 @pytest.fixture
 async def table_name(client: DynamoDBClient) -> str:
-    """The name of a table of this test's own."""
+    """Create a table for this test alone, and return its name."""
     return await new_table(client)
 
 
 @pytest.fixture
 def rows(client: DynamoDBClient, table_name: str) -> Rows:
-    """The table, past every store."""
+    """The rows of the table, read and written without a store."""
     return Rows(client, table_name)
 
 
@@ -67,7 +67,7 @@ def rows(client: DynamoDBClient, table_name: str) -> Rows:
 async def store(
     endpoint_url: str, session: AioSession, table_name: str, clock: FakeClock
 ) -> AsyncIterator[AsyncDynamoDBStore]:
-    """A store as a user opens it."""
+    """Open a store as a user does."""
     async with AsyncDynamoDBStore.open(
         table_name, region_name=REGION, endpoint_url=endpoint_url, session=session, clock=clock
     ) as store:

@@ -1,4 +1,4 @@
-"""An event in each of its states, its rows, and lists that it is in."""
+"""An event in each status, its rows, and listings that contain it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SINCE, UNTIL = CREATED_AT, CREATED_AT + timedelta(days=1)
 EVENT = make_event(id=ID, created_at=CREATED_AT)
 CLOSED = make_event(id=ID, created_at=CREATED_AT, status="closed")
 ABSENT: Any = None
-"""What stands for an attribute that a row has not."""
+"""The value that removes an attribute from a row."""
 
 
 def row(event: BreakGlassEvent, **attributes: Any) -> Item:
@@ -47,7 +47,7 @@ def contributors(table: Table = TABLE) -> list[Contributor]:
 
 
 def parts_of(change: Change, stored: Item | None, table: Table = TABLE) -> list[Part]:
-    """Return what all contributors add to the transaction of a change."""
+    """Return the parts that all contributors add to the transaction of a change."""
     row = None if stored is None else Row(stored, table.layout)
     attempt = Attempt(change, row, "w2")
     return [part for contributor in contributors(table) for part in contributor.parts(attempt)]

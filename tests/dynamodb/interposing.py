@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Interposing:
-    """A client that lets something else happen just before its next transaction."""
+    """A client that makes another change just before its next transaction."""
 
     def __init__(self, client: DynamoDBClient, happening: Callable[[], Awaitable[Any]]) -> None:
         self._client = client

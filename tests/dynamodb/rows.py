@@ -1,4 +1,4 @@
-"""What other programs do to the table: reads and writes of plain rows, past the store."""
+"""What other programs do to the table: they read and write plain rows without a store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAYOUT = TableLayout()
 
 
 class Rows:
-    """One table, by its partition keys."""
+    """The rows of one table, by their partition keys."""
 
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
         self._client = client
@@ -31,16 +31,16 @@ class Rows:
         return await self._get(LAYOUT.guard_key(invoker, profile))
 
     async def put_event(self, event: BreakGlassEvent, **attributes: Item | Any) -> None:
-        """Put an event's row without its guard, as a program that knows no guards does."""
+        """Put an event's row without a guard, as a program that knows no guards does."""
         item = encode_event(event, LAYOUT, write_id="foreign", retention=None)
         await self.put({**item, **attributes})
 
     async def put(self, item: Item) -> None:
-        """Put a row as it is."""
+        """Put a row unchanged."""
         await self._client.put_item(TableName=self._table_name, Item=item)
 
     async def set(self, event_id: str, **attributes: dict[str, Any]) -> None:
-        """Set attributes of an event's row, as somebody in the console does."""
+        """Set attributes of an event's row, as a user of the AWS console does."""
         names = {f"#{name}": name for name in attributes}
         await self._client.update_item(
             TableName=self._table_name,
@@ -51,7 +51,7 @@ class Rows:
         )
 
     async def remove_event(self, event_id: str) -> None:
-        """Delete an event's row, leaving nothing, as TTL does."""
+        """Delete an event's row without a tombstone, as TTL does."""
         await self._client.delete_item(
             TableName=self._table_name, Key={"pk": {"S": LAYOUT.event_key(event_id)}}
         )
@@ -66,7 +66,7 @@ class Rows:
         return items
 
     async def active(self) -> list[Item]:
-        """Return every event's row that says it is active."""
+        """Return all rows with the status `active`."""
         return [item for item in await self.all() if item.get("status") == {"S": "active"}]
 
     async def guards(self) -> dict[str, str]:

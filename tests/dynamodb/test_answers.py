@@ -1,4 +1,4 @@
-"""What counts as an answer: plain UTF-8, whole, and of the operation's shape."""
+"""What counts as an answer: complete JSON in UTF-8, in the shape of its operation."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ class TestChecksum:
     BODY = json.dumps({"Item": ROW}).encode()
 
     @pytest.mark.parametrize("from_aws", [True, False])
-    def test_that_is_right(self, from_aws: bool) -> None:
+    def test_right_checksum_is_accepted(self, from_aws: bool) -> None:
         """The body is the one that DynamoDB sent."""
         answer = read("GetItem", self.BODY, checksum=crc32(self.BODY), from_aws=from_aws)
         assert answer == {"Item": ROW}
 
     @pytest.mark.parametrize("checksum", ["0", "", "junk", f"{zlib.crc32(BODY) + 1}"])
     @pytest.mark.parametrize("from_aws", [True, False])
-    def test_that_is_wrong(self, from_aws: bool, checksum: str) -> None:
-        """A body that is not the one that DynamoDB sent is a fault, JSON or not."""
+    def test_wrong_checksum_is_an_error(self, from_aws: bool, checksum: str) -> None:
+        """A body that is not the one that DynamoDB sent is an error, even if it is JSON."""
         with pytest.raises(ChecksumError, match="crc32"):
             read("GetItem", self.BODY, checksum=checksum, from_aws=from_aws)
 
-    def test_that_is_missing(self) -> None:
-        """Only a server other than AWS may leave it out."""
+    def test_missing_checksum_is_an_error_from_aws_only(self) -> None:
+        """Only servers other than AWS may leave out the checksum."""
         assert read("GetItem", self.BODY) == {"Item": ROW}
         with pytest.raises(ResponseParserError, match=r"has no x-amz-crc32$"):
             read("GetItem", self.BODY, from_aws=True)
 
 
 def endpoints_of_botocore() -> set[str]:
-    """Return the URLs of DynamoDB in all partitions, for one region and account."""
+    """Return DynamoDB's URLs in all partitions, for one region and account."""
     loader = create_loader()
     rules = json.dumps(loader.load_service_model("dynamodb", "endpoint-rule-set-1"))
     found = set()
@@ -80,8 +80,8 @@ def endpoints_of_botocore() -> set[str]:
 
 
 class TestEndpoint:
-    def test_in_every_partition_that_botocore_knows(self) -> None:
-        """All of them are AWS's: regional, dual-stack, FIPS and account-based."""
+    def test_endpoints_in_every_partition_are_of_aws(self) -> None:
+        """Regional, dual-stack, FIPS and account-based endpoints belong to AWS."""
         endpoints = endpoints_of_botocore()
         assert len(endpoints) > 30
         assert not [url for url in endpoints if "{" in url]
@@ -95,8 +95,8 @@ class TestEndpoint:
             "https://dynamodb.eu-central-1.amazonaws.com.",
         ],
     )
-    def test_by_another_spelling(self, url: str) -> None:
-        """A VPC's endpoint, capital letters, a port and a final dot change nothing."""
+    def test_endpoint_in_another_spelling_is_of_aws(self, url: str) -> None:
+        """Endpoints of a VPC, capital letters, a port and a final dot change nothing."""
         assert is_aws_endpoint(url)
 
     @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ class TestEndpoint:
             "file:///etc/passwd",
         ],
     )
-    def test_of_somebody_else(self, url: str) -> None:
-        """An emulator is not AWS, not even on a machine of AWS."""
+    def test_other_endpoint_is_not_of_aws(self, url: str) -> None:
+        """An emulator is not AWS, even on a machine of AWS."""
         assert not is_aws_endpoint(url)
 
 
@@ -139,23 +139,23 @@ class TestText:
             pytest.param(b"[" * 100_000, id="nested without end"),
         ],
     )
-    def test_that_is_not_json_in_utf_8(self, body: bytes, loads: Any) -> None:
-        """Nothing else is JSON here, whatever a parser could make of it."""
+    def test_body_that_is_not_json_in_utf_8_is_an_error(self, body: bytes, loads: Any) -> None:
+        """The reader accepts only JSON in UTF-8, even if a parser could read more."""
         for checksum in (None, crc32(body)):
             with pytest.raises(ResponseParserError, match=r"is not JSON in UTF-8$"):
                 read("GetItem", body, checksum=checksum, loads=loads)
 
     @parsers
     @pytest.mark.parametrize("body", [b"[]", b"null", b'"Item"', b"1", b"true"])
-    def test_that_is_not_an_object(self, body: bytes, loads: Any) -> None:
-        """Any other JSON is not "no item"."""
+    def test_body_that_is_not_an_object_is_an_error(self, body: bytes, loads: Any) -> None:
+        """Other JSON does not mean "no item"."""
         with pytest.raises(ResponseParserError, match=r"is not a JSON object$"):
             read("GetItem", body, loads=loads)
 
     @parsers
     @given(text=st.text())
-    def test_of_any_characters(self, loads: Any, text: str) -> None:
-        """What DynamoDB can hold comes through."""
+    def test_any_text_is_read_unchanged(self, loads: Any, text: str) -> None:
+        """The reader returns any text that DynamoDB can hold."""
         answer = {"Item": {"pk": {"S": text}}}
         body = json.dumps(answer, ensure_ascii=False).encode()
         assert read("GetItem", body, loads=loads) == answer
@@ -203,7 +203,7 @@ NO_LISTED_ROWS: list[Any] = [
     *NO_LISTS,
     *([ROW, it] for it in (None, "x", 5, [], [ROW], *({"pk": it} for it in NO_OBJECTS))),
 ]
-"""A query's: what an attribute holds is looked at row by row, when the rows are decoded."""
+"""For queries: the values of attributes are checked when the rows are decoded."""
 NO_COUNTS: list[Any] = [None, True, False, "1", 1.0, -1, [1], {}]
 NONE_BY_TABLE: list[Any] = [None, [], [ROW], "x"]
 
@@ -259,10 +259,10 @@ NAMES += ["breakglass", "S", "N", "B", "L", "M", "SS", "BOOL"]
 class TestShape:
     @parsers
     @pytest.mark.parametrize(("operation", "request_", "answer"), RIGHT)
-    def test_of_answers(
+    def test_answer_is_returned_with_unknown_members(
         self, operation: str, request_: dict[str, Any], answer: dict[str, Any], loads: Any
     ) -> None:
-        """Each operation's answer is taken as it is, with members that nobody reads."""
+        """The reader returns each operation's answer unchanged, with members it does not know."""
         body = json.dumps(answer).encode()
         assert read(operation, body, request=request_, loads=loads) == answer
         body = json.dumps(answer | FOREIGN).encode()
@@ -272,10 +272,10 @@ class TestShape:
 
     @parsers
     @pytest.mark.parametrize(("operation", "request_", "answer"), WRONG)
-    def test_of_other_json(
+    def test_answer_of_another_shape_is_an_error(
         self, operation: str, request_: dict[str, Any], answer: dict[str, Any], loads: Any
     ) -> None:
-        """A success of another shape is a broken answer, though its checksum is right."""
+        """A success of another shape is an error, even if its checksum is right."""
         body = json.dumps(answer).encode()
         with pytest.raises(ResponseParserError, match=f"^the answer to {operation} has "):
             read(
@@ -283,8 +283,8 @@ class TestShape:
             )
 
     @pytest.mark.parametrize("operation", ["GetItem", "TransactWriteItems"])
-    def test_of_a_gateways_message(self, operation: str) -> None:
-        """An object of nothing but unknown members means neither "no item" nor "written"."""
+    def test_answer_with_only_unknown_members_is_an_error(self, operation: str) -> None:
+        """Only unknown members mean neither "no item" nor "written"."""
         with pytest.raises(ResponseParserError, match=r"has none of its members$"):
             read(operation, json.dumps(FOREIGN).encode())
 
@@ -302,8 +302,8 @@ class TestShape:
             ),
         ),
     )
-    def test_of_any_json(self, operation: str, answer: Any) -> None:
-        """Whatever comes is an answer, or botocore's error."""
+    def test_any_json_is_an_answer_or_an_error(self, operation: str, answer: Any) -> None:
+        """Any JSON is an answer, or one of botocore's errors."""
         body = json.dumps(answer).encode()
         try:
             assert read(operation, body) == answer

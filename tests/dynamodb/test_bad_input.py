@@ -1,4 +1,4 @@
-"""Bad input is refused before any request, with the field and the rule in the message."""
+"""A store refuses bad input before any request, and names the field and the rule."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Call = Callable[[AsyncDynamoDBStore], Awaitable[Any]]
 
 EVENT_ID = "0123456789abcdef"
 NOW = datetime(2031, 3, 4, 5, 6, 7, tzinfo=UTC)
-NAIVE = datetime(2031, 3, 4, 5, 6, 7)  # noqa: DTZ001 - naive is what is to be refused
+NAIVE = datetime(2031, 3, 4, 5, 6, 7)  # noqa: DTZ001 - the store must refuse it
 
 
 class Forbidden:
-    """A client whose every operation fails the test: nobody is allowed to send a request."""
+    """A client whose every operation fails the test."""
 
     class meta:  # noqa: N801 - a client's own name for it
         events = AioHierarchicalEmitter()
@@ -118,8 +118,8 @@ BAD_EVENTS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("fields", "message"), BAD_EVENTS.values(), ids=BAD_EVENTS.keys())
-def test_an_event_that_breaks_a_rule(fields: dict[str, Any], message: str) -> None:
-    """An event that breaks a rule cannot be made; the error names the field."""
+def test_event_that_breaks_a_rule_cannot_be_made(fields: dict[str, Any], message: str) -> None:
+    """The error names the field."""
     good = {
         "invoker": "alice",
         "profile": "prod",
@@ -144,7 +144,7 @@ def copy_with(fields: dict[str, Any]) -> BreakGlassEvent:
 
 
 def may_be_anothers(fields: dict[str, Any]) -> bool:
-    """Tell whether another writer may have stored this."""
+    """Return whether another writer may have stored this event."""
     try:
         check_event(copy_with(fields))
     except ValueError:
@@ -153,10 +153,10 @@ def may_be_anothers(fields: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(("fields", "message"), BAD_COPIES.values(), ids=BAD_COPIES.keys())
-async def test_a_new_copy_that_breaks_a_rule(
+async def test_create_of_a_copy_that_breaks_a_rule_is_refused(
     store: AsyncDynamoDBStore, fields: dict[str, Any], message: str
 ) -> None:
-    """`model_copy` checks nothing, so the store does: nothing is sent."""
+    """`model_copy` checks nothing, so the store checks, and sends nothing."""
     with pytest.raises(ValueError, match=message):
         await store.create(copy_with(fields))
 
@@ -169,33 +169,33 @@ async def test_a_new_copy_that_breaks_a_rule(
         if not may_be_anothers(fields)
     ],
 )
-async def test_a_changed_copy_that_breaks_a_rule(
+async def test_update_with_a_copy_that_breaks_a_rule_is_refused(
     store: AsyncDynamoDBStore, fields: dict[str, Any], message: str
 ) -> None:
-    """What no row can say is refused before anything is sent.
+    """The store refuses values that no row can have, before it sends anything.
 
-    A text may be another writer's, so only the row that is stored tells whether it is a mistake.
+    A bad text may come from another writer, so only the stored row tells whether it is an error.
     """
     with pytest.raises(ValueError, match=message):
         await store.update(copy_with(fields))
 
 
-async def test_an_event_that_has_lapsed_before_it_is_created(store: AsyncDynamoDBStore) -> None:
-    """An active event whose end has come, the boundary instant included, is refused."""
+async def test_create_of_a_lapsed_event_is_refused(store: AsyncDynamoDBStore) -> None:
+    """An active event has lapsed as soon as `expires_at` is reached."""
     with pytest.raises(ValueError, match="expires_at of an active event must lie after"):
         await store.create(make_event(created_at=NOW - timedelta(hours=1)))
 
 
-async def test_an_event_that_claims_to_be_created_in_the_future(
+async def test_create_of_an_event_from_the_future_is_refused(
     store: AsyncDynamoDBStore,
 ) -> None:
-    """An active event may be 5 minutes ahead of the store's clock, not more."""
+    """`created_at` may be at most 5 minutes ahead of the store's clock."""
     with pytest.raises(ValueError, match="created_at of an active event must be at most"):
         await store.create(make_event(created_at=NOW + timedelta(minutes=5, microseconds=1)))
 
 
-async def test_an_event_whose_version_lies_in_the_future(store: AsyncDynamoDBStore) -> None:
-    """A version from the future would leave no room for the changes to come."""
+async def test_create_with_a_future_version_is_refused(store: AsyncDynamoDBStore) -> None:
+    """A future `updated_at` would leave no room for later changes."""
     with pytest.raises(ValueError, match="updated_at of an active event must be at most"):
         await store.create(make_event(created_at=NOW, updated_at=NOW + timedelta(minutes=6)))
 
@@ -326,10 +326,10 @@ BAD_CALLS: dict[str, tuple[Call, type[Exception], str]] = {
 
 
 @pytest.mark.parametrize(("call", "error", "message"), BAD_CALLS.values(), ids=BAD_CALLS.keys())
-async def test_an_argument_that_breaks_a_rule(
+async def test_argument_that_breaks_a_rule_is_refused(
     store: AsyncDynamoDBStore, call: Call, error: type[Exception], message: str
 ) -> None:
-    """A bad argument raises what the contract says, names the argument, and sends nothing."""
+    """The error is the contract's and names the argument, and nothing is sent."""
     with pytest.raises(error, match=message):
         await call(store)
 
@@ -358,18 +358,18 @@ BAD_OPTIONS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
 @pytest.mark.parametrize(
     ("options", "error", "message"), BAD_OPTIONS.values(), ids=BAD_OPTIONS.keys()
 )
-async def test_a_store_that_is_set_up_wrongly(
+async def test_wrong_option_is_refused_by_open(
     options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    """A wrong option is refused when the store is opened, and named."""
+    """`open` refuses a wrong option and names it."""
     arguments = {"table_name": "breakglass", "region_name": REGION, **options}
     with pytest.raises(error, match=message):
         async with AsyncDynamoDBStore.open(**arguments):
             pytest.fail("opened")
 
 
-async def test_the_least_time_limit() -> None:
-    """A millisecond is a time limit, of a store that is opened or borrows a client."""
+async def test_shortest_time_limit_is_a_millisecond() -> None:
+    """Opened stores and those with a borrowed client accept a millisecond, and no less."""
     least = timedelta(milliseconds=1)
     client: Any = Forbidden()
     AsyncDynamoDBStore(client, "breakglass", operation_timeout=least)
@@ -380,8 +380,8 @@ async def test_the_least_time_limit() -> None:
 
 
 @pytest.mark.parametrize("answer", [NAIVE, 1_700_000_000, None], ids=["naive", "number", "None"])
-async def test_a_clock_that_does_not_tell_the_time(answer: Any) -> None:
-    """What the clock returns must be an aware datetime."""
+async def test_clock_without_an_aware_datetime_is_refused(answer: Any) -> None:
+    """The clock must return an aware datetime."""
     async with AsyncDynamoDBStore.open(
         "breakglass", region_name=REGION, clock=lambda: answer
     ) as store:
@@ -389,7 +389,7 @@ async def test_a_clock_that_does_not_tell_the_time(answer: Any) -> None:
             await store.delete(EVENT_ID)
 
 
-def test_a_layout_whose_rows_could_be_mistaken() -> None:
-    """The keys of events and guards must never be the same text."""
+def test_layout_with_ambiguous_prefixes_is_refused() -> None:
+    """The keys of events and guards must never be equal."""
     with pytest.raises(ValueError, match="begin with the other"):
         TableLayout(event_prefix="E#", guard_prefix="E#GUARD#")

@@ -1,4 +1,4 @@
-"""A success that is not an answer is never believed, whichever transport reads it."""
+"""A store never believes a damaged success, on either transport."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Open = Callable[..., AbstractAsyncContextManager[AsyncDynamoDBStore]]
 
 
 class Resolver(AbstractResolver):
-    """Finds every host on this machine."""
+    """Resolves every host to this machine."""
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
         here = {"host": "127.0.0.1", "port": port, "family": 2, "proto": 0, "flags": 0}
@@ -44,7 +44,7 @@ async def server() -> AsyncIterator[CannedServer]:
 
 @pytest.fixture(params=["fast", "standard"])
 def open_store(request: pytest.FixtureRequest, server: CannedServer, session: AioSession) -> Open:
-    """Open a store at the server, on each transport in turn, by whatever name it has."""
+    """Open a store at the server under any host name, on each transport in turn."""
 
     def open_store(
         host: str = "127.0.0.1", **options: Any
@@ -64,7 +64,7 @@ def open_store(request: pytest.FixtureRequest, server: CannedServer, session: Ai
 
 
 async def check(store: AsyncDynamoDBStore) -> None:
-    # The row that the server has for everything is not a guard.
+    # The row that the server always returns is not a guard.
     with pytest.raises(CorruptItemError):
         await store.find_active_by_invoker_and_profile("alice", "prod")
 
@@ -124,37 +124,37 @@ SHAPES = [
 class TestOnce:
     @pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED.keys())
     @pytest.mark.parametrize("spoil", BROKEN.values(), ids=BROKEN.keys())
-    async def test_in_its_text(
+    async def test_answer_with_a_broken_text_is_repeated(
         self,
         server: CannedServer,
         open_store: Open,
         spoil: Spoil,
         ask: Callable[[AsyncDynamoDBStore], Awaitable[None]],
     ) -> None:
-        """The request is sent again, and the next answer counts."""
+        """The store sends the request again, and takes the next answer."""
         async with open_store() as store:
             server.script = [spoil]
             await ask(store)
         assert len(server.requests) == 2
 
     @pytest.mark.parametrize(("asked", "answer"), SHAPES)
-    async def test_in_its_shape(
+    async def test_answer_of_another_shape_is_repeated(
         self, server: CannedServer, open_store: Open, asked: str, answer: object
     ) -> None:
-        """The request is sent again, and the next answer counts."""
+        """The store sends the request again, and takes the next answer."""
         async with open_store() as store:
             server.script = [body(answer)]
             await ASKED[asked](store)
         assert len(server.requests) == 2
 
     @pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED.keys())
-    async def test_without_a_checksum(
+    async def test_answer_without_a_checksum_is_repeated_for_aws(
         self,
         server: CannedServer,
         open_store: Open,
         ask: Callable[[AsyncDynamoDBStore], Awaitable[None]],
     ) -> None:
-        """AWS never leaves it out; another server may."""
+        """AWS always sends a checksum; other servers may leave it out."""
         for host, requests in ((AWS, 2), ("dynamodb.example", 1)):
             server.requests.clear()
             async with open_store(host) as store:
@@ -163,8 +163,10 @@ class TestOnce:
             assert len(server.requests) == requests
 
 
-async def test_for_good(server: CannedServer, open_store: Open) -> None:
-    """The caller is told that there was no proper answer, and that nobody knows of a write."""
+async def test_answers_that_stay_broken_are_an_error(
+    server: CannedServer, open_store: Open
+) -> None:
+    """The error says what is wrong with the answer, and that a write may have happened."""
     async with open_store(operation_timeout=timedelta(seconds=1)) as store:
         server.script = [body({"Item": []})] * 10_000
         with pytest.raises(StoreUnavailableError, match="has Item of another shape") as read:

@@ -1,4 +1,4 @@
-"""Rows in our own spelling: read in one go, and to the very same events."""
+"""Rows in our own spelling: the fast reader returns the same events as the other one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_one(row: Item, layout: TableLayout) -> BreakGlassEvent | None:
 
 
 def same(one: BreakGlassEvent, other: BreakGlassEvent) -> bool:
-    """Compare all that can be told of two events, and not only what `==` compares."""
+    """Compare all attributes and outputs of two events, not only those that `==` compares."""
     return (
         one == other
         and repr(one) == repr(other)
@@ -71,8 +71,8 @@ def same(one: BreakGlassEvent, other: BreakGlassEvent) -> bool:
 @example(changed({"closed_by": {"S": "bob"}}))
 @example(changed({"mfa_method": {"S": "totp"}}))
 @example(changed({"invoker": {"S": "alice\n"}}))
-def test_any_row(row: Item) -> None:
-    """A row is left to the other reader, or is read as that one reads it."""
+def test_fast_reader_agrees_with_the_other_reader(row: Item) -> None:
+    """The fast reader returns the same event as the other reader, or leaves the row to it."""
     read = read_one(row, LAYOUT)
     try:
         expected = read_any(row, LAYOUT)
@@ -96,8 +96,8 @@ def test_any_row(row: Item) -> None:
         {"invoker": "a" * 256},
     ],
 )
-def test_what_this_library_writes(changes: dict[str, object]) -> None:
-    """A row of ours is not left to the other reader."""
+def test_fast_reader_reads_every_own_row(changes: dict[str, object]) -> None:
+    """The fast reader reads every row that this library writes."""
     written = event(**changes)
     read = read_one(encoded(written, timedelta(days=1)), LAYOUT)
     assert read is not None
@@ -110,13 +110,15 @@ def test_what_this_library_writes(changes: dict[str, object]) -> None:
     ["closed_by", "closed_reason", "request_id", "mfa_verified", "mfa_method", "mfa_challenge_id"],
 )
 @pytest.mark.parametrize("attribute", [{"N": "1"}, {"B": b"x"}, {"SS": ["x"]}, {"NULL": True}, {}])
-def test_another_type_where_nothing_need_be(field: str, attribute: dict[str, object]) -> None:
-    """An optional attribute of a wrong type does not count as absent."""
+def test_optional_attribute_of_another_type_is_not_absent(
+    field: str, attribute: dict[str, object]
+) -> None:
+    """The fast reader leaves such a row to the other reader."""
     assert read_one(changed({field: attribute}), LAYOUT) is None
 
 
-def test_another_layout() -> None:
-    """The key is where the layout puts it, and begins as the layout says."""
+def test_fast_reader_in_another_layout() -> None:
+    """The reader takes the key and its prefix from the layout."""
     layout = TableLayout(partition_key="key", event_prefix="EVENT/")
     row = encode_event(event(), layout, write_id="w1", retention=None)
     assert read_one(row, layout) == event()
@@ -124,8 +126,8 @@ def test_another_layout() -> None:
     assert read_one(ROW, layout) is None
 
 
-def test_several_rows_of_which_one_is_not_ours() -> None:
-    """Where one row is another writer's, all are read by the other reader, and in their order."""
+def test_one_row_of_another_writer_among_own_rows() -> None:
+    """If one row is another writer's, the other reader reads all rows, in their order."""
     others = changed({"created_at": {"S": "2024-03-01T12:00:00Z"}})
     closed = encoded(event(id="fedcba9876543210", status="expired"))
     assert read_canonical([ROW, others], LAYOUT) is None

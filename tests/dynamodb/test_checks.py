@@ -35,8 +35,8 @@ NAMES = ("alice", "prod")
 
 
 class TestRecentHolders:
-    def test_are_forgotten_in_the_order_in_which_they_were_last_asked(self) -> None:
-        """The memory is bounded, and keeps the pairs that are asked most recently."""
+    def test_least_recent_holder_is_forgotten(self) -> None:
+        """The memory is bounded, and keeps the pairs that were asked about most recently."""
         recent = RecentHolders(limit=2)
         recent.remember(("a", "p"), "1")
         recent.remember(("b", "p"), "2")
@@ -46,8 +46,8 @@ class TestRecentHolders:
         assert recent.recall(("a", "p")) == "1"
         assert recent.recall(("c", "p")) == "3"
 
-    def test_have_one_event_for_a_pair(self) -> None:
-        """The newest finding replaces the one before; what is forgotten twice is forgotten."""
+    def test_one_holder_is_remembered_for_a_pair(self) -> None:
+        """A new event replaces the one before it; a pair can be forgotten twice."""
         recent = RecentHolders(limit=2)
         recent.remember(("a", "p"), "1")
         recent.remember(("a", "p"), "2")
@@ -82,38 +82,40 @@ async def event(
 
 
 class TestCheckOfOne:
-    async def test_with_access(
+    async def test_check_with_access(
         self, store: AsyncDynamoDBStore, event: BreakGlassEvent, recorder: Recorder
     ) -> None:
-        """On its steady path a check reads the event's row, and no other."""
+        """After the first yes a check reads only the event's row."""
         for _ in range(3):
             assert await store.find_active_by_invoker_and_profile(*NAMES) == event
         assert recorder.requests == ["GetItem"] * 3
 
-    async def test_without_access(self, store: AsyncDynamoDBStore, recorder: Recorder) -> None:
-        """Without access a check reads the guard's place, each time."""
+    async def test_check_without_access(
+        self, store: AsyncDynamoDBStore, recorder: Recorder
+    ) -> None:
+        """Without access a check reads the guard each time."""
         for _ in range(3):
             assert await store.find_active_by_invoker_and_profile(*NAMES) is None
         assert recorder.requests == ["GetItem"] * 3
 
-    async def test_after_access_has_ended(
+    async def test_check_after_access_has_ended(
         self, store: AsyncDynamoDBStore, event: BreakGlassEvent, recorder: Recorder
     ) -> None:
-        """The row that grants nothing any more is looked at once, and forgotten."""
+        """The check reads a row that grants nothing any more once, and forgets it."""
         await store.close(event.id, closed_by="alice", closed_reason="done")
         recorder.requests.clear()
         assert await store.find_active_by_invoker_and_profile(*NAMES) is None
         assert await store.find_active_by_invoker_and_profile(*NAMES) is None
         assert recorder.requests == ["GetItem"] * 3
 
-    async def test_after_a_close_by_hand(
+    async def test_check_after_a_close_by_hand(
         self, store: AsyncDynamoDBStore, event: BreakGlassEvent, rows: Rows
     ) -> None:
-        """A remembered event is read, not believed: closed in the console is closed."""
+        """The check reads a remembered event again, so a close in the console counts."""
         await rows.set(event.id, status={"S": "closed"})
         assert await store.find_active_by_invoker_and_profile(*NAMES) is None
 
-    async def test_after_another_store_has_opened_a_new_event(
+    async def test_check_after_another_store_opened_a_new_event(
         self,
         client: DynamoDBClient,
         table_name: str,
@@ -121,41 +123,41 @@ class TestCheckOfOne:
         event: BreakGlassEvent,
         clock: FakeClock,
     ) -> None:
-        """What another process did in between is seen."""
+        """The check sees what another process has done meanwhile."""
         other = AsyncDynamoDBStore(client, table_name, clock=clock)
         await other.close(event.id, closed_by="alice", closed_reason="done")
         new = await other.create(make_event(**PAIR, created_at=clock()))
         assert await store.find_active_by_invoker_and_profile(*NAMES) == new
 
-    async def test_after_the_row_went_to_another_pair(
+    async def test_check_after_the_event_moved_to_another_pair(
         self, store: AsyncDynamoDBStore, event: BreakGlassEvent, rows: Rows
     ) -> None:
-        """A remembered event counts for its own pair alone."""
+        """A remembered event counts only for its own pair."""
         await rows.set(event.id, invoker={"S": "bob"})
         assert await store.find_active_by_invoker_and_profile(*NAMES) is None
 
-    async def test_after_the_lapse(
+    async def test_check_at_the_lapse(
         self, store: AsyncDynamoDBStore, event: BreakGlassEvent, clock: FakeClock
     ) -> None:
-        """The boundary instant counts as lapsed, also for a remembered event."""
+        """A remembered event has lapsed as soon as `expires_at` is reached."""
         clock.set(event.expires_at)
         assert await store.find_active_by_invoker_and_profile(*NAMES) is None
 
-    async def test_after_the_guard_was_removed_by_hand(
+    async def test_check_after_the_guard_was_removed_by_hand(
         self,
         client: DynamoDBClient,
         table_name: str,
         store: AsyncDynamoDBStore,
         event: BreakGlassEvent,
     ) -> None:
-        """Removing a guard revokes nothing where the event is known: to revoke, close the row."""
+        """If the event is remembered, removing its guard revokes nothing; closing its row does."""
         await client.delete_item(TableName=table_name, Key={"pk": {"S": LAYOUT.guard_key(*NAMES)}})
         assert await store.find_active_by_invoker_and_profile(*NAMES) == event
 
-    async def test_of_a_remembered_row_that_is_no_event(
+    async def test_check_of_a_remembered_row_that_is_not_an_event(
         self, store: AsyncDynamoDBStore, event: BreakGlassEvent, rows: Rows
     ) -> None:
-        """A row that says it is active and cannot be read is reported, not taken for no access."""
+        """An active row that cannot be read is an error, and not "no access"."""
         await rows.set(event.id, expires_at={"S": "tomorrow"})
         with pytest.raises(CorruptItemError, match="expires_at"):
             await store.find_active_by_invoker_and_profile(*NAMES)
@@ -163,7 +165,7 @@ class TestCheckOfOne:
 
 class TestCheckOfMany:
     @pytest.mark.parametrize(("asked", "held"), [(1, 0), (1, 1), (50, 5), (100, 3), (101, 1)])
-    async def test_requests(
+    async def test_check_of_many_sends_batches_of_100(
         self,
         store: AsyncDynamoDBStore,
         clock: FakeClock,
@@ -171,7 +173,7 @@ class TestCheckOfMany:
         asked: int,
         held: int,
     ) -> None:
-        """A hundred guards go into a request, and a hundred events."""
+        """One request reads at most 100 guards or 100 events."""
         profiles = [f"profile-{number}" for number in range(asked)]
         for name in profiles[:held]:
             await store.create(make_event(invoker="alice", profile=name, created_at=clock()))
@@ -180,8 +182,10 @@ class TestCheckOfMany:
         assert list(answer) == profiles[:held]
         assert recorder.requests == ["BatchGetItem"] * (ceil(asked / 100) + ceil(held / 100))
 
-    async def test_of_nothing(self, store: AsyncDynamoDBStore, recorder: Recorder) -> None:
-        """Who asks for nothing sends nothing."""
+    async def test_check_of_no_profiles_sends_nothing(
+        self, store: AsyncDynamoDBStore, recorder: Recorder
+    ) -> None:
+        """A check of no profiles returns nothing, without a request."""
         assert await store.find_active_by_invoker_and_profiles("alice", []) == {}
         assert recorder.requests == []
 
@@ -194,7 +198,7 @@ class TestCheckOfMany:
             (["prod", ""], ValueError, "profiles must have 1 to 256 characters"),
         ],
     )
-    async def test_of_what_is_no_list_of_names(
+    async def test_check_of_bad_profiles_is_refused(
         self,
         store: AsyncDynamoDBStore,
         recorder: Recorder,
@@ -202,36 +206,38 @@ class TestCheckOfMany:
         error: type[Exception],
         rule: str,
     ) -> None:
-        """Bad names are refused before anything is sent."""
+        """The store refuses bad names before it sends anything."""
         with pytest.raises(error, match=rule):
             await store.find_active_by_invoker_and_profiles("alice", profiles)
         assert recorder.requests == []
 
-    async def test_after_a_close_by_hand(
+    async def test_check_of_many_after_a_close_by_hand(
         self, store: AsyncDynamoDBStore, event: BreakGlassEvent, rows: Rows
     ) -> None:
-        """The event's row is the truth here as well."""
+        """The event's row decides here as well."""
         await rows.set(event.id, status={"S": "closed"})
         assert await store.find_active_by_invoker_and_profiles("alice", ["prod"]) == {}
 
-    async def test_with_a_stale_guard(
+    async def test_check_of_many_with_a_stale_guard(
         self, store: AsyncDynamoDBStore, event: BreakGlassEvent, rows: Rows
     ) -> None:
-        """A guard whose event has gone grants nothing."""
+        """A guard whose event is gone grants nothing."""
         await rows.remove_event(event.id)
         assert await store.find_active_by_invoker_and_profiles("alice", ["prod"]) == {}
 
 
 class TestKeysThatAreLeft:
-    """DynamoDB may answer a part of a batch, and leave the rest for another request."""
+    """DynamoDB may answer a part of a batch, and return the other keys as unprocessed."""
 
     @pytest.fixture(params=["fast", "standard"])
     def transport(self, request: pytest.FixtureRequest) -> Transport:
         transport: Transport = request.param
         return transport
 
-    async def test_are_read_again(self, transport: Transport, clock: FakeClock) -> None:
-        """No key goes unread, however little each answer has."""
+    async def test_unprocessed_keys_are_read_again(
+        self, transport: Transport, clock: FakeClock
+    ) -> None:
+        """The store reads every key, however few of them each answer has."""
         backend = Halving()
         async with backend.store(transport, clock) as store:
             held = await store.find_active_by_invoker_and_profiles("alice", backend.profiles)
@@ -239,8 +245,10 @@ class TestKeysThatAreLeft:
         assert len(backend.batches) > 4
         assert all(batch["ConsistentRead"] for batch in backend.batches)
 
-    async def test_are_not_read_for_ever(self, transport: Transport, clock: FakeClock) -> None:
-        """What stays unread until the time limit is an error, and never "no access"."""
+    async def test_unprocessed_keys_until_the_time_limit_are_an_error(
+        self, transport: Transport, clock: FakeClock
+    ) -> None:
+        """Keys that stay unprocessed until the time limit are an error, and never "no access"."""
         backend = Halving(gives=False)
         limit = timedelta(seconds=3)
         async with backend.store(transport, clock, operation_timeout=limit) as store:
@@ -250,7 +258,7 @@ class TestKeysThatAreLeft:
 
 
 class Halving:
-    """A DynamoDB that has every guard and event, and answers half of each batch at most."""
+    """A DynamoDB that has every guard and event, but answers at most half of each batch."""
 
     def __init__(self, *, gives: bool = True) -> None:
         self.gives = gives
@@ -261,7 +269,7 @@ class Halving:
     async def store(
         self, transport: Transport, clock: FakeClock, **options: Any
     ) -> AsyncIterator[AsyncDynamoDBStore]:
-        """Serve this, and open a store on it."""
+        """Start this server, and open a store at it."""
         application = web.Application()
         application.router.add_post("/", self.answer)
         runner = web.AppRunner(application)

@@ -1,4 +1,4 @@
-"""Opening: what it reads, and what is found out of the settings that it is given."""
+"""What opening a store reads, and which settings it uses."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ print(*seen, sep="\\n")
 """
 
 
-def test_a_second_store_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads no file on the event loop: neither AWS's models nor the user's settings."""
+def test_second_open_reads_no_file_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second `open` reads neither AWS's models nor the user's settings there."""
     (tmp_path / "config").write_text("[default]\nregion = eu-central-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     result = subprocess.run(
@@ -47,8 +49,8 @@ def test_a_second_store_in_one_process(tmp_path: Path, monkeypatch: pytest.Monke
     assert result.stdout.split() == []
 
 
-async def test_a_connector_of_the_callers_own(session: AioSession) -> None:
-    """What a configuration says of connections goes over the defaults, as the rest of it does."""
+async def test_connector_arguments_override_the_defaults(session: AioSession) -> None:
+    """A caller's `connector_args` override our defaults one by one."""
     config = AioConfig(connector_args={"keepalive_timeout": 77, "force_close": False})
     async with open_client(REGION, None, session, config) as opened:
         connections = await opened.sessions[0].connections()

@@ -1,4 +1,4 @@
-"""Many tasks and several processes on one table: stacking is impossible, not just unlikely."""
+"""Many tasks and several processes with one table: stacking is impossible, not just rare."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.dynamodb.waiting import PATIENT
 PAIRS = 5
 RIVALS = 16
 
-# What each process runs: its arguments are the endpoint, the table and how many rivals a pair has.
+# What each process runs; its arguments are the endpoint, the table and the rivals for each pair.
 RIVAL_PROCESS = f"""
 import asyncio, json, sys
 from datetime import timedelta
@@ -59,13 +59,13 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-# On a busy machine those at the end of the queue wait for long.
+# On a busy machine the last requests of the queue wait for long.
 OPTIONS: dict[str, Any] = {"operation_timeout": timedelta(minutes=5), "config": PATIENT}
 
 
 @pytest.fixture
 def endpoint_url(dynamodb_local_endpoint: str) -> str:
-    """moto serves one request at a time, so there is less to be seen."""
+    """Use DynamoDB Local alone, because moto serves one request at a time."""
     return dynamodb_local_endpoint
 
 
@@ -79,10 +79,10 @@ async def store(
         yield store
 
 
-async def test_tasks_that_create_at_once(
+async def test_tasks_that_create_for_one_pair_at_once(
     store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
 ) -> None:
-    """Of 16 creates of each of 5 pairs one succeeds, and every other names it."""
+    """Of 16 creates for each of 5 pairs one succeeds, and every other error names its event."""
 
     async def create(pair: int) -> tuple[int, BreakGlassEvent, bool]:
         event = make_event(invoker=f"invoker-{pair}", profile="prod", created_at=clock())
@@ -98,10 +98,10 @@ async def test_tasks_that_create_at_once(
     assert len(await rows.active()) == len(await rows.guards()) == PAIRS
 
 
-async def test_processes_that_create_at_once(
+async def test_processes_that_create_for_one_pair_at_once(
     endpoint_url: str, table_name: str, rows: Rows
 ) -> None:
-    """The same over two processes, which share nothing but the table."""
+    """The rule holds for two processes, which share only the table."""
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable,
@@ -131,10 +131,10 @@ async def test_processes_that_create_at_once(
     assert len(await rows.active()) == len(await rows.guards()) == PAIRS
 
 
-async def test_rivals_for_the_place_of_a_lapsed_event(
+async def test_creates_for_the_pair_of_a_lapsed_event(
     store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
 ) -> None:
-    """A lapsed holder makes way for exactly one of those who want its place."""
+    """After the lapse exactly one of many creates succeeds."""
     lapsed = await store.create(make_event(invoker="alice", profile="prod", created_at=clock()))
     clock.advance(lapsed.duration)
 
@@ -151,10 +151,10 @@ async def test_rivals_for_the_place_of_a_lapsed_event(
     assert (await store.get(lapsed.id)).status == "expired"
 
 
-async def test_rivals_who_close_and_open_again(
+async def test_creates_and_closes_of_one_pair_at_once(
     store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
 ) -> None:
-    """However opening and closing interleave, guards mirror active events in the end."""
+    """In whatever order events open and close, at the end only active events have guards."""
 
     async def open_and_close(turns: int) -> int:
         opened = 0

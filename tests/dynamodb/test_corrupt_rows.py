@@ -1,4 +1,4 @@
-"""Lists over rows that are not events: raised, or left out and reported."""
+"""Lists with rows that are not events: raised, or left out and reported."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ on_each_list = pytest.mark.parametrize(("method", "key"), LISTS.items(), ids=LIS
 async def put(
     rows: Rows, clock: FakeClock, pattern: str
 ) -> tuple[list[BreakGlassEvent], list[str]]:
-    """Put a row for each letter: `e` an event, `c` or `x` a row that is not, newest first.
+    """Put a row for each letter, newest first: `e` is an event, `c` and `x` are corrupt.
 
-    Of an `x` not even the id and the time can be used, and so it is the oldest.
+    An `x` has neither a usable id nor a usable time, so it is the oldest row.
     """
     events, corrupt = [], []
     for age, kind in enumerate(pattern):
@@ -63,10 +63,10 @@ async def walk(store: AsyncDynamoDBStore, method: str, key: str, limit: int) -> 
 
 
 @on_each_list
-async def test_a_list_that_raises(
+async def test_list_raises_on_the_page_of_a_corrupt_row(
     store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, method: str, key: str
 ) -> None:
-    """By default a row that is not an event is raised by the page that it is on, and no other."""
+    """By default only the page that has the corrupt row raises."""
     events, corrupt = await put(rows, clock, "eecee")
     first = await getattr(store, method)(key, 2)
     assert list(first) == events[:2]
@@ -78,10 +78,10 @@ async def test_a_list_that_raises(
 @pytest.mark.parametrize(
     "pattern", ["eecee", "ceeee", "eeeec", "cccc", "ecccce", "eeccc", "cceecceecc", "xexec"]
 )
-async def test_a_list_that_skips(
+async def test_list_that_skips_corrupt_rows(
     store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, pattern: str
 ) -> None:
-    """A walk has each event once, in full pages, and reports each other row once."""
+    """The pages have each event once, are full, and report each corrupt row once."""
     events, corrupt = await put(rows, clock, pattern)
     for method, key in LISTS.items():
         for limit in (1, 2, 3, 9):
@@ -93,10 +93,10 @@ async def test_a_list_that_skips(
 
 
 @on_each_list
-async def test_an_iteration_that_skips(
+async def test_iteration_that_skips_corrupt_rows(
     store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, method: str, key: str
 ) -> None:
-    """`iterate` passes over them when it is told to, and raises when it is not."""
+    """`iterate` skips corrupt rows if the caller asks for it, and raises otherwise."""
     events, _ = await put(rows, clock, "cecce")
     skipping = iterate(getattr(store, method), key, 1, on_corrupt="skip")
     assert [event async for event in skipping] == events

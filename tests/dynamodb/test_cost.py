@@ -1,4 +1,4 @@
-"""What operations cost: requests, read units, memory."""
+"""The cost of operations: requests, read units and memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH = 25
 
 
 class Bill:
-    """Every request of a client, with the capacity units that DynamoDB reports for it."""
+    """Every request of a client, with the capacity units that DynamoDB reports."""
 
     def __init__(self, client: DynamoDBClient) -> None:
         self.items: list[tuple[str, float]] = []
@@ -40,14 +40,14 @@ class Bill:
 
 @pytest.fixture
 def endpoint_url(dynamodb_local_endpoint: str) -> str:
-    """Units are counted by DynamoDB Local, which counts as DynamoDB does."""
+    """Use DynamoDB Local, because it counts units as DynamoDB does."""
     return dynamodb_local_endpoint
 
 
 async def put_all(
     client: DynamoDBClient, table_name: str, events: Iterable[BreakGlassEvent]
 ) -> None:
-    """Put many events as a backfill does, past the store."""
+    """Put many events without a store, as a backfill does."""
     requests: list[Any] = [
         {"PutRequest": {"Item": encode_event(event, TableLayout(), write_id="w", retention=None)}}
         for event in events
@@ -60,7 +60,7 @@ async def put_all(
 
 
 def past_events(clock: FakeClock, number: int, **fields: Any) -> Iterable[BreakGlassEvent]:
-    """Return expired events of one pair, a second apart."""
+    """Return expired events of one pair, one second apart."""
     for age in range(1, number + 1):
         yield make_event(
             invoker="alice",
@@ -72,10 +72,10 @@ def past_events(clock: FakeClock, number: int, **fields: Any) -> Iterable[BreakG
 
 
 @pytest.mark.parametrize("history", [1, 100, 10_000])
-async def test_the_check_costs_the_same_whatever_the_history(
+async def test_check_costs_the_same_after_any_history(
     client: DynamoDBClient, table_name: str, clock: FakeClock, history: int
 ) -> None:
-    """One GetItem of one read unit, whatever the answer; two for the first yes."""
+    """A check is one GetItem of one read unit, whatever the answer; two for the first yes."""
     await put_all(client, table_name, past_events(clock, history))
     store = AsyncDynamoDBStore(client, table_name, clock=clock)
     bill = Bill(client)
@@ -94,10 +94,10 @@ async def test_the_check_costs_the_same_whatever_the_history(
     assert all(units <= 1 for _, units in bill.items)
 
 
-async def test_pages_that_end_at_a_megabyte(
+async def test_list_and_count_beyond_a_megabyte(
     client: DynamoDBClient, table_name: str, clock: FakeClock
 ) -> None:
-    """400 events of 4 KB come back whole from one list, and are counted exactly."""
+    """One list returns all 400 events of 4 KB, and the counts are exact."""
     events = list(past_events(clock, 400, justification="\N{FIRE ENGINE}" * 1000))
     await put_all(client, table_name, events)
     store = AsyncDynamoDBStore(client, table_name, clock=clock)
@@ -111,10 +111,10 @@ async def test_pages_that_end_at_a_megabyte(
     assert await store.count_by_profile_since("prod", events[9].created_at) == 10
 
 
-async def test_the_last_event_of_a_profile_beyond_a_megabyte_of_others(
+async def test_last_event_of_a_profile_beyond_a_megabyte(
     client: DynamoDBClient, table_name: str, clock: FakeClock
 ) -> None:
-    """A filter is applied after the page is cut: the answer may be on a later page."""
+    """DynamoDB filters after it cuts the page, so the answer may be on a later page."""
     oldest = make_event(
         invoker="alice",
         profile="seldom",
@@ -127,10 +127,10 @@ async def test_the_last_event_of_a_profile_beyond_a_megabyte_of_others(
     assert await store.get_last_by_invoker_and_profile("alice", "seldom") == oldest
 
 
-async def test_a_list_uses_memory_for_what_it_returns(
+async def test_memory_of_a_list_is_proportional_to_its_length(
     client: DynamoDBClient, table_name: str, clock: FakeClock
 ) -> None:
-    """A thousand events take about ten times the memory of a hundred, and no multiple of it."""
+    """A thousand events take about ten times the memory of a hundred."""
     await put_all(client, table_name, past_events(clock, 1500))
     store = AsyncDynamoDBStore(client, table_name, clock=clock)
     await store.list_by_invoker("alice", 1)
@@ -146,10 +146,10 @@ async def test_a_list_uses_memory_for_what_it_returns(
     assert await peak(1000) < 15 * await peak(100)
 
 
-async def test_the_last_event_of_a_profile_that_is_often_opened(
+async def test_last_event_of_a_busy_profile_is_one_small_query(
     client: DynamoDBClient, table_name: str, clock: FakeClock
 ) -> None:
-    """It reads no more events than it takes to find one, whatever the history."""
+    """The store reads only as many events as it needs to find one, after any history."""
     await put_all(client, table_name, past_events(clock, 1500))
     store = AsyncDynamoDBStore(client, table_name, clock=clock)
     bill = Bill(client)
@@ -162,10 +162,10 @@ async def test_the_last_event_of_a_profile_that_is_often_opened(
     assert [operation for operation, _ in bill.items[1:]] == ["Query"] * 3
 
 
-async def test_a_count_up_to_a_number(
+async def test_count_with_a_maximum_reads_no_further(
     client: DynamoDBClient, table_name: str, clock: FakeClock
 ) -> None:
-    """A count reads no further than it has to."""
+    """A count reads only as far as its maximum."""
     await put_all(client, table_name, past_events(clock, 1500))
     store = AsyncDynamoDBStore(client, table_name, clock=clock)
     bill = Bill(client)
@@ -176,10 +176,10 @@ async def test_a_count_up_to_a_number(
     assert units <= 1
 
 
-async def test_a_pass_over_lapsed_events(
+async def test_expiry_pass_writes_once_for_each_event(
     client: DynamoDBClient, table_name: str, clock: FakeClock
 ) -> None:
-    """Each mark is one write against the row that the list has returned; nothing is read again."""
+    """Each mark is one write against the row from the list, without another read."""
     store = AsyncDynamoDBStore(client, table_name, clock=clock)
     events = [
         await store.create(make_event(invoker=f"invoker-{index}", created_at=clock()))

@@ -1,4 +1,4 @@
-"""The guards of active events: what they hold, when they go, and those that hold nothing."""
+"""The guards of active events: their rows, their end, and stale ones."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ HOUR = timedelta(hours=1)
 
 
 class TestRowsOfAnActiveEvent:
-    async def test_a_guard_has_nothing_but_its_key_and_the_event(
+    async def test_guard_has_only_its_key_and_the_event_id(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """A guard copies nothing of its event, never expires, and is in no index."""
+        """A guard copies nothing else of its event, never expires, and is in no index."""
         event = await store.create(make_event(**PAIR, created_at=clock()))
         assert await rows.guard("alice", "prod") == {
             "pk": {"S": "ACTIVE#5#alice#prod"},
@@ -39,7 +39,7 @@ class TestRowsOfAnActiveEvent:
     async def test_ending_an_event_removes_its_guard(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """Guards mirror active events: close, expiry and delete each remove one."""
+        """Close, expiry and delete each remove the event's guard."""
         closed = await store.create(make_event(**PAIR, created_at=clock()))
         deleted = await store.create(make_event(invoker="bob", created_at=clock()))
         expired = await store.create(make_event(invoker="carol", created_at=clock()))
@@ -52,7 +52,7 @@ class TestRowsOfAnActiveEvent:
     async def test_each_write_has_its_own_write_id(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """A writer recognises its own write by a value that no other write has."""
+        """A writer recognises its own write by an id that no other write has."""
         event = await store.create(make_event(created_at=clock()))
         created = await rows.event(event.id)
         await store.update(event.model_copy(update={"request_id": "r-1"}))
@@ -63,7 +63,7 @@ class TestRowsOfAnActiveEvent:
 
 
 class TestAnOldEventAndANewGuard:
-    """Two active rows of one pair exist only where another program put one past the guard."""
+    """A pair has two active rows only if another program put one without a guard."""
 
     @pytest.fixture
     async def old(self, rows: Rows, clock: FakeClock) -> str:
@@ -76,18 +76,18 @@ class TestAnOldEventAndANewGuard:
         clock.advance(timedelta(minutes=1))
         return (await store.create(make_event(**PAIR, created_at=clock()))).id
 
-    async def test_late_close(
+    async def test_late_close_of_old_event_keeps_the_new_guard(
         self, store: AsyncDynamoDBStore, rows: Rows, old: str, new: str
     ) -> None:
-        """A late close of an old event never removes a newer event's guard."""
+        """A late close of an old event never removes the guard of a newer event."""
         closed = await store.close(old, closed_by="alice", closed_reason="late")
         assert closed.status is BreakGlassStatus.CLOSED
         assert await rows.guards() == {"ACTIVE#5#alice#prod": new}
 
-    async def test_late_expiry(
+    async def test_late_expiry_of_old_event_keeps_the_new_guard(
         self, store: AsyncDynamoDBStore, rows: Rows, old: str, new: str, clock: FakeClock
     ) -> None:
-        """A late expiry of an old event never removes a newer event's guard."""
+        """A late expiry of an old event never removes the guard of a newer event."""
         clock.advance(HOUR - timedelta(minutes=1))
         expired = await store.update((await store.get(old)).expire(at=clock()))
         assert expired.status is BreakGlassStatus.EXPIRED
@@ -96,10 +96,10 @@ class TestAnOldEventAndANewGuard:
         assert found is not None
         assert found.id == new
 
-    async def test_late_delete(
+    async def test_late_delete_of_old_event_keeps_the_new_guard(
         self, store: AsyncDynamoDBStore, rows: Rows, old: str, new: str
     ) -> None:
-        """A late delete of an old event never removes a newer event's guard."""
+        """A late delete of an old event never removes the guard of a newer event."""
         await store.delete(old)
         assert await rows.guards() == {"ACTIVE#5#alice#prod": new}
         with pytest.raises(EventNotFoundError):
@@ -107,10 +107,10 @@ class TestAnOldEventAndANewGuard:
 
 
 class TestGuardsWithoutRight:
-    async def test_its_event_is_gone(
+    async def test_guard_whose_event_is_gone(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """A guard whose event is gone, as TTL leaves it, grants nothing and blocks nobody."""
+        """If TTL has deleted the event, its guard grants nothing and blocks no create."""
         gone = await store.create(make_event(**PAIR, created_at=clock()))
         await rows.remove_event(gone.id)
         assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
@@ -118,10 +118,10 @@ class TestGuardsWithoutRight:
         assert await rows.guards() == {"ACTIVE#5#alice#prod": new.id}
 
     @pytest.mark.parametrize("field", ["invoker", "profile"])
-    async def test_its_event_is_another_pairs(
+    async def test_guard_whose_event_is_of_another_pair(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, field: str
     ) -> None:
-        """A guard that points to another pair's event grants nothing and blocks nobody."""
+        """A guard that points to another pair's event grants nothing and blocks no create."""
         other = make_event(**{**PAIR, field: "somebody-else"}, created_at=clock())
         await rows.put_event(other)
         await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": other.id}})
@@ -129,10 +129,10 @@ class TestGuardsWithoutRight:
         new = await store.create(make_event(**PAIR, created_at=clock()))
         assert await rows.guards() == {"ACTIVE#5#alice#prod": new.id}
 
-    async def test_it_points_nowhere(
+    async def test_guard_without_an_event_id_is_corrupt(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """A guard's row that is no guard is reported by its key, by the check and by create."""
+        """The check and `create` report such a row by its key."""
         await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"N": "7"}})
         with pytest.raises(CorruptItemError) as caught:
             await store.find_active_by_invoker_and_profile("alice", "prod")
@@ -140,10 +140,10 @@ class TestGuardsWithoutRight:
         with pytest.raises(CorruptItemError, match="event_id"):
             await store.create(make_event(**PAIR, created_at=clock()))
 
-    async def test_the_reaped_event_comes_to_life_in_between(
+    async def test_event_that_appears_while_its_guard_is_cleared(
         self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
     ) -> None:
-        """A guard is removed only together with the proof that its event holds nothing."""
+        """The same transaction removes the guard and proves that its event holds nothing."""
         event = make_event(**PAIR, created_at=clock())
         await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": event.id}})
         happened = 0

@@ -1,4 +1,4 @@
-"""Names in the table: which are allowed, and that a layout of one's own works throughout."""
+"""Names in the table: which names are valid, and that another layout works everywhere."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class TestTableLayout:
             *((field, value) for field in PREFIXES for value in ("a", "a" * 255, "e#%.")),
         ],
     )
-    def test_names(self, field: str, value: str) -> None:
-        """Any name that DynamoDB allows can be chosen."""
+    def test_layout_accepts_valid_names(self, field: str, value: str) -> None:
+        """A layout can have any name that DynamoDB allows."""
         assert getattr(TableLayout(**{field: value}), field) == value
 
     @pytest.mark.parametrize(
@@ -56,15 +56,15 @@ class TestTableLayout:
             ),
         ],
     )
-    def test_names_that_break_a_rule(self, field: str, value: str, rule: str) -> None:
-        """A name that cannot be is refused at once, with the rule."""
+    def test_layout_refuses_invalid_names(self, field: str, value: str, rule: str) -> None:
+        """The error of an invalid name has its rule."""
         with pytest.raises(ValueError, match=f"^{field} {rule}$"):
             TableLayout(**{field: value})
 
     @pytest.mark.parametrize("field", [*INDEXES, *ATTRIBUTES, *PREFIXES])
     @pytest.mark.parametrize("value", [None, 7, b"abc"])
-    def test_names_that_are_no_text(self, field: str, value: Any) -> None:
-        """A name is text."""
+    def test_layout_refuses_names_that_are_not_text(self, field: str, value: Any) -> None:
+        """Each name of a layout must be a `str`."""
         with pytest.raises(
             TypeError, match=f"^{field} must be a str, not {type(value).__name__}$"
         ):
@@ -72,8 +72,8 @@ class TestTableLayout:
 
     @pytest.mark.parametrize("field", ATTRIBUTES)
     @pytest.mark.parametrize("taken", [*BreakGlassEvent.model_fields, "event_id", "deleted_at"])
-    def test_attributes_that_a_row_has_already(self, field: str, taken: str) -> None:
-        """No attribute of ours hides a field of an event, a guard or a tombstone."""
+    def test_layout_refuses_attributes_of_a_row(self, field: str, taken: str) -> None:
+        """A layout's attribute must not hide a field of an event, a guard or a tombstone."""
         with pytest.raises(ValueError, match="must differ, also from the attributes of a row"):
             TableLayout(**{field: taken})
 
@@ -90,22 +90,24 @@ class TestTableLayout:
             ({"profile_index": "status-index"}, "and profile_index must differ"),
         ],
     )
-    def test_two_of_one_name(self, names: dict[str, str], rule: str) -> None:
-        """Two things of one kind have two names."""
+    def test_layout_refuses_equal_names(self, names: dict[str, str], rule: str) -> None:
+        """Two attributes or two indexes must have different names."""
         with pytest.raises(ValueError, match=rule):
             TableLayout(**names)
 
     @pytest.mark.parametrize(
         ("event_prefix", "guard_prefix"), [("E#", "E#"), ("E#", "E"), ("E", "E#G"), ("E", "E5#")]
     )
-    def test_prefixes_that_begin_alike(self, event_prefix: str, guard_prefix: str) -> None:
-        """The key of an event can never be the key of a guard."""
+    def test_layout_refuses_prefixes_of_each_other(
+        self, event_prefix: str, guard_prefix: str
+    ) -> None:
+        """The key of an event must never be the key of a guard."""
         with pytest.raises(ValueError, match=r"may begin with the other$"):
             TableLayout(event_prefix=event_prefix, guard_prefix=guard_prefix)
 
     @pytest.mark.parametrize("field", ["invoker", "status", "profile"])
-    def test_indexes(self, field: str) -> None:
-        """Each field that can be listed by has its index."""
+    def test_layout_has_an_index_for_each_listed_field(self, field: str) -> None:
+        """Each field that a list can ask for has its index."""
         layout = TableLayout(
             invoker_index="by-invoker", status_index="by-status", profile_index="by-profile"
         )
@@ -113,14 +115,14 @@ class TestTableLayout:
         assert layout.indexes[f"by-{field}"] == field
         assert len(layout.indexes) == 3
 
-    def test_positions(self) -> None:
-        """Names are given by name, for there are too many to tell by position."""
+    def test_layout_takes_no_positional_arguments(self) -> None:
+        """A layout has too many names to give them by position."""
         layout: Any = TableLayout
         with pytest.raises(TypeError):
             layout("pk")
 
-    def test_check_layout(self) -> None:
-        """A layout is a `TableLayout`, not a dict that looks like one."""
+    def test_check_layout_refuses_a_dict(self) -> None:
+        """A layout must be a `TableLayout`, not a dict with the same names."""
         layout = TableLayout()
         not_a_layout: Any = {"partition_key": "pk"}
         assert check_layout(layout) is layout
@@ -130,8 +132,8 @@ class TestTableLayout:
 
 class TestCheckTableName:
     @pytest.mark.parametrize("name", ["abc", "break_glass.Prod-1", "a" * 255])
-    def test_names(self, name: str) -> None:
-        """A name that DynamoDB allows passes."""
+    def test_valid_table_name_is_accepted(self, name: str) -> None:
+        """The store accepts any name that DynamoDB allows."""
         assert check_table_name(name) == name
         assert check_table_name(name, or_arn=True) == name
 
@@ -148,8 +150,8 @@ class TestCheckTableName:
             "a\x00b",
         ],
     )
-    def test_names_that_break_the_rule(self, name: str) -> None:
-        """A name that DynamoDB would refuse is refused at once, with the rule."""
+    def test_invalid_table_name_is_refused(self, name: str) -> None:
+        """The error of an invalid name has the rule."""
         with pytest.raises(
             ValueError, match=r"^table_name must be 3 to 255 of a-z A-Z 0-9 _ \. -$"
         ):
@@ -158,8 +160,8 @@ class TestCheckTableName:
             check_table_name(name, or_arn=True)
 
     @pytest.mark.parametrize("name", [None, 7, b"breakglass"])
-    def test_names_that_are_no_text(self, name: Any) -> None:
-        """A name is text."""
+    def test_table_name_that_is_not_text_is_refused(self, name: Any) -> None:
+        """The name of a table must be a `str`."""
         expected = f"^table_name must be a str, not {type(name).__name__}$"
         with pytest.raises(TypeError, match=expected):
             check_table_name(name)
@@ -172,8 +174,8 @@ class TestCheckTableName:
             ARN.replace("arn:aws:", "arn:aws-us-gov:").replace("eu-central-1", "us-gov-west-1"),
         ],
     )
-    def test_arns(self, arn: str) -> None:
-        """A table of another account goes by its ARN, but cannot be made there."""
+    def test_table_arn_is_accepted_only_for_use(self, arn: str) -> None:
+        """A caller may use a table by its ARN, but not create it."""
         assert check_table_name(arn, or_arn=True) == arn
         with pytest.raises(ValueError, match=r"^table_name must be 3 to 255"):
             check_table_name(arn)
@@ -190,14 +192,14 @@ class TestCheckTableName:
             f" {ARN}",
         ],
     )
-    def test_arns_of_something_else(self, arn: str) -> None:
-        """Only the ARN of a table stands for its name."""
+    def test_arn_of_something_else_is_refused(self, arn: str) -> None:
+        """Only the ARN of a table can replace its name."""
         with pytest.raises(ValueError, match=r"or the ARN of a table$"):
             check_table_name(arn, or_arn=True)
 
 
-async def test_a_layout_of_ones_own(client: DynamoDBClient, clock: FakeClock) -> None:
-    """Every name can be another: opening, checking, listing, closing and deleting go by it."""
+async def test_store_with_another_layout(client: DynamoDBClient, clock: FakeClock) -> None:
+    """Every operation uses the names of the layout."""
     layout = TableLayout(
         partition_key="the.key",
         event_prefix="event/",

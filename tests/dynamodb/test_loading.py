@@ -1,4 +1,4 @@
-"""botocore's data through the store's own loader: the same, and found in less time."""
+"""botocore's data through the library's own loader: the same data, in less time."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ FILES = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
 
 @pytest.fixture(params=[orjson.loads, read_json], ids=["orjson", "json"])
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> DataLoader:
-    """The store's loader, with either parser."""
+    """The library's loader, with each JSON parser."""
     monkeypatch.setattr(loading, "loads", request.param)
     return DataLoader()
 
 
 @pytest.fixture
 def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of services that a user adds to botocore's, empty so far."""
+    """Make an empty folder for the services that a user adds to botocore's."""
     monkeypatch.setattr(Loader, "CUSTOMER_DATA_PATH", str(tmp_path))
     return tmp_path
 
@@ -45,27 +45,27 @@ def add(services: Path, name: str, data: Any) -> None:
 
 
 def assert_alike(ours: Any, theirs: Any) -> None:
-    # As text, because the order of keys is a part of the data.
+    # As text, because the order of keys is part of the data.
     assert json.dumps(ours) == json.dumps(theirs)
 
 
-# The credential providers of web identities and of SSO make clients of the latter three.
+# Credential providers for web identities and SSO create clients of the last three.
 @pytest.mark.parametrize("service", ["dynamodb", "sts", "sso", "sso-oidc"])
-def test_data_of_a_service(loader: DataLoader, service: str) -> None:
-    """It is what botocore's own loader returns."""
+def test_data_of_a_service_is_botocores(loader: DataLoader, service: str) -> None:
+    """The loader returns the same data as botocore's own."""
     for kind in KINDS:
         assert_alike(
             loader.load_service_model(service, kind), Loader().load_service_model(service, kind)
         )
 
 
-def test_data_of_all_services(loader: DataLoader) -> None:
-    """What belongs to no service is what botocore's own loader returns."""
+def test_data_of_no_service_is_botocores(loader: DataLoader) -> None:
+    """The loader returns the same common data as botocore's own."""
     for name in FILES:
         assert_alike(loader.load_data(name), Loader().load_data(name))
 
 
-def test_unknown_service(loader: DataLoader) -> None:
+def test_unknown_service_is_botocores_error(loader: DataLoader) -> None:
     """The error names all known services, as botocore's does."""
     messages = []
     for each in (loader, Loader()):
@@ -75,15 +75,15 @@ def test_unknown_service(loader: DataLoader) -> None:
     assert messages[0] == messages[1]
 
 
-def test_unknown_file(loader: DataLoader) -> None:
-    """Data that is not there raises botocore's error."""
+def test_unknown_data_is_botocores_error(loader: DataLoader) -> None:
+    """Missing data raises botocore's error."""
     with pytest.raises(DataNotFoundError):
         loader.load_data("nothing")
 
 
 @pytest.mark.parametrize("ending", ["json", "json.gz"])
-def test_service_of_the_users_own(loader: DataLoader, services: Path, ending: str) -> None:
-    """A model in the user's folder is found and completed, whether or not it is compressed."""
+def test_service_in_the_users_folder(loader: DataLoader, services: Path, ending: str) -> None:
+    """The loader finds and completes a user's model, compressed or not."""
     folder = "mine/2024-01-01"
     add(services, f"{folder}/service-2.{ending}", {"metadata": {"apiVersion": "2024-01-01"}})
     add(services, f"{folder}/service-2.sdk-extras.{ending}", {"merge": {"metadata": {"more": 1}}})
@@ -92,8 +92,8 @@ def test_service_of_the_users_own(loader: DataLoader, services: Path, ending: st
         assert each.load_service_model("mine", "service-2") == model
 
 
-def test_model_of_the_users_own_for_dynamodb(loader: DataLoader, services: Path) -> None:
-    """The user's folder goes before botocore's, and the newest version before older ones."""
+def test_users_model_of_dynamodb_comes_first(loader: DataLoader, services: Path) -> None:
+    """The user's folder comes before botocore's, and the newest version before older ones."""
     add(services, "dynamodb/2012-08-10/service-2.json", {"metadata": {}, "of": "the user"})
     for each in (DataLoader(), Loader()):
         assert each.load_service_model("dynamodb", "service-2")["of"] == "the user"
@@ -102,8 +102,10 @@ def test_model_of_the_users_own_for_dynamodb(loader: DataLoader, services: Path)
         assert each.load_service_model("dynamodb", "service-2")["of"] == "the future"
 
 
-def test_folders_of_other_services(loader: DataLoader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are not looked at, because a machine's first look at hundreds of folders takes long."""
+def test_folders_of_other_services_are_not_listed(
+    loader: DataLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listing hundreds of folders takes long for the first time on a machine."""
     listed = []
     list_folder = os.listdir
 
@@ -117,8 +119,8 @@ def test_folders_of_other_services(loader: DataLoader, monkeypatch: pytest.Monke
     assert set(listed) == {"dynamodb"}
 
 
-async def test_clients_of_other_services() -> None:
-    """Credential providers make them in the same session."""
+async def test_credential_providers_can_create_their_clients() -> None:
+    """Credential providers create clients of other services in the same session."""
     session = _new_session()
     assert isinstance(session.get_component("data_loader"), DataLoader)
     for service in ("sts", "sso", "sso-oidc"):
@@ -126,16 +128,18 @@ async def test_clients_of_other_services() -> None:
             assert client.meta.service_model.service_name == service
 
 
-async def test_a_session_of_the_callers_own() -> None:
-    """It keeps its loader, and with it whatever data the caller has given it."""
+async def test_callers_session_keeps_its_loader() -> None:
+    """A caller may have given the session other data."""
     session = AioSession()
     before = session.get_component("data_loader")
     async with open_client(REGION, None, session, None):
         assert session.get_component("data_loader") is before
 
 
-def test_a_data_path_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With AWS_DATA_PATH the data is what botocore finds there."""
+def test_data_path_of_the_user_is_respected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With AWS_DATA_PATH the session uses the data that botocore finds there."""
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     add(tmp_path, "dynamodb/2099-01-01/service-2.json", {"metadata": {}, "of": "the path"})
     loader = _new_session().get_component("data_loader")

@@ -1,4 +1,4 @@
-"""Clients and stores that were not opened as they have to be: told before anything is sent."""
+"""Clients and stores that were not opened properly: the error comes before any request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def synchronous(server: CannedServer) -> Iterator[Any]:
         "dynamodb",
         region_name=REGION,
         endpoint_url=server.url,
-        # Should it be used all the same, it blocks the loop that the server runs in.
+        # If it is used all the same, it blocks the loop that the server runs in.
         config=Config(read_timeout=1, retries={"total_max_attempts": 1}),
     )
     yield client
@@ -42,7 +42,7 @@ def synchronous(server: CannedServer) -> Iterator[Any]:
 
 
 async def check_refused(client: Any, message: str) -> None:
-    """Neither a store nor a table can be made with it."""
+    """Check that a store and `create_table` refuse this client."""
     expected = re.escape(f"client is {message}; use: {HOW_TO_MAKE_A_CLIENT}")
     with pytest.raises(TypeError, match=f"^{expected}$"):
         AsyncDynamoDBStore(client, "breakglass")
@@ -51,13 +51,17 @@ async def check_refused(client: Any, message: str) -> None:
 
 
 class TestClients:
-    async def test_of_boto3(self, synchronous: Any, server: CannedServer) -> None:
-        """A synchronous client would write, and then have nothing to await."""
+    async def test_client_of_boto3_is_refused(
+        self, synchronous: Any, server: CannedServer
+    ) -> None:
+        """A synchronous client would write, and then return nothing to await."""
         await check_refused(synchronous, "synchronous, as boto3's are")
         assert server.requests == []
 
-    async def test_of_boto3_in_a_wrapper(self, synchronous: Any, server: CannedServer) -> None:
-        """What somebody wraps around a client changes nothing of that."""
+    async def test_wrapped_client_of_boto3_is_refused(
+        self, synchronous: Any, server: CannedServer
+    ) -> None:
+        """A wrapper does not make a client asynchronous."""
 
         async def nothing() -> None:
             pass
@@ -66,29 +70,29 @@ class TestClients:
         await check_refused(wrapped, "synchronous, as boto3's are")
         assert server.requests == []
 
-    async def test_not_entered(self, session: AioSession) -> None:
-        """What `create_client` returns is no client before `async with`."""
+    async def test_client_that_was_not_entered_is_refused(self, session: AioSession) -> None:
+        """`create_client` returns a client only through `async with`."""
         creation = session.create_client("dynamodb", region_name=REGION)
         await check_refused(creation, "not entered")
         async with creation as client:
             AsyncDynamoDBStore(client, "breakglass")
 
-    async def test_of_another_service(self, session: AioSession) -> None:
-        """A client for another service is named."""
+    async def test_client_of_another_service_is_refused(self, session: AioSession) -> None:
+        """The error names the other service."""
         async with session.create_client("sts", region_name=REGION) as client:
             await check_refused(client, "one for sts")
 
     @pytest.mark.parametrize("thing", [None, "breakglass", object()], ids=["None", "name", "else"])
-    async def test_something_else(self, thing: object) -> None:
-        """What is no client at all is told in the same way."""
+    async def test_object_that_is_not_a_client_is_refused(self, thing: object) -> None:
+        """The error says how to create a client."""
         await check_refused(thing, "not aiobotocore's")
 
-    async def test_a_session(self, session: AioSession) -> None:
-        """A session makes clients, and is none."""
+    async def test_session_instead_of_a_client_is_refused(self, session: AioSession) -> None:
+        """A session creates clients, but is not one."""
         await check_refused(session, "not aiobotocore's")
 
-    async def test_a_resource_of_boto3(self) -> None:
-        """boto3's resources are no clients either."""
+    async def test_resource_of_boto3_is_refused(self) -> None:
+        """boto3's resources are not clients either."""
         resource = pytest.importorskip("boto3").resource("dynamodb", region_name=REGION)
         await check_refused(resource.Table("breakglass"), "not aiobotocore's")
 
@@ -103,30 +107,30 @@ class TestOpenWithoutAsyncWith:
     @pytest.mark.parametrize(
         "method", ["create", "get", "close", "find_active_by_invoker_and_profile", "open"]
     )
-    def test_called(self, method: str) -> None:
-        """Using what `open` returns as a store says what to write instead."""
+    def test_open_without_async_with_cannot_be_called(self, method: str) -> None:
+        """A store's method on the result of `open` raises an error that says what to write."""
         opening: Any = AsyncDynamoDBStore.open("breakglass", region_name=REGION)
         with pytest.raises(TypeError, match=HOW_TO_OPEN):
             getattr(opening, method)
 
-    async def test_awaited(self) -> None:
-        """So does awaiting it."""
+    async def test_open_without_async_with_cannot_be_awaited(self) -> None:
+        """Awaiting the result of `open` raises the same error."""
         opening: Any = AsyncDynamoDBStore.open("breakglass", region_name=REGION)
         with pytest.raises(TypeError, match=HOW_TO_OPEN):
             await opening
 
-    def test_entered_by_with(self) -> None:
-        """So does `with`."""
+    def test_open_with_plain_with_is_refused(self) -> None:
+        """A plain `with` raises the same error."""
         opening: Any = AsyncDynamoDBStore.open("breakglass", region_name=REGION)
         with pytest.raises(TypeError, match=HOW_TO_OPEN), opening:
             pytest.fail("entered")
 
-    async def test_taken_for_a_client(self) -> None:
-        """It is no client, either."""
+    async def test_open_instead_of_a_client_is_refused(self) -> None:
+        """The result of `open` is not a client either."""
         await check_refused(AsyncDynamoDBStore.open("breakglass"), "not entered")
 
-    def test_a_name_that_no_store_has(self) -> None:
-        """Other names are missing as they are from any object, and so `hasattr` works."""
+    def test_hasattr_works_on_the_result_of_open(self) -> None:
+        """Other names raise `AttributeError`, so `hasattr` works."""
         opening = AsyncDynamoDBStore.open("breakglass", region_name=REGION)
         assert not hasattr(opening, "no_such_method")
         assert not hasattr(opening, "_calls")

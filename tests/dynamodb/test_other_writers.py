@@ -1,4 +1,4 @@
-"""What happens when other programs, or somebody by hand, write to the table."""
+"""Tables that other programs, or people by hand, write to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 
-class Profile(str, Enum):  # noqa: UP042 - the kind whose formatting is not its text
+class Profile(str, Enum):  # noqa: UP042 - a kind whose `format` is not its text
     PROD = "prod"
 
 
@@ -40,41 +40,41 @@ class TestClosedByHand:
         await rows.set(event.id, status={"S": "closed"})
         return event.id
 
-    async def test_is_closed_for_the_check_at_once(
+    async def test_check_after_a_status_closed_by_hand(
         self, store: AsyncDynamoDBStore, event_id: str
     ) -> None:
-        """The event's row is the only truth, whatever its guard says."""
+        """The event's row decides, not its guard."""
         assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
 
-    async def test_blocks_nobody(
+    async def test_create_after_a_status_closed_by_hand(
         self, store: AsyncDynamoDBStore, rows: Rows, event_id: str, clock: FakeClock
     ) -> None:
-        """A guard whose event is not active is reaped on the way of the next create."""
+        """The next create removes a guard whose event is not active."""
         new = await store.create(make_event(**PAIR, created_at=clock()))
         assert await store.find_active_by_invoker_and_profile("alice", "prod") == new
         assert await rows.guards() == {"ACTIVE#5#alice#prod": new.id}
 
-    async def test_is_reported_as_the_half_written_row_that_it_is(
+    async def test_get_of_a_half_closed_row_is_an_error(
         self, store: AsyncDynamoDBStore, event_id: str
     ) -> None:
-        """A row closed without saying by whom is no evidence: reading it names what is missing."""
+        """A closed row must say by whom, and the error names what is missing."""
         with pytest.raises(CorruptItemError, match="closed_by must be set") as caught:
             await store.get(event_id)
         assert caught.value.key == f"BREAKGLASS#{event_id}"
 
-    async def test_can_be_completed_by_hand(
+    async def test_half_closed_row_can_be_completed_by_hand(
         self, store: AsyncDynamoDBStore, rows: Rows, event_id: str
     ) -> None:
-        """Once it says by whom and why, the row is an event again, and terminal."""
+        """Once the row says by whom and why, it is a closed event."""
         await rows.set(event_id, closed_by={"S": "bob"}, closed_reason={"S": "in the console"})
         assert (await store.get(event_id)).closed_by == "bob"
         with pytest.raises(InvalidStateTransitionError):
             await store.close(event_id, closed_by="alice", closed_reason="again")
 
-    async def test_between_the_read_and_the_write_of_a_close(
+    async def test_close_by_hand_between_read_and_write(
         self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
     ) -> None:
-        """A close that comes too late by one request is told so, and changes nothing."""
+        """A close that comes too late is refused, and changes nothing."""
         event = make_event(**PAIR, created_at=clock())
 
         async def close_by_hand() -> None:
@@ -115,20 +115,20 @@ class TestRowsOfOtherWriters:
         return put
 
     @pytest.mark.parametrize("spelling", SPELLINGS)
-    async def test_are_closed_whatever_the_spelling_of_their_version(
+    async def test_close_with_any_spelling_of_the_version(
         self, store: AsyncDynamoDBStore, put: Callable[[str], Awaitable[str]], spelling: str
     ) -> None:
-        """The lock compares the stored text, not a time that was parsed and printed again."""
+        """The lock compares the stored text, not a time that was parsed and formatted again."""
         event_id = await put(spelling)
         read = await store.get(event_id)
         closed = await store.close(event_id, closed_by="alice", closed_reason="done")
         assert closed.updated_at > read.updated_at
 
     @pytest.mark.parametrize("spelling", SPELLINGS)
-    async def test_are_updated_whatever_the_spelling_of_their_version(
+    async def test_update_with_any_spelling_of_the_version(
         self, store: AsyncDynamoDBStore, put: Callable[[str], Awaitable[str]], spelling: str
     ) -> None:
-        """An event as read can be updated once, and its stale copy not again."""
+        """An event can be updated once as it was read; its stale copy cannot be updated again."""
         read = await store.get(await put(spelling))
         changed = read.model_copy(update={"request_id": "r-1"})
         updated = await store.update(changed)
@@ -137,10 +137,10 @@ class TestRowsOfOtherWriters:
             await store.update(changed)
         assert caught.value.current == updated
 
-    async def test_lapse_by_their_instant_not_by_their_text(
+    async def test_lapse_is_decided_by_time_not_by_text(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """An `expires_at` in another zone sorts later than it is, and still ends the event."""
+        """An `expires_at` with another offset sorts later as text, but ends the event in time."""
         event = make_event(**PAIR, created_at=clock())
         elsewhere = (event.expires_at + timedelta(hours=14)).strftime("%Y-%m-%dT%H:%M:%S+14:00")
         await rows.put_event(event, expires_at={"S": elsewhere})
@@ -151,10 +151,10 @@ class TestRowsOfOtherWriters:
             )
         assert (await store.get(event.id)).status is BreakGlassStatus.EXPIRED
 
-    async def test_a_version_that_changes_within_its_microsecond(
+    async def test_version_that_changes_within_its_microsecond(
         self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
     ) -> None:
-        """A row that another writer changes between our read and our write is not overwritten."""
+        """A change by another writer between our read and our write is not overwritten."""
         event = make_event(**PAIR, created_at=clock())
         await rows.put_event(event, updated_at={"S": "2031-03-04T05:06:07.123456100Z"})
 
@@ -171,10 +171,10 @@ class TestRowsOfOtherWriters:
         )
         assert closed.request_id == "theirs"
 
-    async def test_a_list_that_meets_a_row_that_is_no_event(
+    async def test_list_with_a_corrupt_row_is_an_error(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """A corrupt row is reported by its key, never left out in silence."""
+        """A list reports a corrupt row by its key, and never omits it silently."""
         event = make_event(**PAIR, created_at=clock())
         await rows.put_event(event, expires_at={"S": "tomorrow"})
         with pytest.raises(CorruptItemError, match="expires_at") as caught:
@@ -182,10 +182,10 @@ class TestRowsOfOtherWriters:
         assert caught.value.key == TableLayout().event_key(event.id)
         assert "tomorrow" not in str(caught.value)
 
-    async def test_an_active_row_that_is_no_event_is_not_taken_for_no_access(
+    async def test_active_row_that_is_not_an_event_is_an_error(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """Where a holder's row cannot be read, the check says so instead of answering."""
+        """If the holder's row cannot be read, the check raises instead of answering."""
         event = await store.create(make_event(**PAIR, created_at=clock()))
         await rows.set(event.id, expires_at={"S": "tomorrow"})
         with pytest.raises(CorruptItemError, match="expires_at"):
@@ -193,10 +193,10 @@ class TestRowsOfOtherWriters:
         with pytest.raises(CorruptItemError, match="expires_at"):
             await store.create(make_event(**PAIR, created_at=clock()))
 
-    async def test_keep_what_they_added_to_a_row(
+    async def test_change_keeps_attributes_of_other_writers(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """Attributes that are not ours outlive a change of ours: they are evidence as well."""
+        """Other writers' attributes are evidence as well, so a change keeps them."""
         event = await store.create(make_event(**PAIR, created_at=clock()))
         await rows.set(event.id, ticket={"S": "INC-7"}, approvers={"SS": ["bob", "carol"]})
         await store.close(event.id, closed_by="alice", closed_reason="done")
@@ -205,10 +205,10 @@ class TestRowsOfOtherWriters:
         assert row["ticket"] == {"S": "INC-7"}
         assert sorted(row["approvers"]["SS"]) == ["bob", "carol"]
 
-    async def test_a_hand_that_changes_a_row_without_its_version(
+    async def test_edit_by_hand_that_leaves_the_version(
         self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
     ) -> None:
-        """What is edited between our read and our write is seen, not overwritten."""
+        """An edit between our read and our write is seen, and not overwritten."""
         event = make_event(**PAIR, created_at=clock())
         await AsyncDynamoDBStore(client, table_name, clock=clock).create(event)
 
@@ -221,19 +221,19 @@ class TestRowsOfOtherWriters:
         )
         assert closed.request_id == "by hand"
 
-    async def test_are_listed_by_their_nanoseconds(
+    async def test_row_with_nanoseconds_is_in_its_range(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """A row is in the range in which its instant lies, whatever its decimals."""
+        """A row is in the range that contains its time, with any number of decimals."""
         event = make_event(**PAIR, created_at=clock())
         await rows.put_event(event, created_at={"S": "2001-02-03T04:05:06.000000789Z"})
         assert await store.count_by_invoker_since("alice", clock()) == 1
         assert len(await store.list_by_invoker("alice", until=clock())) == 0
 
-    async def test_keep_their_spelling_of_what_never_changes(
+    async def test_change_keeps_the_spelling_of_evidence(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """Evidence stays to the letter, not just in meaning."""
+        """A change leaves immutable fields exactly as another writer spelled them."""
         event = make_event(**PAIR, created_at=clock())
         words = {
             "created_at": {"S": "2001-02-03T04:05:06.000000789Z"},
@@ -245,10 +245,10 @@ class TestRowsOfOtherWriters:
         assert row is not None
         assert {name: row[name] for name in words} == words
 
-    async def test_name_people_in_types_of_their_own(
+    async def test_name_from_an_enumeration_is_its_text(
         self, store: AsyncDynamoDBStore, clock: FakeClock
     ) -> None:
-        """A name is its text, also where it is a member of an enumeration."""
+        """A name that is a member of an enumeration counts as its text."""
         event = await store.create(make_event(**PAIR, created_at=clock()))
         found = await store.find_active_by_invoker_and_profile("alice", Profile.PROD)
         assert found == event

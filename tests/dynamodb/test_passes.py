@@ -1,4 +1,4 @@
-"""A pass over lapsed events in a table that other programs write to."""
+"""Expiry passes over a table that other programs write to."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.dynamodb.rows import Rows
 HOUR = timedelta(hours=1)
 
 
-async def test_a_row_that_is_not_an_event(
+async def test_pass_marks_all_others_beside_a_corrupt_row(
     store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
 ) -> None:
-    """The pass reports it by its key, and marks all the others."""
+    """The pass reports the row by its key, and marks all other events."""
     corrupt, *others = [
         await store.create(make_event(invoker=f"invoker-{index}", created_at=clock()))
         for index in range(3)
@@ -39,10 +39,10 @@ async def test_a_row_that_is_not_an_event(
 
 
 @pytest.mark.parametrize("hours", [-12, 14])
-async def test_a_row_whose_time_has_another_offset(
+async def test_pass_marks_a_row_with_another_offset(
     store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, hours: int
 ) -> None:
-    """It is marked as soon as it has lapsed, wherever its text puts it in the index."""
+    """The pass marks a lapsed row wherever its `created_at` sorts in the index."""
     event = make_event(created_at=clock())
     elsewhere = (event.created_at + hours * HOUR).strftime("%Y-%m-%dT%H:%M:%S")
     await rows.put_event(event, created_at={"S": f"{elsewhere}{hours:+03d}:00"})

@@ -1,4 +1,4 @@
-"""Changes of events whose rows the store remembers, because the caller still holds them."""
+"""Updates of events whose rows the store remembers while the caller holds them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 class TestRecentRows:
-    def test_are_kept_while_the_event_is_held(self) -> None:
-        """The memory of the store is bounded by what its callers hold."""
+    def test_row_is_remembered_while_its_event_is_held(self) -> None:
+        """The callers' references limit the memory of the store."""
         recent = RecentRows(LAYOUT)
         event = make_event()
         recent.remember(event, row(event))
@@ -42,16 +42,16 @@ class TestRecentRows:
         assert recent.recall(copy) is None
         assert not recent._rows
 
-    def test_of_another_version_are_not_recalled(self) -> None:
-        """What was read in another version is of no use for this one."""
+    def test_row_of_another_version_is_not_recalled(self) -> None:
+        """A row of another version is useless for this one."""
         recent = RecentRows(LAYOUT)
         event = make_event()
         recent.remember(event, row(event))
         later = event.updated_at + timedelta(seconds=1)
         assert recent.recall(event.model_copy(update={"updated_at": later})) is None
 
-    def test_of_a_later_reader_outlive_an_earlier_one(self) -> None:
-        """Who lets go of an old reading takes nothing from a newer one."""
+    def test_newer_row_outlives_an_older_event(self) -> None:
+        """The end of an older event does not remove the row of a newer one."""
         recent = RecentRows(LAYOUT)
         event = make_event()
         newer = event.model_copy(update={"request_id": "r-1"})
@@ -64,8 +64,8 @@ class TestRecentRows:
         assert found.event == newer
 
     @pytest.mark.parametrize("status", ["closed", "expired"])
-    def test_of_ended_events_are_not_kept(self, status: str) -> None:
-        """What has ended never changes."""
+    def test_row_of_an_ended_event_is_not_remembered(self, status: str) -> None:
+        """An ended event never changes."""
         recent = RecentRows(LAYOUT)
         event = make_event(status=status)
         recent.remember(event, row(event))
@@ -90,44 +90,44 @@ class TestUpdate:
         recorder.requests.clear()
         return event
 
-    async def test_of_what_was_read_needs_no_read(
+    async def test_update_of_a_read_event_sends_no_read(
         self, store: AsyncDynamoDBStore, read: BreakGlassEvent, recorder: Recorder
     ) -> None:
-        """A change is written against the row that the caller has read."""
+        """The store writes the change against the row that the caller has read."""
         updated = await store.update(read.model_copy(update={"request_id": "r-1"}))
         assert recorder.requests == ["TransactWriteItems(Update)"]
         assert await store.get(read.id) == updated
 
-    async def test_of_what_was_changed_since(
+    async def test_update_of_an_event_that_has_changed(
         self, store: AsyncDynamoDBStore, read: BreakGlassEvent
     ) -> None:
-        """A rival's change is not overwritten, and the error has the row that won."""
+        """The update overwrites nothing, and the error has the current event."""
         won = await store.update(read.model_copy(update={"request_id": "r-1"}))
         with pytest.raises(ConcurrentModificationError) as caught:
             await store.update(read.model_copy(update={"request_id": "r-2"}))
         assert caught.value.current == won
 
-    async def test_of_what_has_gone_since(
+    async def test_update_of_an_event_that_is_gone(
         self, store: AsyncDynamoDBStore, read: BreakGlassEvent, rows: Rows
     ) -> None:
-        """A row that has gone is not found, whatever is remembered of it."""
+        """The event is not found, even if the store remembers its row."""
         await rows.remove_event(read.id)
         with pytest.raises(EventNotFoundError):
             await store.update(read.model_copy(update={"request_id": "r-1"}))
 
-    async def test_of_what_has_lapsed_and_gone_since(
+    async def test_update_of_an_event_that_has_lapsed_and_is_gone(
         self, store: AsyncDynamoDBStore, read: BreakGlassEvent, rows: Rows, clock: FakeClock
     ) -> None:
-        """A remembered row refuses nothing: what is said of an event was read by this call."""
+        """A remembered row refuses nothing, because the store reads it again first."""
         await rows.remove_event(read.id)
         clock.set(read.expires_at)
         with pytest.raises(EventNotFoundError):
             await store.update(read.model_copy(update={"request_id": "r-1"}))
 
-    async def test_of_what_has_lapsed(
+    async def test_update_of_a_lapsed_event_is_refused(
         self, store: AsyncDynamoDBStore, read: BreakGlassEvent, clock: FakeClock
     ) -> None:
-        """A lapsed event is refused after one look at its row, and marked."""
+        """The store reads the row once, refuses the update, and marks the event."""
         clock.set(read.expires_at)
         with pytest.raises(InvalidStateTransitionError):
             await store.update(read.model_copy(update={"request_id": "r-1"}))

@@ -1,4 +1,4 @@
-"""Whether a row is an event's, and whose access it holds."""
+"""Whether a row is an event's, and for whom it holds access."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ TOMBSTONE = encode_tombstone(EVENT.id, LAYOUT, deleted_at=EVENT.created_at, rete
         pytest.param({"pk": {"S": "x"}}, {"pk": {"S": "x"}}, id="a row that is no event"),
     ],
 )
-def test_the_row_of_an_event(item: Item | None, expected: Item | None) -> None:
-    """A deleted event is not there."""
+def test_event_row_is_none_for_a_tombstone(item: Item | None, expected: Item | None) -> None:
+    """A deleted event has no row."""
     row = event_row(item, LAYOUT)
     assert (None if row is None else row.item) == expected
 
@@ -38,7 +38,7 @@ class TestActiveEvent:
     @pytest.mark.parametrize(
         ("item", "expected"),
         [
-            pytest.param(ROW, EVENT, id="active, be it lapsed"),
+            pytest.param(ROW, EVENT, id="active, even if lapsed"),
             pytest.param(None, None, id="gone"),
             pytest.param(TOMBSTONE, None, id="deleted"),
             pytest.param(encode_guard(EVENT, LAYOUT), None, id="a guard"),
@@ -47,13 +47,15 @@ class TestActiveEvent:
             pytest.param({**ROW, "profile": {"S": "dev"}}, None, id="of another profile"),
         ],
     )
-    def test_whose_access_it_is(self, item: Item | None, expected: BreakGlassEvent | None) -> None:
-        """An event holds access only while its row says so, and for its own pair."""
+    def test_active_event_of_a_row(
+        self, item: Item | None, expected: BreakGlassEvent | None
+    ) -> None:
+        """A row holds access only while its status is active, and only for its own pair."""
         row = event_row(item, LAYOUT)
         assert (None if row is None else row.active_event("alice", "prod")) == expected
 
-    def test_a_row_that_holds_access_but_is_no_event(self) -> None:
-        """A row that says it is active and cannot be read is reported, not taken for no access."""
+    def test_active_row_that_cannot_be_read_is_corrupt(self) -> None:
+        """An active row that cannot be read is an error, and not "no access"."""
         with pytest.raises(CorruptItemError, match="expires_at is missing"):
             Row(
                 {name: value for name, value in ROW.items() if name != "expires_at"}, LAYOUT

@@ -1,4 +1,4 @@
-"""Signatures: AWS's published vectors, and botocore's own, to the byte."""
+"""Signatures: AWS's published examples, and botocore's own, exactly."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def authorization(signed: str, signature: str) -> str:
 
 
 @pytest.mark.parametrize(("headers", "body", "signed", "signature"), VECTORS)
-def test_the_published_vectors(
+def test_published_examples_of_signatures(
     headers: dict[str, str], body: bytes, signed: str, signature: str
 ) -> None:
-    """What AWS publishes as right comes out, and is enough to learn from."""
+    """The signer makes the signatures that AWS publishes, and can learn from each."""
     expected = authorization(signed, signature)
     signer = Signer.of(expected, "/", headers)
     assert signer == Signer("/", "us-east-1", "service", headers)
@@ -85,7 +85,7 @@ TIMESTAMPS = st.datetimes().map("{:%Y%m%dT%H%M%SZ}".format).filter(lambda text: 
     body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode),
     timestamps=st.lists(TIMESTAMPS, min_size=1, max_size=3),
 )
-def test_any_request(
+def test_any_request_is_signed_as_by_botocore(
     region: str,
     host: str,
     target: str,
@@ -94,7 +94,7 @@ def test_any_request(
     body: bytes,
     timestamps: list[str],
 ) -> None:
-    """Whatever is sent, at whatever time of whatever day, is signed as botocore signs it."""
+    """The signature is botocore's for any request at any time."""
     signer: Signer | None = None
     for timestamp in timestamps:
         expected, headers = signed_by_botocore(
@@ -120,7 +120,7 @@ def signed_by_botocore(
     body: bytes,
     timestamp: str,
 ) -> tuple[str, dict[str, str]]:
-    """Return the Authorization that botocore makes of a request, and all its headers."""
+    """Return botocore's Authorization header of a request, and all its headers."""
     headers = {**headers, "Content-Type": "application/x-amz-json-1.0", "X-Amz-Date": timestamp}
     if credentials.token is not None:
         headers["X-Amz-Security-Token"] = credentials.token
@@ -146,7 +146,7 @@ def signed_by_botocore(
         (authorization("host;x-amz-date;x-unknown", "0" * 64), "x-unknown is signed and not sent"),
     ],
 )
-def test_what_cannot_be_learned_from(value: str, problem: str) -> None:
-    """A signature of another kind, or of what is not known, is refused."""
+def test_unusable_signature_is_refused(value: str, problem: str) -> None:
+    """The signer refuses other kinds of signatures, and those of unknown headers."""
     with pytest.raises(ValueError, match=problem):
         Signer.of(value, "/", HOST)

@@ -1,4 +1,4 @@
-"""Page cursors as DynamoDB understands them."""
+"""Page cursors as start keys for DynamoDB."""
 
 from __future__ import annotations
 
@@ -69,8 +69,10 @@ LISTINGS = [
         ),
     ],
 )
-def test_where_a_page_starts(listing: Listing, layout: TableLayout, expected: Item) -> None:
-    """A start key has exactly the keys of the table and of the index, or DynamoDB refuses it."""
+def test_start_key_has_the_keys_of_table_and_index(
+    listing: Listing, layout: TableLayout, expected: Item
+) -> None:
+    """DynamoDB refuses a start key with more or fewer attributes."""
     assert start_key(POSITION, listing, layout) == expected
 
 
@@ -79,18 +81,20 @@ def test_where_a_page_starts(listing: Listing, layout: TableLayout, expected: It
     "created_at", ["2024-03-01T12:00:00.000000Z", "2024-03-01T14:00:00+02:00"]
 )
 @pytest.mark.parametrize("listing", LISTINGS, ids=lambda listing: listing.field)
-def test_a_cursor_of_a_row(listing: Listing, created_at: str, key: bytes | None) -> None:
-    """A cursor names its row in the row's own words, whoever wrote them."""
+def test_cursor_keeps_the_rows_own_created_at(
+    listing: Listing, created_at: str, key: bytes | None
+) -> None:
+    """The cursor has the stored text, whoever wrote the row."""
     row = {**ROW, "created_at": {"S": created_at}}
     cursor = cursor_after(row, listing, key)
     assert decode_cursor(cursor, listing, key) == Position(created_at, ID)
 
 
 @pytest.mark.parametrize("listing", LISTINGS, ids=lambda listing: listing.field)
-async def test_the_key_that_dynamodb_gives(
+async def test_start_key_is_dynamodbs_last_evaluated_key(
     client: DynamoDBClient, table_name: str, listing: Listing
 ) -> None:
-    """A start key is what DynamoDB itself names as the last key of a page that ends there."""
+    """Our start key equals the one that DynamoDB returns for a page that ends at this row."""
     table = Table(table_name, LAYOUT)
     rows = Rows(client, table_name)
     for hours in (-1, 1):
@@ -105,8 +109,8 @@ async def test_the_key_that_dynamodb_gives(
     assert start_key(position, listing, LAYOUT) == page["LastEvaluatedKey"]
 
 
-async def test_a_row_that_has_gone(client: DynamoDBClient, table_name: str) -> None:
-    """A page starts after the place of a row, be the row there any more or not."""
+async def test_page_after_a_row_that_is_gone(client: DynamoDBClient, table_name: str) -> None:
+    """A page starts after a row's position, even if the row is gone."""
     table = Table(table_name, LAYOUT)
     rows = Rows(client, table_name)
     older = make_event(created_at=CREATED_AT - timedelta(hours=1))

@@ -1,4 +1,4 @@
-"""OpenTelemetry's own instrumentation: it sees of a store all that it sees of a client."""
+"""OpenTelemetry's instrumentation traces a store as it traces a client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.dynamodb import canned
 from tests.dynamodb.canned import CannedServer, Spoil, canned_server
 from tests.dynamodb.conftest import REGION
 
-# They have types no more than half of the way.
+# Their annotations are incomplete.
 AiobotocoreInstrumentor: Any = _Aiobotocore
 BotocoreInstrumentor: Any = _Botocore
 
@@ -31,7 +31,7 @@ Kind = Literal["fast", "standard"]
 
 
 class Telemetry:
-    """What has been traced."""
+    """The spans that instrumentation has recorded."""
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
@@ -40,7 +40,7 @@ class Telemetry:
 
     @contextmanager
     def by(self, instrumentor: Any) -> Iterator[None]:
-        """Have an instrumentor at work."""
+        """Turn on an instrumentor."""
         instrumentor.instrument(tracer_provider=self._provider)
         assert instrumentor.is_instrumented_by_opentelemetry
         try:
@@ -50,12 +50,12 @@ class Telemetry:
 
     @contextmanager
     def within(self, name: str) -> Iterator[None]:
-        """Have a span of this name around."""
+        """Enclose calls in a span with this name."""
         with self._provider.get_tracer(__name__).start_as_current_span(name):
             yield
 
     def spans(self) -> list[tuple[str, str | None]]:
-        """Return the names of all spans that have ended, each with its parent's."""
+        """Return the names of all ended spans, each with that of its parent."""
         ended = self._exporter.get_finished_spans()
         names = {span.context.span_id: span.name for span in ended}
         return [(span.name, span.parent and names[span.parent.span_id]) for span in ended]
@@ -84,13 +84,13 @@ def opened(
     )
 
 
-async def test_of_aiobotocore(
+async def test_aiobotocores_instrumentation_traces_each_call(
     telemetry: Telemetry,
     server: CannedServer,
     session: AioSession,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The client carries its calls itself, and each has its span."""
+    """The client sends the calls itself, and each call has its span."""
     caplog.set_level(logging.INFO, "aiobreakglass.transport")
     with telemetry.by(AiobotocoreInstrumentor()):
         async with opened(server, session) as store:
@@ -108,13 +108,13 @@ async def test_of_aiobotocore(
     ]
 
 
-async def test_of_aiobotocore_that_has_ended(
+async def test_fast_transport_after_instrumentation_has_ended(
     telemetry: Telemetry,
     server: CannedServer,
     session: AioSession,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Who stops tracing gets the fast transport with the next store."""
+    """A store that is opened after the end of tracing uses the fast transport."""
     caplog.set_level(logging.INFO, "aiobreakglass.transport")
     with telemetry.by(AiobotocoreInstrumentor()):
         pass
@@ -130,7 +130,7 @@ async def test_of_aiobotocore_that_has_ended(
     [(canned.right, 1), (canned.error(500, "InternalServerError"), 2), (canned.dropped, 2)],
     ids=["answered", "500 first", "dropped first"],
 )
-async def test_of_aiohttp(
+async def test_aiohttps_instrumentation_traces_each_attempt(
     telemetry: Telemetry,
     server: CannedServer,
     session: AioSession,
@@ -139,7 +139,7 @@ async def test_of_aiohttp(
     spoil: Spoil,
     attempts: int,
 ) -> None:
-    """Each attempt has its span and tells the server of it, in a header outside the signature."""
+    """Each attempt has its span, and sends the span's id in a header that is not signed."""
     caplog.set_level(logging.INFO, "aiobreakglass.transport")
     with telemetry.by(AioHttpClientInstrumentor()):
         async with opened(server, session, transport) as store:
@@ -158,10 +158,10 @@ async def test_of_aiohttp(
 
 
 @pytest.mark.parametrize("transport", ["fast", "standard"])
-async def test_of_aiobotocore_that_begins_later(
+async def test_aiobotocores_instrumentation_that_begins_later(
     telemetry: Telemetry, server: CannedServer, session: AioSession, transport: Kind
 ) -> None:
-    """Who starts tracing after a store has opened sees its calls from then on."""
+    """Tracing that begins after `open` records the calls from then on."""
     async with opened(server, session, transport) as store:
         await store.create(make_event())
         with telemetry.by(AiobotocoreInstrumentor()):
@@ -172,10 +172,10 @@ async def test_of_aiobotocore_that_begins_later(
 
 @pytest.mark.parametrize("transport", ["fast", "standard"])
 @pytest.mark.parametrize("begins", ["before", "later"])
-async def test_of_botocore(
+async def test_botocores_instrumentation_adds_its_header(
     telemetry: Telemetry, server: CannedServer, session: AioSession, transport: Kind, begins: str
 ) -> None:
-    """What botocore's alone adds to aiobotocore's requests, AWS X-Ray's header, is there."""
+    """Each request has the X-Ray header that only botocore's instrumentation adds."""
     instrumentor = BotocoreInstrumentor()
     async with AsyncExitStack() as stack:
         if begins == "before":

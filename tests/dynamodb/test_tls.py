@@ -1,4 +1,4 @@
-"""Whom a client of the store's own believes to be DynamoDB, with every aiobotocore it allows."""
+"""Which servers a store's own client trusts, with every supported aiobotocore."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def through_a_proxy(opened: Opened) -> Any:
 
 @dataclass
 class Proxy:
-    """A proxy that connects to whatever it is asked to."""
+    """A proxy that connects to any requested host."""
 
     url: str = ""
     asked_for: list[str] = field(default_factory=list)
@@ -83,7 +83,7 @@ async def running_proxy() -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-    """The only authority that the machine trusts."""
+    """The only certificate authority that the machine trusts."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "authority.pem"))
@@ -92,7 +92,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
 
 @pytest.fixture(params=[by_the_client, by_the_transport, through_a_proxy])
 async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
-    """Ask a server once, in each way in turn."""
+    """Send one request to a server, in each way in turn."""
     async with running_proxy() as proxy:
         proxies = {"https": proxy.url} if request.param is through_a_proxy else None
         config = AioConfig(retries={"total_max_attempts": 1}, proxies=proxies)
@@ -102,7 +102,7 @@ async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
                 return await request.param(opened)
 
         yield ask
-        # Else a proxy that is passed by would prove nothing.
+        # An unused proxy would prove nothing.
         assert bool(proxy.asked_for) == (request.param is through_a_proxy)
 
 
@@ -112,24 +112,28 @@ def server_with(certificate: trustme.LeafCert) -> AbstractAsyncContextManager[Ca
     return canned_server(context)
 
 
-async def test_the_right_name_of_a_trusted_authority(authority: trustme.CA, ask: Ask) -> None:
-    """Such a certificate is DynamoDB's."""
+async def test_trusted_certificate_with_the_right_name(authority: trustme.CA, ask: Ask) -> None:
+    """The client trusts this certificate."""
     async with server_with(authority.issue_cert("127.0.0.1")) as server:
         assert (await ask(server))["Item"]
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("name", ["elsewhere.example", "127.0.0.2"])
-async def test_another_name(authority: trustme.CA, ask: Ask, name: str) -> None:
-    """Who has a certificate for a name of his own is told nothing, and not believed."""
+async def test_trusted_certificate_with_another_name_is_refused(
+    authority: trustme.CA, ask: Ask, name: str
+) -> None:
+    """The client sends nothing to a server whose certificate has another name."""
     async with server_with(authority.issue_cert(name)) as server:
         with pytest.raises(SSLError):
             await ask(server)
     assert server.requests == []
 
 
-async def test_an_unknown_authority(authority: trustme.CA, ask: Ask) -> None:
-    """Nor is who made himself a certificate with the right name."""
+async def test_certificate_of_an_unknown_authority_is_refused(
+    authority: trustme.CA, ask: Ask
+) -> None:
+    """The client sends nothing to a server with a self-made certificate."""
     async with server_with(trustme.CA().issue_cert("127.0.0.1")) as server:
         with pytest.raises(SSLError):
             await ask(server)
@@ -137,7 +141,7 @@ async def test_an_unknown_authority(authority: trustme.CA, ask: Ask) -> None:
 
 
 class TestTheContextForAProxy:
-    """Some releases of aiobotocore make none, and check no certificate then."""
+    """Some releases of aiobotocore have no context for a proxy, and check no certificate then."""
 
     @pytest.fixture
     def made_by_aiobotocore(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
@@ -148,20 +152,24 @@ class TestTheContextForAProxy:
 
         return make
 
-    async def test_that_is_missing(self, made_by_aiobotocore: Callable[[Any], None]) -> None:
-        """Then it is one that compares the name."""
+    async def test_missing_proxy_context_is_replaced(
+        self, made_by_aiobotocore: Callable[[Any], None]
+    ) -> None:
+        """The new context checks certificates and host names."""
         made_by_aiobotocore(None)
         context = Session()._setup_proxy_ssl_context("http://127.0.0.1:1")
         assert context.check_hostname
         assert context.verify_mode is ssl.CERT_REQUIRED
 
-    async def test_that_is_there(self, made_by_aiobotocore: Callable[[Any], None]) -> None:
-        """Then it is left alone, with the proxy's own settings."""
+    async def test_existing_proxy_context_is_kept(
+        self, made_by_aiobotocore: Callable[[Any], None]
+    ) -> None:
+        """The context of aiobotocore has the proxy's own settings."""
         made_by_aiobotocore(theirs := ssl.create_default_context())
         assert Session()._setup_proxy_ssl_context("http://127.0.0.1:1") is theirs
 
-    async def test_that_is_for_another_proxy(self) -> None:
-        """Each proxy has connections of its own, with its own context, and so has none at all."""
+    async def test_each_proxy_has_its_own_connections(self) -> None:
+        """Connections through one proxy never use the context of another."""
         async with Session() as session:
             urls = (None, "http://127.0.0.1:1", "http://127.0.0.1:2")
             assert len({await session._get_session(url) for url in urls}) == 3

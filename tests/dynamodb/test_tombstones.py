@@ -1,4 +1,4 @@
-"""What deleting leaves."""
+"""What a delete leaves in the table."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class TestTombstones:
-    async def test_what_a_deleted_event_leaves(
+    async def test_tombstone_has_only_its_key_and_times(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """A tombstone has its key, when it was deleted and when it may go; nothing else."""
+        """A tombstone has its key, the time of deletion and its TTL, and nothing else."""
         event = await store.create(make_event(created_at=clock()))
         await store.delete(event.id)
         row = await rows.event(event.id)
@@ -33,20 +33,20 @@ class TestTombstones:
         assert set(row) == {"pk", "deleted_at", "ttl"}
         assert int(row["ttl"]["N"]) == int((clock() + timedelta(days=365)).timestamp())
 
-    async def test_its_id_is_never_reused(
+    async def test_id_of_a_deleted_event_cannot_be_reused(
         self, store: AsyncDynamoDBStore, clock: FakeClock
     ) -> None:
-        """Neither the same event nor another one can take the id of a deleted event."""
+        """Neither the same event nor another one can have the id of a deleted event."""
         event = await store.create(make_event(created_at=clock()))
         await store.delete(event.id)
         for again in (event, make_event(id=event.id, invoker="bob", created_at=clock())):
             with pytest.raises(EventExistsError):
                 await store.create(again)
 
-    async def test_a_late_update_does_not_bring_it_back(
+    async def test_late_update_does_not_restore_a_deleted_event(
         self, client: DynamoDBClient, table_name: str, clock: FakeClock
     ) -> None:
-        """An update whose event is deleted before it is written finds nothing to update."""
+        """If an event is deleted between the read and the write of an update, it is not found."""
         store = AsyncDynamoDBStore(client, table_name, clock=clock)
         event = await store.create(make_event(created_at=clock()))
 
@@ -61,10 +61,10 @@ class TestTombstones:
         with pytest.raises(EventNotFoundError):
             await store.get(event.id)
 
-    async def test_deleting_a_row_that_changes_meanwhile(
+    async def test_delete_of_a_row_that_changes_meanwhile(
         self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
     ) -> None:
-        """A delete that meets a change reads again, and deletes what is there then."""
+        """The delete reads the changed row again, and deletes it."""
         store = AsyncDynamoDBStore(client, table_name, clock=clock)
         event = await store.create(make_event(created_at=clock()))
 
@@ -78,10 +78,10 @@ class TestTombstones:
         assert "deleted_at" in row
         assert await rows.guards() == {}
 
-    async def test_a_row_that_is_no_event_can_be_deleted(
+    async def test_row_that_is_not_an_event_can_be_deleted(
         self, store: AsyncDynamoDBStore, rows: Rows
     ) -> None:
-        """Deleting goes by the row's own words, so that a corrupt row is not there for ever."""
+        """A delete does not decode the row, so corrupt rows can be removed."""
         event_id = "0123456789abcdef"
         await rows.put({"pk": {"S": f"BREAKGLASS#{event_id}"}, "status": {"S": "active"}})
         with pytest.raises(CorruptItemError):

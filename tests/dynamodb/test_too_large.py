@@ -1,4 +1,4 @@
-"""Rows that DynamoDB refuses for their size."""
+"""Rows that DynamoDB refuses because of their size."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def of_somebody_else(message: str) -> ClientError:
         (ValueError(SIZE), None),
     ],
 )
-def test_which_part_is_too_large(error: Exception, key: str | None) -> None:
-    """DynamoDB tells it by the part or as a whole; then it is the part that sends the most."""
+def test_part_that_is_too_large_is_named(error: Exception, key: str | None) -> None:
+    """DynamoDB names the part, or else the library names the part that sends the most."""
     translated = too_large(error, [GUARD, EVENT])
     assert (None if translated is None else translated.key) == key
 
 
 @pytest.fixture
 async def full(store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock) -> str:
-    """The id of an event whose row cannot take one byte more."""
+    """Return the id of an event whose row has no room for another byte."""
     event = await store.create(make_event(created_at=clock()))
     row = await rows.event(event.id)
     assert row is not None
@@ -73,8 +73,10 @@ async def full(store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock) -> str:
     return event.id
 
 
-async def test_a_change(store: AsyncDynamoDBStore, rows: Rows, full: str) -> None:
-    """It names the row, says that nothing was written, and writes nothing."""
+async def test_change_of_a_full_row_is_refused(
+    store: AsyncDynamoDBStore, rows: Rows, full: str
+) -> None:
+    """The error names the row and says that nothing was written."""
     before = await rows.event(full)
     event = await store.get(full)
     with pytest.raises(ItemTooLargeError, match="400 KB") as caught:
@@ -86,10 +88,10 @@ async def test_a_change(store: AsyncDynamoDBStore, rows: Rows, full: str) -> Non
     assert await rows.event(full) == before
 
 
-async def test_a_pass_over_lapsed_events(
+async def test_pass_marks_all_others_beside_a_full_row(
     store: AsyncDynamoDBStore, clock: FakeClock, full: str
 ) -> None:
-    """One event that cannot be marked keeps none of the others from their mark."""
+    """One event that cannot be marked does not stop the pass."""
     others = [
         await store.create(make_event(invoker=f"invoker-{index}", created_at=clock()))
         for index in range(3)

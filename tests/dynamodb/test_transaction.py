@@ -1,4 +1,4 @@
-"""Parts that make one transaction."""
+"""Parts that make up one transaction."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def part(number: int, *, role: str = "", key: int | None = None) -> Part:
 
 
 class TestTransaction:
-    def test_of_parts(self) -> None:
-        """Parts go together in their order, under the token of the write."""
+    def test_transaction_keeps_the_order_of_its_parts(self) -> None:
+        """The parts keep their order, and the transaction has the token of the write."""
         assert transaction([part(1), part(2)], "t-1") == {
             "TransactItems": [{"Put": {"Item": 1}}, {"Put": {"Item": 2}}],
             "ClientRequestToken": "t-1",
         }
 
-    def test_of_as_many_parts_as_may_be(self) -> None:
-        """Ten parts are the most that every DynamoDB takes."""
+    def test_transaction_of_ten_parts(self) -> None:
+        """Ten parts are the maximum for every DynamoDB."""
         parts = [part(number) for number in range(MAX_PARTS)]
         assert len(transaction(parts, "t")["TransactItems"]) == MAX_PARTS
 
@@ -38,7 +38,9 @@ class TestTransaction:
             ),
         ],
     )
-    def test_that_does_not_fit_together(self, parts: list[Part], rule: str) -> None:
-        """A mistake of ours is found before it is sent, not by DynamoDB."""
+    def test_transaction_of_conflicting_parts_is_refused(
+        self, parts: list[Part], rule: str
+    ) -> None:
+        """The library finds its own error before it sends the transaction."""
         with pytest.raises(ValueError, match=rule):
             transaction(parts, "t")

@@ -1,4 +1,4 @@
-"""One exchange on a connection of aiohttp's pool: each request gets its own response, or none."""
+"""One exchange on a connection of aiohttp's pool: each request gets only its own response."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aiobreakglass._aws.fast.wire import Route
 HEADERS = CIMultiDict({"X-Amz-Target": "DynamoDB_20120810.GetItem"})
 
 Reply = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
-"""Does with a request's body what a server might."""
+"""Replies to a request's body in any way that a server might."""
 
 
 def response(body: bytes, status: str = "200 OK") -> bytes:
@@ -33,7 +33,7 @@ async def echo(writer: asyncio.StreamWriter, body: bytes) -> None:
 
 
 class Server:
-    """Speaks HTTP no better than it is told to."""
+    """Speaks HTTP as correctly as a test wants."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -41,7 +41,7 @@ class Server:
         self.heads: list[bytes] = []
         self.reply: Reply = echo
         self.early = False
-        """Whether to answer before the body has come."""
+        """Whether to answer before the body has arrived."""
         self.arrived = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,7 +52,7 @@ class Server:
                 if self.early:
                     writer.write(response(b"no", "400 Bad Request"))
                     await writer.drain()
-                    # What is left of the body is read as though it were requests.
+                    # The server then reads the rest of the body as if it were requests.
                     await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
                 body = await reader.readexactly(length)
@@ -92,7 +92,7 @@ async def route(server: Server, session: ClientSession) -> Route:
 
 
 def nothing() -> None:
-    """Do nothing when a request goes."""
+    """Ignore that a request is sent."""
 
 
 async def exchange(route: Route, body: bytes, deadline: float | None = None) -> bytes:
@@ -106,30 +106,30 @@ async def cancelled(task: asyncio.Task[bytes]) -> None:
 
 
 async def over(task: asyncio.Task[bytes]) -> None:
-    """See a cancelled task end by itself."""
+    """Check that a cancelled task ends by itself."""
     done, _ = await asyncio.wait({task}, timeout=30)
     assert done
     assert task.cancelled()
 
 
 class TestResponses:
-    async def test_one_after_the_other(self, server: Server, route: Route) -> None:
-        """A connection serves again and again."""
+    async def test_connection_serves_several_requests(self, server: Server, route: Route) -> None:
+        """One connection serves several requests, one after the other."""
         assert [await exchange(route, body) for body in (b"1", b"2", b"3")] == [b"1", b"2", b"3"]
         assert server.connections == 1
 
-    async def test_at_once(self, route: Route) -> None:
-        """Each of many gets its own, whatever is under way beside it."""
+    async def test_concurrent_requests_get_their_own_responses(self, route: Route) -> None:
+        """Each of many concurrent requests gets its own response."""
         bodies = [str(number).encode() for number in range(50)]
         assert await asyncio.gather(*(exchange(route, body) for body in bodies)) == bodies
 
     @pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Hints", "199 OK"])
     @pytest.mark.parametrize("headers", [b"", b"Content-Length: 0\r\n", b"x-amz-crc32: 0\r\n"])
     @pytest.mark.parametrize("times", [1, 3])
-    async def test_after_informational_ones(
+    async def test_informational_response_is_not_the_response(
         self, server: Server, route: Route, status: str, headers: bytes, times: int
     ) -> None:
-        """A head that comes ahead of a response is none, however final it looks."""
+        """An informational head before the response does not count, even if it looks final."""
 
         async def information_first(writer: asyncio.StreamWriter, body: bytes) -> None:
             writer.write((f"HTTP/1.1 {status}\r\n".encode() + headers + b"\r\n") * times)
@@ -142,8 +142,8 @@ class TestResponses:
         server.reply = echo
         assert await exchange(route, b"again") == b"again"
 
-    async def test_that_nobody_asked_for(self, server: Server, route: Route) -> None:
-        """What has come on a connection before a request goes is not its response."""
+    async def test_unrequested_response_is_not_used(self, server: Server, route: Route) -> None:
+        """Data that arrives before a request is sent is not its response."""
 
         async def twice(writer: asyncio.StreamWriter, body: bytes) -> None:
             writer.write(response(body))
@@ -163,8 +163,8 @@ class TestResponses:
         assert await exchange(route, b"3") == b"3"
         assert (server.connections, len(server.heads)) == (2, 2)
 
-    async def test_on_a_new_connection(self, session: ClientSession) -> None:
-        """A server that speaks first is not answering."""
+    async def test_server_that_sends_first_is_not_answering(self, session: ClientSession) -> None:
+        """Data on a new connection is not the response to its first request."""
 
         async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(response(b"welcome"))
@@ -172,7 +172,7 @@ class TestResponses:
             writer.close()
 
         class Slow(aiohttp.TCPConnector):
-            """Hands out connections on which something has come."""
+            """Returns a connection only after data has arrived on it."""
 
             async def connect(self, *arguments: Any, **options: Any) -> Any:
                 connection = await super().connect(*arguments, **options)
@@ -190,10 +190,10 @@ class TestResponses:
             with pytest.raises(ClientConnectionError, match="closing transport"):
                 await exchange(route, b"1")
 
-    async def test_before_the_request_has_gone(
+    async def test_early_response_leaves_no_rest_of_its_request(
         self, server: Server, session: ClientSession
     ) -> None:
-        """Who is answered early leaves nothing of its request for the next one to begin with."""
+        """After an early response the next request uses another connection."""
         length = 20_000_000
         server.early = True
         url = URL(f"http://127.0.0.1:{server.port}/")
@@ -204,8 +204,10 @@ class TestResponses:
         assert await exchange(route, b"2") == b"2"
         assert server.connections == 2
 
-    async def test_of_a_protocol_that_is_switched_to(self, server: Server, route: Route) -> None:
-        """101 is the last word in HTTP, and no information ahead of another."""
+    async def test_switching_protocols_is_a_final_response(
+        self, server: Server, route: Route
+    ) -> None:
+        """101 is a final response, although it is informational."""
 
         async def switch(writer: asyncio.StreamWriter, body: bytes) -> None:
             writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
@@ -216,8 +218,10 @@ class TestResponses:
         server.reply = echo
         assert await exchange(route, b"2") == b"2"
 
-    async def test_to_a_caller_that_went_away(self, server: Server, route: Route) -> None:
-        """A response that comes late is not taken for the next request's."""
+    async def test_late_response_of_a_cancelled_request_is_not_used(
+        self, server: Server, route: Route
+    ) -> None:
+        """A late response is not taken for that of the next request."""
 
         async def late(writer: asyncio.StreamWriter, body: bytes) -> None:
             await may_answer.wait()
@@ -232,10 +236,10 @@ class TestResponses:
         assert await exchange(route, b"2") == b"2"
         assert server.connections == 2
 
-    async def test_on_a_connection_that_the_server_has_ended(
+    async def test_request_on_a_closed_connection_is_not_repeated(
         self, server: Server, route: Route
     ) -> None:
-        """A request that got lost fails as with aiohttp, which does not send a POST again."""
+        """The request fails as in aiohttp, which does not repeat a POST."""
 
         async def end(writer: asyncio.StreamWriter, body: bytes) -> None:
             writer.close()
@@ -248,10 +252,10 @@ class TestResponses:
 
 
 class TestRequests:
-    async def test_as_aiohttp_sends_them(
+    async def test_request_has_the_headers_of_aiohttp(
         self, server: Server, route: Route, session: ClientSession
     ) -> None:
-        """The headers are those that aiohttp would have sent, though in another order."""
+        """The headers are those of aiohttp, in another order."""
         await exchange(route, b"body")
         async with session.post(route.url, data=b"body", headers=HEADERS):
             pass
@@ -260,14 +264,18 @@ class TestRequests:
         assert ours == theirs
 
     @pytest.mark.parametrize("path", ["/", "/a/b", "/caf%C3%A9"])
-    async def test_for_a_path(self, server: Server, session: ClientSession, path: str) -> None:
-        """A URL's path is asked for as it is."""
+    async def test_request_keeps_the_path_unchanged(
+        self, server: Server, session: ClientSession, path: str
+    ) -> None:
+        """The request has the URL's path unchanged."""
         url = URL(f"http://127.0.0.1:{server.port}{path}", encoded=True)
         await exchange(Route(session, url, HEADERS), b"body")
         assert server.heads[0].startswith(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1".encode())
 
-    async def test_tell_when_they_go(self, server: Server, route: Route) -> None:
-        """Nothing is said to have gone where there is no connection."""
+    async def test_caller_is_notified_only_if_connected(
+        self, server: Server, route: Route
+    ) -> None:
+        """Without a connection the caller is not told that a request was sent."""
         gone: list[str] = []
         await route.exchange(route.message("", b""), lambda: gone.append("sent"))
         assert gone == ["sent"]
@@ -276,10 +284,10 @@ class TestRequests:
             await elsewhere.exchange(b"", lambda: gone.append("again"))
         assert gone == ["sent"]
 
-    async def test_on_a_session_that_is_closed(
+    async def test_closed_session_makes_no_connection(
         self, server: Server, route: Route, session: ClientSession
     ) -> None:
-        """No connection is made any more."""
+        """A request on a closed session fails."""
         await session.close()
         with pytest.raises(ClientConnectionError, match="closed"):
             await exchange(route, b"body")
@@ -287,11 +295,11 @@ class TestRequests:
 
 
 class TestCancellation:
-    """With a deadline, a caller that is cancelled waits for the response, though not for long."""
+    """With a deadline, a cancelled caller waits for the response for a bounded time."""
 
     @pytest.fixture
     def may_answer(self, server: Server) -> asyncio.Event:
-        """Have the server answer when it is told to."""
+        """Let the server answer only after this event is set."""
         event = asyncio.Event()
 
         async def late(writer: asyncio.StreamWriter, body: bytes) -> None:
@@ -303,7 +311,7 @@ class TestCancellation:
 
     @pytest.fixture
     def long_grace(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Be patient for longer than any test may take."""
+        """Let a cancelled caller wait longer than any test takes."""
         monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(hours=1))
 
     @staticmethod
@@ -315,10 +323,10 @@ class TestCancellation:
         await asyncio.sleep(0)
         return task
 
-    async def test_until_the_response(
+    async def test_cancelled_caller_waits_for_the_response(
         self, server: Server, route: Route, may_answer: asyncio.Event
     ) -> None:
-        """The request is answered by the time that the caller goes."""
+        """A cancelled caller ends as soon as its response has arrived."""
         task = await self.sent(server, route, 3600)
         assert not task.done()
         may_answer.set()
@@ -326,28 +334,30 @@ class TestCancellation:
             await task
 
     @pytest.mark.usefixtures("may_answer", "long_grace")
-    async def test_until_the_deadline(self, server: Server, route: Route) -> None:
-        """It may be nearer than the patience for a caller that was cancelled."""
+    async def test_cancelled_caller_waits_until_the_deadline(
+        self, server: Server, route: Route
+    ) -> None:
+        """The deadline may come before the grace of a cancelled caller ends."""
         await over(await self.sent(server, route, 0.05))
 
     @pytest.mark.usefixtures("may_answer")
-    async def test_for_a_bounded_time(
+    async def test_cancelled_caller_waits_for_a_bounded_time(
         self, server: Server, route: Route, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A response that does not come keeps nobody."""
+        """A missing response keeps a cancelled caller only until its grace ends."""
         monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(milliseconds=20))
         await over(await self.sent(server, route, 3600))
 
     @pytest.mark.usefixtures("may_answer", "long_grace")
-    async def test_twice(self, server: Server, route: Route) -> None:
-        """Who is cancelled again waits no longer."""
+    async def test_second_cancellation_ends_the_wait(self, server: Server, route: Route) -> None:
+        """A caller that is cancelled again stops waiting."""
         task = await self.sent(server, route, 3600)
         task.cancel()
         await over(task)
 
     @pytest.mark.usefixtures("may_answer", "long_grace")
-    async def test_by_a_time_limit(self, route: Route) -> None:
-        """A limit that is the deadline is told as a time-out, at once."""
+    async def test_time_limit_at_the_deadline_is_a_time_out(self, route: Route) -> None:
+        """A time limit at the deadline raises `TimeoutError` at once."""
 
         async def limited() -> None:
             deadline = asyncio.get_running_loop().time() + 0.05
@@ -358,7 +368,7 @@ class TestCancellation:
         with pytest.raises(TimeoutError):
             done.result()
 
-    async def test_leaves_nothing(
+    async def test_cancelled_request_frees_its_connection(
         self, server: Server, route: Route, may_answer: asyncio.Event
     ) -> None:
         """No connection stays taken, and the next request gets its own response."""

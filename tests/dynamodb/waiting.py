@@ -1,4 +1,4 @@
-"""Read time-outs that come when a test wants them, and at no other time."""
+"""Read time-outs that occur only when a test asks for them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 PATIENT: Final = AioConfig(connect_timeout=3600, read_timeout=3600)
-"""A client that waits for longer than any test may take, however slow the machine."""
+"""A configuration whose time-outs are longer than any test, even on a slow machine."""
 
 PATIENT_AND_SENDING_ONCE: Final = PATIENT.merge(
     AioConfig(retries={"mode": "standard", "total_max_attempts": 1})
 )
-"""The same, without the SDK's own attempts, so that each of the store's is seen."""
+"""The same, without the SDK's own retries, so that each request is an attempt of the store."""
 
 
 def connections_in_use(client: DynamoDBClient) -> int:
@@ -26,14 +26,14 @@ def connections_in_use(client: DynamoDBClient) -> int:
 
 
 def lose_patience(client: DynamoDBClient) -> None:
-    """Have the read time-out of all that a client waits for run out now."""
+    """End every read of this client by a time-out now."""
     for protocol in _in_use(client):
         protocol.read_timeout = 0.001
         protocol.start_timeout()
 
 
 def _in_use(client: DynamoDBClient) -> Iterator[ResponseHandler]:
-    # Only the client's inside can tell.
+    # Only private attributes of the client tell.
     http_session = vars(client)["_endpoint"].http_session
     for session in http_session._sessions.values():
         yield from session.connector._acquired
