@@ -308,4 +308,4 @@ class TestShape:
         try:
             assert read(operation, body) == answer
         except ResponseParserError as error:
-            assert "has" in str(error) or "is not" in str(error)  # noqa: PT017 - one of two ends
+            assert "has" in str(error) or "is not" in str(error)  # noqa: PT017 - both outcomes are valid

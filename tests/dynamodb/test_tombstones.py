@@ -46,7 +46,7 @@ class TestTombstones:
     async def test_late_update_does_not_restore_a_deleted_event(
         self, client: DynamoDBClient, table_name: str, clock: FakeClock
     ) -> None:
-        """If an event is deleted between the read and the write of an update, it is not found."""
+        """An update does not find an event that was deleted after the update's read."""
         store = AsyncDynamoDBStore(client, table_name, clock=clock)
         event = await store.create(make_event(created_at=clock()))
 

@@ -156,7 +156,7 @@ class TestResponses:
         was_read.set()
         server.reply = echo
         ((protocol, _),) = route._connector._conns[route._request.connection_key]
-        while len(protocol) == 0:  # noqa: ASYNC110 - aiohttp tells nobody when it has come
+        while len(protocol) == 0:  # noqa: ASYNC110 - aiohttp has no event for it
             await asyncio.sleep(0)
         with pytest.raises(ClientConnectionError, match="closing transport"):
             await exchange(route, b"2")
@@ -177,7 +177,7 @@ class TestResponses:
             async def connect(self, *arguments: Any, **options: Any) -> Any:
                 connection = await super().connect(*arguments, **options)
                 assert isinstance(connection.protocol, ResponseHandler)
-                while not connection.protocol.should_close:  # noqa: ASYNC110 - nobody tells
+                while not connection.protocol.should_close:  # noqa: ASYNC110 - aiohttp has no event for it
                     await asyncio.sleep(0)
                 return connection
 

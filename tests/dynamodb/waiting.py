@@ -33,7 +33,7 @@ def lose_patience(client: DynamoDBClient) -> None:
 
 
 def _in_use(client: DynamoDBClient) -> Iterator[ResponseHandler]:
-    # Only private attributes of the client tell.
+    # No public attribute of the client has them.
     http_session = vars(client)["_endpoint"].http_session
     for session in http_session._sessions.values():
         yield from session.connector._acquired

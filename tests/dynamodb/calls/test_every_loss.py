@@ -172,7 +172,7 @@ async def attempt(
         return await exchange.forward()
 
     proxy.script(WRITE, first, *[arrive] * (case.attempts - 1))
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - the tests say which it must be
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - each test checks the type
         await case.write(store, event)
     return caught.value
 

@@ -45,7 +45,7 @@ async def answering(status: str) -> AsyncIterator[int]:
 
 
 async def told(**options: Any) -> StoreUnavailableError:
-    """Return the error of a write with these options, which certainly did not happen."""
+    """Return the error of a write with these options; certainly nothing was written."""
     options = {"region_name": REGION, "session": get_session(), **options}
     with pytest.raises(StoreUnavailableError) as caught:
         async with (
@@ -179,7 +179,7 @@ class TestAccounts:
 
 class TestCredentials:
     @pytest.fixture(autouse=True)
-    def none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_credentials(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Remove the credentials from the environment."""
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

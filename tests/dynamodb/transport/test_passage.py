@@ -114,7 +114,7 @@ class TestOnAClass:
         name: str,
         way: Any,
     ) -> None:
-        """The fast transport is not used from the beginning."""
+        """The store does not use the fast transport at all."""
         monkeypatch.setattr(owner, name, way(Counting(), getattr(owner, name)))
         async with opened(server, session) as client:
             assert await client.transport("breakglass") is None
@@ -169,7 +169,7 @@ class TestOnAnObject:
     async def test_object_patched_before_learning(
         self, server: CannedServer, session: AioSession, owner: type, name: str
     ) -> None:
-        """The fast transport is not used from the beginning."""
+        """The store does not use the fast transport at all."""
         async with opened(server, session) as client:
             each = (await objects(client))[owner]
             vars(each)[name] = Counting().function(getattr(each, name))

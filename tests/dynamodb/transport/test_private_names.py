@@ -115,7 +115,7 @@ def test_private_names_in_use_are_listed() -> None:
         "_emit",
         "_sessions",
         "_handlers",
-        "_retry",  # a file of botocore's, by its name
+        "_retry",  # the name of one of botocore's files
     }
 
 

@@ -155,7 +155,7 @@ class TestRequests:
             moments = ["20240101T000000Z", "20240101T235959Z", "20240102T000000Z"]
             credentials = ReadOnlyCredentials("KEY", "secret", None)
             keys = [transport._key("GetItem", credentials, moment) for moment in moments]
-            other = credentials._replace(secret_key="another")  # noqa: S106 - of nobody
+            other = credentials._replace(secret_key="another")  # noqa: S106 - not a real secret
             keys.append(transport._key("GetItem", other, moments[-1]))
         assert [keys.index(key) for key in keys] == [0, 0, 2, 3]
 

@@ -103,7 +103,7 @@ class TestAnotherStore:
 
 
 async def test_same_client_that_is_called_again_meanwhile(server: CannedServer) -> None:
-    """A second request of the same client, sent in the meantime, is sent to the server."""
+    """The client's next request goes to the server, although the first is under way."""
     asking: list[Any] = []
 
     async def ask() -> None:
