@@ -127,6 +127,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def simulate(session: nox.Session) -> None:
+    """Histories by a seed, in virtual time; for example `-- --operations 1000000`."""
+    install_wheel(session, *group("tests"))
+    session.run("python", "-m", "tests.simulation", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What calls cost in CPU time, beside other libraries; for example `-- --rounds 5`."""
     install_wheel(session, *group("bench"))

@@ -42,7 +42,7 @@ from aiobreakglass import (
     iterate,
     run_expiry,
 )
-from aiobreakglass.testing import FakeClock, StoreContract, make_event, moto_server
+from aiobreakglass.testing import FakeClock, FaultyStore, StoreContract, make_event, moto_server
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -70,7 +70,7 @@ class ContractOfAudited(StoreContract):
 async def test_one_life_of_an_event(
     breakglass_store: InMemoryStore, breakglass_clock: FakeClock
 ) -> None:
-    store: BreakGlassStore = breakglass_store
+    store: BreakGlassStore = FaultyStore(breakglass_store, seed=1, longest_delay=timedelta(0))
     now = assert_type(breakglass_clock(), datetime)
     event = await store.create(make_event(created_at=now, duration=MAX_DURATION))
     assert_type(event, BreakGlassEvent)

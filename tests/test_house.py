@@ -24,7 +24,8 @@ REPOSITORY = Path(__file__).parents[1]
 # Each module may import what stands in the lines above its own, and nothing of its own line.
 LAYERS = [
     ["_domain", "_contract", "_memory", "_workers", "_aws", "_aws.fast", "_dynamodb.parts"],
-    ["_back_off", "_shielding", "_domain.errors", "_domain.fields", "_domain.timestamps"],
+    ["_back_off", "_randomness", "_shielding"],
+    ["_domain.errors", "_domain.fields", "_domain.timestamps"],
     ["_domain.event"],
     ["_domain.change"],
     ["_domain.rules"],
@@ -75,8 +76,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_dynamodb": ("_aws", "_contract", "_domain"),
 }
 """Which packages, or modules of one, each package may know besides itself."""
-FOR_EVERYBODY = ["_back_off", "_shielding"]
+FOR_EVERYBODY = ["_back_off", "_randomness", "_shielding"]
 """What knows nothing of ours, and no database, so that all may know it."""
+RANDOM = {"random", "secrets"}
+"""Modules that nobody but `_randomness` may import."""
 FOR_TESTS = ("testing", "pytest_plugin")
 """What users' tests import: it may know all the rest, which knows nothing of it."""
 
@@ -140,7 +143,7 @@ class TestImports:
             ("_domain.errors", set()),
             ("_domain.timestamps", set()),
             ("_domain.fields", set()),
-            ("_domain.event", {"_domain.errors", "_domain.fields"}),
+            ("_domain.event", {"_domain.errors", "_domain.fields", "_randomness"}),
             ("_contract.store", {"_domain.event"}),
         ],
     )
@@ -315,6 +318,20 @@ def test_who_asks_for_the_time() -> None:
         in ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time")
     ]
     assert asking == [("_domain.event", "utc_now")]
+
+
+def test_who_draws_at_random() -> None:
+    """Randomness has one source, so that a simulation repeats itself by a seed."""
+    drawing = {
+        module
+        for module in LIBRARY
+        for node in ast.walk(TREES[module])
+        if (isinstance(node, ast.Import) and {name.name for name in node.names} & RANDOM)
+        or (isinstance(node, ast.ImportFrom) and node.module in RANDOM)
+        or (isinstance(node, ast.Name) and node.id in ("uuid1", "uuid4"))
+        or (isinstance(node, ast.Attribute) and node.attr in ("urandom", "uuid1", "uuid4"))
+    }
+    assert drawing == {"_randomness"}
 
 
 def test_who_asks_whether_something_is_a_store() -> None:

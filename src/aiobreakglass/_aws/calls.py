@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from aiobreakglass import _randomness
 from aiobreakglass._aws import hooks, outcomes
 from aiobreakglass._aws.borrowing import check_client, check_transport, is_closed
 from aiobreakglass._aws.failures import BrokenAnswerError, TooLateError, shorten_traceback
@@ -211,7 +210,7 @@ class Calls:
             parts: The parts of the transaction.
             time_left: Called before each attempt. If it returns zero, nothing more is sent.
         """
-        request = transaction(parts, token=token_hex(16))
+        request = transaction(parts, token=_randomness.token(16))
         transmission = outcomes.Transmission(time_left=time_left)
         refused: Refusal | None = None
 
@@ -305,7 +304,9 @@ class Calls:
         if self._abandoned:
             return False
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
-        pause = random.uniform(0, back_off(_FIRST_PAUSE, _LONGEST_PAUSE, attempts))  # noqa: S311 - spreads load, guards nothing
+        pause = _randomness.source.get().uniform(
+            0, back_off(_FIRST_PAUSE, _LONGEST_PAUSE, attempts)
+        )
         if asyncio.get_running_loop().time() + pause >= operation.deadline:
             return False
         await asyncio.sleep(pause)

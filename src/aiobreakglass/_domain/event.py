@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
+from aiobreakglass import _randomness
 from aiobreakglass._domain.errors import InvalidStateTransitionError
 from aiobreakglass._domain.fields import (
     MAX_DURATION,
@@ -101,7 +101,7 @@ class BreakGlassEvent(BaseModel):
         hide_input_in_errors=True,
     )
 
-    id: EventId = Field(default_factory=lambda: secrets.token_hex(8))
+    id: EventId = Field(default_factory=lambda: _randomness.token(8))
     """16 lowercase hexadecimal characters; by default 8 fresh random bytes."""
     invoker: Name
     """The name of the user who opened it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from secrets import token_hex
 from typing import Final, TypeVar
 
+from aiobreakglass import _randomness
 from aiobreakglass._aws.calls import Calls, Operation
 from aiobreakglass._aws.transaction import Item, Refusal
 from aiobreakglass._domain.change import Change
@@ -86,7 +86,7 @@ class Commits:
     async def _commit(
         self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None
     ) -> Decided:
-        write_id = token_hex(16)
+        write_id = _randomness.token(16)
         without: str | None = None
         for _ in range(ROUNDS):
             change, row = await self._decide(operation, event_id, rule, row)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NoReturn, TypeVar
 
+from aiobreakglass import _randomness
 from aiobreakglass._back_off import back_off
 from aiobreakglass._contract.arguments import check_async_callback, check_instant, check_interval
 from aiobreakglass._contract.store import MAX_QUERY_LIMIT, BreakGlassStore
@@ -150,7 +150,7 @@ async def run_expiry(
                 stopped_by,
                 extra={"failures": failures, "outcome_unknown": stopped_by.outcome_unknown},
             )
-        chance = random.random()  # noqa: S311 - spreads load, guards nothing
+        chance = _randomness.source.get().random()
         await asyncio.sleep(_pause(interval, jitter, failures, chance))
 
 
@@ -185,7 +185,7 @@ class _Pass:
             lapsed = [event for event in page if event.is_lapsed(self._now)]
             # In random order, so that replicas begin with different events, and so that events
             # whose marks always fail do not keep every pass from reaching the same others.
-            random.shuffle(lapsed)
+            _randomness.source.get().shuffle(lapsed)
             await self._mark_all(lapsed)
             if self._is_stopped():
                 stopped_by = self._unanswered[-1]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
+from random import SystemRandom
 from typing import Literal
 
 import pytest
@@ -74,4 +75,8 @@ def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     less is known.
     """
     longest = LONG_ENOUGH.total_seconds()
-    monkeypatch.setattr("random.uniform", lambda least, most: most if most < 0.1 else longest)
+
+    def uniform(_: SystemRandom, _least: float, most: float) -> float:
+        return most if most < 0.1 else longest
+
+    monkeypatch.setattr(SystemRandom, "uniform", uniform)

@@ -19,12 +19,13 @@ from contextvars import ContextVar
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
-from uuid import uuid4
+from uuid import UUID
 
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import ChecksumError
 from botocore.parsers import ResponseParserError
 
+from aiobreakglass import _randomness
 from aiobreakglass._aws import answers
 from aiobreakglass._aws.answers import loads
 from aiobreakglass._aws.calls import TransportName, call_client
@@ -165,7 +166,8 @@ class FastTransport:
         self._unreported = 0
         # First come, first served. aiohttp would let the last caller go first again.
         self._slots = asyncio.Semaphore(max_connections)
-        self._invocations = map(f"{str(uuid4())[:24]}{{:012x}}".format, count())
+        first = UUID(bytes=_randomness.source.get().randbytes(16), version=4)
+        self._invocations = map(f"{str(first)[:24]}{{:012x}}".format, count())
 
     @property
     def in_use(self) -> TransportName:

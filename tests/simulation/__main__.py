@@ -1,0 +1,86 @@
+"""`python -m tests.simulation --operations 1000000`, or `--history SEED` for one, with its trace.
+
+Ends with status 1 if anything is wrong, or could not be decided.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from collections import Counter
+from datetime import timedelta
+
+from tests.simulation.campaign import Figures, campaign, history_of, judged
+from tests.simulation.living import live
+from tests.simulation.plan import History
+from tests.simulation.record import Apart, Finding, Kind
+from tests.simulation.shrink import shrunk
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("--operations", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32))
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--history", type=int, help="live this one alone, and tell all of it")
+    options = parser.parse_args()
+    if options.history is not None:
+        return _tell(history_of(options.history))
+    print(f"seed {options.seed}", flush=True)
+    figures, seconds = campaign(options.seed, options.operations, options.processes)
+    _report(figures, seconds)
+    if figures.failures:
+        explain(*min(figures.failures))
+    return 1 if figures.failures or figures.undecided else 0
+
+
+def _tell(history: History) -> int:
+    outcome = live(history, traced=True)
+    print(history.conditions)
+    print("\n".join(outcome.trace))
+    for finding in outcome.findings:
+        print(f"{finding.kind}: {finding.text}")
+    return 1 if outcome.findings else 0
+
+
+def _report(figures: Figures, seconds: float) -> None:
+    faulty = figures.faults.total()
+    print(f"histories     {figures.histories:,}, of {timedelta(seconds=round(figures.seconds))}")
+    print(f"operations    {_told(figures.kinds)}")
+    print(f"answers       {_told(figures.answers)}")
+    print(f"requests      {figures.requests:,}, of which faulty {faulty / figures.requests:.1%}")
+    print(f"faults        {_told(figures.faults)}")
+    print(f"searched      {figures.searched:,}")
+    for kind in Kind:
+        print(f"{kind:<14}{figures.wrong[kind]}")
+    print(f"undecided     {figures.undecided}")
+    for apart in Apart:
+        print(f"apart: {apart}: {figures.apart[apart]}")
+    print(
+        f"time          {seconds:.0f} s, {figures.operations / seconds:,.0f} operations a second"
+    )
+    for seed, finding in sorted(figures.failures):
+        print(f"history {seed}: {finding.kind}: {finding.text}")
+
+
+def explain(seed: int, finding: Finding) -> None:
+    """Shorten a history with which something is wrong, and tell what is left of it."""
+    history = history_of(seed)
+    if not judged(history).findings:
+        print(f"history {seed} is right when it is lived again: something is not by the seed")
+        return
+    short = shrunk(history, finding.kind, judged)
+    print(f"\nthe shortest that still fails, of history {seed}:")
+    for step in short.steps:
+        print(f"  {step}")
+    _tell(short)
+
+
+def _told(counter: Counter[str]) -> str:
+    parts = ", ".join(f"{name} {number:,}" for name, number in counter.most_common())
+    return f"{counter.total():,} ({parts})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

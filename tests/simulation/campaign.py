@@ -1,0 +1,111 @@
+"""Many histories, on as many cores as are asked for, and what came of them all."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.simulation.living import live
+from tests.simulation.plan import History, history, searchable
+from tests.simulation.record import Apart, Finding, Kind
+from tests.simulation.searched import verdicts
+from tests.simulation.world import Outcome
+
+_MOST: Final = 1_000_000
+"""How many histories a campaign can have before it comes to those of the next seed."""
+_LEAST_CALLS: Final = 280
+"""How many calls a history has on average, or a few more."""
+_BATCH: Final = 5
+"""How many histories a process lives before it reports."""
+_SEARCHED: Final = 20
+"""One in so many histories is one that can be searched."""
+
+
+@dataclass
+class Figures:
+    """What was lived, and what was wrong with it."""
+
+    histories: int = 0
+    operations: int = 0
+    requests: int = 0
+    searched: int = 0
+    undecided: int = 0
+    seconds: float = 0.0
+    """Of virtual time."""
+    faults: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[Kind] = field(default_factory=Counter)
+    apart: Counter[Apart] = field(default_factory=Counter)
+    failures: list[tuple[int, Finding]] = field(default_factory=list)
+    """The seed of each history with which something is wrong, and the first thing that is."""
+
+    def note(self, outcome: Outcome) -> None:
+        """Add a history."""
+        self.histories += 1
+        self.operations += len(outcome.calls)
+        self.requests += outcome.requests
+        self.seconds += outcome.seconds
+        self.faults += outcome.faults
+        self.kinds.update(call.kind for call in outcome.calls)
+        self.answers += outcome.answers
+        self.apart += outcome.apart
+        self.searched += outcome.is_searched
+        self.undecided += outcome.undecided
+        self.wrong.update(finding.kind for finding in outcome.findings)
+        if outcome.findings:
+            self.failures.append((outcome.history.seed, outcome.findings[0]))
+
+    def add(self, other: Figures) -> None:
+        """Add what another process has lived."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+def history_of(seed: int) -> History:
+    """Return the history of a seed: one in so many is made to be searched."""
+    return searchable(seed) if seed % _SEARCHED == 0 else history(seed)
+
+
+def judged(lived: History) -> Outcome:
+    """Live a history, and have it searched for one order of its calls, if it is made for that."""
+    outcome = live(lived)
+    # What no client can prevent fits no order, either.
+    if not lived.conditions.is_searched or outcome.apart:
+        return outcome
+    outcome.is_searched = True
+    for verdict in verdicts(outcome.calls, outcome.timeline):
+        if verdict.undecided:
+            outcome.undecided += 1
+        elif verdict.problem:
+            outcome.findings.append(Finding(Kind.UNTRUE, verdict.problem))
+    return outcome
+
+
+def live_some(seeds: Sequence[int]) -> Figures:
+    """Live histories in this process."""
+    figures = Figures()
+    for seed in seeds:
+        figures.note(judged(history_of(seed)))
+    return figures
+
+
+def campaign(seed: int, operations: int, processes: int) -> tuple[Figures, float]:
+    """Live as many histories as have so many operations; return how long it took, too.
+
+    A seed gives the same histories again, whatever the number of processes.
+    """
+    figures = Figures()
+    start = time.monotonic()
+    first = seed * _MOST
+    seeds = range(first, first + math.ceil(operations / _LEAST_CALLS))
+    batches = [seeds[begin : begin + _BATCH] for begin in range(0, len(seeds), _BATCH)]
+    with ProcessPoolExecutor(processes) as pool:
+        for lived in pool.map(live_some, batches):
+            figures.add(lived)
+    return figures, time.monotonic() - start

@@ -1,0 +1,152 @@
+"""The end of a history: when faults stop, everybody is served, and the record is complete."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from aiobreakglass.testing import make_event
+from tests.simulation import draws
+from tests.simulation.callers import names
+from tests.simulation.process import Process
+from tests.simulation.record import Call, Finding, Kind
+from tests.simulation.timeline import LAYOUT
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_SETTLED_AFTER: Final = 150.0
+"""When the last packet has arrived, in seconds."""
+_SERVED_WITHIN: Final = 1.0
+_SWEEP_EVERY: Final = 30.0
+_SWEPT_WITHIN: Final = 150.0
+"""Several passes, and the pauses between them."""
+_ONE_IN: Final = 8
+"""In how many histories one has a row that can never be marked."""
+_STARVING: Final = 3
+
+
+async def ending(world: World) -> None:
+    """Stop all faults, and see whether everybody is served."""
+    world.network.fault_rate = 0.0
+    world.tell("the faults stop")
+    await asyncio.sleep(_SETTLED_AFTER)
+    if not world.history.conditions.is_searched:
+        await _look(world)
+    for process in world.processes:
+        process.die()
+    await asyncio.sleep(_SETTLED_AFTER)
+
+
+async def _look(world: World) -> None:
+    for process in world.processes:
+        for call in [call for call in process.calls if call.kind == "sweeper"]:
+            assert call.task is not None
+            call.task.cancel()
+        process.resume()
+    calls = _Calls(world)
+    for number, process in enumerate(world.processes):
+        await calls.serve(process, number)
+    await _sweep(world, calls)
+    await calls.compare_lists(world.processes[0])
+
+
+async def _sweep(world: World, calls: _Calls) -> None:
+    """Let a sweeper mark what has lapsed, also beside a row that can never be marked."""
+    process = world.processes[-1]
+    if draws.number(world.history.seed, 1) % _ONE_IN == 0:
+        keys = [await calls.short(process, number) for number in range(_STARVING)]
+        world.network.hot_key = keys[0]
+        await asyncio.sleep(_SERVED_WITHIN)
+    world.database.spread_all()
+    world.sweep_for_ever(process, _SWEEP_EVERY)
+    lapsed = process.clock.present()
+    await asyncio.sleep(_SWEPT_WITHIN)
+    for event in world.timeline.events():
+        key = LAYOUT.event_key(event.id)
+        if event.is_lapsed(lapsed) and key != world.network.hot_key:
+            world.find(Finding(Kind.STUCK, f"{event.id} lapsed, and nobody marked it"))
+
+
+class _Calls:
+    """The calls that look at the end."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._number = len(world.history.steps) + 1_000_000
+
+    async def serve(self, process: Process, place: int) -> None:
+        """See whether a process answers, and can open and close access."""
+        pair = f"invoker-{place % 2}", f"last-{place}"
+        store = process.store
+        event = self._event(process, pair, timedelta(hours=1))
+        await self._make(
+            process,
+            "check",
+            partial(store.find_active_by_invoker_and_profile, *names(0)),
+            pair=names(0),
+        )
+        await self._make(
+            process, "create", partial(store.create, event), subject=event, event_id=event.id
+        )
+        close = partial(store.close, event.id, closed_by="step-last", closed_reason="done")
+        await self._make(process, "close", close, event_id=event.id)
+
+    async def short(self, process: Process, number: int) -> str:
+        """Open access that lapses soon, and return the key of its row."""
+        event = self._event(process, ("starving", f"profile-{number}"), timedelta(seconds=1))
+        await self._make(
+            process,
+            "create",
+            partial(process.store.create, event),
+            subject=event,
+            event_id=event.id,
+        )
+        return LAYOUT.event_key(event.id)
+
+    async def compare_lists(self, process: Process) -> None:
+        """Compare what indexes say that have caught up with the table itself."""
+        for status in ("active", "closed", "expired"):
+            self._world.database.background()
+            self._world.database.spread_all()
+            before = self._ids(status)
+            work = partial(process.store.list_by_status, status, 1000, on_corrupt="skip")
+            asked = {"field": "status", "value": status}
+            call = await self._make(process, "list", work, asked=asked)
+            after = self._ids(status)
+            listed = {event.id for event in call.value or ()}
+            # A row may be deleted by TTL in between.
+            if not before & after <= listed <= before | after:
+                text = f"{status}: listed are {sorted(listed)}, there are {sorted(after)}"
+                self._world.find(Finding(Kind.LOST, text))
+
+    def _ids(self, status: str) -> set[str]:
+        return {event.id for event in self._world.timeline.events() if event.status == status}
+
+    def _event(self, process: Process, pair: tuple[str, str], duration: timedelta) -> Any:
+        self._number += 1
+        return make_event(
+            id=f"{self._number:016x}",
+            invoker=pair[0],
+            profile=pair[1],
+            created_at=process.clock.present(),
+            duration=duration,
+        )
+
+    async def _make(
+        self,
+        process: Process,
+        kind: str,
+        work: Callable[[], Coroutine[Any, Any, Any]],
+        **about: Any,
+    ) -> Call:
+        self._number += 1
+        call = Call(self._number, kind, process, sign="step-last", **about)
+        await self._world.call(call, work, None)
+        took = call.ended_at - call.began_at
+        if took > _SERVED_WITHIN:
+            self._world.find(Finding(Kind.STUCK, f"{call} took {took:.3f} s without a fault"))
+        return call
