@@ -101,7 +101,7 @@ class TestLeaving:
     async def test_cancelled_leaving_gives_up_the_calls(
         self, visit: Visit, store: AsyncDynamoDBStore, rows: Rows, case: Case
     ) -> None:
-        """If leaving is cancelled while it waits, it ends at once, and the calls say so."""
+        """If leaving is cancelled, it ends at once, and its calls say that they were lost."""
         leaving = asyncio.create_task(visit())
         await visit.left.wait()
         leaving.cancel()
