@@ -75,7 +75,7 @@ async def assert_repeatable(case: Case, store: BreakGlassStore, event: BreakGlas
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_or_said(caplog: pytest.LogCaptureFixture) -> Any:
-    """Everything that a call has begun is awaited and closed; Python logs what is not."""
+    """Everything that a call has begun is awaited and closed; if not, Python logs it."""
     with caplog.at_level(logging.WARNING):
         yield
         gc.collect()

@@ -87,7 +87,7 @@ def _rewritings(seen: Mapping[str, list[Version]]) -> Iterator[str]:
 
 
 def _denials(calls: list[Call], seen: Mapping[str, list[Version]]) -> Iterator[str]:
-    """Yield every change that its caller was told had not happened, but that left its sign."""
+    """Yield every change that was reported as not done, but left its sign."""
     for call in calls:
         if call.asked is None or call.kind == "create" or call.answer in (OK, UNKNOWN):
             continue

@@ -1,7 +1,7 @@
 """Stores with one mistake each, for the checker and the auditor to find.
 
-A mutant is made in a process of its own, by replacing one of the store's pure functions or one of
-its methods; the source stays as it is.
+A mutant is made in its own process, which replaces one of the store's pure functions or methods.
+The source stays as it is.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class TestEnding:
 
     @pytest.mark.parametrize("fields", [CLOSING, {"status": "expired"}])
     def test_terminal_event_cannot_end_again(self, fields: dict[str, Any]) -> None:
-        """A terminal event never changes, neither before nor after `expires_at`."""
+        """A terminal event never changes, before or after `expires_at`."""
         ended = event(**fields)
         for at in (CREATED_AT, EXPIRES_AT):
             with pytest.raises(InvalidStateTransitionError, match="never changes") as refusal:
