@@ -19,15 +19,15 @@ from tests.documents.calls import REGION, TABLE
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-# How long an example takes is the machine's doing, which other processes may keep busy. Under CI
-# hypothesis arranges that by itself, and what else it does there is kept.
+# A busy machine makes examples slow, so they have no deadline. In CI, hypothesis does this by
+# itself, and its other settings for CI are kept.
 settings.register_profile(
     "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("unhurried")
 
 
-# Whoever asks for one of these runs in the lane of that name.
+# A test that uses one of these fixtures runs in the lane of that name.
 LANES = {
     "emulator": {"moto_endpoint", "dynamodb_local_endpoint", "endpoint_url"},
     "browser": {"browser"},
@@ -36,7 +36,7 @@ LANES = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with what it needs, by its fixtures."""
+    """Mark each test with its lanes, by its fixtures."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         for marker, names in LANES.items():
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from visiting 7,000 collected tests, which are never garbage.
 
-    Each full collection took a third of a second, and some tests ask for one at their end.
+    Each full collection took a third of a second, and some tests run one at their end.
     """
     gc.collect()
     gc.freeze()
@@ -57,8 +57,8 @@ def pytest_collection_finish() -> None:
 def no_aws_account() -> Iterator[None]:
     """Hide the machine's AWS credentials and settings: no test can reach a real account.
 
-    The region goes too, so that code which forgets it fails here as it would on a new machine.
-    For the whole session, because fixtures of any scope open clients.
+    The region is hidden too, so that code without one fails here as it would on a new machine.
+    The fixture covers the whole session, because fixtures of any scope open clients.
     """
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -73,9 +73,9 @@ def no_aws_account() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_stubber() -> None:
-    """Take out the handler that moto, for its other modes, puts into all sessions to come.
+    """Remove the handler that moto adds to all later sessions for its other modes.
 
-    Where somebody's handlers listen to a client, the fast transport steps aside.
+    The fast transport is not used for a client that has additional handlers.
     """
     from moto.core.models import botocore_stubber
 
@@ -98,7 +98,7 @@ async def moto_client(moto_endpoint: str) -> AsyncIterator[DynamoDBClient]:
 
 @pytest.fixture
 async def no_table(moto_endpoint: str) -> AsyncIterator[DynamoDBClient]:
-    """A client; the table that the documents speak of is gone when the test ends."""
+    """A client; the table of the documentation is deleted when the test ends."""
     async with get_session().create_client(
         "dynamodb", region_name=REGION, endpoint_url=moto_endpoint
     ) as client:

@@ -1,4 +1,4 @@
-"""What hypothesis draws: everything that the model's rules let through."""
+"""Hypothesis strategies: every value that the model's rules allow."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def time_zones() -> st.SearchStrategy[timezone]:
 
 
 def instants() -> st.SearchStrategy[datetime]:
-    """Draw an instant in UTC from all that Python knows."""
+    """Draw any instant in UTC that Python can express."""
     return st.datetimes(timezones=st.just(UTC))
 
 
 def aware_datetimes() -> st.SearchStrategy[datetime]:
-    """Draw an instant in any time zone, where neither end of the calendar is near."""
+    """Draw an instant in any time zone, away from both ends of the calendar."""
     return st.datetimes(
         min_value=datetime(2, 1, 1),  # noqa: DTZ001
         max_value=datetime(9998, 1, 1),  # noqa: DTZ001
@@ -40,10 +40,10 @@ def event_ids() -> st.SearchStrategy[str]:
     return st.integers(0, 2**64 - 1).map("{:016x}".format)
 
 
-# Cached, because to make its alphabet takes longer than to draw from it.
+# Cached, because building its alphabet takes longer than drawing from it.
 @cache
 def names() -> st.SearchStrategy[str]:
-    """Draw what an invoker or a profile may be called."""
+    """Draw a valid name of an invoker or a profile."""
     visible = st.characters(
         exclude_categories=("C", "Z"), exclude_characters=list(map(chr, _INVISIBLE))
     )
@@ -59,10 +59,10 @@ def is_visible(character: str) -> bool:
     return character.isprintable() and character != " " and ord(character) not in _INVISIBLE
 
 
-# Cached, because to make its alphabet takes longer than to draw from it.
+# Cached, because building its alphabet takes longer than drawing from it.
 @cache
 def texts(at_least: int) -> st.SearchStrategy[str]:
-    """Draw what may be written in several lines, as the model keeps it."""
+    """Draw a valid text of several lines, in the form that the model keeps."""
     characters = st.characters(exclude_categories=("Cc", "Cs")) | st.just("\n")
     return (
         st.text(characters, min_size=at_least, max_size=1000)

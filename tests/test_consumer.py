@@ -1,5 +1,5 @@
 # pyright: strict
-"""A program of a user's that uses every public name: pyright and mypy must know all its types."""
+"""A user's program that uses every public name; pyright and mypy must know all its types."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Audited(InMemoryStore):
 
 
 class ContractOfAudited(StoreContract):
-    """Its tests; they are not run again here."""
+    """The contract for `Audited`; it is not run again here."""
 
     @pytest.fixture
     def clock(self) -> FakeClock:
@@ -67,7 +67,7 @@ class ContractOfAudited(StoreContract):
         return Audited(clock=clock)
 
 
-async def test_one_life_of_an_event(
+async def test_event_life_cycle_is_fully_typed(
     breakglass_store: InMemoryStore, breakglass_clock: FakeClock
 ) -> None:
     store: BreakGlassStore = FaultyStore(breakglass_store, seed=1, longest_delay=timedelta(0))
@@ -99,7 +99,7 @@ async def test_one_life_of_an_event(
 
 
 async def opened(client: DynamoDBClient, layout: TableLayout) -> AsyncIterator[BreakGlassStore]:
-    """Make the table, then open a store: with the caller's client, and with one of its own."""
+    """Create the table, then open one store with the caller's client and one with its own."""
     await create_table(client, "events", layout=layout)
     yield AsyncDynamoDBStore(client, "events", layout=layout)
     with moto_server() as endpoint:
@@ -118,7 +118,7 @@ async def worker(
 
 
 async def answered(store: BreakGlassStore, event: BreakGlassEvent) -> datetime | str | bool | None:
-    """Meet each exception, with what it says."""
+    """Catch each exception, and read its attributes."""
     try:
         await store.update(event)
     except ActiveEventExistsError as error:

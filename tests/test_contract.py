@@ -1,4 +1,4 @@
-"""Each of the stores keeps the one contract; and the kit that the contract is made with."""
+"""Every store satisfies the contract; and tests of the contract's own tools."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.dynamodb.waiting import PATIENT
 
 REGION = "eu-central-1"
 HOUR = timedelta(hours=1)
-# None that a call comes near: what is cut off on a busy machine has an unknown outcome.
+# No call comes near this: a call that a busy machine cuts off has an unknown outcome.
 LONG_ENOUGH = timedelta(minutes=5)
 
 
@@ -47,7 +47,7 @@ class TestInMemoryStore(StoreContract):
 
 @pytest_asyncio.fixture(scope="class", loop_scope="class")
 async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
-    """A client for all tests of a class, because it takes longer to make than most tests take."""
+    """One client for all tests of a class, because creating it takes longer than most tests."""
     endpoint_url = request.getfixturevalue(request.cls.endpoint)
     async with open_client(REGION, endpoint_url, None, PATIENT) as opened:
         yield opened
@@ -55,7 +55,7 @@ async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
 
 @pytest.mark.emulator
 class OnDynamoDB:
-    """Stores on a table of each test's own."""
+    """A store on a new table for each test."""
 
     endpoint: str
     """The fixture that starts the emulator."""
@@ -76,17 +76,17 @@ class OnDynamoDB:
 
 
 class WritesContract(OpeningContract, UpdatesContract, EndingsContract, RacesContract):
-    """What depends on the pair of emulator and transport: conditions, tokens, refusals."""
+    """The parts that depend on both emulator and transport: conditions, tokens, refusals."""
 
     clock = StoreContract.clock
 
 
 class ReadsContract(ListsContract, CursorsContract, QuestionsContract):
-    """What depends on the emulator and on the transport, but on no pair of them."""
+    """The parts that depend on the emulator or the transport, but not on the combination."""
 
 
-# Each part runs on both emulators and on both transports; writes run on all four pairs. One store
-# on DynamoDB is enough for wrong arguments, which are refused before any request.
+# Each part runs on both emulators and on both transports; writes run on all four pairs. One
+# DynamoDB store is enough for wrong arguments, which are refused before any request.
 
 
 @on_one_loop
@@ -114,21 +114,21 @@ class TestFastOnMoto(OnDynamoDB, WritesContract):
 
 
 class TestMadeEvent:
-    def test_as_it_comes(self) -> None:
-        """An event without wishes is fresh, active, and has an id of its own."""
+    def test_make_event_without_arguments_is_active(self) -> None:
+        """An event made without arguments is new, active, and has its own id."""
         event = make_event()
         assert event.is_active()
         assert event != make_event(created_at=event.created_at)
 
     @pytest.mark.parametrize("status", BreakGlassStatus)
-    def test_of_each_status(self, status: BreakGlassStatus) -> None:
-        """A status is enough to make an event that has it."""
+    def test_make_event_of_each_status(self, status: BreakGlassStatus) -> None:
+        """A status alone is enough to make an event in that status."""
         assert make_event(status=status).status is status
         assert make_event(status=status.value).status is status
 
-    def test_with_every_field_as_wished(self) -> None:
-        """Any field can be given."""
-        wishes = {
+    def test_make_event_with_every_field(self) -> None:
+        """Every field can be given."""
+        fields = {
             "id": "0123456789abcdef",
             "invoker": "carol",
             "profile": "staging",
@@ -146,30 +146,30 @@ class TestMadeEvent:
             "mfa_method": "totp",
             "mfa_challenge_id": "challenge/7",
         }
-        assert wishes.keys() == BreakGlassEvent.model_fields.keys()
-        assert make_event(**wishes).model_dump() == wishes
+        assert fields.keys() == BreakGlassEvent.model_fields.keys()
+        assert make_event(**fields).model_dump() == fields
 
-    def test_with_a_wish_that_breaks_a_rule(self) -> None:
-        """A made event keeps the rules as any other does."""
+    def test_make_event_refuses_a_wrong_field(self) -> None:
+        """A made event follows the same rules as any other."""
         with pytest.raises(ValueError, match="invoker"):
             make_event(invoker="")
 
 
 class TestFakeClock:
-    def test_that_is_left_alone(self) -> None:
-        """It stands, and starts at the same instant each time."""
+    def test_fake_clock_stands_still(self) -> None:
+        """The clock stands still, and always starts at the same instant."""
         clock = FakeClock()
         assert clock() == clock() == FakeClock()() == FakeClock.START
 
-    def test_whose_start_is_chosen(self) -> None:
-        """It can start anywhere, and tells its time in UTC."""
+    def test_fake_clock_starts_at_chosen_instant(self) -> None:
+        """The clock can start at any instant, and returns its time in UTC."""
         start = datetime(2024, 3, 1, 12, tzinfo=timezone(HOUR))
         clock = FakeClock(start)
         assert clock() == start
         assert clock().tzinfo is UTC
 
-    def test_that_is_moved(self) -> None:
-        """It goes forward, steps back, and jumps."""
+    def test_fake_clock_moves_forward_back_and_to_an_instant(self) -> None:
+        """`advance` moves the clock forward or back; `set` moves it to an instant."""
         clock = FakeClock()
         clock.advance(2 * HOUR)
         clock.advance(-3 * HOUR)
@@ -179,15 +179,15 @@ class TestFakeClock:
         assert clock().tzinfo is UTC
 
     @pytest.mark.parametrize("by", [5, 5.0, None, "PT5S"])
-    def test_that_is_moved_by_no_timedelta(self, by: Any) -> None:
-        """A number does not say its unit, so it is refused with what to write instead."""
+    def test_fake_clock_advance_by_non_timedelta_is_refused(self, by: Any) -> None:
+        """A number has no unit, so the error says what to write instead."""
         clock = FakeClock()
         with pytest.raises(TypeError, match=r"by must be a timedelta, not .+: write timedelta"):
             clock.advance(by)
         assert clock() == FakeClock.START
 
-    async def test_that_an_event_does_not_live_by(self) -> None:
-        """An event of the machine's present is refused with what the store's clock reads."""
+    async def test_event_of_another_clock_is_refused(self) -> None:
+        """An event of the machine's present is refused with the time of the store's clock."""
         store = InMemoryStore(clock=FakeClock())
         with pytest.raises(ValueError, match="the store's clock, which reads 2001-02-03T04:05:06"):
             await store.create(make_event())
@@ -196,8 +196,8 @@ class TestFakeClock:
         ("instant", "error"),
         [(datetime(2024, 3, 1), ValueError), (date(2024, 3, 1), TypeError), (7, TypeError)],  # noqa: DTZ001
     )
-    def test_that_is_set_to_no_instant(self, instant: Any, error: type[Exception]) -> None:
-        """It refuses what a store would refuse of it, and goes on from where it was."""
+    def test_fake_clock_refuses_a_non_instant(self, instant: Any, error: type[Exception]) -> None:
+        """`FakeClock` refuses what a store would refuse, and keeps its time."""
         clock = FakeClock()
         with pytest.raises(error, match="instant must be"):
             clock.set(instant)
@@ -215,8 +215,8 @@ class TestImportingTheKit:
             ("StoreContract", {"pytest"}),
         ],
     )
-    def test_by_its_names(self, names: str, loaded: set[str]) -> None:
-        """The contract alone needs pytest, and moto is imported where it is started."""
+    def test_import_loads_pytest_only_for_the_contract(self, names: str, loaded: set[str]) -> None:
+        """`StoreContract` alone needs pytest; moto is imported when its server starts."""
         program = (
             f"from aiobreakglass.testing import {names}\n"
             "import sys\n"
@@ -227,7 +227,7 @@ class TestImportingTheKit:
         )
         assert set(answer.stdout.split()) == loaded
 
-    def test_by_a_name_that_does_not_exist(self) -> None:
-        """A name that is not public is none, in Python's usual words."""
+    def test_unknown_name_raises_attribute_error(self) -> None:
+        """An unknown name raises Python's usual `AttributeError`."""
         with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
             _ = aiobreakglass.testing.nonsense

@@ -1,4 +1,4 @@
-"""Page cursors: what is given out comes back, and nothing else is taken."""
+"""Page cursors: a store accepts the cursors that it issued, and no others."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ with_and_without_key = pytest.mark.parametrize("key", [None, KEY], ids=["checksu
 
 
 def sealed(content: bytes) -> str:
-    """Seal any content with a right checksum, as anybody can."""
+    """Return content with a valid checksum, which anybody can compute."""
     tag = hmac.digest(b"", content, "sha256")
     return base64.urlsafe_b64encode(tag + content).decode().rstrip("=")
 
@@ -68,7 +68,7 @@ class TestGenuineCursor:
         event_id=event_ids(),
         key=st.none() | st.binary(min_size=16, max_size=64),
     )
-    def test_of_any_query(
+    def test_cursor_of_any_query_decodes_to_its_position(
         self,
         field: str,
         value: str,
@@ -77,7 +77,7 @@ class TestGenuineCursor:
         event_id: str,
         key: bytes | None,
     ) -> None:
-        """The position comes back as it was, and the cursor is fit for an URL."""
+        """A cursor decodes to the position that it encodes, and is safe in a URL."""
         since, created_at, until = times
         listing = Listing(
             field, value, None if is_open[0] else since, None if is_open[1] else until
@@ -91,19 +91,21 @@ class TestGenuineCursor:
     @pytest.mark.parametrize(
         "created_at", ["2024-03-01T12:00:00.123456789Z", "2024-03-01T12:00:00.1-01:00"]
     )
-    def test_after_a_row_of_another_writer(self, created_at: str, key: bytes | None) -> None:
-        """The row's own text comes back, for that is what DynamoDB compares."""
+    def test_cursor_keeps_created_at_of_another_writer(
+        self, created_at: str, key: bytes | None
+    ) -> None:
+        """A cursor keeps the row's own text, because DynamoDB compares that text."""
         position = replace(POSITION, created_at=created_at)
         assert decode_cursor(encode_cursor(LISTING, position, key), LISTING, key) == position
 
     @with_and_without_key
-    def test_at_the_beginning_of_the_range(self, key: bytes | None) -> None:
-        """The first instant of a range belongs to it."""
+    def test_cursor_at_start_of_range_is_accepted(self, key: bytes | None) -> None:
+        """The first instant of a range belongs to the range."""
         position = replace(POSITION, created_at=CONTENT["since"])
         assert decode_cursor(encode_cursor(LISTING, position, key), LISTING, key) == position
 
-    def test_that_is_sealed_by_hand(self) -> None:
-        """The tests below forge what a store would give out, but for what they change."""
+    def test_cursor_sealed_by_hand_equals_a_genuine_one(self) -> None:
+        """The forgeries below differ from a genuine cursor only in what they change."""
         assert sealed(json.dumps(CONTENT, separators=(",", ":")).encode()) == encode_cursor(
             LISTING, POSITION, None
         )
@@ -111,8 +113,8 @@ class TestGenuineCursor:
 
 class TestTamperedCursor:
     @with_and_without_key
-    def test_in_a_single_character(self, key: bytes | None) -> None:
-        """Every character counts, also the bits that base64 leaves over at the end."""
+    def test_cursor_with_one_changed_character_is_refused(self, key: bytes | None) -> None:
+        """Every character counts, even the spare bits that base64 leaves at the end."""
         alphabet = f"{string.ascii_letters}{string.digits}-_+/= \n\u00e9"
         for spare in range(3):
             listing = replace(LISTING, value="alice" + "x" * spare)
@@ -124,8 +126,8 @@ class TestTamperedCursor:
                         decode_cursor(tampered, listing, key)
 
     @with_and_without_key
-    def test_in_its_length(self, key: bytes | None) -> None:
-        """Nothing can be cut off, nor added."""
+    def test_cursor_with_changed_length_is_refused(self, key: bytes | None) -> None:
+        """Nothing can be cut from a cursor or added to it."""
         cursor = encode_cursor(LISTING, POSITION, key)
         shorter = [cursor[:length] for length in range(len(cursor))]
         headless = [cursor[start:] for start in range(1, len(cursor))]
@@ -136,28 +138,30 @@ class TestTamperedCursor:
                 decode_cursor(tampered, LISTING, key)
 
     @given(text=st.text())
-    def test_beyond_recognition(self, text: str) -> None:
-        """Text that is no cursor is refused as such."""
+    def test_arbitrary_text_is_refused(self, text: str) -> None:
+        """Text that is not a cursor is refused."""
         with pytest.raises(ValueError, match="cursor"):
             decode_cursor(text, LISTING, KEY)
 
     @pytest.mark.parametrize("cursor", ["\u00e9", "\ud800", "\uff10", "e\u0301" * 8])
-    def test_with_what_is_not_ascii(self, cursor: str) -> None:
-        """A cursor is ASCII, and what is not is refused like any other."""
+    def test_non_ascii_cursor_is_refused(self, cursor: str) -> None:
+        """A cursor is ASCII; other text is refused with the same error."""
         with pytest.raises(ValueError, match="cursor"):
             decode_cursor(cursor, LISTING, None)
 
     @pytest.mark.parametrize("cursor", [None, 7, True, b"cursor"])
-    def test_into_something_else(self, cursor: Any) -> None:
-        """A cursor is text."""
+    def test_non_string_cursor_is_refused(self, cursor: Any) -> None:
+        """Anything other than a `str` is a `TypeError`."""
         with pytest.raises(TypeError, match="cursor must be a str"):
             decode_cursor(cursor, LISTING, None)
 
     @pytest.mark.parametrize(
         ("key", "other"), [(KEY, OTHER_KEY), (KEY, None), (None, KEY)], ids=repr
     )
-    def test_by_another_signature(self, key: bytes | None, other: bytes | None) -> None:
-        """A store with a key takes only what that key has signed."""
+    def test_cursor_signed_with_another_key_is_refused(
+        self, key: bytes | None, other: bytes | None
+    ) -> None:
+        """A store accepts only cursors signed with its own key, or unsigned ones without a key."""
         cursor = encode_cursor(LISTING, POSITION, key)
         with pytest.raises(ValueError, match="not one that this store has given out"):
             decode_cursor(cursor, LISTING, other)
@@ -176,17 +180,17 @@ class TestCursorOfAnotherQuery:
             ("until", replace(LISTING, until=None)),
         ],
     )
-    def test_that_differs_in_one_part(
+    def test_cursor_of_another_query_is_refused(
         self, differing: str, listing: Listing, key: bytes | None
     ) -> None:
-        """A cursor belongs to one query, and the error says what differs."""
+        """A cursor belongs to one query, and the error says which part differs."""
         for ours, theirs in [(LISTING, listing), (listing, LISTING)]:
             cursor = encode_cursor(theirs, POSITION, key)
             with pytest.raises(ValueError, match=f"another query: its {differing} differs"):
                 decode_cursor(cursor, ours, key)
 
-    def test_of_another_version(self) -> None:
-        """A cursor that a different release has written is not misread."""
+    def test_cursor_of_another_version_is_refused(self) -> None:
+        """A cursor that another release wrote is refused, not misread."""
         cursor = sealed(json.dumps(CONTENT | {"version": 2}).encode())
         with pytest.raises(ValueError, match="its version differs"):
             decode_cursor(cursor, LISTING, None)
@@ -194,8 +198,8 @@ class TestCursorOfAnotherQuery:
 
 class TestForgedCursor:
     @pytest.mark.parametrize(("part", "value"), FORGERIES)
-    def test_with_a_part_of_the_wrong_kind(self, part: str, value: object) -> None:
-        """A right checksum over wrong content opens nothing."""
+    def test_forged_cursor_with_a_wrong_part_is_refused(self, part: str, value: object) -> None:
+        """Wrong content is refused despite its valid checksum."""
         content = {**CONTENT, part: value}
         if value is MISSING:
             del content[part]
@@ -218,26 +222,26 @@ class TestForgedCursor:
         ],
         ids=lambda content: repr(content[:10]),
     )
-    def test_that_is_no_object(self, content: bytes) -> None:
-        """A right checksum over no content opens nothing either."""
+    def test_forged_cursor_without_json_object_is_refused(self, content: bytes) -> None:
+        """Content that is not a JSON object is refused despite its valid checksum."""
         with pytest.raises(ValueError, match="cursor"):
             decode_cursor(sealed(content), LISTING, None)
 
 
 class TestCursorKey:
     @pytest.mark.parametrize("key", [None, KEY, bytes(64)])
-    def test_that_is_good(self, key: bytes | None) -> None:
-        """A key has 16 bytes or more, or there is none."""
+    def test_cursor_key_of_16_bytes_or_none_passes(self, key: bytes | None) -> None:
+        """A key has at least 16 bytes, or is None."""
         assert check_cursor_key(key) == key
 
     @pytest.mark.parametrize("key", [b"", bytes(15)])
-    def test_that_is_short(self, key: bytes) -> None:
-        """A key that could be guessed is refused, without being shown."""
+    def test_short_cursor_key_is_refused(self, key: bytes) -> None:
+        """A key shorter than 16 bytes is refused, because it could be guessed."""
         with pytest.raises(ValueError, match="cursor_key must have at least 16 bytes"):
             check_cursor_key(key)
 
     @pytest.mark.parametrize("key", ["sixteen bytes at", 7, True, bytearray(KEY)])
-    def test_that_is_no_bytes(self, key: Any) -> None:
-        """A key is bytes: text has none until it is encoded."""
+    def test_non_bytes_cursor_key_is_refused(self, key: Any) -> None:
+        """A key must be `bytes`, because text has none until it is encoded."""
         with pytest.raises(TypeError, match="cursor_key must be bytes or None"):
             check_cursor_key(key)

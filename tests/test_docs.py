@@ -1,4 +1,4 @@
-"""What the documentation shows is so: every block of every page is tried, every link followed."""
+"""The documentation is correct: every block of every page is run, every link followed."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ DIAGRAMS = sorted((ROOT / "docs").glob("*.svg"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-async def test_a_page_can_be_followed_to_the_letter(
+async def test_page_can_be_followed_step_by_step(
     page: Page, tmp_path: Path, moto_endpoint: str, no_table: DynamoDBClient
 ) -> None:
     await create_table(no_table, TABLE)
     if page == OPERATIONS:
-        # What its commands are about.
+        # The commands of this page act on this event.
         store = AsyncDynamoDBStore(no_table, TABLE)
         await store.create(make_event(id="e5ee23033c0b4ce7"))
     with Reader(page, tmp_path, moto_endpoint) as reader:
@@ -66,9 +66,7 @@ async def test_a_page_can_be_followed_to_the_letter(
         "- in a list:\n\n  ```ini\n  without = a file\n  ```",
     ],
 )
-def test_a_block_that_nothing_tries_or_that_does_not_work_fails(
-    block: str, tmp_path: Path
-) -> None:
+def test_untested_or_broken_block_fails(block: str, tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(f"# A page\n\n{block}\n", encoding="utf-8")
     page = Page(tmp_path / "page.md")
     with Reader(page, tmp_path, "") as reader, pytest.raises(AssertionError):
@@ -86,13 +84,13 @@ def test_a_block_that_nothing_tries_or_that_does_not_work_fails(
         "python examples/quickstart.py --nonsense",
     ],
 )
-def test_a_command_that_does_not_work_fails(command: str, tmp_path: Path) -> None:
+def test_broken_command_fails(command: str, tmp_path: Path) -> None:
     with Reader(INDEX, tmp_path, "") as reader, pytest.raises(AssertionError):
         reader.obey(command)
 
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Page) -> None:
+def test_links_have_targets(page: Page) -> None:
     anchors = {other.path: other.anchors for other in ALL_PAGES}
     for link in page.links:
         if link.startswith(("https://", "http://127.0.0.1")):
@@ -104,8 +102,8 @@ def test_links_lead_somewhere(page: Page) -> None:
         assert not anchor or anchor in anchors[target], link
 
 
-def test_every_page_has_its_place_in_the_site() -> None:
-    """The table of contents names each page, or the folder pattern that it is part of."""
+def test_every_page_is_in_the_table_of_contents() -> None:
+    """The table of contents names each page, or a pattern that matches it."""
     named = {
         (INDEX.path.parent / f"{entry}.md").resolve()
         for block in INDEX.texts("{toctree}")
@@ -116,22 +114,22 @@ def test_every_page_has_its_place_in_the_site() -> None:
 
 
 @pytest.mark.parametrize("held", HELD_ELSEWHERE.items(), ids=str)
-def test_what_is_held_elsewhere_is_there(held: tuple[tuple[str, str], str]) -> None:
-    """A page that no longer has such blocks gives up its exception."""
+def test_block_tested_elsewhere_exists(held: tuple[tuple[str, str], str]) -> None:
+    """An exception must go when its page no longer has such blocks."""
     (page, language), test = held
     assert Page(ROOT / page).texts(language)
     assert (ROOT / test).is_file()
 
 
 class TestReference:
-    def test_names_all_that_is_public(self) -> None:
+    def test_reference_names_everything_public(self) -> None:
         fixtures = [name for name in vars(pytest_plugin) if name.startswith("breakglass_")]
         assert len(fixtures) == 4
         public = [*aiobreakglass.__all__, *aiobreakglass.testing.__all__, *fixtures]
         documented = re.findall(r"^\.\. (?:auto|py:)\w+:: (\w+)", REFERENCE.text, re.MULTILINE)
         assert sorted(documented) == sorted(public)
 
-    def test_names_all_that_an_event_has(self) -> None:
+    def test_reference_names_every_member_of_an_event(self) -> None:
         (members,) = re.findall(r"BreakGlassEvent.*\n +:members: ([\w, \n]+)\n", REFERENCE.text)
         public = {
             name
@@ -140,7 +138,7 @@ class TestReference:
         }
         assert {*re.findall(r"\w+", members)} == public | BreakGlassEvent.model_fields.keys()
 
-    def test_tells_the_limits(self) -> None:
+    def test_reference_gives_the_limits(self) -> None:
         values = re.findall(r"py:data:: (\w+)\n +:value: (.+)\n", REFERENCE.text)
         assert len(values) == 3
         for name, value in values:
@@ -148,7 +146,7 @@ class TestReference:
             assert limit == getattr(aiobreakglass, name)
 
     @pytest.mark.parametrize("documented", [FakeClock, StoreContract], ids=lambda it: it.__name__)
-    async def test_shows_examples_that_run(self, documented: type) -> None:
+    async def test_docstring_examples_run(self, documented: type) -> None:
         examples = re.findall(r"::\n\n((?:    .*\n|\n)+)", inspect.getdoc(documented) or "")
         assert examples
         names = {
@@ -169,7 +167,7 @@ def test_adding_an_operation_takes_fewer_than_ten_steps() -> None:
     assert len(CONTRIBUTING.rows("Adding a store operation")) + 1 < 10
 
 
-def test_the_way_of_an_operation_goes_by_names_that_exist() -> None:
+def test_steps_of_adding_an_operation_use_existing_names() -> None:
     more = [cells[1:] for cells in CONTRIBUTING.rows("If it needs more")]
     for step, files, names in [*CONTRIBUTING.rows("Adding a store operation"), *more]:
         sources = [(ROOT / path).read_text(encoding="utf-8") for path in LINKED.findall(files)]
@@ -179,7 +177,7 @@ def test_the_way_of_an_operation_goes_by_names_that_exist() -> None:
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.path.stem)
-def test_each_decision_is_whole_and_linked(page: Page) -> None:
+def test_each_decision_is_complete_and_linked(page: Page) -> None:
     sections = re.findall(r"^## (.+)$", page.text, flags=re.MULTILINE)
     assert sections == ["Context", "Decision", "What else was considered", "Consequences"]
     for other in (INDEX, CONTRIBUTING):
@@ -187,7 +185,7 @@ def test_each_decision_is_whole_and_linked(page: Page) -> None:
         assert page.path in linked, other.name
 
 
-def test_each_claim_of_what_is_not_told_names_its_test() -> None:
+def test_each_claim_about_secrecy_names_its_test() -> None:
     for claim, test in SECURITY.rows("What is not in messages and logs"):
         (path,) = LINKED.findall(test)
         assert path.startswith("tests/"), claim
@@ -195,7 +193,7 @@ def test_each_claim_of_what_is_not_told_names_its_test() -> None:
 
 @pytest.mark.parametrize("path", DIAGRAMS, ids=lambda path: path.name)
 def test_diagrams_stand_alone(path: Path) -> None:
-    """A diagram says in words what it shows, and fetches nothing."""
+    """A diagram describes itself in text, and loads nothing."""
     svg = "{http://www.w3.org/2000/svg}"
     root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314 - our own file
     assert root.get("role") == "img"

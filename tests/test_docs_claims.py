@@ -1,4 +1,4 @@
-"""What the documentation claims beyond its blocks: roles, incidents, logs, the backend."""
+"""Claims of the documentation beyond its blocks: roles, incidents, logs, the backend."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def reviews(alice: Alice, event: BreakGlassEvent) -> None:
 
 async def marks_what_has_run_out(alice: Alice, event: BreakGlassEvent) -> None:
     alice.clock.set(event.expires_at)
-    # Of a pass whose rows another pass of the same store has read since, the store reads again.
+    # If another pass of the same store has read the rows since, the store reads them again.
     await alice.store.get(event.id)
     assert [expired.id for expired in await expire_due(alice.store, now=alice.clock())] == [
         event.id
@@ -67,14 +67,14 @@ ROLES = {
 
 
 class TestOperations:
-    def test_policies_are_of_roles(self) -> None:
+    def test_page_has_one_policy_for_each_role(self) -> None:
         headings = re.findall(
             r"^### (.+)\n\n(?:.+\n)+\n```json", OPERATIONS.text, flags=re.MULTILINE
         )
         assert headings == ["Does everything", *ROLES, "Makes the table"]
 
     @pytest.mark.parametrize("role", ROLES)
-    async def test_a_role_needs_what_its_policy_grants(
+    async def test_role_needs_exactly_what_its_policy_grants(
         self, role: str, moto_client: DynamoDBClient, no_table: DynamoDBClient
     ) -> None:
         await create_table(no_table, TABLE)
@@ -87,14 +87,14 @@ class TestOperations:
         await ROLES[role](alice, event)
         assert recorder.permissions == policy(role)
 
-    async def test_closing_by_hand(
+    async def test_closing_by_hand_ends_access(
         self,
         moto_client: DynamoDBClient,
         no_table: DynamoDBClient,
         tmp_path: Path,
         moto_endpoint: str,
     ) -> None:
-        """What the page has an operator type ends access, and leaves a whole event."""
+        """The page's commands for an operator end access and leave a complete event."""
         await create_table(no_table, TABLE)
         store = AsyncDynamoDBStore(moto_client, TABLE)
         event = await store.create(make_event(id="e5ee23033c0b4ce7"))
@@ -107,10 +107,10 @@ class TestOperations:
         assert (closed.status, closed.closed_by) == ("closed", "bob")
         assert (await store.create(make_event())).is_active()
 
-    async def test_several_environments_in_one_table(
+    async def test_environments_in_one_table_share_only_the_lists(
         self, moto_client: DynamoDBClient, no_table: DynamoDBClient
     ) -> None:
-        """They keep apart by their keys, and not in the lists."""
+        """Environments in one table are separated by their keys, but not in the lists."""
         await create_table(no_table, TABLE)
         layouts = [
             TableLayout(event_prefix=f"{name}#", guard_prefix=f"{name}-ACTIVE#")
@@ -127,14 +127,14 @@ class TestOperations:
             await expire_due(production)
         assert await production.count_by_invoker_since("alice", event.created_at) == 2
 
-    async def test_an_active_event_without_its_guard(
+    async def test_active_event_without_guard_is_found_and_closed(
         self,
         moto_client: DynamoDBClient,
         no_table: DynamoDBClient,
         tmp_path: Path,
         moto_endpoint: str,
     ) -> None:
-        """The check does not see it, the page's program finds it, and it can be closed."""
+        """The check misses the event, the page's program finds it, and it can be closed."""
         await create_table(no_table, TABLE)
         store = AsyncDynamoDBStore(moto_client, TABLE)
         event = await store.create(make_event())
@@ -167,7 +167,7 @@ asyncio.run(main())
 """
 
 
-async def test_the_backend_opens_its_store_in_the_lifespan(
+async def test_backend_opens_its_store_in_the_lifespan(
     no_table: DynamoDBClient, tmp_path: Path, moto_endpoint: str
 ) -> None:
     await create_table(no_table, TABLE)
@@ -178,7 +178,7 @@ async def test_the_backend_opens_its_store_in_the_lifespan(
     assert output == "200 None\n"
 
 
-async def test_logs_hold_neither_what_people_wrote_nor_credentials(
+async def test_logs_contain_no_justifications_or_credentials(
     no_table: DynamoDBClient, moto_endpoint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await create_table(no_table, TABLE)

@@ -1,4 +1,4 @@
-"""The reference tables of the documentation say what the library does."""
+"""The reference tables of the documentation match the library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def names(cells: list[str]) -> set[str]:
     return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
 
-def test_options_are_those_that_exist() -> None:
+def test_documented_options_are_those_that_exist() -> None:
     parameters = {
         *inspect.signature(AsyncDynamoDBStore.open).parameters,
         *inspect.signature(AsyncDynamoDBStore).parameters,
@@ -34,7 +34,7 @@ def test_options_are_those_that_exist() -> None:
     assert names([option for option, *_ in REFERENCE.rows("Options")]) == options
 
 
-def test_exceptions_are_those_that_exist() -> None:
+def test_documented_exceptions_are_those_that_exist() -> None:
     exceptions = {
         name
         for name in aiobreakglass.__all__
@@ -46,7 +46,7 @@ def test_exceptions_are_those_that_exist() -> None:
     assert listed == exceptions | {"RuntimeError", "TypeError", "ValueError", "ValidationError"}
 
 
-def test_example_rows_are_as_the_store_writes_them() -> None:
+def test_example_rows_match_what_the_store_writes() -> None:
     (block,) = pages.TABLE.texts("json")
     row, guard, tombstone = json.loads(block)
     event = decode_event(row, LAYOUT)
@@ -73,10 +73,12 @@ async def test_calls_send_and_need_what_the_pages_say(
 
 
 @pytest.mark.usefixtures("no_table")
-async def test_making_the_table_needs_what_its_policy_grants(moto_client: DynamoDBClient) -> None:
+async def test_creating_the_table_needs_what_its_policy_grants(
+    moto_client: DynamoDBClient,
+) -> None:
     recorder = Recorder(moto_client)
     await create_table(moto_client, TABLE)
     await create_table(moto_client, TABLE, point_in_time_recovery=True, deletion_protection=True)
-    # It asks whether there are transactions; that this is denied is an answer as well.
+    # `create_table` probes for transactions; a denied probe is an answer as well.
     probe = ("dynamodb:ConditionCheckItem", "table", "TransactWriteItems")
     assert recorder.permissions - {probe} == policy("Makes the table")

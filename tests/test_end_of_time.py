@@ -1,4 +1,4 @@
-"""The last hours that a datetime can tell: every call works, or says which rule it breaks."""
+"""The last hours that a datetime can express: every call works, or names the rule it breaks."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ CALLS: dict[str, Call] = {
 
 
 def last_event(**changes: Any) -> BreakGlassEvent:
-    """Return an event with the last version that can still be followed by one."""
+    """Return an event that has room for exactly one more version."""
     return make_event(
         created_at=END - HOUR, duration=HOUR, **{"updated_at": END - MICROSECOND, **changes}
     )
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_every_call_by_a_clock_near_the_end(name: str) -> None:
-    """Whatever the clock and the event, the answer is an event or a named refusal."""
+async def test_every_call_with_a_clock_near_the_end(name: str) -> None:
+    """For any such clock and event, the result is a valid event or a named refusal."""
     for created_at, now in product(LAST[3:], LAST):
         clock = FakeClock(created_at)
         store = InMemoryStore(clock=clock)
@@ -72,8 +72,8 @@ async def test_every_call_by_a_clock_near_the_end(name: str) -> None:
 
 
 @pytest.mark.parametrize("now", LAST)
-def test_an_event_from_before_is_created_late(now: datetime) -> None:
-    """The clock's lead is judged without going past the end of time."""
+def test_create_near_the_end_checks_the_clocks_lead(now: datetime) -> None:
+    """The check of the clock's lead does not overflow the end of time."""
     check_creatable(make_event(created_at=END - HOUR, duration=HOUR, status="expired"), now)
     fresh = make_event(created_at=END - 2 * HOUR, duration=2 * HOUR)
     if now == END:
@@ -92,8 +92,8 @@ def test_an_event_from_before_is_created_late(now: datetime) -> None:
     ],
     ids=["closed early", "closed late", "expired"],
 )
-def test_the_last_version_ends(now: datetime, decide: Decision) -> None:
-    """What is active can always be ended, and the row of its ending is an event."""
+def test_event_at_its_last_version_can_end(now: datetime, decide: Decision) -> None:
+    """An active event can always end, and the row of its ending decodes to an event."""
     ended = decide(last_event(), now).stored
     assert ended.updated_at == END
     row = encode_event(ended, LAYOUT, write_id="w1", retention=timedelta.max)
@@ -102,28 +102,28 @@ def test_the_last_version_ends(now: datetime, decide: Decision) -> None:
         decide_update(ended, ended, END)
 
 
-def test_the_last_version_changes_and_goes_on() -> None:
-    """A change that would leave no version for the ending is refused, before it is written."""
+def test_update_without_room_for_an_ending_is_refused() -> None:
+    """A change that would leave no version for the ending is refused before it is written."""
     stored = last_event()
     with pytest.raises(ValueError, match="updated_at must leave room"):
         decide_update(stored, stored.model_copy(update={"request_id": "r-1"}), END - HOUR)
 
 
-def test_an_active_event_without_a_version_to_come() -> None:
-    """No row can say so either: it could not be ended."""
+def test_active_event_at_the_end_of_time_is_invalid() -> None:
+    """An active event needs room for a later version, because it could not end otherwise."""
     with pytest.raises(ValueError, match="updated_at must leave room"):
         last_event(updated_at=END)
     assert last_event(updated_at=END, status="expired").status is BreakGlassStatus.EXPIRED
 
 
-def test_a_duration_that_goes_past_the_end() -> None:
-    """An expiry that no datetime can tell is refused by its rule."""
+def test_duration_past_the_end_of_time_is_refused() -> None:
+    """An expiry that no datetime can express is refused by its rule."""
     with pytest.raises(ValueError, match="expires_at must be after created_at"):
         make_event(created_at=END - HOUR, duration=2 * HOUR)
 
 
-def test_the_longest_retention() -> None:
-    """TTL is a number, and needs neither a date nor an interval that Python can tell."""
+def test_longest_retention_fits_the_ttl() -> None:
+    """TTL is a number, so it may exceed what a datetime or a timedelta can express."""
     longest = "86653402300800"
     event = last_event(status="expired", expires_at=END)
     row = encode_event(event, LAYOUT, write_id="w1", retention=timedelta.max)
@@ -131,8 +131,8 @@ def test_the_longest_retention() -> None:
     assert row["ttl"] == tombstone["ttl"] == {"N": longest}
 
 
-async def test_pages_of_the_last_events() -> None:
-    """A cursor finds its place up to the end."""
+async def test_pages_of_events_near_the_end_of_time() -> None:
+    """A cursor works up to the end of time."""
     store = InMemoryStore(clock=FakeClock(END))
     last = [
         make_event(created_at=END - n * MICROSECOND, expires_at=END, status="expired")

@@ -1,4 +1,4 @@
-"""Exceptions: the tree, what each tells the program, and what each tells its reader."""
+"""Exceptions: their tree, their attributes, and their messages."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ each_error = pytest.mark.parametrize(
 
 
 class TestTree:
-    def test_as_drawn(self) -> None:
-        """The drawing at the top of the module names every exception and its further bases."""
+    def test_drawing_matches_the_exceptions(self) -> None:
+        """The drawing in the module's docstring shows every exception and its extra bases."""
         drawn = set()
         for line in inspect.cleandoc(errors.__doc__ or "").splitlines():
             if "-- " in line:
@@ -116,44 +116,44 @@ class TestTree:
         assert built - drawn == {("BreakGlassError", "Exception")}
         assert drawn <= built
 
-    def test_of_what_is_tried_here(self) -> None:
-        """Every exception of the tree is tried by the tests below."""
+    def test_every_exception_is_tested_here(self) -> None:
+        """The tests below cover every exception of the tree."""
         ours = {
             error
             for error in BreakGlassError.__subclasses__()
-            # Other tests have subclasses of their own.
+            # Other tests define their own subclasses.
             if error.__module__.startswith("aiobreakglass.")
         }
         assert {type(error) for error, _, _ in ERRORS} == ours
 
-    def test_where_an_event_is_looked_up(self) -> None:
-        """What was not found can be caught in Python's own words."""
+    def test_event_not_found_is_a_lookup_error(self) -> None:
+        """`EventNotFoundError` can be caught as a `LookupError`."""
         assert isinstance(EventNotFoundError(ID), LookupError)
 
 
 class TestError:
     @each_error
-    def test_that_is_caught(
+    def test_attributes_tell_what_happened(
         self, error: BreakGlassError, attributes: dict[str, Any], told: list[str]
     ) -> None:
-        """Its attributes tell the program what happened to which event."""
+        """The attributes tell a program what happened to which event."""
         assert {name: getattr(error, name) for name in attributes} == attributes
 
     @each_error
-    def test_that_is_read(
+    def test_message_says_what_to_do_without_secrets(
         self, error: BreakGlassError, attributes: dict[str, Any], told: list[str]
     ) -> None:
-        """Its message says what was wrong and what to do, and no justification."""
+        """The message says what was wrong and what to do, and contains no justification."""
         for part in told:
             assert part in str(error)
         assert "hunter2" not in str(error)
 
     @each_error
     @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-    def test_that_travels_between_processes(
+    def test_error_survives_pickling(
         self, error: BreakGlassError, attributes: dict[str, Any], told: list[str], protocol: int
     ) -> None:
-        """Pickling keeps its type, its attributes and its message."""
+        """Pickling keeps the error's type, attributes and message."""
         twin = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301
         assert type(twin) is type(error)
         assert vars(twin) == vars(error)
@@ -161,10 +161,10 @@ class TestError:
         assert {name: getattr(twin, name) for name in attributes} == attributes
 
     @each_error
-    def test_that_a_task_queue_writes_as_json(
+    def test_args_rebuild_the_error_through_json(
         self, error: BreakGlassError, attributes: dict[str, Any], told: list[str]
     ) -> None:
-        """Its `args` are plain values without a justification, and rebuild it anywhere."""
+        """The `args` are plain values without a justification, and rebuild the error."""
         written = json.dumps(error.args)
         assert "hunter2" not in written
         for args in (error.args, json.loads(written)):
@@ -173,8 +173,8 @@ class TestError:
             assert str(twin) == str(error)
             assert "hunter2" not in repr(twin)
 
-    def test_that_was_rebuilt_without_its_event(self) -> None:
-        """What the args cannot hold is missing by name."""
+    def test_error_rebuilt_from_args_has_no_event(self) -> None:
+        """An error that was rebuilt from its args has lost its event, and says so."""
         error = ActiveEventExistsError(*ActiveEventExistsError(EVENT).args)
         with pytest.raises(AttributeError, match="rebuilt from its args"):
             _ = error.event
@@ -188,16 +188,16 @@ class TestExpiryError:
     FAILURES = (CorruptItemError("A", "bad"), ItemTooLargeError("B"))
     ERROR = ExpiryError("2 rows failed", FAILURES, [EVENT])
 
-    def test_that_is_split(self) -> None:
-        """A part of a group keeps the events that were marked."""
+    def test_split_keeps_the_marked_events(self) -> None:
+        """A part of a split group keeps the events that were marked."""
         corrupt, rest = self.ERROR.split(CorruptItemError)
         assert corrupt is not None
         assert rest is not None
         assert (corrupt.exceptions, rest.exceptions) == (self.FAILURES[:1], self.FAILURES[1:])
         assert vars(corrupt) == vars(rest) == {"expired": (EVENT,)}
 
-    def test_that_travels_between_processes(self) -> None:
-        """Pickling keeps what went wrong with each row."""
+    def test_pickling_keeps_the_error_of_each_row(self) -> None:
+        """Pickling keeps the error of each row."""
         twin = pickle.loads(pickle.dumps(self.ERROR))  # noqa: S301
         assert [type(error) for error in twin.exceptions] == [CorruptItemError, ItemTooLargeError]
         assert twin.expired == (EVENT,)

@@ -1,4 +1,4 @@
-"""The worker of examples/expiry_worker.py, run as the processes that it is."""
+"""The worker of examples/expiry_worker.py, run as real processes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def table_name() -> str:
 async def store(
     dynamodb_local_endpoint: str, table_name: str
 ) -> AsyncIterator[AsyncDynamoDBStore]:
-    """A store whose events, opened two hours ago, have all lapsed by the workers' clock."""
+    """A store whose events opened two hours ago and have lapsed by the workers' clock."""
     clock = FakeClock(datetime.now(UTC) - timedelta(hours=2))
     async with get_session().create_client(
         "dynamodb", region_name=REGION, endpoint_url=dynamodb_local_endpoint
@@ -54,7 +54,7 @@ async def store(
 
 @asynccontextmanager
 async def worker(table_name: str, endpoint_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a worker that looks again all the time; whatever happens, it does not outlive us."""
+    """Run a worker that starts passes all the time, and kill it when the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(WORKER),
@@ -72,20 +72,20 @@ async def worker(table_name: str, endpoint_url: str) -> AsyncIterator[asyncio.su
 
 
 async def announced(process: asyncio.subprocess.Process, number: int) -> list[str]:
-    """Return the next events that a worker says it has expired."""
+    """Return the ids of the next events that a worker announces."""
     assert process.stdout is not None
     lines = [await process.stdout.readline() for _ in range(number)]
     return [json.loads(line)["expired"] for line in lines]
 
 
 async def all_announced(process: asyncio.subprocess.Process) -> list[str]:
-    """Return all that a worker that has ended has said."""
+    """Return the remaining ids that a stopped worker has announced."""
     assert process.stdout is not None
     return [json.loads(line)["expired"] for line in (await process.stdout.read()).splitlines()]
 
 
 def token(exchange: Exchange) -> str:
-    """Return what is the same in each attempt of one write, and in no other write."""
+    """Return the token that identifies one write across its attempts."""
     text: str = json.loads(exchange.body)["ClientRequestToken"]
     return text
 
@@ -106,13 +106,13 @@ async def other_proxy(dynamodb_local_endpoint: str) -> AsyncIterator[FaultProxy]
         yield proxy
 
 
-async def test_two_workers_one_of_which_is_killed(
+async def test_events_expire_once_when_a_worker_is_killed(
     store: AsyncDynamoDBStore, table_name: str, proxy: FaultProxy, other_proxy: FaultProxy
 ) -> None:
     """Every event is expired exactly once, and announced at most once.
 
-    Whichever worker is the faster: both begin together, the one to be killed marks the first, and
-    each leaves the other enough to go on with.
+    It does not matter which worker is faster: both begin together, the worker to be killed marks
+    the first event, and each leaves events for the other.
     """
     ahead, ending, dying, dead = (asyncio.Event() for _ in range(4))
     first: set[str] = set()
@@ -127,7 +127,7 @@ async def test_two_workers_one_of_which_is_killed(
         return answer
 
     async def of_the_killed(exchange: Exchange) -> web.StreamResponse:
-        """Its next write after it has told of one is its last: it never hears what came of it."""
+        """After its first announcement, the next write is its last and gets no answer."""
         await other_proxy.arrival("Query")
         if exchange.operation != WRITE:
             return await exchange.forward()
@@ -163,7 +163,7 @@ async def test_two_workers_one_of_which_is_killed(
         said = await announced(killed, 1)
         ending.set()
         await dying.wait()
-        # What is under way lands, whoever hears of it.
+        # Writes under way are carried out, even if nobody gets the answer.
         await asyncio.gather(*under_way)
         killed.kill()
         await killed.wait()
@@ -182,10 +182,10 @@ async def test_two_workers_one_of_which_is_killed(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_while_events_are_in_hand(
+async def test_signal_lets_events_in_hand_finish(
     store: AsyncDynamoDBStore, table_name: str, proxy: FaultProxy, number: signal.Signals
 ) -> None:
-    """What was begun is finished: all that was marked was announced, and the rest is left."""
+    """A signalled worker finishes and announces the events in hand, and leaves the rest."""
     all_marked, signalled = asyncio.Event(), asyncio.Event()
     marked: set[str] = set()
 

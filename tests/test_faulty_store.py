@@ -1,4 +1,4 @@
-"""A store that loses requests and answers: what has happened, and what its caller is told."""
+"""`FaultyStore`: what happens when it loses requests and answers, and what callers see."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def inside(clock: FakeClock) -> InMemoryStore:
 
 @pytest.fixture
 async def event(inside: InMemoryStore, clock: FakeClock) -> BreakGlassEvent:
-    """An event that the store inside has."""
+    """An event in the inner store."""
     return await inside.create(make_event(created_at=clock()))
 
 
@@ -80,7 +80,7 @@ class TestLostRequest:
     def store(self, inside: InMemoryStore) -> FaultyStore:
         return FaultyStore(inside, seed=1, lost_requests=1.0)
 
-    async def test_of_create(
+    async def test_lost_create_request_creates_nothing(
         self, store: FaultyStore, inside: InMemoryStore, clock: FakeClock
     ) -> None:
         event = make_event(created_at=clock())
@@ -92,7 +92,7 @@ class TestLostRequest:
         assert store.lost == (("create", "request"),)
 
     @pytest.mark.parametrize("name", WRITES)
-    async def test_of_another_write(
+    async def test_lost_write_request_changes_nothing(
         self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent, name: str
     ) -> None:
         with pytest.raises(StoreUnavailableError) as error:
@@ -102,7 +102,9 @@ class TestLostRequest:
         assert store.lost == ((name, "request"),)
 
     @pytest.mark.parametrize("name", READS)
-    async def test_of_a_read(self, store: FaultyStore, event: BreakGlassEvent, name: str) -> None:
+    async def test_lost_read_request_has_a_known_outcome(
+        self, store: FaultyStore, event: BreakGlassEvent, name: str
+    ) -> None:
         with pytest.raises(StoreUnavailableError) as error:
             await READS[name](store, event)
         assert not error.value.outcome_unknown
@@ -114,7 +116,7 @@ class TestLostAnswer:
     def store(self, inside: InMemoryStore) -> FaultyStore:
         return FaultyStore(inside, seed=1, lost_answers=1.0)
 
-    async def test_of_create(
+    async def test_lost_create_answer_leaves_the_event(
         self, store: FaultyStore, inside: InMemoryStore, clock: FakeClock
     ) -> None:
         event = make_event(created_at=clock())
@@ -124,21 +126,21 @@ class TestLostAnswer:
         assert await inside.get(event.id) == event
         assert store.lost == (("create", "answer"),)
 
-    async def test_of_update(
+    async def test_lost_update_answer_leaves_the_change(
         self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent
     ) -> None:
         with pytest.raises(StoreUnavailableError):
             await WRITES["update"](store, event)
         assert (await inside.get(event.id)).request_id == "c0ffee"
 
-    async def test_of_close(
+    async def test_lost_close_answer_leaves_the_event_closed(
         self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent
     ) -> None:
         with pytest.raises(StoreUnavailableError):
             await WRITES["close"](store, event)
         assert (await inside.get(event.id)).status is BreakGlassStatus.CLOSED
 
-    async def test_of_delete(
+    async def test_lost_delete_answer_leaves_no_event(
         self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent
     ) -> None:
         with pytest.raises(StoreUnavailableError):
@@ -146,17 +148,19 @@ class TestLostAnswer:
         with pytest.raises(EventNotFoundError):
             await inside.get(event.id)
 
-    async def test_that_was_a_refusal(
+    async def test_lost_refusal_has_an_unknown_outcome(
         self, store: FaultyStore, event: BreakGlassEvent, clock: FakeClock
     ) -> None:
-        """Nor does the caller learn that it was refused."""
+        """The caller does not learn that the write was refused."""
         with pytest.raises(StoreUnavailableError) as error:
             await store.create(make_event(created_at=clock()))
         assert error.value.outcome_unknown
         assert isinstance(error.value.__cause__, ActiveEventExistsError)
 
     @pytest.mark.parametrize("name", READS)
-    async def test_of_a_read(self, store: FaultyStore, event: BreakGlassEvent, name: str) -> None:
+    async def test_lost_read_answer_has_a_known_outcome(
+        self, store: FaultyStore, event: BreakGlassEvent, name: str
+    ) -> None:
         with pytest.raises(StoreUnavailableError) as error:
             await READS[name](store, event)
         assert not error.value.outcome_unknown
@@ -175,21 +179,21 @@ class TestSeed:
                 losses.append((number, store.lost[-1][1]))
         return losses
 
-    async def test_once_more(self, clock: FakeClock) -> None:
+    async def test_same_seed_loses_the_same_calls(self, clock: FakeClock) -> None:
         assert await self.lost(7, clock) == await self.lost(7, clock)
 
-    async def test_of_another_number(self, clock: FakeClock) -> None:
+    async def test_other_seed_loses_other_calls(self, clock: FakeClock) -> None:
         assert await self.lost(7, clock) != await self.lost(8, clock)
 
-    async def test_shares(self, clock: FakeClock) -> None:
-        """The seed is fixed, and so are these."""
+    async def test_losses_follow_their_shares(self, clock: FakeClock) -> None:
+        """The seed is fixed, so these counts are too."""
         kinds = [kind for _, kind in await self.lost(7, clock)]
         assert 25 < kinds.count("request") < 55
         assert 45 < kinds.count("answer") < 75
 
 
 class TestDelay:
-    async def test_there_and_back(
+    async def test_each_call_is_delayed_before_and_after(
         self, inside: InMemoryStore, event: BreakGlassEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         slept: list[float] = []
@@ -202,7 +206,7 @@ class TestDelay:
         await store.get(event.id)
         with pytest.raises(EventNotFoundError):
             await store.get("0" * 16)
-        # The store inside sleeps for nothing, as its network.
+        # The inner store sleeps for 0 seconds in place of a network.
         delays = [delay for delay in slept if delay]
         assert len(delays) == len(set(delays)) == 4
         assert all(0 < delay < 1 for delay in delays)
@@ -211,8 +215,10 @@ class TestDelay:
 class TestWrongUse:
     @pytest.mark.parametrize("share", ["lost_requests", "lost_answers"])
     @pytest.mark.parametrize("name", [*WRITES, *READS, "create"])
-    async def test_of_a_method(self, inside: InMemoryStore, share: str, name: str) -> None:
-        """What is never sent is not lost either."""
+    async def test_wrong_argument_is_refused_and_never_lost(
+        self, inside: InMemoryStore, share: str, name: str
+    ) -> None:
+        """A call that is never sent cannot be lost."""
         lossy: dict[str, Any] = {share: 1.0}
         store = FaultyStore(inside, seed=1, **lossy)
         wrong: dict[str, dict[str, Any]] = {
@@ -246,7 +252,7 @@ class TestWrongUse:
             ({"longest_delay": 1.0}, TypeError),
         ],
     )
-    def test_of_an_option(
+    def test_wrong_option_is_refused_by_name(
         self, inside: InMemoryStore, options: dict[str, Any], error: type[Exception]
     ) -> None:
         with pytest.raises(error, match=next(iter(options))):

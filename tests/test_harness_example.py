@@ -1,4 +1,4 @@
-"""The example of a user's suite runs, and finds what it says it finds."""
+"""The example of a user's suite runs, and finds the race that it describes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "test_harness"
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A copy of the example, somewhere else."""
+    """A copy of the example in another folder."""
     shutil.copytree(
         EXAMPLE, pytester.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
     )
     return pytester
 
 
-def test_the_suite_passes(suite: pytest.Pytester) -> None:
-    """A copy of the folder is a whole suite, which runs as its README says, without a warning."""
+def test_example_suite_passes(suite: pytest.Pytester) -> None:
+    """A copy of the folder is a complete suite that runs as its README says, without warnings."""
     result = suite.runpytest_subprocess("-W", "error", "-v")
     assert result.parseoutcomes().keys() == {"passed"}
     result.stdout.fnmatch_lines_random(
@@ -32,8 +32,8 @@ def test_the_suite_passes(suite: pytest.Pytester) -> None:
     )
 
 
-def test_the_suite_with_the_doorman_as_he_was_first_written(suite: pytest.Pytester) -> None:
-    """The race that the example tells of is found by its tests, in memory as on DynamoDB."""
+def test_example_suite_fails_for_the_hasty_doorman(suite: pytest.Pytester) -> None:
+    """The example's tests find its race, in memory and on DynamoDB."""
     tests = suite.path / "test_doorman.py"
     hasty = tests.read_text(encoding="utf-8").replace(
         "return Doorman(store", "return HastyDoorman(store"
@@ -49,7 +49,7 @@ def test_the_suite_with_the_doorman_as_he_was_first_written(suite: pytest.Pytest
     )
 
 
-def test_every_file_is_told_of() -> None:
+def test_readme_of_the_example_names_every_file() -> None:
     """The README of the example names each of its files."""
     readme = (EXAMPLE / "README.md").read_text(encoding="utf-8")
     files = {path.name for path in EXAMPLE.iterdir() if path.is_file()} - {"README.md"}

@@ -1,4 +1,4 @@
-"""The house: which module may know which, what is public, and what stays cheap."""
+"""The house: which module may import which, what is public, and what stays cheap."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aiobreakglass._contract.lists import Lists
 ROOT = Path(aiobreakglass.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
 
-# Each module may import what stands in the lines above its own, and nothing of its own line.
+# A module may import modules from the lines above its own, and none from its own line.
 LAYERS = [
     ["_domain", "_contract", "_memory", "_workers", "_aws", "_aws.fast", "_dynamodb.parts"],
     ["_back_off", "_randomness", "_shielding"],
@@ -75,13 +75,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_aws": ("_domain.errors",),
     "_dynamodb": ("_aws", "_contract", "_domain"),
 }
-"""Which packages, or modules of one, each package may know besides itself."""
+"""The packages, or single modules, that each package may import besides itself."""
 FOR_EVERYBODY = ["_back_off", "_randomness", "_shielding"]
-"""What knows nothing of ours, and no database, so that all may know it."""
+"""Modules that import nothing of ours and no database, so that every module may import them."""
 RANDOM = {"random", "secrets"}
-"""Modules that nobody but `_randomness` may import."""
+"""Modules that only `_randomness` may import."""
 FOR_TESTS = ("testing", "pytest_plugin")
-"""What users' tests import: it may know all the rest, which knows nothing of it."""
+"""Modules for users' tests: they may import the library, which must not import them."""
 
 
 def module_of(path: Path) -> str:
@@ -97,7 +97,7 @@ LIBRARY = [module for module in TREES if not module.startswith(FOR_TESTS)]
 
 
 def statements(node: ast.AST, *, for_types: bool) -> Iterator[ast.AST]:
-    """Yield what is below a node; what only type checkers see, on demand."""
+    """Yield all nodes below a node; with `for_types`, also those that only type checkers see."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             children = [*child.body, *child.orelse] if for_types else child.orelse
@@ -110,7 +110,7 @@ def statements(node: ast.AST, *, for_types: bool) -> Iterator[ast.AST]:
 
 
 def imports(module: str, *, for_types: bool = False) -> set[str]:
-    """Return the modules of ours that a module imports, be it inside a function."""
+    """Return our modules that a module imports, also inside functions."""
     found = set()
     for node in statements(TREES[module], for_types=for_types):
         if isinstance(node, ast.Import):
@@ -130,8 +130,8 @@ def imports(module: str, *, for_types: bool = False) -> set[str]:
 
 class TestImports:
     @pytest.mark.parametrize("module", LIBRARY)
-    def test_go_one_way(self, module: str) -> None:
-        """A module knows only what comes before it in the house, so that there is no circle."""
+    def test_module_imports_only_earlier_layers(self, module: str) -> None:
+        """A module imports only modules of earlier layers, so imports are never circular."""
         assert module in PLACES, "give the module its place in LAYERS"
         for imported in imports(module):
             assert PLACES[imported] < PLACES[module]
@@ -147,32 +147,34 @@ class TestImports:
             ("_contract.store", {"_domain.event"}),
         ],
     )
-    def test_of_the_ground_floor(self, module: str, known: set[str]) -> None:
-        """The values and the contract know no more than they need, and least of all a store."""
+    def test_values_and_contract_import_only_what_they_need(
+        self, module: str, known: set[str]
+    ) -> None:
+        """The values and the contract import only what they need, and no store."""
         assert imports(module) <= known
 
     @pytest.mark.parametrize("module", [name for name in LIBRARY if "." in name])
-    def test_between_the_packages(self, module: str) -> None:
-        """A package knows only those that its arrows lead to, not even others by their types."""
+    def test_package_imports_only_along_its_arrows(self, module: str) -> None:
+        """A package imports only the packages that its arrows allow, even for types."""
         home = module.split(".")[0]
         known = (home, *ARROWS[home], *FOR_EVERYBODY)
         for imported in imports(module, for_types=True):
             assert imported in known or imported.startswith(tuple(f"{name}." for name in known))
 
     @pytest.mark.parametrize("module", LIBRARY)
-    def test_of_what_is_for_tests(self, module: str) -> None:
-        """Nothing that runs in production imports what is there for tests."""
+    def test_library_imports_nothing_that_is_for_tests(self, module: str) -> None:
+        """No production module imports a module that is for tests."""
         assert not [name for name in imports(module) if name.startswith(FOR_TESTS)]
 
 
 def requirements(*groups: list[str]) -> set[str]:
-    """Return the names of what a project asks for, as modules are spelt."""
+    """Return the names of the required distributions, spelt as modules."""
     names = (re.match(r"[\w-]+", requirement) for group in groups for requirement in group)
     return {name[0].replace("-", "_") for name in names if name}
 
 
 def imported_packages(modules: list[str], *, for_types: bool) -> set[str]:
-    """Return what modules import that is neither ours nor Python's."""
+    """Return the third-party packages that modules import."""
     names = {
         name.partition(".")[0]
         for module in modules
@@ -189,35 +191,35 @@ def imported_packages(modules: list[str], *, for_types: bool) -> set[str]:
 
 
 class TestRequirements:
-    """What is imported is asked for by name, not found there because others need it."""
+    """Every imported package is a declared requirement, even if others require it too."""
 
     PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     EXTRAS = PROJECT["optional-dependencies"]
 
-    def test_of_the_library(self) -> None:
-        """They are all that it imports, and nothing else; orjson it can do without."""
+    def test_library_declares_exactly_what_it_imports(self) -> None:
+        """The requirements are exactly what the library imports; orjson is optional."""
         imported = imported_packages(LIBRARY, for_types=True)
-        # Stubs, which a type checker takes for Any if they are not there.
+        # A type checker treats these stubs as Any if they are not installed.
         imported -= {"types_aiobotocore_dynamodb"}
         assert imported == requirements(self.PROJECT["dependencies"], self.EXTRAS["fast"])
 
-    def test_of_what_is_for_tests(self) -> None:
-        """The extra for tests brings the rest of what users' tests import."""
+    def test_testing_extra_declares_the_other_imports(self) -> None:
+        """The `testing` extra declares the other packages that the modules for tests import."""
         modules = [module for module in TREES if module.startswith(FOR_TESTS)]
         imported = imported_packages(modules, for_types=True)
         extra = requirements(self.EXTRAS["testing"])
         assert extra <= imported
         assert imported <= extra | requirements(self.PROJECT["dependencies"])
 
-    def test_that_can_be_installed_side_by_side(self) -> None:
-        """Each range admits what is installed, which aiobotocore and pydantic have chosen."""
+    def test_required_ranges_admit_installed_versions(self) -> None:
+        """Each range admits the installed version, which aiobotocore and pydantic constrain."""
         for requirement in map(Requirement, self.PROJECT["dependencies"]):
             assert requirement.specifier.contains(version(requirement.name)), requirement
 
 
 class TestPublicNames:
-    def test_are_what_the_package_imports(self) -> None:
-        """All that the package brings together is public, and is there to be imported."""
+    def test_public_names_are_what_the_package_imports(self) -> None:
+        """Every name that the package imports from its modules is public."""
         brought_together = {
             alias.name
             for node in statements(TREES["__init__"], for_types=True)
@@ -227,16 +229,16 @@ class TestPublicNames:
         assert brought_together == set(aiobreakglass.__all__)
 
     @pytest.mark.parametrize("name", aiobreakglass.__all__)
-    def test_can_be_imported(self, name: str) -> None:
-        """Each public name is there, also those that are imported when first needed."""
+    def test_public_name_can_be_imported(self, name: str) -> None:
+        """Each public name can be imported, even if it is loaded only when it is first needed."""
         assert getattr(aiobreakglass, name) is not None
 
-    def test_are_shown(self) -> None:
-        """`dir` tells of all that is public, so that a shell can complete each name."""
+    def test_dir_lists_public_names(self) -> None:
+        """`dir` lists every public name, so that a shell can complete it."""
         assert set(aiobreakglass.__all__) <= set(dir(aiobreakglass))
 
-    def test_with_every_exception(self) -> None:
-        """Whatever can be raised can be caught by its name."""
+    def test_every_exception_is_public(self) -> None:
+        """Every exception that can be raised can be caught by its name."""
         exceptions = {
             node.name
             for node in ast.walk(TREES["_domain.errors"])
@@ -245,8 +247,8 @@ class TestPublicNames:
         assert "StoreUnavailableError" in exceptions
         assert exceptions <= set(aiobreakglass.__all__)
 
-    def test_that_do_not_exist(self) -> None:
-        """A name that is not public is none, in Python's usual words."""
+    def test_unknown_name_raises_attribute_error(self) -> None:
+        """An unknown name raises Python's usual `AttributeError`."""
         with pytest.raises(AttributeError, match="'aiobreakglass' has no attribute 'nonsense'"):
             _ = aiobreakglass.nonsense
 
@@ -286,8 +288,8 @@ class TestCost:
             ),
         ],
     )
-    def test_of_importing(self, statement: str, loaded: set[str]) -> None:
-        """What costs much to import is imported where it is first needed."""
+    def test_import_loads_only_what_it_needs(self, statement: str, loaded: set[str]) -> None:
+        """Modules that are slow to import are imported when they are first needed."""
         program = f"{statement}\nimport sys\nprint(*({set(self.HEAVY)!r} & set(sys.modules)))"
         answer = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -296,8 +298,8 @@ class TestCost:
 
 
 @pytest.mark.parametrize("store", [aiobreakglass.InMemoryStore, aiobreakglass.AsyncDynamoDBStore])
-def test_who_checks_what_lists_are_asked(store: type) -> None:
-    """No store checks on its own, so that all refuse the same arguments."""
+def test_stores_leave_argument_checks_to_lists(store: type) -> None:
+    """`Lists` checks the arguments for every store, so that all refuse the same ones."""
     assert issubclass(store, Lists)
     checked = {name for name, value in vars(Lists).items() if iscoroutinefunction(value)}
     checked -= Lists.__abstractmethods__
@@ -305,8 +307,8 @@ def test_who_checks_what_lists_are_asked(store: type) -> None:
     assert checked.isdisjoint(vars(store))
 
 
-def test_who_asks_for_the_time() -> None:
-    """Time is an argument: one function of all asks the machine's clock."""
+def test_only_utc_now_reads_the_clock() -> None:
+    """Time is an argument; only one function reads the machine's clock."""
     asking = [
         (module, function.name)
         for module, tree in TREES.items()
@@ -320,8 +322,8 @@ def test_who_asks_for_the_time() -> None:
     assert asking == [("_domain.event", "utc_now")]
 
 
-def test_who_draws_at_random() -> None:
-    """Randomness has one source, so that a simulation repeats itself by a seed."""
+def test_only_one_module_draws_random_numbers() -> None:
+    """Randomness has one source, so that a seed repeats a simulation."""
     drawing = {
         module
         for module in LIBRARY
@@ -334,8 +336,8 @@ def test_who_draws_at_random() -> None:
     assert drawing == {"_randomness"}
 
 
-def test_who_asks_whether_something_is_a_store() -> None:
-    """A wrapper with `__getattr__` is a store, and `isinstance` denies it from Python 3.12 on."""
+def test_nothing_asks_isinstance_for_a_store() -> None:
+    """A wrapper with `__getattr__` is a store, but `isinstance` denies it from Python 3.12 on."""
     folders = ("src", "tests", "examples", "docs", "benchmarks")
     question = re.compile(r"is(instance|subclass)\([^)]*\bBreakGlassStore\b")
     asking = [

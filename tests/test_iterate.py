@@ -1,4 +1,4 @@
-"""Going through the pages of a list."""
+"""Iterating over the pages of a list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiobreakglass import InMemoryStore, iterate
 
 
 class Counting(InMemoryStore):
-    """A store that counts what it is asked."""
+    """A store that counts its calls of `list_by_status`."""
 
     asked = 0
 
@@ -21,8 +21,8 @@ class Counting(InMemoryStore):
 
 
 @pytest.mark.parametrize("key", [None, "active"])
-def test_a_call_in_the_place_of_the_method(key: str | None) -> None:
-    """It is refused at once, nothing is sent, and no coroutine is left that nobody awaits."""
+def test_iterate_over_a_coroutine_is_refused(key: str | None) -> None:
+    """A coroutine is refused at once and closed, and nothing is sent."""
     store = Counting()
     wrong: Any = store.list_by_status("active")
     with warnings.catch_warnings():
@@ -36,14 +36,14 @@ def test_a_call_in_the_place_of_the_method(key: str | None) -> None:
     assert store.asked == 0
 
 
-async def test_a_page_in_the_place_of_the_method() -> None:
-    """What a list method returns is no list method either."""
+async def test_iterate_over_a_page_is_refused() -> None:
+    """The result of a list method is not a list method."""
     page: Any = await InMemoryStore().list_by_status("active")
     with pytest.raises(TypeError, match="list_method must be a list method itself"):
         iterate(page, "active")
 
 
-def test_a_method_without_what_to_list_by() -> None:
-    """A list is always of something."""
+def test_iterate_without_a_key_is_refused() -> None:
+    """A list needs a key to list by."""
     with pytest.raises(TypeError, match="key must be what to list by"):
         iterate(InMemoryStore().list_by_status)

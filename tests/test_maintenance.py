@@ -1,4 +1,4 @@
-"""What maintainers rely on: the version in one place, fragments, and workflows that fit."""
+"""What maintainers rely on: one place for the version, changelog fragments, and workflows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ needs_workflows = pytest.mark.skipif(
 )
 
 
-def test_the_version_stands_in_one_place() -> None:
+def test_version_is_written_in_one_place() -> None:
     written = PROJECT["project"]["version"]
     assert aiobreakglass.__version__ == version("aiobreakglass") == written
     literal = re.compile(rf"\b{re.escape(written)}\b")
@@ -34,8 +34,8 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 @pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.name)
-def test_a_fragment_of_the_changelog_is_well_formed(path: Path) -> None:
-    """Its name has a type, and its text is whole sentences without a bullet."""
+def test_changelog_fragment_is_well_formed(path: Path) -> None:
+    """A fragment's name has a type, and its text is whole sentences without a bullet."""
     types = [of_changes["directory"] for of_changes in PROJECT["tool"]["towncrier"]["type"]]
     assert re.fullmatch(rf"(\+[a-z0-9-]+|\d+)\.({'|'.join(types)})\.md", path.name)
     text = path.read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def uses(text: str) -> list[str]:
     return re.findall(r"\buses: *(.+)", text)
 
 
-def test_the_changelog_says_where_a_release_goes() -> None:
+def test_changelog_marks_where_a_release_goes() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     line = PROJECT["tool"]["towncrier"]["start_string"]
     assert changelog.count(f"\n{line}") == 1
@@ -55,17 +55,17 @@ def test_the_changelog_says_where_a_release_goes() -> None:
 
 @needs_workflows
 def test_every_action_is_pinned() -> None:
-    """By a commit, since a tag can be moved; the comment says which release that is."""
+    """Actions are pinned by commit, because a tag can move; a comment names the release."""
     used = [action for path in WORKFLOWS for action in uses(path.read_text(encoding="utf-8"))]
     assert len(used) > 5
     pinned = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
     assert [action for action in used if not pinned.fullmatch(action)] == []
-    # One action, one release.
+    # All uses of an action have the same release.
     assert len(set(used)) == len({action.partition("@")[0] for action in used})
 
 
 @needs_workflows
-def test_every_session_that_a_workflow_runs_exists() -> None:
+def test_every_nox_session_of_the_workflows_exists() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
     run = {
         name
@@ -79,7 +79,7 @@ def test_every_session_that_a_workflow_runs_exists() -> None:
 
 
 @needs_workflows
-def test_the_pythons_are_those_that_the_package_declares() -> None:
+def test_ci_runs_the_declared_python_versions() -> None:
     classifier = "Programming Language :: Python :: 3."
     declared = [
         name.rpartition(" ")[2]

@@ -1,4 +1,4 @@
-"""The store in memory, where it is more than the contract asks for."""
+"""The in-memory store, beyond what the contract requires."""
 
 from __future__ import annotations
 
@@ -50,14 +50,16 @@ OPERATIONS: dict[str, Operation] = {
 
 class TestEventLoop:
     @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-    async def test_during_an_operation(self, operation: Operation) -> None:
-        """Others have their turn before an operation takes effect, and again before it returns."""
+    async def test_operation_yields_before_and_after_its_effect(
+        self, operation: Operation
+    ) -> None:
+        """Other tasks run before an operation takes effect, and again before it returns."""
         store = InMemoryStore()
         event = await store.create(make_event())
         assert list(operation(store, event).__await__()) == [None, None]
 
-    async def test_time_that_passes_before_a_change_takes_effect(self) -> None:
-        """A change is dated, and judged, at the instant at which it happens."""
+    async def test_change_is_judged_when_it_takes_effect(self) -> None:
+        """A change is dated and judged at the instant when it takes effect."""
         clock = FakeClock()
         store = InMemoryStore(clock=clock)
         event = await store.create(make_event(created_at=clock()))
@@ -73,8 +75,8 @@ class TestEventLoop:
         with pytest.raises(InvalidStateTransitionError):
             next(closing)
 
-    async def test_during_a_creation(self) -> None:
-        """What is written becomes visible between the two turns, all at once."""
+    async def test_created_event_becomes_visible_between_two_yields(self) -> None:
+        """A created event becomes visible all at once, between the two yields."""
         store = InMemoryStore()
         event = make_event()
         creation = store.create(event).__await__()
@@ -86,8 +88,8 @@ class TestEventLoop:
             next(creation)
         assert end.value.value == event
 
-    async def test_while_users_check_and_then_create(self) -> None:
-        """Code that opens access where it has seen none races here as it would in production."""
+    async def test_check_then_create_races(self) -> None:
+        """Code that checks and then creates races here as it would in production."""
         store = InMemoryStore()
 
         async def open_unless_open() -> BreakGlassEvent:
@@ -99,8 +101,8 @@ class TestEventLoop:
         )
         assert [type(outcome) for outcome in outcomes] == [BreakGlassEvent, ActiveEventExistsError]
 
-    async def test_while_users_read_and_then_update(self) -> None:
-        """Code that updates what it has just read races here as it would in production."""
+    async def test_read_then_update_races(self) -> None:
+        """Code that reads and then updates races here as it would in production."""
         store = InMemoryStore()
         event = await store.create(make_event())
 
@@ -116,8 +118,8 @@ class TestEventLoop:
 
 
 class TestLimit:
-    async def test_above_the_largest_page(self) -> None:
-        """No page holds more than `MAX_QUERY_LIMIT` events, whatever is asked for."""
+    async def test_limit_above_the_maximum_is_capped(self) -> None:
+        """No page holds more than `MAX_QUERY_LIMIT` events, whatever the limit."""
         store = InMemoryStore()
         for number in range(MAX_QUERY_LIMIT + 1):
             await store.create(make_event(invoker=f"user-{number}"))
@@ -129,8 +131,8 @@ class TestLimit:
 
 
 class TestClock:
-    async def test_that_is_left_out(self) -> None:
-        """Without a clock the store lives in the machine's present."""
+    async def test_store_without_clock_uses_the_present(self) -> None:
+        """Without a clock, the store uses the machine's time."""
         store = InMemoryStore()
         event = await store.create(make_event())
         assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
@@ -143,8 +145,10 @@ class TestClock:
         ("present", "error"),
         [(datetime(2024, 3, 1), ValueError), (1709294400, TypeError), (None, TypeError)],  # noqa: DTZ001
     )
-    async def test_that_tells_no_instant(self, present: Any, error: type[Exception]) -> None:
-        """A clock returns aware datetimes, or every operation that asks it says so."""
+    async def test_clock_that_returns_no_instant_is_refused(
+        self, present: Any, error: type[Exception]
+    ) -> None:
+        """If the clock returns no aware datetime, every operation that reads it says so."""
         store = InMemoryStore(clock=lambda: present)
         with pytest.raises(error, match=r"^clock\(\) must be"):
             await store.create(make_event())
@@ -153,8 +157,8 @@ class TestClock:
 
 
 class TestCursorKey:
-    async def test_that_has_changed(self) -> None:
-        """A cursor is good for the key that signed it, and for no other."""
+    async def test_cursor_is_valid_only_for_its_key(self) -> None:
+        """A cursor is valid only for the key that signed it."""
         pages: dict[bytes | None, EventPage] = {}
         stores = {key: InMemoryStore(cursor_key=key) for key in (None, KEY, OTHER_KEY)}
         for key, store in stores.items():
@@ -169,7 +173,7 @@ class TestCursorKey:
                     with pytest.raises(ValueError, match="cursor"):
                         await store.list_by_invoker("alice", cursor=page.next_cursor)
 
-    def test_that_is_too_short(self) -> None:
-        """A key that could be guessed is refused at once."""
+    def test_short_cursor_key_is_refused(self) -> None:
+        """A key shorter than 16 bytes is refused at once, because it could be guessed."""
         with pytest.raises(ValueError, match="cursor_key must have at least 16 bytes"):
             InMemoryStore(cursor_key=b"short")

@@ -1,4 +1,4 @@
-"""What somebody gets who downloads the package, and what PyPI shows of it."""
+"""What a user downloads, and what PyPI shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IN_REPOSITORY = f"{REPOSITORY}/blob/main/"
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tarfile.TarFile]:
-    """The source distribution, as it is built from the checkout."""
+    """The source distribution, built from the checkout."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "sdist"]
     subprocess.run([*build, "--directory", str(folder)], cwd=ROOT, check=True, capture_output=True)
@@ -33,7 +33,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tarfile.TarFile
 
 @pytest.fixture(scope="module")
 def files(source: tarfile.TarFile) -> set[str]:
-    """The files in it, by their paths in the checkout."""
+    """The paths of its files, as in the checkout."""
     return {Path(*Path(name).parts[1:]).as_posix() for name in source.getnames()}
 
 
@@ -57,8 +57,8 @@ def description(metadata: Message) -> str:
     return text.decode()
 
 
-def test_the_source_holds_what_a_user_builds_from(files: set[str]) -> None:
-    """The library, its tests and its pages are in it, and nothing that only our CI needs."""
+def test_source_contains_what_a_build_needs(files: set[str]) -> None:
+    """The source has the library, its tests and its pages, and nothing that only our CI needs."""
     assert {
         "LICENSE",
         "README.md",
@@ -67,11 +67,11 @@ def test_the_source_holds_what_a_user_builds_from(files: set[str]) -> None:
         "src/aiobreakglass/py.typed",
         "tests/test_packaging.py",
     } <= files
-    # Hatch adds the one file, by which it knows what is no source.
+    # Hatch adds this file, which tells it what to leave out.
     assert {file for file in files if file.startswith(".")} == {".gitignore"}
 
 
-def test_the_project_says_where_it_lives_and_whose_it_is(metadata: Message) -> None:
+def test_metadata_names_urls_and_author(metadata: Message) -> None:
     urls = dict(url.split(", ") for url in metadata.get_all("Project-URL", []))
     assert urls["Repository"] == REPOSITORY
     assert {"Changelog", "Documentation", "Issues", "Security"} <= urls.keys()
@@ -80,13 +80,13 @@ def test_the_project_says_where_it_lives_and_whose_it_is(metadata: Message) -> N
     assert metadata["Author"] == "The aiobreakglass maintainers"
 
 
-def test_what_pypi_shows_is_the_readme(metadata: Message) -> None:
-    """It differs in its links alone: on PyPI there is no file beside it."""
+def test_pypi_description_is_the_readme(metadata: Message) -> None:
+    """The description differs from the README only in links, because PyPI has no other files."""
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert description(metadata).replace(f"]({IN_REPOSITORY}", "](").strip() == README.text.strip()
 
 
-def test_every_link_that_pypi_shows_leads_somewhere(metadata: Message) -> None:
+def test_every_link_on_pypi_has_a_target(metadata: Message) -> None:
     shown = links(description(metadata))
     assert [link for link in shown if not link.startswith(("https://", "#"))] == []
     ours = [link.removeprefix(IN_REPOSITORY) for link in shown if link.startswith(REPOSITORY)]
@@ -94,7 +94,7 @@ def test_every_link_that_pypi_shows_leads_somewhere(metadata: Message) -> None:
     assert [link for link in ours if not (ROOT / link.partition("#")[0]).exists()] == []
 
 
-def test_the_extra_for_tests_runs_async_tests(metadata: Message) -> None:
-    """Without a plugin for them every test of the contract fails."""
+def test_testing_extra_includes_an_async_plugin(metadata: Message) -> None:
+    """Without an async plugin, every test of the contract fails."""
     extra = [line for line in metadata.get_all("Requires-Dist", []) if "'testing'" in line]
     assert any(line.startswith("pytest-asyncio") for line in extra)

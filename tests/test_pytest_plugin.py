@@ -1,4 +1,4 @@
-"""The fixtures that users' suites get: each test here runs such a suite as a user would."""
+"""The fixtures for users' suites: each test here runs such a suite as a user would."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_shows_a_race(store, breakglass_clock):
     assert {{type(outcome) for outcome in outcomes}} == {{ActiveEventExistsError, type(None)}}
 """
 PASSED = 8
-"""How many tests that is: each of four, with either store."""
+"""The number of tests: four, each with two stores."""
 
 STRICT = SUITE.format(preamble="pytestmark = pytest.mark.asyncio")
 AUTO = SUITE.format(preamble="")
@@ -64,7 +64,7 @@ def anyio_backend():
 """
 )
 
-# Unset, it makes versions of pytest-asyncio warn.
+# Some versions of pytest-asyncio warn if this is unset.
 BOTH = ("-o", "asyncio_default_fixture_loop_scope=function")
 ASYNCIO = (*BOTH, "-p", "no:anyio")
 ANYIO_ALONE = ("-p", "no:asyncio")
@@ -72,12 +72,12 @@ ANYIO_ALONE = ("-p", "no:asyncio")
 
 @pytest.fixture(autouse=True)
 def settings_of_its_own(pytester: pytest.Pytester) -> None:
-    """Keep this project's settings out, wherever the temporary folder lies."""
+    """Keep this project's settings out, wherever the temporary folder is."""
     pytester.makefile(".ini", pytest="[pytest]\n")
 
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """Run pytest as a process of its own; any warning, as of something left open, is an error."""
+    """Run pytest in its own process, with every warning as an error."""
     return pytester.runpytest_subprocess("-W", "error", *options)
 
 
@@ -90,7 +90,7 @@ class TestBothStores:
             pytest.param(ANYIO, ANYIO_ALONE, id="anyio"),
         ],
     )
-    def test_under_one_plugin(
+    def test_fixtures_work_under_one_plugin(
         self, pytester: pytest.Pytester, suite: str, options: list[str]
     ) -> None:
         """The fixtures work under either plugin, and close what they opened."""
@@ -98,21 +98,21 @@ class TestBothStores:
         run(pytester, *options).assert_outcomes(passed=PASSED)
 
     @pytest.mark.parametrize("mode", ["strict", "auto"])
-    def test_under_both_plugins(self, pytester: pytest.Pytester, mode: str) -> None:
-        """Each test gets its store from the plugin that runs it, also in one and the same run."""
+    def test_fixtures_work_under_both_plugins(self, pytester: pytest.Pytester, mode: str) -> None:
+        """Each test gets its store from the plugin that runs it, even if one run uses both."""
         pytester.makepyfile(test_asyncio=STRICT, test_anyio=ANYIO)
         run(pytester, *BOTH, f"--asyncio-mode={mode}").assert_outcomes(passed=2 * PASSED)
 
-    def test_of_parallel_processes(self, pytester: pytest.Pytester) -> None:
-        """Under pytest-xdist no worker meets another's tables."""
+    def test_parallel_processes_share_no_tables(self, pytester: pytest.Pytester) -> None:
+        """Under pytest-xdist, no worker sees another worker's tables."""
         pytester.makepyfile(AUTO)
         result = run(pytester, *ASYNCIO, "--asyncio-mode=auto", "-n", "2")
         result.assert_outcomes(passed=PASSED)
 
-    def test_on_a_machine_with_settings_of_its_own(
+    def test_aws_settings_of_the_machine_are_ignored(
         self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """No AWS profile, credential, region, option or proxy of the machine matters."""
+        """No AWS profile, credential, region, option or proxy of the machine has an effect."""
         monkeypatch.setenv("AWS_PROFILE", "one-that-does-not-exist")
         monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -128,7 +128,7 @@ async def test_opens_access(breakglass_dynamodb, breakglass_clock):
         run(pytester, *ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=1)
 
 
-class TestTheLoopOfATest:
+class TestLoopOfATest:
     TEST = """
 import pytest
 from aiobreakglass.testing import make_event
@@ -138,8 +138,8 @@ async def test_opens_access(breakglass_dynamodb, breakglass_clock):
     await breakglass_dynamodb.create(make_event(created_at=breakglass_clock()))
 """
 
-    def test_that_others_share(self, pytester: pytest.Pytester) -> None:
-        """Whatever the loop of a test under pytest-asyncio, the store is opened in the same."""
+    def test_store_opens_in_the_loop_of_its_test(self, pytester: pytest.Pytester) -> None:
+        """Under pytest-asyncio, a store opens in the loop of its test, whatever its scope."""
         mark = "@pytest.mark.asyncio(loop_scope={!r})"
         scopes = ["function", "class", "module", "package", "session"]
         pytester.makepyfile(
@@ -150,8 +150,10 @@ async def test_opens_access(breakglass_dynamodb, breakglass_clock):
         run(pytester, *ASYNCIO, "-o", default).assert_outcomes(passed=len(scopes) + 1)
 
     @pytest.mark.parametrize("fixture", ["breakglass_store", "breakglass_dynamodb"])
-    def test_that_is_not_of_asyncio(self, pytester: pytest.Pytester, fixture: str) -> None:
-        """Under another backend of anyio the fixtures say what to do, before anything else."""
+    def test_backend_other_than_asyncio_is_refused(
+        self, pytester: pytest.Pytester, fixture: str
+    ) -> None:
+        """Under another anyio backend, the fixtures say what to do before anything else."""
         pytester.makepyfile(f"""
 import pytest
 
@@ -168,15 +170,15 @@ async def test_on_trio({fixture}): ...
             ['aiobreakglass runs on asyncio, and not on trio: let * return "asyncio"']
         )
 
-    def test_that_nobody_provides(self, pytester: pytest.Pytester) -> None:
-        """Without an async plugin the fixture says that it needs one."""
+    def test_missing_async_plugin_is_named(self, pytester: pytest.Pytester) -> None:
+        """Without an async plugin, the fixture says that it needs one."""
         pytester.makepyfile("def test_without_a_loop(breakglass_dynamodb): ...")
         result = pytester.runpytest(*ANYIO_ALONE)
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(["breakglass_dynamodb needs *: install pytest-asyncio, or *"])
 
 
-class TestAnAsyncTestThatNoPluginRuns:
+class TestAsyncTestThatNoPluginRuns:
     SUITE = """
 import pytest
 from aiobreakglass import InMemoryStore
@@ -199,10 +201,10 @@ class TestContract(StoreContract):
         ],
         ids=["no plugin", "a plugin in strict mode"],
     )
-    def test_says_so_in_a_line(
+    def test_async_test_without_plugin_says_what_to_install(
         self, pytester: pytest.Pytester, options: list[str], advice: str
     ) -> None:
-        """Both the fixtures' tests and the contract's say what to install, or to set."""
+        """Tests with the fixtures and tests of the contract both say what to install or set."""
         pytester.makepyfile(self.SUITE)
         result = run(pytester, *options, "--tb=short", *self.ONE_OF_EACH)
         result.assert_outcomes(failed=2)
@@ -211,19 +213,19 @@ class TestContract(StoreContract):
         assert len(lines) == 2
         result.stdout.fnmatch_lines([f"no plugin runs this async test: {advice}"] * 2)
 
-    def test_of_somebody_else_is_left_to_pytest(self, pytester: pytest.Pytester) -> None:
-        """A suite that uses nothing of ours hears nothing of us."""
+    def test_async_test_of_others_is_left_to_pytest(self, pytester: pytest.Pytester) -> None:
+        """The plugin says nothing in a suite that does not use it."""
         pytester.makepyfile("async def test_of_theirs(): ...")
         result = run(pytester, *ANYIO_ALONE)
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["*not natively supported*"])
 
 
-class TestThePlugin:
-    def test_that_nobody_uses(
+class TestPlugin:
+    def test_unused_plugin_imports_nothing_heavy(
         self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A suite that asks for none of the fixtures does not pay for them."""
+        """A suite that uses none of the fixtures does not pay for them."""
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         heavy = {"aiobotocore", "aiohttp", "asyncio", "botocore", "moto", "pydantic", "werkzeug"}
         pytester.makepyfile(f"""
@@ -235,16 +237,16 @@ def test_what_is_imported():
 """)
         run(pytester, "-p", "aiobreakglass.pytest_plugin").assert_outcomes(passed=1)
 
-    def test_without_moto(self, pytester: pytest.Pytester) -> None:
-        """Where moto is missing, the error says how to get it."""
+    def test_missing_moto_says_what_to_install(self, pytester: pytest.Pytester) -> None:
+        """If moto is missing, the error says how to get it."""
         pytester.makeconftest("import sys; sys.modules['moto'] = None")
         pytester.makepyfile("def test_on_dynamodb(breakglass_dynamodb): ...")
         result = run(pytester, *ASYNCIO)
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(["E *needs moto: pip install 'aiobreakglass[[]testing]'"])
 
-    def test_that_is_asked_for_its_fixtures(self, pytester: pytest.Pytester) -> None:
-        """`pytest --fixtures` lists the four that are public, each with what it is."""
+    def test_pytest_lists_the_public_fixtures(self, pytester: pytest.Pytester) -> None:
+        """`pytest --fixtures` lists the four public fixtures with their docstrings."""
         lines = pytester.runpytest("--fixtures", *ANYIO_ALONE).stdout.lines
         documented = {
             line.split()[0]: following.strip()
@@ -263,9 +265,9 @@ def test_what_is_imported():
         }
 
 
-def test_the_fixtures_in_this_very_run(
+def test_plugin_is_loaded_in_this_run(
     breakglass_store: object, breakglass_clock: FakeClock
 ) -> None:
-    """The plugin is found where the package is installed, without being asked for."""
+    """pytest finds the plugin of the installed package without being told."""
     assert breakglass_store is not None
     assert breakglass_clock() == FakeClock.START

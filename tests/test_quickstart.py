@@ -1,4 +1,4 @@
-"""The quickstart tells its story, or in one line what to do about it."""
+"""The quickstart prints its story, or one line that says what to do."""
 
 import os
 import re
@@ -21,14 +21,14 @@ NO_CREDENTIALS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
 
 
 def run(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
-    """Run the quickstart; an environment variable that is None is not set."""
+    """Run the quickstart; an environment variable whose value is None is unset."""
     variables = {**os.environ, **environment}
     return subprocess.run(
         [sys.executable, QUICKSTART, *arguments],
         env={name: value for name, value in variables.items() if value is not None},
         capture_output=True,
         text=True,
-        timeout=300,  # ends what hangs; with all that it imports it may take long to begin
+        timeout=300,  # a hang ends here; importing everything may take long
         check=False,
     )
 
@@ -63,20 +63,20 @@ def assert_says_what_to_do(result: subprocess.CompletedProcess[str], advice: str
     assert advice in result.stderr
 
 
-def test_on_moto_it_prints_what_the_readme_shows() -> None:
-    # Neither proxies nor settings for real accounts lead the story astray.
+def test_quickstart_on_moto_prints_what_the_readme_shows() -> None:
+    # Proxies and settings for real accounts have no effect.
     result = run(http_proxy=NOWHERE, AWS_ENDPOINT_URL_DYNAMODB=NOWHERE)
     assert_tells_the_story(result)
     (shown,) = README.texts("text")
     assert without_particulars(result.stdout) == without_particulars(shown)
 
 
-def test_on_moto_the_credentials_of_the_environment_are_left_alone() -> None:
-    # A key without its secret is an error wherever it is looked for.
+def test_quickstart_on_moto_reads_no_credentials() -> None:
+    # Code that reads the environment's credentials fails on a key without its secret.
     assert_tells_the_story(run(AWS_SECRET_ACCESS_KEY=None))
 
 
-def test_at_an_endpoint_it_can_be_told_again_and_needs_no_credentials(endpoint_url: str) -> None:
+def test_quickstart_at_endpoint_repeats_without_credentials(endpoint_url: str) -> None:
     table = f"quickstart-{uuid4().hex}"
     for _ in range(2):
         result = run("--endpoint-url", endpoint_url, "--table", table, **NO_CREDENTIALS)
@@ -84,7 +84,7 @@ def test_at_an_endpoint_it_can_be_told_again_and_needs_no_credentials(endpoint_u
         assert f"Table {table!r} stays" in result.stdout
 
 
-def test_in_an_account_it_takes_what_the_environment_says(moto_endpoint: str) -> None:
+def test_quickstart_in_an_account_uses_the_environment(moto_endpoint: str) -> None:
     table = f"quickstart-{uuid4().hex}"
     result = run(
         "--aws",
@@ -108,13 +108,13 @@ def test_in_an_account_it_takes_what_the_environment_says(moto_endpoint: str) ->
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_mistake_is_answered_in_one_line(
+def test_mistake_is_answered_in_one_line(
     arguments: list[str], environment: dict[str, str | None], advice: str
 ) -> None:
     assert_says_what_to_do(run(*arguments, **environment), advice)
 
 
-async def test_the_table_of_somebody_else_is_left_alone(moto_endpoint: str) -> None:
+async def test_table_of_another_application_is_left_alone(moto_endpoint: str) -> None:
     table = f"quickstart-{uuid4().hex}"
     async with get_session().create_client(
         "dynamodb", region_name="us-east-1", endpoint_url=moto_endpoint
@@ -130,14 +130,14 @@ async def test_the_table_of_somebody_else_is_left_alone(moto_endpoint: str) -> N
         assert (await client.scan(TableName=table))["Count"] == 0
 
 
-def test_without_moto_it_says_what_to_install(tmp_path: Path) -> None:
+def test_quickstart_without_moto_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "moto").mkdir()
     (tmp_path / "moto" / "__init__.py").touch()
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     assert_says_what_to_do(run(PYTHONPATH=path), "pip install 'aiobreakglass[testing]'")
 
 
-def test_two_places_at_once_are_refused() -> None:
+def test_account_and_endpoint_together_are_refused() -> None:
     result = run("--aws", "--endpoint-url", NOWHERE)
     assert result.returncode == 2
     assert "not allowed with argument" in result.stderr

@@ -1,4 +1,4 @@
-"""What the README says is so; test_docs runs its programs, and test_quickstart its demo."""
+"""The README's claims hold; test_docs runs its programs, and test_quickstart its demo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEMO, TESTS = (block.strip() for block in README.texts("sh"))
 MOST_LINES = 160
 
 
-def test_the_commands_are_the_ones_that_ci_runs() -> None:
+def test_commands_of_the_readme_are_those_of_ci() -> None:
     prepare = "python3 -m venv .venv && .venv/bin/python -m pip install --quiet nox"
     assert f"{prepare} && .venv/bin/nox -s demo" == DEMO
     assert f"{prepare} && .venv/bin/nox -s tests" == TESTS
@@ -31,7 +31,7 @@ def test_readme_is_short() -> None:
 
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
-def test_pages_stand_without_the_readme(page: Page) -> None:
-    """Links run from the README to the documentation, and none runs back."""
+def test_no_page_links_back_to_the_readme(page: Page) -> None:
+    """Links lead from the README to the documentation, and none leads back."""
     targets = [(page.path.parent / link.partition("#")[0]).resolve() for link in page.links]
     assert README.path not in targets

@@ -1,4 +1,4 @@
-"""What a store decides before it writes, as tables."""
+"""The decisions that a store makes before it writes, as tables."""
 
 from __future__ import annotations
 
@@ -71,13 +71,15 @@ def changed(event: BreakGlassEvent, **changes: Any) -> BreakGlassEvent:
 class TestCreation:
     @pytest.mark.parametrize("status", [CLOSED, EXPIRED])
     @pytest.mark.parametrize("now", [CREATED_AT - 9 * HOUR, CREATED_AT, CREATED_AT + 9 * HOUR])
-    def test_of_an_event_that_has_ended(self, status: BreakGlassStatus, now: datetime) -> None:
-        """What has ended can be imported at any time."""
+    def test_ended_event_can_be_created_at_any_time(
+        self, status: BreakGlassStatus, now: datetime
+    ) -> None:
+        """An event that has ended can be imported at any time."""
         check_creatable(ENDED[status], now)
 
     @pytest.mark.parametrize("now", [CREATED_AT - MAX_CLOCK_LEAD, CREATED_AT, JUST_IN_TIME])
-    def test_of_an_active_event(self, now: datetime) -> None:
-        """An active event can be created while it is good, by a clock 5 minutes ahead at most."""
+    def test_active_event_can_be_created_until_it_lapses(self, now: datetime) -> None:
+        """An active event can be created until it lapses, by a clock at most 5 minutes behind."""
         check_creatable(STORED, now)
 
     @pytest.mark.parametrize(
@@ -89,19 +91,21 @@ class TestCreation:
             (CREATED_AT - 9 * HOUR, "created_at .* at most 0:05:00 ahead"),
         ],
     )
-    def test_of_an_active_event_at_the_wrong_time(self, now: datetime, rule: str) -> None:
-        """The error names the field, its rule, and the clock, which may be that of a test."""
+    def test_create_of_active_event_at_a_wrong_time_is_refused(
+        self, now: datetime, rule: str
+    ) -> None:
+        """The error names the field, its rule, and the time of the store's clock."""
         with pytest.raises(ValueError, match=rule) as error:
             check_creatable(STORED, now)
         assert str(error.value).endswith(f"the store's clock, which reads {now.isoformat()}")
 
 
 class TestForeignTexts:
-    """Texts of other writers: they stay, and nobody writes them anew."""
+    """Texts of other writers stay, but no update may write a new one."""
 
     @each_open_foreign_text
-    def test_of_an_event_that_is_updated(self, field: str, value: str) -> None:
-        """A text that is stored already may stay, whatever it says."""
+    def test_update_keeps_a_stored_foreign_text(self, field: str, value: str) -> None:
+        """A text that is already stored may stay, even if it breaks a rule for writing."""
         stored = foreign_event(field, value)
         later = stored.expires_at + HOUR
         proposed = stored.model_copy(update={"expires_at": later, "request_id": "r-1"})
@@ -111,8 +115,8 @@ class TestForeignTexts:
         assert updated == proposed.model_copy(update={"updated_at": IN_TIME})
 
     @each_open_foreign_text
-    def test_of_an_event_that_ends(self, field: str, value: str) -> None:
-        """Nothing that others wrote keeps access from ending."""
+    def test_event_with_a_foreign_text_can_end(self, field: str, value: str) -> None:
+        """No text of another writer keeps access from ending."""
         stored = foreign_event(field, value)
         closed = decide_close(stored, "bob", "Over", IN_TIME).stored
         expired = decide_expiry(stored, EXPIRES_AT).stored
@@ -122,14 +126,14 @@ class TestForeignTexts:
         assert decide_update(stored, proposed, IN_TIME).stored == closed
 
     @each_open_foreign_text
-    def test_that_an_update_brings(self, field: str, value: str) -> None:
-        """What an update changes follows the rules for writing."""
+    def test_update_with_a_new_foreign_text_is_refused(self, field: str, value: str) -> None:
+        """The texts that an update changes must follow the rules for writing."""
         stored = make_event(created_at=CREATED_AT, mfa_verified=True)
         with pytest.raises(ValidationError, match=field):
             decide_update(stored, stored.model_copy(update={field: value}), IN_TIME)
 
-    def test_in_a_stale_copy(self) -> None:
-        """A text that was replaced since it was read is no mistake of whoever read it."""
+    def test_stale_copy_with_a_foreign_text_is_a_conflict(self) -> None:
+        """A text that was replaced after it was read causes a conflict, not a validation error."""
         read = foreign_event("request_id", " r-1")
         stored = read.model_copy(
             update={"request_id": "r-1", "updated_at": read.updated_at + MICROSECOND}
@@ -148,13 +152,15 @@ class TestVersion:
             pytest.param(CREATED_AT - HOUR, CREATED_AT + MICROSECOND, id="clock steps back"),
         ],
     )
-    def test_of_a_changed_event(self, now: datetime, version: datetime) -> None:
-        """A version is of the present, or one microsecond after the one before."""
+    def test_version_is_now_or_one_microsecond_later(
+        self, now: datetime, version: datetime
+    ) -> None:
+        """A version is the present, but at least one microsecond after the previous version."""
         assert decide_update(STORED, STORED, now).stored.updated_at == version
         assert decide_close(STORED, "bob", "Over", now).stored.updated_at == version
 
-    def test_of_an_expired_event(self) -> None:
-        """Expiry makes a version like any change, also of an event with a version ahead of it."""
+    def test_expiry_makes_a_new_version(self) -> None:
+        """Expiry makes a version like any change, even if the previous version is ahead."""
         ahead = changed(STORED, updated_at=EXPIRES_AT + HOUR)
         assert decide_expiry(STORED, EXPIRES_AT).stored.updated_at == EXPIRES_AT
         assert decide_expiry(ahead, EXPIRES_AT).stored.updated_at == ahead.updated_at + MICROSECOND
@@ -173,13 +179,15 @@ class TestUpdate:
         ids=lambda changes: " ".join(changes) or "nothing",
     )
     @pytest.mark.parametrize("now", [CREATED_AT, EXPIRES_AT - EXTENSION_MARGIN])
-    def test_of_what_may_change(self, changes: dict[str, Any], now: datetime) -> None:
-        """What is written is the proposal, with a version of its own."""
+    def test_update_of_mutable_fields_is_accepted(
+        self, changes: dict[str, Any], now: datetime
+    ) -> None:
+        """The stored event is the proposal with a new version."""
         decided = decide_update(STORED, changed(STORED, **changes), now).stored
         assert decided == changed(STORED, **changes, updated_at=decided.updated_at)
 
-    def test_of_an_end_that_lies_behind(self) -> None:
-        """Access may be made to end now, and never to have ended before: it was granted."""
+    def test_update_to_an_end_in_the_past_is_refused(self) -> None:
+        """Access may be made to end now, but not earlier, because it was granted until now."""
         proposed = changed(STORED, expires_at=CREATED_AT + HOUR / 2)
         assert (
             decide_update(STORED, proposed, CREATED_AT + HOUR / 2).stored.expires_at < EXPIRES_AT
@@ -188,13 +196,13 @@ class TestUpdate:
             decide_update(STORED, proposed, CREATED_AT + HOUR / 2 + MICROSECOND)
 
     @pytest.mark.parametrize("also", [{}, {"request_id": "c0ffee", "mfa_verified": True}])
-    def test_that_closes(self, also: dict[str, Any]) -> None:
-        """Closing may add what else may change."""
+    def test_closing_update_may_change_other_fields(self, also: dict[str, Any]) -> None:
+        """An update that closes an event may also change other mutable fields."""
         decided = decide_update(STORED, changed(STORED, **CLOSING, **also), JUST_IN_TIME).stored
         assert decided == changed(STORED, **CLOSING, **also, updated_at=JUST_IN_TIME)
 
-    def test_that_marks_expiry(self) -> None:
-        """From its boundary instant on an event can be marked expired."""
+    def test_update_marks_a_lapsed_event_expired(self) -> None:
+        """An event can be marked expired from `expires_at` on."""
         decided = decide_update(STORED, changed(STORED, **EXPIRING), EXPIRES_AT).stored
         assert decided == changed(STORED, **EXPIRING, updated_at=EXPIRES_AT)
 
@@ -202,10 +210,10 @@ class TestUpdate:
     @pytest.mark.parametrize(
         ("status", "now"), [({}, IN_TIME), (CLOSING, IN_TIME), (EXPIRING, EXPIRES_AT)]
     )
-    def test_of_what_must_not_change(
+    def test_update_of_an_immutable_field_is_refused(
         self, field: str, status: dict[str, Any], now: datetime
     ) -> None:
-        """Identity and evidence stay, whatever else is done."""
+        """Identity and evidence never change, whatever else the update does."""
         proposed = changed(STORED, **status, **{field: OTHER_VALUES[field]})
         with pytest.raises(ImmutableFieldError) as refusal:
             decide_update(STORED, proposed, now)
@@ -213,7 +221,7 @@ class TestUpdate:
 
     @pytest.mark.parametrize(("status", "now"), [(CLOSING, IN_TIME), (EXPIRING, EXPIRES_AT)])
     @pytest.mark.parametrize("expires_at", [EXPIRES_AT - MICROSECOND, EXPIRES_AT + HOUR])
-    def test_of_the_expiry_while_ending(
+    def test_ending_update_must_not_move_the_expiry(
         self, status: dict[str, Any], now: datetime, expires_at: datetime
     ) -> None:
         """An event that ends keeps the expiry that it was granted."""
@@ -223,10 +231,10 @@ class TestUpdate:
     @pytest.mark.parametrize("stored", ENDED.values(), ids=ENDED.keys())
     @pytest.mark.parametrize("new", [{}, CLOSING, EXPIRING], ids=["active", "closed", "expired"])
     @pytest.mark.parametrize("now", [IN_TIME, EXPIRES_AT])
-    def test_of_what_has_ended(
+    def test_update_of_a_terminal_event_is_refused(
         self, stored: BreakGlassEvent, new: dict[str, Any], now: datetime
     ) -> None:
-        """A terminal event never changes, not even into itself."""
+        """A terminal event never changes, even to the same status."""
         proposed = changed(STORED, **new, id=stored.id)
         with pytest.raises(InvalidStateTransitionError) as refusal:
             decide_update(stored, proposed, now)
@@ -241,8 +249,10 @@ class TestUpdate:
         ("changes", "new"),
         [({}, ACTIVE), ({"expires_at": EXPIRES_AT + HOUR}, ACTIVE), (CLOSING, CLOSED)],
     )
-    def test_of_what_has_lapsed(self, changes: dict[str, Any], new: BreakGlassStatus) -> None:
-        """A lapsed event counts as expired, and is neither revived nor closed."""
+    def test_update_of_a_lapsed_event_is_refused(
+        self, changes: dict[str, Any], new: BreakGlassStatus
+    ) -> None:
+        """A lapsed event counts as expired, and can be neither revived nor closed."""
         with pytest.raises(InvalidStateTransitionError, match="lapsed") as refusal:
             decide_update(STORED, changed(STORED, **changes), EXPIRES_AT)
         error = refusal.value
@@ -253,7 +263,7 @@ class TestUpdate:
         )
 
     @pytest.mark.parametrize("left", [MICROSECOND, EXTENSION_MARGIN - MICROSECOND])
-    def test_that_extends_at_the_last_moment(self, left: timedelta) -> None:
+    def test_extension_at_the_last_moment_is_refused(self, left: timedelta) -> None:
         """An extension that could land after the lapse is refused; other changes are not."""
         late = EXPIRES_AT - left
         with pytest.raises(InvalidStateTransitionError, match="too soon to be extended"):
@@ -261,15 +271,15 @@ class TestUpdate:
         shortened = changed(STORED, expires_at=EXPIRES_AT - left)
         assert decide_update(STORED, shortened, late).stored.expires_at == shortened.expires_at
 
-    def test_that_marks_expiry_before_its_time(self) -> None:
-        """An event that still runs is not expired."""
+    def test_marking_a_running_event_expired_is_refused(self) -> None:
+        """An event that still runs cannot be marked expired."""
         with pytest.raises(InvalidStateTransitionError) as refusal:
             decide_update(STORED, changed(STORED, **EXPIRING), JUST_IN_TIME)
         assert (refusal.value.current_status, refusal.value.new_status) == (ACTIVE, EXPIRED)
 
     @pytest.mark.parametrize("difference", [MICROSECOND, HOUR])
-    def test_of_a_stale_copy(self, difference: timedelta) -> None:
-        """Only the version that was read last can be updated, and the error brings it."""
+    def test_update_of_a_stale_copy_is_refused(self, difference: timedelta) -> None:
+        """Only the newest version can be updated, and the error contains it."""
         newer = changed(STORED, updated_at=STORED.updated_at + difference)
         for stored, proposed in [(newer, STORED), (STORED, newer)]:
             with pytest.raises(ConcurrentModificationError) as conflict:
@@ -309,14 +319,14 @@ class TestUpdate:
             pytest.param(STORED, {}, IN_TIME, ImmutableFieldError, id="rewritten"),
         ],
     )
-    def test_that_is_wrong_in_several_ways(
+    def test_update_wrong_in_several_ways_has_one_reason(
         self,
         stored: BreakGlassEvent,
         changes: dict[str, Any],
         now: datetime,
         error: type[BreakGlassError],
     ) -> None:
-        """The first reason in the contract's order is told."""
+        """The error gives the first reason in the contract's order."""
         rewritten = OTHER_VALUES["justification"]
         with pytest.raises(error):
             decide_update(stored, changed(STORED, **changes, justification=rewritten), now)
@@ -324,8 +334,8 @@ class TestUpdate:
 
 class TestClosing:
     @pytest.mark.parametrize("now", [CREATED_AT, JUST_IN_TIME])
-    def test_of_an_active_event(self, now: datetime) -> None:
-        """Who closed it and why is all that is added."""
+    def test_close_adds_who_and_why(self, now: datetime) -> None:
+        """Closing adds only who closed the event and why."""
         decided = decide_close(STORED, "bob", " Over ", now).stored
         assert decided == changed(STORED, **CLOSING, updated_at=decided.updated_at)
 
@@ -337,10 +347,10 @@ class TestClosing:
             (ENDED[EXPIRED], IN_TIME, EXPIRED),
         ],
     )
-    def test_of_what_is_over(
+    def test_close_of_a_lapsed_or_ended_event_is_refused(
         self, stored: BreakGlassEvent, now: datetime, current: BreakGlassStatus
     ) -> None:
-        """What has lapsed or ended is not closed any more."""
+        """An event that has lapsed or ended cannot be closed."""
         with pytest.raises(InvalidStateTransitionError) as refusal:
             decide_close(stored, "bob", "Over", now)
         assert (refusal.value.current_status, refusal.value.new_status) == (current, CLOSED)
@@ -355,17 +365,17 @@ class TestExpiry:
             (ENDED[EXPIRED], EXPIRES_AT, EXPIRED),
         ],
     )
-    def test_of_what_does_not_expire(
+    def test_expiry_of_a_running_or_ended_event_is_refused(
         self, stored: BreakGlassEvent, now: datetime, current: BreakGlassStatus
     ) -> None:
-        """What still runs does not expire, nor does what has ended."""
+        """An event that still runs or has already ended cannot expire."""
         with pytest.raises(InvalidStateTransitionError) as refusal:
             decide_expiry(stored, now)
         assert (refusal.value.current_status, refusal.value.new_status) == (current, EXPIRED)
 
 
 class TestChange:
-    """What a rule returns, whole."""
+    """The complete change that a rule returns."""
 
     @pytest.mark.parametrize(
         ("change", "action", "by", "note"),
@@ -420,7 +430,7 @@ class TestChange:
             ),
         ],
     )
-    def test_says_what_was_done_and_by_whom(
+    def test_change_says_what_was_done_and_by_whom(
         self, change: Change, action: Action, by: str | None, note: str | None
     ) -> None:
         """A change names its action, its author and the reason, as far as they are known."""
@@ -444,10 +454,10 @@ class TestChange:
         ],
         ids=["early", "just in time", "at the boundary", "late"],
     )
-    def test_may_be_sent_until_the_lapse(
+    def test_change_may_be_sent_until_the_lapse(
         self, change: Change, now: datetime, left: timedelta | None
     ) -> None:
-        """What relies on an active event is not sent from its boundary instant on."""
+        """A change that relies on an active event is not sent from `expires_at` on."""
         assert change.time_left(now) == left
 
     @pytest.mark.parametrize(
@@ -460,10 +470,10 @@ class TestChange:
             (-HOUR, timedelta(0)),
         ],
     )
-    def test_extension_may_be_sent_until_a_second_before_the_lapse(
+    def test_extension_may_be_sent_until_a_second_before_lapse(
         self, left: timedelta, expected: timedelta
     ) -> None:
-        """Late extensions would bring access back that a check has denied."""
+        """A later extension would restore access that a check has already denied."""
         extension = decide_update(STORED, changed(STORED, expires_at=EXPIRES_AT + HOUR), IN_TIME)
         assert extension.time_left(EXPIRES_AT - left) == expected
 
@@ -476,12 +486,12 @@ class TestChange:
             pytest.param(decide_delete(None, IN_TIME), id="delete of an unreadable row"),
         ],
     )
-    def test_that_relies_on_no_active_event_may_be_sent_at_any_time(self, change: Change) -> None:
-        """Nothing is granted by what ends or imports an event."""
+    def test_change_that_grants_nothing_may_always_be_sent(self, change: Change) -> None:
+        """A change that ends or imports an event grants nothing."""
         assert change.time_left(EXPIRES_AT + HOUR) is None
 
-    def test_deletion_leaves_no_event(self) -> None:
-        """Who asks for the event after a deletion has made a mistake."""
+    def test_deletion_leaves_no_stored_event(self) -> None:
+        """Asking a deletion for its stored event is an error."""
         with pytest.raises(ValueError, match="leaves no event"):
             _ = decide_delete(STORED, IN_TIME).stored
 
@@ -492,8 +502,10 @@ class TestDecision:
         minutes=st.integers(-10, 300),
         decision=st.sampled_from(["update", "close", "expire"]),
     )
-    def test_about_any_event(self, stored: BreakGlassEvent, minutes: int, decision: str) -> None:
-        """Whatever is decided is a valid event of a later version with the same evidence."""
+    def test_decision_about_any_event_is_valid(
+        self, stored: BreakGlassEvent, minutes: int, decision: str
+    ) -> None:
+        """Every decision is a valid event with a later version and the same evidence."""
         now = stored.created_at + timedelta(minutes=minutes)
         try:
             decided = {

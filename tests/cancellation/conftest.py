@@ -1,4 +1,4 @@
-"""Stores on either transport, and what must be in order around them afterwards."""
+"""Stores on either transport, and checks that a call leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 REGION = "eu-central-1"
 LONG_ENOUGH = timedelta(hours=1)
-"""For anything that a test waits for, and for longer than it may take."""
+"""Longer than anything that a test waits for."""
 
 _Result = TypeVar("_Result")
 
 
 @dataclass
 class Subject:
-    """A store, and what else must be in order around it."""
+    """A store, and a check that nothing is left behind around it."""
 
     store: BreakGlassStore
     check: Callable[[], Awaitable[None]]
@@ -58,7 +58,7 @@ async def outcome(call: Awaitable[_Result]) -> _Result | BreakGlassError:
 
 
 def assert_told(told: object, refusal: type[BreakGlassError] | None) -> None:
-    """Assert that a call succeeded, or was refused as it had to be."""
+    """Assert that a call succeeded, or was refused with the given error."""
     if refusal is None:
         assert not isinstance(told, BreakGlassError)
     else:
@@ -66,7 +66,7 @@ def assert_told(told: object, refusal: type[BreakGlassError] | None) -> None:
 
 
 async def assert_repeatable(case: Case, store: BreakGlassStore, event: BreakGlassEvent) -> None:
-    """Assert that a call, which may have happened before, succeeds or says that it has."""
+    """Assert that repeating a call succeeds, or says that the call has already happened."""
     refusal = case.refused_again if await case.has_happened(store, event) else None
     told = await outcome(case.call(store, event))
     assert_told(told, refusal or case.refused_at_first)
@@ -75,7 +75,7 @@ async def assert_repeatable(case: Case, store: BreakGlassStore, event: BreakGlas
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_or_said(caplog: pytest.LogCaptureFixture) -> Any:
-    """What a call has begun is awaited, closed and retrieved: Python says so when it is not."""
+    """Everything that a call has begun is awaited and closed; if not, Python logs it."""
     with caplog.at_level(logging.WARNING):
         yield
         gc.collect()
@@ -85,7 +85,7 @@ def nothing_is_left_or_said(caplog: pytest.LogCaptureFixture) -> Any:
 
 @pytest.fixture(autouse=True)
 def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut nothing off because the machine is slow: what is cut off may be carried out later."""
+    """Cut nothing off on a slow machine: a request that is cut off may still be carried out."""
     monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", LONG_ENOUGH)
 
 
@@ -96,7 +96,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(scope="package")
 def session() -> AioSession:
-    """One session for all, because each reads botocore's models of AWS anew."""
+    """One session for all tests, because each session loads botocore's models again."""
     return get_session()
 
 

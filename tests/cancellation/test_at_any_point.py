@@ -1,4 +1,4 @@
-"""Calls that are cancelled, one after the other at each of their suspensions."""
+"""Calls that are cancelled at each of their suspensions in turn."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .conftest import Subject, assert_repeatable, outcome
 
 _Result = TypeVar("_Result")
 Moment = Literal["before", "after"]
-"""Whether a suspended call is cancelled while it waits, or just as it was to go on."""
+"""Whether a call is cancelled while it is suspended, or just before it resumes."""
 
 
 @types.coroutine
 def cancelled_at(
     suspension: int, moment: Moment, call: Coroutine[Any, Any, _Result]
 ) -> Generator[Any, Any, _Result]:
-    """Await a call, and cancel the task that does so at the call's n-th suspension."""
+    """Await a call, and cancel the current task at the call's n-th suspension."""
     task = asyncio.current_task()
     assert task is not None
     go_on: Callable[[], Any] = partial(call.send, None)
@@ -39,12 +39,12 @@ def cancelled_at(
             if moment == "before" or awaited is None:
                 task.cancel()
             else:
-                # Called before the task's own callback: it is cancelled with the result at hand.
+                # This runs before the task's own callback, so the result is already there.
                 awaited.add_done_callback(lambda _: task.cancel())
         try:
             yield awaited
             go_on = partial(call.send, None)
-        except BaseException as thrown:  # noqa: BLE001 - handed on to whom it is meant for
+        except BaseException as thrown:  # noqa: BLE001 - passed on to the call
             go_on = partial(call.throw, thrown)
     raise AssertionError("counting does not end")
 
@@ -52,10 +52,10 @@ def cancelled_at(
 class TestCancelledAtAnyPoint:
     @every_case
     @pytest.mark.parametrize("moment", ["before", "after"])
-    async def test_a_call(
+    async def test_call_cancelled_at_any_point_can_be_repeated(
         self, subject: Subject, clock: FakeClock, case: Case, moment: Moment
     ) -> None:
-        """Wherever a call is cancelled, it is, and leaves nothing behind but a truth to tell."""
+        """Wherever a call is cancelled, it ends, leaves nothing behind, and can be repeated."""
         for suspension in count(1):
             event = await case.given(subject.store, clock, f"user-{suspension}")
             others = asyncio.all_tasks()

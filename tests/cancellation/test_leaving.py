@@ -1,4 +1,4 @@
-"""Stores that are left while calls are under way, and calls on stores that cannot be used."""
+"""Stores that are closed while calls are under way, and calls on stores that cannot be used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .conftest import LONG_ENOUGH, REGION, assert_repeatable, assert_told, outco
 
 @dataclass
 class Visit:
-    """Somebody who opens a store, begins a call, and leaves."""
+    """A user who opens a store, begins a call, and leaves."""
 
     case: Case
     event: BreakGlassEvent
@@ -38,7 +38,7 @@ class Visit:
         async with self.open_store as self.store:
             self.call = asyncio.create_task(outcome(self.case.call(self.store, self.event)))
             await self.gate.full.wait()
-            # Who waits for this goes on when leaving has begun: nothing is awaited in between.
+            # A waiter resumes after leaving has begun, because nothing is awaited in between.
             self.left.set()
             if failure is not None:
                 raise failure
@@ -67,10 +67,10 @@ class TestLeaving:
         return Visit(case, await case.given(store, clock, "alice"), Gate(proxy), open_store)
 
     @every_case
-    async def test_a_call_under_way(
+    async def test_leaving_waits_for_calls_under_way(
         self, visit: Visit, store: AsyncDynamoDBStore, rows: Rows, case: Case
     ) -> None:
-        """Leaving `open` waits for the calls of other tasks, and takes no new ones meanwhile."""
+        """Leaving `open` waits for the calls of other tasks, and refuses new ones meanwhile."""
         leaving = asyncio.create_task(visit())
         await visit.left.wait()
         assert not leaving.done()
@@ -84,8 +84,10 @@ class TestLeaving:
         assert audit(await rows.all()) == []
 
     @every_kind
-    async def test_with_an_exception(self, visit: Visit, case: Case) -> None:
-        """An exception of the body waits for the calls under way as well, and goes on then."""
+    async def test_leaving_with_an_exception_waits_for_calls(
+        self, visit: Visit, case: Case
+    ) -> None:
+        """If the body raises, leaving waits for the calls under way before it re-raises."""
         leaving = asyncio.create_task(visit(KeyError("body")))
         await visit.left.wait()
         assert not leaving.done()
@@ -96,10 +98,10 @@ class TestLeaving:
         assert_told(await visit.call, case.refused_at_first)
 
     @every_kind
-    async def test_by_who_is_cancelled_while_waiting(
+    async def test_cancelled_leaving_gives_up_the_calls(
         self, visit: Visit, store: AsyncDynamoDBStore, rows: Rows, case: Case
     ) -> None:
-        """Cancelled while it waits, leaving goes on at once; the calls say that they were lost."""
+        """If leaving is cancelled, it ends at once, and its calls say that they were lost."""
         leaving = asyncio.create_task(visit())
         await visit.left.wait()
         leaving.cancel()
@@ -112,10 +114,10 @@ class TestLeaving:
         await assert_repeatable(case, store, visit.event)
 
     @table(CASES | SENDING_NOTHING)
-    async def test_a_call_afterwards(
+    async def test_call_on_a_closed_store_is_refused(
         self, proxy: FaultProxy, session: AioSession, clock: FakeClock, case: Case
     ) -> None:
-        """A closed store says so at once, and sends nothing."""
+        """A closed store refuses a call at once, and sends nothing."""
         async with AsyncDynamoDBStore.open(
             "breakglass", region_name=REGION, endpoint_url=proxy.url, session=session, clock=clock
         ) as store:
@@ -125,12 +127,12 @@ class TestLeaving:
         assert proxy.exchanges == []
 
 
-class TestElsewhere:
+class TestOtherEventLoop:
     @table(CASES | SENDING_NOTHING)
-    async def test_a_call_from_another_event_loop(
+    async def test_call_from_another_event_loop_is_refused(
         self, proxy: FaultProxy, proxied: Opened, clock: FakeClock, case: Case
     ) -> None:
-        """A store belongs to the loop that used it first, and says so at once in any other."""
+        """A store belongs to the event loop that used it first, and refuses any other at once."""
         event = make_event(created_at=clock())
         store = AsyncDynamoDBStore(proxied.client, "no-such-table", clock=clock)
         with pytest.raises(TableError):

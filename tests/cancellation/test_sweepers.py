@@ -1,4 +1,4 @@
-"""Sweepers side by side."""
+"""Several sweepers at the same time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from .conftest import Subject
 
 
 class TestSweepers:
-    async def test_several_over_the_same_events(self, subject: Subject, clock: FakeClock) -> None:
-        """However many sweepers go over the same events, each event is marked just once."""
+    async def test_concurrent_sweepers_mark_each_event_once(
+        self, subject: Subject, clock: FakeClock
+    ) -> None:
+        """However many sweepers run, each event is marked exactly once."""
         events = [await opened(subject.store, clock, f"user-{number}") for number in range(24)]
         clock.advance(max(event.duration for event in events))
         sweeps = await asyncio.gather(*(expire_due(subject.store, now=clock()) for _ in range(6)))

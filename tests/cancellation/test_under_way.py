@@ -1,4 +1,4 @@
-"""Calls that are given up while their requests are under way."""
+"""Calls that are cancelled or time out while their requests are under way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .conftest import assert_repeatable, outcome
 
 
 def calls_under_way(others: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
-    """Return the tasks that send requests; the proxy, in the same loop, has tasks of its own."""
+    """Return the tasks that send requests, without those of the proxy in the same loop."""
     return {
         task
         for task in asyncio.all_tasks() - others
@@ -32,7 +32,7 @@ def calls_under_way(others: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
 
 
 class TestCancelledTogether:
-    async def test_64_calls_at_once(
+    async def test_64_calls_cancelled_at_once_leave_nothing(
         self,
         proxy: FaultProxy,
         proxied: Opened,
@@ -41,7 +41,7 @@ class TestCancelledTogether:
         clock: FakeClock,
         rows: Rows,
     ) -> None:
-        """A crowd that goes away at once leaves the pool free and every truth to be told."""
+        """64 calls that are cancelled at once free all connections, and each can be repeated."""
         kinds = [case for case in CASES.values() if case.given is opened or case.given is new]
         crowd = [
             (case, await case.given(store, clock, f"user-{number}"))
@@ -64,7 +64,7 @@ class TestCancelledTogether:
         assert audit(await rows.all()) == []
 
     @every_kind
-    async def test_a_sibling_in_a_task_group_fails(
+    async def test_failed_sibling_in_a_task_group_cancels_the_call(
         self,
         proxy: FaultProxy,
         proxied: Opened,
@@ -74,7 +74,7 @@ class TestCancelledTogether:
         rows: Rows,
         case: Case,
     ) -> None:
-        """A call whose task group breaks up ends with it, and the group raises what broke it."""
+        """A call is cancelled with its task group, which raises only the sibling's error."""
         event = await case.given(store, clock, "alice")
         gate = Gate(proxy)
 
@@ -99,10 +99,10 @@ class TestCancelledTogether:
 
 
 class TestNotAnswered:
-    """Calls whose first request hangs, so that they are given up one way or another."""
+    """Calls that are given up because their first request hangs."""
 
     @every_kind
-    async def test_a_time_limit_around_the_call(
+    async def test_timeout_around_a_hanging_call_ends_it(
         self,
         proxy: FaultProxy,
         proxied: Opened,
@@ -113,7 +113,7 @@ class TestNotAnswered:
         case: Case,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """`asyncio.timeout` ends a call with `TimeoutError`, and what it had begun with it."""
+        """`asyncio.timeout` ends a call with `TimeoutError`, and ends what the call has begun."""
         monkeypatch.setattr(_shielding, "CANCELLATION_GRACE", timedelta(milliseconds=20))
         event = await case.given(store, clock, "alice")
 
@@ -134,7 +134,7 @@ class TestNotAnswered:
         await assert_repeatable(case, proxied_store, event)
 
     @every_kind
-    async def test_cancelled_again_during_the_grace(
+    async def test_second_cancellation_does_not_wait_for_the_grace(
         self,
         proxy: FaultProxy,
         proxied: Opened,
@@ -144,7 +144,7 @@ class TestNotAnswered:
         rows: Rows,
         case: Case,
     ) -> None:
-        """Who cancels twice is not kept waiting for the grace to end."""
+        """A second cancellation does not wait for the end of the grace."""
         event = await case.given(store, clock, "alice")
         gate = Gate(proxy)
         others = asyncio.all_tasks()

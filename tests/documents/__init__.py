@@ -1,4 +1,4 @@
 import pytest
 
-# Without this, asserts in these modules would fail without showing their values.
+# Without this, failed asserts in these modules would not show their values.
 pytest.register_assert_rewrite(f"{__name__}.calls", f"{__name__}.reader")

@@ -1,4 +1,4 @@
-"""Every call of the store, and what it sends and needs, for the tables that tell of it."""
+"""Every call of the store, with what it sends and needs, for the tables in the documentation."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ LAYOUT = TableLayout()
 JSON_BLOCK = re.compile(r"```json\n(.*?)```", re.DOTALL)
 
 Permission = tuple[str, str, str | None]
-"""An action, the kind of its resource, and the operation that it must be part of."""
+"""An action, the kind of its resource, and the operation that must enclose it."""
 
 
 class Recorder:
-    """What a client sends, in the pages' words, and what IAM would be asked for it."""
+    """The requests that a client sends, in the pages' words, and the permissions they need."""
 
     def __init__(self, client: DynamoDBClient) -> None:
         self.requests: list[str] = []
@@ -68,7 +68,7 @@ def granted(*statements: dict[str, Any]) -> set[Permission]:
 
 
 def policy(role: str) -> set[Permission]:
-    """Return what the policy of a role grants, on the page for operators."""
+    """Return what the policy of a role on the page for operators grants."""
     (block,) = JSON_BLOCK.findall(OPERATIONS.section(role))
     statements = json.loads(block)
     if isinstance(statements, dict):
@@ -78,7 +78,7 @@ def policy(role: str) -> set[Permission]:
 
 @dataclass
 class Alice:
-    """Somebody whose calls are recorded, with a name of her own for each of them."""
+    """A user whose calls are recorded, under a different name for each call."""
 
     name: str
     store: AsyncDynamoDBStore

@@ -14,13 +14,13 @@ from mdit_py_plugins.anchors import anchors_plugin
 
 ROOT = Path(__file__).parents[2]
 
-# Anchors are named as GitHub and the built site name them.
+# These are the anchors that GitHub and the built site make.
 MARKDOWN = MarkdownIt("commonmark").enable("table").use(anchors_plugin, max_level=6)
 
 
 @dataclass(frozen=True)
 class Block:
-    """Something that is shown as code."""
+    """A block that is shown as code."""
 
     language: str
     text: str
@@ -61,7 +61,7 @@ class Page:
 
     @cached_property
     def links(self) -> list[str]:
-        """Where its links lead and its images are."""
+        """The targets of its links and images."""
         inline = [child for token in self.tokens for child in token.children or ()]
         targets = [token.attrGet("href") or token.attrGet("src") for token in inline]
         return [str(target) for target in targets if target]
@@ -88,7 +88,7 @@ def language_of(token: Token) -> str:
 
 
 def without_particulars(output: str) -> str:
-    """What a program prints in each of its runs, whatever the time, the port and the ids."""
+    """The output of a program without what differs between runs: times, ports and ids."""
     output = re.sub(r"127\.0\.0\.1:\d+", "ENDPOINT", output)
     output = re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+|\d\d:\d\d:\d\d(\.\d{3}Z)?", "TIME", output)
     output = re.sub(r"alice-[0-9a-f]{4}", "ALICE", output)
@@ -105,7 +105,7 @@ PAGES = [
     *(Page(ROOT / name) for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     *(Page(path) for path in sorted((ROOT / "docs").glob("**/*.md"))),
 ]
-"""Those whose every block is tried."""
+"""The pages whose every block is tried."""
 
 ALL_PAGES = [
     *PAGES,
@@ -113,7 +113,7 @@ ALL_PAGES = [
     *(
         Page(path)
         for path in sorted(ROOT.glob("examples/**/*.md"))
-        # A run of the examples leaves a page of its own in its hidden folder.
+        # Running the examples leaves another page in a hidden folder.
         if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
     ),
 ]

@@ -1,4 +1,4 @@
-"""Somebody who follows a page to the letter: keeps its files, gives its commands, compares."""
+"""A reader who follows a page step by step: saves its files, runs its commands, compares."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from botocore import xform_name
 from tests.documents.pages import ROOT, Block, Page, without_particulars
 
 FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.(?:py|toml|ini))\n")
-"""The first line of a block that is kept as a file."""
+"""The first line of a block that is saved as a file."""
 
 PATIENCE: Final = 300
-"""Seconds that a command may take at most: the machine may be slow, and busy."""
+"""How many seconds a command may take, on a machine that may be slow and busy."""
 
 HELD_ELSEWHERE: Final = {
     ("README.md", "text"): "tests/test_quickstart.py",
@@ -32,9 +32,9 @@ HELD_ELSEWHERE: Final = {
     ("docs/index.md", "{toctree}"): "tests/test_docs.py",
     ("docs/reference.md", "{eval-rst}"): "tests/test_docs.py",
 }
-"""Blocks that no reader runs, by page and language, and the tests that compare them."""
+"""Blocks that no reader runs, by page and language, and the tests that check them."""
 
-# What a reader does before the commands that are tried. A test has it behind it.
+# A user runs these first; for a test they have already been done.
 PREPARATIONS: Final = {
     "python3 -m venv .venv",
     ". .venv/bin/activate",
@@ -54,12 +54,12 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
 class Reader:
-    """Follow one page, in a folder of one's own; as a context manager, end what was started."""
+    """Follows one page in its own folder; as a context manager, ends the servers it started."""
 
     def __init__(self, page: Page, folder: Path, endpoint_url: str) -> None:
         self.page = page
         self.folder = folder
-        # Measuring what is covered would take the reader's many processes twice the time.
+        # Measuring coverage would double the time of the reader's many processes.
         unmeasured = {
             name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")
         }
@@ -70,9 +70,9 @@ class Reader:
         }
         self.environment = dict(self.before)
         self.output: str | None = None
-        """What the block before has printed, if it was one of commands."""
+        """The output of the previous block, if it held commands."""
         self.addresses: dict[str, str] = {}
-        """Those that the page shows, and what they are here."""
+        """The addresses that the page shows, and the real ones."""
         self.servers: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Reader:
@@ -110,7 +110,7 @@ class Reader:
         if is_test:
             self.pytest(name)
         elif block.language == "python":
-            # A program shows in comments what it prints; of a module it is enough that it loads.
+            # A program shows its output in comments; a module only has to load.
             printed = re.findall(r"^ +print\(.+  # (.+)$", block.text, flags=re.MULTILINE)
             assert self.run(sys.executable, name).splitlines() == printed, str(block)
 
@@ -140,7 +140,7 @@ class Reader:
         return ""
 
     def obey(self, command: str) -> str:
-        """Give a command, or where that would go beyond a test, see that it could be given."""
+        """Run a command, or check that it could run if it goes beyond a test."""
         words = shlex.split(command)
         match words:
             case _ if command in PREPARATIONS:
@@ -187,7 +187,7 @@ class Reader:
         return ""
 
     def check_requirement(self, requirement: str) -> None:
-        """See that what is to be installed is there: extras, groups, or packages of the tests."""
+        """Check that a requirement is installed: extras, groups, or packages of the tests."""
         if extras := re.fullmatch(r"\.(\[(?P<names>[\w,]+)\])?", requirement):
             names = (extras["names"] or "").split(",") if extras["names"] else []
             assert {*names} <= PROJECT["project"]["optional-dependencies"].keys(), requirement
@@ -195,7 +195,7 @@ class Reader:
             assert version(requirement)
 
     def serve(self, program: str) -> str:
-        """Start a server that says where it is, and ends with its input."""
+        """Start a server that prints its address, and ends when its input does."""
         server = subprocess.Popen(
             [sys.executable, "-u", program],
             cwd=self.folder,
@@ -209,7 +209,7 @@ class Reader:
         return server.stdout.readline()
 
     def call_aws(self, operation: str, arguments: list[str]) -> None:
-        """Do what the AWS command line would do, which cannot live beside aiobotocore."""
+        """Do what the AWS command line would do, which cannot be installed beside aiobotocore."""
         session = botocore.session.get_session()
         client = session.create_client(
             "dynamodb",
@@ -234,7 +234,7 @@ class Reader:
 
 
 def commands(text: str) -> list[str]:
-    """The single commands of a block, without the continuation of lines."""
+    """The single commands of a block, with continued lines joined."""
     lines = text.replace("\\\n", " ").splitlines()
     return [
         command.strip()

@@ -1,4 +1,4 @@
-"""The time of the stores whose events lapse."""
+"""The clock of the stores whose events lapse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores whose events lapse, and stores that do something else than they should."""
+"""Stores whose events lapse, and stores with some methods replaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiobreakglass.testing import FakeClock, make_event
 
 
 class _Changed:
-    """A wrapper as users write it, which no `isinstance` takes for a store."""
+    """A wrapper as users write it; `isinstance` does not see it as a store."""
 
     def __init__(self, store: BreakGlassStore, methods: dict[str, Any]) -> None:
         self._store = store
@@ -22,7 +22,7 @@ class _Changed:
 
 
 def changed(store: BreakGlassStore, **methods: Callable[..., Awaitable[Any]]) -> BreakGlassStore:
-    """Return a store with other methods in the place of some of its own."""
+    """Return a store with some of its methods replaced."""
     wrapper: Any = _Changed(store, methods)
     wrapped: BreakGlassStore = wrapper
     return wrapped
@@ -31,7 +31,7 @@ def changed(store: BreakGlassStore, **methods: Callable[..., Awaitable[Any]]) ->
 async def open_some(
     store: BreakGlassStore, clock: FakeClock, number: int
 ) -> dict[str, BreakGlassEvent]:
-    """Open access for as many invokers, a microsecond apart."""
+    """Open one event for each of `number` invokers, a microsecond apart."""
     events = {}
     for index in range(number):
         clock.advance(timedelta(microseconds=1))

@@ -1,4 +1,4 @@
-"""Rows that a pass cannot read or mark: it goes on, and reports each."""
+"""Rows that a pass cannot read or mark: the pass continues, and reports each."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("fail", "reported"), FAILURES)
-async def test_an_event_that_cannot_be_marked(
+async def test_event_that_cannot_be_marked_is_reported(
     store: InMemoryStore,
     clock: FakeClock,
     caplog: pytest.LogCaptureFixture,
     fail: Callable[[BreakGlassEvent], Exception],
     reported: type[BreakGlassError],
 ) -> None:
-    """All others are marked; the error and the log name the one that is not."""
+    """The pass marks all others; the error and the log name the event that it cannot mark."""
     (bad, *others) = await open_some(store, clock, 40)
     clock.advance(HOUR)
     flawed = failing(store, lambda event: fail(event) if event.id == bad else None)
@@ -97,10 +97,10 @@ async def test_an_event_that_cannot_be_marked(
     assert record.__dict__.get("key") == getattr(error, "key", None)
 
 
-async def test_a_row_that_is_not_an_event(
+async def test_row_that_is_not_an_event_is_reported(
     store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A pass reports what the list left out, and marks the rest."""
+    """The pass reports the rows that the list left out, and marks the rest."""
     events = await open_some(store, clock, 3)
     clock.advance(HOUR)
     corrupt = CorruptItemError(KEY, "status is missing")
@@ -117,10 +117,10 @@ async def test_a_row_that_is_not_an_event(
     assert record.__dict__["key"] == KEY
 
 
-async def test_a_store_that_is_unavailable_for_every_mark(
+async def test_pass_stops_after_16_unavailable_marks(
     store: InMemoryStore, clock: FakeClock
 ) -> None:
-    """A pass does not wait for a time-out of each event: 16 in a row end it."""
+    """A pass stops after 16 failures in a row, so it does not wait for each event to time out."""
     await open_some(store, clock, 100)
     clock.advance(HOUR)
     tried: list[str] = []
@@ -136,10 +136,10 @@ async def test_a_store_that_is_unavailable_for_every_mark(
     assert all(isinstance(error, StoreUnavailableError) for error in caught.value.exceptions)
 
 
-async def test_a_store_that_is_unavailable_for_a_few_marks(
+async def test_pass_continues_after_fewer_unavailable_marks(
     store: InMemoryStore, clock: FakeClock
 ) -> None:
-    """Fewer than 16 in a row may be about those events, and do not stop a pass."""
+    """Fewer than 16 failures in a row may be about those events, so they do not stop a pass."""
     await open_some(store, clock, 15)
     clock.advance(HOUR)
     down = failing(store, lambda event: StoreUnavailableError("throttled"))
@@ -147,23 +147,21 @@ async def test_a_store_that_is_unavailable_for_a_few_marks(
         await expire_due(down, now=clock())
 
 
-async def test_a_table_that_goes_away_during_a_pass(
-    store: InMemoryStore, clock: FakeClock
-) -> None:
-    """What is refused for one event may be about that event; for 16 in a row it is the table."""
+async def test_missing_table_ends_the_pass(store: InMemoryStore, clock: FakeClock) -> None:
+    """A refusal may be about one event; after 16 in a row the table itself is at fault."""
     await open_some(store, clock, 100)
     clock.advance(HOUR)
     with pytest.raises(TableError):
         await expire_due(failing(store, lambda event: TableError("no such table")), now=clock())
 
 
-async def test_events_for_which_the_store_is_always_unavailable(
+async def test_other_events_are_marked_despite_unavailable_ones(
     store: InMemoryStore, clock: FakeClock
 ) -> None:
-    """However many of them there are, the others are marked, if not in the first pass."""
+    """However many events always fail, the others are marked, if only in a later pass."""
     events = list(await open_some(store, clock, 60))
     clock.advance(HOUR)
-    # The newest, which the list has first.
+    # The newest events, which come first in the list.
     unavailable = set(events[20:])
     flawed = failing(
         store, lambda event: StoreUnavailableError("lost") if event.id in unavailable else None

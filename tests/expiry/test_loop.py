@@ -30,7 +30,7 @@ NOT_AT_ALL = timedelta(0)
 
 
 class Flaky:
-    """A store whose next lists fail as they are told to."""
+    """A store whose next lists raise the given failures."""
 
     def __init__(self, store: BreakGlassStore, *failures: Exception) -> None:
         self._store = store
@@ -60,24 +60,26 @@ class Flaky:
         (600, 9, 0.0, 600),
     ],
 )
-def test_pauses(interval: int, failures: int, chance: float, pause: float) -> None:
-    """Pauses are the interval, doubled by each failure in a row up to 5 minutes, and jitter."""
+def test_pause_grows_with_failures_and_has_jitter(
+    interval: int, failures: int, chance: float, pause: float
+) -> None:
+    """A pause is the interval, doubled by each failure in a row up to 5 minutes, plus jitter."""
     waited = _pause(timedelta(seconds=interval), timedelta(seconds=5), failures, chance)
     assert waited == pause
 
 
 def of_expiry(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """Return what the loop has logged; others in the process may log meanwhile."""
+    """Return the log records of the loop; other code may log at the same time."""
     return [record for record in caplog.records if record.name == "aiobreakglass.expiry"]
 
 
-class TestTheLoop:
+class TestLoop:
     @pytest.fixture
     def store(self, clock: FakeClock) -> InMemoryStore:
         return InMemoryStore(clock=clock)
 
     async def run_until(self, done: asyncio.Event, store: Any, **options: Any) -> None:
-        """Run the loop until something has happened."""
+        """Run the loop until `done` is set."""
         options = {"interval": HOUR, "jitter": NOT_AT_ALL, **options}
         loop = asyncio.create_task(run_expiry(store, **options))
         waiting = asyncio.create_task(done.wait())
@@ -87,10 +89,10 @@ class TestTheLoop:
         with pytest.raises(asyncio.CancelledError):
             await loop
 
-    async def test_calls_back_for_each_event_that_it_has_expired(
+    async def test_loop_calls_back_for_each_expired_event(
         self, store: InMemoryStore, clock: FakeClock
     ) -> None:
-        """The callback gets each event as stored, once, and none that was not expired."""
+        """The callback gets each expired event once, as stored, and no other event."""
         events = await open_some(store, clock, 3)
         clock.advance(HOUR)
         await store.create(make_event(created_at=clock()))
@@ -109,7 +111,7 @@ class TestTheLoop:
     async def test_replicas_call_back_once_for_each_event(
         self, store: InMemoryStore, clock: FakeClock
     ) -> None:
-        """Over all replicas at most one callback is called for an event."""
+        """Across all replicas, each event gets at most one callback."""
         events = await open_some(store, clock, 20)
         clock.advance(HOUR)
         told: list[str] = []
@@ -127,10 +129,10 @@ class TestTheLoop:
                 )
         assert sorted(told) == sorted(events)
 
-    async def test_a_callback_that_raises(
+    async def test_failed_callback_is_logged_and_others_run(
         self, store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """It is logged with its event, and the others get theirs."""
+        """A failed callback is logged with its event, and the other callbacks run."""
         events = await open_some(store, clock, 3)
         clock.advance(HOUR)
         told: list[str] = []
@@ -148,10 +150,10 @@ class TestTheLoop:
         assert {record.__dict__["event_id"] for record in errors} == set(events)
         assert all(record.exc_info for record in errors)
 
-    async def test_a_store_that_is_unavailable(
+    async def test_loop_continues_if_the_store_is_unavailable(
         self, store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Each failure is logged, with what a log's reader sorts by, and the loop goes on."""
+        """Each failed pass is logged with fields to filter by, and the loop continues."""
         await open_some(store, clock, 1)
         clock.advance(HOUR)
         done = asyncio.Event()
@@ -174,10 +176,10 @@ class TestTheLoop:
             f"expiry pass failed ({number} in a row): throttled" for number in (1, 2, 3)
         ]
 
-    async def test_a_store_that_is_unavailable_for_every_mark(
+    async def test_pass_stopped_by_failed_marks_counts_as_failed(
         self, store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """A pass that 16 marks in a row have stopped counts as failed, and the loop goes on."""
+        """A pass that 16 failed marks in a row stop counts as failed, and the loop continues."""
         await open_some(store, clock, 100)
         clock.advance(HOUR)
         lists = 0
@@ -199,10 +201,10 @@ class TestTheLoop:
         assert [record.__dict__["failures"] for record in failures[:2]] == [1, 2]
         assert all(record.__dict__["outcome_unknown"] for record in failures)
 
-    async def test_an_event_that_cannot_be_marked(
+    async def test_loop_calls_back_for_each_failed_event(
         self, store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Each pass calls back with its error, and the loop goes on."""
+        """Each pass calls `on_failed` with the error, and the loop continues."""
         bad, *_ = await open_some(store, clock, 3)
         clock.advance(HOUR)
         refused = ItemTooLargeError(f"BREAKGLASS#{bad}")
@@ -233,10 +235,10 @@ class TestTheLoop:
         assert {record.__dict__["key"] for record in logged} == {refused.key}
         assert {record.levelno for record in logged} == {logging.WARNING, logging.ERROR}
 
-    async def test_without_callbacks(
+    async def test_loop_without_callbacks_marks_and_logs(
         self, store: InMemoryStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Nobody need be told: events are marked and logged all the same, and nothing fails."""
+        """Without callbacks, events are still marked and logged."""
         caplog.set_level(logging.INFO, "aiobreakglass.expiry")
         events = await open_some(store, clock, 3)
         clock.advance(HOUR)
@@ -263,7 +265,7 @@ class TestTheLoop:
             assert record.__dict__["invoker"] == events[event_id].invoker
             assert record.__dict__["profile"] == events[event_id].profile
 
-    async def test_a_callback_that_ends_as_cancelled(
+    async def test_cancelled_callback_counts_as_failed(
         self, store: InMemoryStore, clock: FakeClock
     ) -> None:
         """A callback whose own work was cancelled has failed; the loop was not cancelled."""
@@ -282,7 +284,7 @@ class TestTheLoop:
         assert set(told) == set(events)
 
     async def test_passes_do_not_overlap(self, store: InMemoryStore, clock: FakeClock) -> None:
-        """The next pass waits for the callbacks of the one before."""
+        """The next pass waits for the callbacks of the previous one."""
         await open_some(store, clock, 5)
         clock.advance(HOUR)
         flaky = Flaky(store)
@@ -306,18 +308,18 @@ class TestTheLoop:
         assert passes == [1] * 5
 
     @pytest.mark.parametrize("bug", [TypeError("a bug"), TableError("no such table")])
-    async def test_anything_else_is_raised(
+    async def test_lasting_error_ends_the_loop(
         self, store: InMemoryStore, clock: FakeClock, bug: Exception
     ) -> None:
-        """What does not mend itself ends the loop at once."""
+        """An error that does not go away by itself ends the loop at once."""
         flaky: Any = Flaky(store, bug)
         with pytest.raises(type(bug)):
             await run_expiry(flaky, interval=HOUR, clock=clock)
 
-    async def test_is_cancelled_between_events(
+    async def test_cancelled_loop_finishes_events_in_hand(
         self, store: InMemoryStore, clock: FakeClock
     ) -> None:
-        """The events in hand are finished, with their callbacks; no other one is begun."""
+        """The loop finishes the events in hand with their callbacks, and begins no others."""
         await open_some(store, clock, 20)
         clock.advance(HOUR)
         all_begun, go_on = asyncio.Event(), asyncio.Event()
@@ -356,7 +358,7 @@ class TestTheLoop:
             ({"interval": HOUR, "on_failed": print}, TypeError, "on_failed must be an async"),
         ],
     )
-    async def test_wrong_options(
+    async def test_wrong_option_is_refused_by_name(
         self,
         store: InMemoryStore,
         options: dict[str, Any],

@@ -45,7 +45,7 @@ def meddling(
 
 
 class TestOnePass:
-    """The same on every store."""
+    """A pass works the same on every store."""
 
     @pytest.fixture(params=["memory", *on_emulators])
     async def store(
@@ -67,10 +67,10 @@ class TestOnePass:
                 operation_timeout=timedelta(minutes=5),
             )
 
-    async def test_marks_what_has_lapsed_and_nothing_else(
+    async def test_pass_marks_only_lapsed_events(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """An event is expired from the boundary instant on; a running one is left alone."""
+        """A pass marks an event from `expires_at` on, and leaves running events alone."""
         (lapsed,) = (await open_some(store, clock, 1)).values()
         clock.set(lapsed.expires_at - timedelta(microseconds=1))
         running = await store.create(make_event(created_at=clock()))
@@ -81,25 +81,29 @@ class TestOnePass:
         assert expired.status is BreakGlassStatus.EXPIRED
         assert (await store.get(running.id)).status is BreakGlassStatus.ACTIVE
 
-    async def test_again(self, store: BreakGlassStore, clock: FakeClock) -> None:
+    async def test_second_pass_marks_nothing(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
         """A second pass finds nothing left to do."""
         events = await open_some(store, clock, 3)
         clock.advance(HOUR)
         assert {event.id for event in await expire_due(store, now=clock())} == set(events)
         assert await expire_due(store, now=clock()) == []
 
-    async def test_more_events_than_a_page_holds(
+    async def test_pass_marks_more_events_than_a_page_holds(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """None is missed, although marking takes events out of the list that is being read."""
+        """No event is missed, although marking removes events from the list being read."""
         events = await open_some(store, clock, 120)
         clock.advance(HOUR)
         expired = await expire_due(store, now=clock())
         assert len(expired) == len(events)
         assert {event.id for event in expired} == set(events)
 
-    async def test_replicas_side_by_side(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """Over all replicas each event is marked exactly once."""
+    async def test_concurrent_passes_mark_each_event_once(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """Across all replicas, each event is marked exactly once."""
         events = await open_some(store, clock, 30)
         clock.advance(HOUR)
         passes = await asyncio.gather(*(expire_due(store, now=clock()) for _ in range(4)))
@@ -108,10 +112,10 @@ class TestOnePass:
         assert set(marked) == set(events)
 
     @pytest.mark.parametrize("how", ["closed", "deleted", "expired"])
-    async def test_somebody_else_is_faster(
+    async def test_event_ended_by_others_is_skipped(
         self, store: BreakGlassStore, clock: FakeClock, how: str
     ) -> None:
-        """What somebody else ended since it was listed is left to them, and the pass goes on."""
+        """The pass skips an event that somebody else ended after it was listed, and continues."""
         events = await open_some(store, clock, 3)
         taken = list(events)[1]
         running = clock()
@@ -122,7 +126,7 @@ class TestOnePass:
 
         async def take(event: BreakGlassEvent) -> None:
             if event.id != taken:
-                # The clock is everybody's: nothing else is marked while it is set back.
+                # All share this clock, so nothing else is marked while it is set back.
                 await over.wait()
                 return
             if how == "closed":
@@ -138,8 +142,10 @@ class TestOnePass:
         expired = await expire_due(meddling(store, take), now=now)
         assert {event.id for event in expired} == set(events) - {taken}
 
-    async def test_somebody_extends_it(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """An event that was extended since it was listed runs on."""
+    async def test_event_extended_by_others_runs_on(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """An event that was extended after it was listed runs on."""
         (event,) = (await open_some(store, clock, 1)).values()
         running = clock()
         clock.advance(HOUR)
@@ -155,10 +161,10 @@ class TestOnePass:
         assert await expire_due(meddling(store, extend), now=now) == []
         assert (await store.get(event.id)).is_active(now)
 
-    async def test_somebody_changes_it_and_it_has_lapsed_all_the_same(
+    async def test_event_changed_by_others_is_judged_again(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """An event whose version has moved on is judged again, not skipped."""
+        """A lapsed event with a newer version is judged again, not skipped."""
         (event,) = (await open_some(store, clock, 1)).values()
         running = clock()
         clock.advance(HOUR)
@@ -174,18 +180,18 @@ class TestOnePass:
         (expired,) = await expire_due(meddling(store, change), now=now)
         assert expired.request_id == "r-1"
 
-    async def test_a_caller_whose_clock_is_ahead(
+    async def test_caller_with_a_clock_ahead_marks_nothing_early(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """What has not lapsed by the store's own clock is not marked."""
+        """An event that has not lapsed by the store's own clock is not marked."""
         (event,) = (await open_some(store, clock, 1)).values()
         assert await expire_due(store, now=clock() + HOUR) == []
         assert (await store.get(event.id)).is_active(clock())
 
-    async def test_somebody_changes_it_and_the_store_does_not_say_how(
+    async def test_conflict_without_the_current_event_is_read(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A conflict that comes without the row that won is settled by reading it."""
+        """If a conflict does not contain the current event, the pass reads it."""
         (event,) = (await open_some(store, clock, 1)).values()
         clock.advance(HOUR)
         conflicts = [ConcurrentModificationError(event.id)]
@@ -197,7 +203,9 @@ class TestOnePass:
         (expired,) = await expire_due(meddling(store, conflict), now=clock())
         assert expired == await store.get(event.id)
 
-    async def test_a_naive_instant(self, store: BreakGlassStore, clock: FakeClock) -> None:
+    async def test_naive_instant_is_refused(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
         """An instant without a time zone is refused by name."""
         with pytest.raises(ValueError, match="now must be timezone-aware"):
             await expire_due(store, now=clock().replace(tzinfo=None))
@@ -208,8 +216,10 @@ class TestAtOnce:
     def store(self, clock: FakeClock) -> InMemoryStore:
         return InMemoryStore(clock=clock)
 
-    async def test_sixteen_events(self, store: InMemoryStore, clock: FakeClock) -> None:
-        """A pass has 16 marks in hand and no more, however many events have lapsed."""
+    async def test_pass_marks_at_most_16_events_at_once(
+        self, store: InMemoryStore, clock: FakeClock
+    ) -> None:
+        """A pass has at most 16 marks in hand, however many events have lapsed."""
         events = await open_some(store, clock, 40)
         clock.advance(HOUR)
         in_hand: set[str] = set()
@@ -223,7 +233,7 @@ class TestAtOnce:
             if len(in_hand) == 16:
                 full.set()
             await full.wait()
-            # Whoever else could begin now begins now.
+            # Any other mark that could begin would begin now.
             for _ in range(9):
                 await asyncio.sleep(0)
             in_hand.discard(event.id)
@@ -233,8 +243,10 @@ class TestAtOnce:
         assert most == 16
         assert {event.id for event in expired} == set(events)
 
-    async def test_one_that_hangs(self, store: InMemoryStore, clock: FakeClock) -> None:
-        """A mark that takes long does not hold up the others."""
+    async def test_slow_mark_does_not_delay_the_others(
+        self, store: InMemoryStore, clock: FakeClock
+    ) -> None:
+        """A slow mark does not delay the others."""
         slow, *others = await open_some(store, clock, 40)
         clock.advance(HOUR)
         marked: set[str] = set()
@@ -252,8 +264,10 @@ class TestAtOnce:
         async with asyncio.timeout(60):
             assert len(await expire_due(changed(store, update=update), now=clock())) == 40
 
-    async def test_what_is_asked_for(self, store: InMemoryStore, clock: FakeClock) -> None:
-        """A pass asks for all active events, whatever their `created_at` says, 1,000 at a time."""
+    async def test_pass_lists_all_active_events_by_1000(
+        self, store: InMemoryStore, clock: FakeClock
+    ) -> None:
+        """A pass lists all active events, whatever their `created_at`, 1,000 at a time."""
         asked: list[dict[str, Any]] = []
 
         async def list_by_status(*arguments: Any, **options: Any) -> EventPage:
@@ -265,8 +279,8 @@ class TestAtOnce:
 
 
 class TestWithoutAnInstant:
-    async def test_is_judged_by_the_present(self) -> None:
-        """`now` is the present where none is given."""
+    async def test_pass_without_an_instant_uses_the_present(self) -> None:
+        """`now` defaults to the present."""
         store = InMemoryStore()
         event = await store.create(make_event())
         assert await expire_due(store) == []

@@ -1,4 +1,4 @@
-"""What must hold of a whole table whenever nothing is under way, whatever has happened to it."""
+"""The invariants of a whole table whenever no request is under way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiobreakglass._dynamodb.layout import TableLayout
 
 
 def audit(rows: list[Item], layout: TableLayout | None = None) -> list[str]:
-    """Return all that is wrong with a table's rows: nothing, where the invariant holds.
+    """Return each violation of the invariants in the rows of a table.
 
     At most one event of a pair is active, its guard points to it, and every guard points to the
     active event of its pair. Each row is an event, a guard or a tombstone, and nothing more.

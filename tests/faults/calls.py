@@ -1,4 +1,4 @@
-"""Every method of the store as a call whose right result is known, to try faults on."""
+"""Every method of the store as a call with a known result, for trying faults on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Scene:
-    """A moment, an event, and whether it is stored by then."""
+    """An event, and the time of the call."""
 
     event: BreakGlassEvent
     now: datetime
@@ -26,21 +26,21 @@ Run = Callable[[AsyncDynamoDBStore, Scene], Awaitable[object]]
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a method, and the requests of it that a fault befalls."""
+    """A call of a method, and the operation whose requests get the fault."""
 
     operation: str
     run: Run
     returns: Callable[[Scene], object]
     leaves: Callable[[Scene], BreakGlassEvent | None] = lambda scene: scene.event
-    """The event as it is stored when the call has succeeded."""
+    """The event as it is stored after the call has succeeded."""
     is_new: bool = False
-    """Whether the event is not stored before."""
+    """Whether the event is not stored before the call."""
     has_lapsed: bool = False
-    """Whether the event that is stored before, this or another of its pair, has lapsed."""
+    """Whether the event stored before the call, this or another of its pair, has lapsed."""
 
     @property
     def is_write(self) -> bool:
-        """Whether what the fault befalls is a write."""
+        """Whether the fault concerns a write."""
         return self.operation == WRITE
 
 
@@ -130,7 +130,7 @@ CALLS = {
     ),
     "list_by_status": Call(
         QUERY,
-        # One of many active events: each has a minute of its own.
+        # Many events are active, so each has its own minute.
         lambda store, scene: store.list_by_status(
             BreakGlassStatus.ACTIVE,
             since=scene.event.created_at,

@@ -1,4 +1,4 @@
-"""The fixtures of tests/dynamodb on DynamoDB Local alone: moto ignores `ClientRequestToken`."""
+"""The fixtures of tests/dynamodb on DynamoDB Local only: moto ignores `ClientRequestToken`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["client", "clock", "session", "table_name"]
 
 @pytest.fixture
 def endpoint_url(dynamodb_local_endpoint: str) -> str:
-    """The endpoint URL of the backend itself, past every proxy."""
+    """The endpoint URL of the backend itself, without a proxy."""
     return dynamodb_local_endpoint
 
 
 @pytest.fixture
 def rows(client: DynamoDBClient, table_name: str) -> Rows:
-    """The table, past every store."""
+    """The rows of the table, read without a store."""
     return Rows(client, table_name)

@@ -1,4 +1,4 @@
-"""What the caller sees of each fault: the table that the tests try and the docs show."""
+"""What the caller sees of each fault: the table that the tests check and the docs show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.faults import proxy
 from tests.faults.proxy import Fault
 
 READ_TIMEOUT = 1.0
-"""How long, in seconds, an attempt waits for its answer where a fault hangs."""
+"""How many seconds an attempt waits for its answer if a fault hangs."""
 
 
 class Seen(StrEnum):
@@ -25,10 +25,10 @@ RIGHT, REFUSED, UNKNOWN = Seen
 
 @dataclass(frozen=True)
 class Expectation:
-    """A fault, and how calls end where it befalls their reads and where it befalls their writes.
+    """A fault, and how calls end if it meets their reads or their writes.
 
-    Once: what is in the script happens, one request after the other, and then nothing more.
-    For good: the last of the script goes on for as long as the store tries.
+    Once: the faults of the script happen, one per request, and then no more.
+    For good: the last fault of the script repeats for as long as the store tries.
     """
 
     script: tuple[Fault, ...]
@@ -37,34 +37,34 @@ class Expectation:
     write_once: Seen
     write_for_good: Seen
     said: str = ""
-    """What the error names."""
+    """A text that the error contains."""
     hangs: bool = False
-    """Whether it lasts until the sender waits no longer."""
+    """Whether the fault lasts until the sender times out."""
 
     @property
     def is_final(self) -> bool:
-        """Whether the script's last answer is one that patience does not mend."""
+        """Whether retrying does not help after the last answer of the script."""
         return self.read_once is not RIGHT
 
 
 def lost(fault: Fault, *, hangs: bool = False) -> Expectation:
-    """Expect of attempts without a proper answer that they may have been carried out."""
+    """Expect that attempts without a proper answer may have been carried out."""
     return Expectation((fault,), RIGHT, REFUSED, RIGHT, UNKNOWN, hangs=hangs)
 
 
 def failed(status: int, code: str) -> Expectation:
-    """Expect of a server that fails, or is still at it, that it may have written."""
+    """Expect that a server that fails, or is still working, may have written."""
     return Expectation((proxy.answer(status, code),), RIGHT, REFUSED, RIGHT, UNKNOWN, code)
 
 
 def postponed(code: str, fault: Fault | None = None) -> Expectation:
-    """Expect of an answer that says "not now" that nothing was written."""
+    """Expect that an answer of "not now" means that nothing was written."""
     script = (fault or proxy.answer(400, code, "not now"),)
     return Expectation(script, RIGHT, REFUSED, RIGHT, REFUSED, code)
 
 
 def refused(code: str) -> Expectation:
-    """Expect of an answer that says "not you" that it is the last."""
+    """Expect that an answer of "not you" ends the attempts."""
     script = (proxy.answer(400, code, "not you"),)
     return Expectation(script, REFUSED, REFUSED, REFUSED, REFUSED, code)
 
@@ -76,7 +76,7 @@ def lost_then_refused(code: str) -> Expectation:
 
 
 def lost_then_postponed(code: str) -> Expectation:
-    """Expect the same of an answer that says "not now", where it stays so."""
+    """Expect the same of an answer of "not now" that never changes."""
     script = (proxy.lose_response, proxy.answer(400, code, "not now"))
     return Expectation(script, RIGHT, REFUSED, RIGHT, UNKNOWN, code)
 

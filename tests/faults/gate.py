@@ -1,4 +1,4 @@
-"""Requests that are under way for as long as a test wants."""
+"""Requests that stay under way for as long as a test needs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.faults.proxy import Exchange, FaultProxy
 
 
 class Gate:
-    """Holds requests up in the proxy until it is opened."""
+    """Holds requests in the proxy until it is opened."""
 
     def __init__(self, proxy: FaultProxy, requests: int = 1) -> None:
         self.missing = requests
         self.held = ""
-        """What the last of them asks for."""
+        """The operation of the last of them."""
         self.full = asyncio.Event()
         self.opened = asyncio.Event()
         proxy.plan = lambda exchange: self.hold

@@ -1,4 +1,4 @@
-"""An HTTP proxy between a store and a backend that does to each request what a plan says."""
+"""An HTTP proxy between a store and a backend that treats each request by a plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORWARDED = ("x-amz-target", "content-type", "authorization", "x-amz-date")
 
 
 class AbortedError(Exception):
-    """The connection is to break down without an answer."""
+    """The connection breaks without an answer."""
 
 
 @dataclass
@@ -23,20 +23,20 @@ class Exchange:
     """One request on its way to the backend."""
 
     operation: str
-    """What is asked for: `GetItem`, `TransactWriteItems`, ..."""
+    """The operation: `GetItem`, `TransactWriteItems`, ..."""
     body: bytes
     headers: dict[str, str]
     session: ClientSession
     backend: str
     forwarded: bool = False
-    """Whether the backend got it."""
+    """Whether the backend has received it."""
     late: set[asyncio.Task[web.Response]] = field(default_factory=set)
-    """What goes on whether or not the sender still waits; the proxy's own."""
+    """Tasks of the proxy that continue even if the sender stops waiting."""
     on_hang: Callable[[], None] = lambda: None
-    """Called when nothing more will come of it."""
+    """Called when the request hangs for good."""
 
     async def forward_after(self, seconds: float) -> web.Response:
-        """Have the backend answer after a while, though the sender may be gone by then."""
+        """Forward the request after a while, even if its sender has gone by then."""
 
         async def held_up() -> web.Response:
             await asyncio.sleep(seconds)
@@ -48,7 +48,7 @@ class Exchange:
         return await asyncio.shield(task)
 
     async def forward(self) -> web.Response:
-        """Have the backend answer."""
+        """Forward the request, and return the backend's answer."""
         self.forwarded = True
         async with self.session.post(self.backend, data=self.body, headers=self.headers) as answer:
             headers = {
@@ -60,7 +60,7 @@ class Exchange:
 
 
 Fault = Callable[[Exchange], Awaitable[web.StreamResponse]]
-"""What becomes of an exchange."""
+"""What happens to an exchange."""
 
 
 async def none(exchange: Exchange) -> web.StreamResponse:
@@ -93,7 +93,7 @@ async def hang_after(exchange: Exchange) -> web.StreamResponse:
 
 
 async def cut_body(exchange: Exchange) -> web.StreamResponse:
-    """Answer with half of the body that was promised."""
+    """Answer with half of the announced body."""
     whole = await exchange.forward()
     assert isinstance(whole.body, bytes)
     return web.Response(
@@ -104,7 +104,7 @@ async def cut_body(exchange: Exchange) -> web.StreamResponse:
 
 
 async def wrong_checksum(exchange: Exchange) -> web.StreamResponse:
-    """Answer with a crc32 that is another body's."""
+    """Answer with the crc32 of another body."""
     whole = await exchange.forward()
     assert isinstance(whole.body, bytes)
     whole.headers["x-amz-crc32"] = str(zlib.crc32(whole.body) ^ 1)
@@ -112,21 +112,21 @@ async def wrong_checksum(exchange: Exchange) -> web.StreamResponse:
 
 
 async def emptied(exchange: Exchange) -> web.StreamResponse:
-    """Answer 200 with an object that has lost its content, as its crc32 shows."""
+    """Answer 200 with an empty object that does not match its crc32."""
     await exchange.forward()
     body = b"{}"
     return web.Response(body=body, headers={"x-amz-crc32": str(zlib.crc32(body) ^ 1)})
 
 
 async def invalid_json(exchange: Exchange) -> web.StreamResponse:
-    """Answer 200 with a body that is not JSON, its checksum right."""
+    """Answer 200 with a body that is not JSON but has the right checksum."""
     await exchange.forward()
     body = b"<html>welcome to the hotel's network</html>"
     return web.Response(body=body, headers={"x-amz-crc32": str(zlib.crc32(body))})
 
 
 def delay(seconds: float) -> Fault:
-    """Hold the request up before the backend has it, whether or not its sender still waits."""
+    """Hold the request before the backend has it, even if its sender stops waiting."""
 
     async def delayed(exchange: Exchange) -> web.StreamResponse:
         return await exchange.forward_after(seconds)
@@ -135,7 +135,7 @@ def delay(seconds: float) -> Fault:
 
 
 def answer(status: int, code: str, message: str = "", **extra: object) -> Fault:
-    """Answer with an error of DynamoDB's, in place of the backend."""
+    """Answer with an error of DynamoDB in place of the backend."""
 
     async def refused(exchange: Exchange) -> web.StreamResponse:
         body = json.dumps(
@@ -152,13 +152,13 @@ def answer(status: int, code: str, message: str = "", **extra: object) -> Fault:
 
 
 def cancelled(*codes: str) -> Fault:
-    """Answer that the transaction was cancelled, each part for its reason."""
+    """Answer that the transaction was cancelled, with a reason for each part."""
     reasons = [{"Code": code, "Message": code} for code in codes]
     return answer(400, "TransactionCanceledException", "cancelled", CancellationReasons=reasons)
 
 
 def after(fault: Fault) -> Fault:
-    """Forward the request, then do as the fault does."""
+    """Forward the request, then apply the fault."""
 
     async def late(exchange: Exchange) -> web.StreamResponse:
         await exchange.forward()
@@ -169,27 +169,27 @@ def after(fault: Fault) -> Fault:
 
 @dataclass
 class FaultProxy:
-    """A proxy that is listening at `url`."""
+    """A proxy that listens at `url`."""
 
     backend: str
     url: str = ""
     exchanges: list[Exchange] = field(default_factory=list)
-    """Every request that has come, in order."""
+    """Every request so far, in order."""
     plan: Callable[[Exchange], Fault] = lambda exchange: none
-    """What to do with each request."""
+    """Chooses the fault for each request."""
     late: set[asyncio.Task[web.Response]] = field(default_factory=set)
-    """The requests that are delayed, until the backend has answered them."""
+    """The delayed requests that the backend has not answered yet."""
     on_hang: Callable[[], None] = lambda: None
-    """Called when a request hangs; its sender may lose patience then, and need no time for it."""
+    """Called when a request hangs, so that its sender can time out without waiting."""
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def settle(self) -> None:
-        """Wait until every delayed request has come to the backend and been answered."""
+        """Wait until the backend has answered every delayed request."""
         while self.late:
             await asyncio.gather(*self.late)
 
     def script(self, operation: str, *faults: Fault) -> None:
-        """Do these to the next requests of an operation, one each, and nothing to the others."""
+        """Apply these faults to the next requests of an operation, and none to any others."""
         remaining = list(faults)
 
         def next_fault(exchange: Exchange) -> Fault:
@@ -198,16 +198,16 @@ class FaultProxy:
         self.plan = next_fault
 
     def sent(self, operation: str) -> list[Exchange]:
-        """Return the requests of an operation that have come so far."""
+        """Return the requests of an operation that have arrived so far."""
         return [exchange for exchange in self.exchanges if exchange.operation == operation]
 
     async def arrival(self, operation: str, number: int = 1) -> None:
-        """Wait until as many requests of an operation have come."""
+        """Wait until this many requests of an operation have arrived."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.sent(operation)) >= number)
 
     async def note(self, exchange: Exchange) -> None:
-        """Take down that a request has come."""
+        """Record that a request has arrived."""
         async with self._arrival:
             self.exchanges.append(exchange)
             self._arrival.notify_all()

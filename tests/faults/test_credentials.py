@@ -1,4 +1,4 @@
-"""Credentials that rotate, that cannot be had, and that do not come."""
+"""Credentials that rotate, fail to load, never arrive, or are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 
 
 class Provider:
-    """Credentials for an hour, with the key KEY1, then KEY2, ...; or whatever else it does."""
+    """Credentials for an hour, with the key KEY1, then KEY2, ...; `instead` may replace them."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -64,7 +64,7 @@ class Provider:
         }
 
     def rotate(self) -> None:
-        """Have the credentials that were given run out."""
+        """Expire the credentials that were given so far."""
         self.clock.advance(LIFETIME)
 
     async def load_credentials(self) -> AioDeferredRefreshableCredentials:
@@ -73,7 +73,7 @@ class Provider:
 
 
 class Chain:
-    """A chain of providers of which one does something else than to answer."""
+    """A chain of providers that raises or hangs."""
 
     def __init__(self, instead: Callable[[], Awaitable[None]]) -> None:
         self._instead = instead
@@ -106,7 +106,7 @@ def provider() -> Provider:
 
 @pytest.fixture
 def own_session() -> AioSession:
-    """A session whose credentials no other test has."""
+    """A session with credentials that no other test uses."""
     return get_session()
 
 
@@ -118,7 +118,7 @@ async def proxy(dynamodb_local_endpoint: str) -> AsyncIterator[FaultProxy]:
 
 @pytest.fixture
 def open_store(proxy: FaultProxy, own_session: AioSession, table_name: str) -> Open:
-    """Open a store behind the proxy, whose credentials come from a provider or a chain."""
+    """Open a store behind the proxy, with credentials from a provider or a chain."""
 
     def open_store(
         source: Provider | Chain, seconds: float = 60
@@ -138,10 +138,10 @@ def open_store(proxy: FaultProxy, own_session: AioSession, table_name: str) -> O
 
 
 class TestRotation:
-    async def test_while_requests_run(
+    async def test_rotation_while_requests_run_goes_unnoticed(
         self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
     ) -> None:
-        """No call notices a rotation, and every request after it carries the new key."""
+        """No call notices a rotation, and every later request uses the new key."""
         workers, keys = 8, 5
         rotated_after: list[int] = []
 
@@ -168,14 +168,14 @@ class TestRotation:
         carried = [key_of(exchange) for exchange in proxy.exchanges]
         assert set(carried) == {f"KEY{number}" for number in range(1, keys + 1)}
         for rotations, arrived in enumerate(rotated_after, start=1):
-            # What the other workers had sent before the rotation may arrive after it.
+            # Requests that other workers sent before the rotation may arrive after it.
             assert f"KEY{rotations}" not in carried[arrived + workers - 1 :]
         assert audit(await rows.all()) == []
 
-    async def test_between_two_attempts(
+    async def test_retry_after_a_rotation_uses_the_new_key(
         self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
     ) -> None:
-        """A write whose response was lost is repeated with the new key, and happens once."""
+        """A write whose response was lost is retried with the new key, and happens once."""
 
         async def lose_and_rotate(exchange: Exchange) -> Any:
             provider.rotate()
@@ -218,10 +218,10 @@ FAILURES += [
 failures = pytest.mark.parametrize("error", FAILURES)
 
 
-class TestThatCannotBeHad:
+class TestFailingCredentials:
     @failures
     @calls
-    async def test_at_a_refresh(
+    async def test_failed_refresh_sends_nothing_and_shows_no_secret(
         self,
         open_store: Open,
         provider: Provider,
@@ -229,7 +229,7 @@ class TestThatCannotBeHad:
         error: Exception,
         call: Call,
     ) -> None:
-        """Whatever a provider raises, nothing is sent, and its words are not repeated."""
+        """Whatever a provider raises, nothing is sent, and its message is not repeated."""
         provider.instead = raising(error)
         async with open_store(provider, seconds=0.3) as store:
             with pytest.raises(StoreUnavailableError) as caught:
@@ -240,18 +240,20 @@ class TestThatCannotBeHad:
         assert proxy.exchanges == []
 
     @failures
-    async def test_at_the_opening(self, open_store: Open, error: Exception) -> None:
-        """Whatever the chain of providers raises, no store is opened, and no secret is told."""
+    async def test_failed_search_opens_no_store_and_shows_no_secret(
+        self, open_store: Open, error: Exception
+    ) -> None:
+        """Whatever the chain of providers raises, no store opens and no secret is shown."""
         with pytest.raises(StoreUnavailableError) as caught:
             async with open_store(Chain(raising(error))):
                 pytest.fail("opened")
         assert not caught.value.outcome_unknown
         assert SECRET not in f"{caught.value} {caught.value!r}"
 
-    async def test_after_a_response_that_was_lost(
+    async def test_lost_write_stays_unknown_without_credentials(
         self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
     ) -> None:
-        """A write that may have happened stays one, whatever keeps it from being repeated."""
+        """A write that may have happened stays unknown, even if it cannot be signed again."""
 
         async def lose_for_good(exchange: Exchange) -> Any:
             provider.instead = raising(RuntimeError(SECRET))
@@ -268,12 +270,12 @@ class TestThatCannotBeHad:
         assert audit(await rows.all()) == []
 
 
-class TestThatDoNotCome:
+class TestHangingCredentials:
     @calls
-    async def test_at_a_refresh(
+    async def test_hanging_refresh_ends_with_the_time_limit(
         self, open_store: Open, provider: Provider, proxy: FaultProxy, call: Call
     ) -> None:
-        """The operation's time limit bounds the wait for credentials, and nothing was sent."""
+        """The operation's time limit bounds the wait for credentials, and nothing is sent."""
         provider.instead = hang
         async with asyncio.timeout(60), open_store(provider, seconds=0.2) as store:
             with pytest.raises(StoreUnavailableError, match="in time") as caught:
@@ -282,10 +284,10 @@ class TestThatDoNotCome:
         assert not caught.value.outcome_unknown
         assert proxy.exchanges == []
 
-    async def test_for_many_calls_and_then_do(
+    async def test_store_recovers_from_a_hanging_refresh(
         self, open_store: Open, provider: Provider, rows: Rows
     ) -> None:
-        """Those that wait for another's refresh are bounded too, and nobody is left holding it."""
+        """Calls that wait for the refresh of another time out too, and the store recovers."""
         provider.instead = hang
         events = [
             make_event(invoker=f"invoker-{number}", created_at=FakeClock.START)
@@ -296,13 +298,13 @@ class TestThatDoNotCome:
             assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError}
             assert await rows.all() == []
             provider.instead = None
-            # The same store, whose calls may take their time now.
+            # The same store, now with a long time limit.
             store._calls._operation_timeout = 60
             assert await asyncio.gather(*map(store.create, events)) == events
         assert audit(await rows.all()) == []
 
-    async def test_at_the_opening(self, open_store: Open) -> None:
-        """The same limit bounds the search for credentials when a store is opened."""
+    async def test_hanging_search_ends_with_the_time_limit(self, open_store: Open) -> None:
+        """The same limit bounds the search for credentials when a store opens."""
         async with asyncio.timeout(60):
             with pytest.raises(StoreUnavailableError) as caught:
                 async with open_store(Chain(hang), seconds=0.2):
@@ -311,13 +313,13 @@ class TestThatDoNotCome:
         assert not caught.value.outcome_unknown
 
 
-class TestThatTheServerRefuses:
+class TestRefusedCredentials:
     @pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException"])
     @calls
-    async def test_are_named_and_not_tried_again(
+    async def test_refused_credentials_are_named_and_not_retried(
         self, open_store: Open, provider: Provider, proxy: FaultProxy, code: str, call: Call
     ) -> None:
-        """An answer about the credentials is the last, and nothing has happened."""
+        """An answer about the credentials is final, and nothing has happened."""
         proxy.plan = lambda exchange: faults.answer(400, code, "the token is expired")
         async with open_store(provider) as store:
             with pytest.raises(StoreUnavailableError, match=code) as caught:
@@ -325,10 +327,10 @@ class TestThatTheServerRefuses:
         assert not caught.value.outcome_unknown
         assert len(proxy.exchanges) == 1
 
-    async def test_and_then_takes(
+    async def test_store_recovers_from_refused_credentials(
         self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
     ) -> None:
-        """A store outlives credentials that were refused: the next rotation mends it."""
+        """The next rotation mends a store whose credentials were refused."""
         proxy.script(WRITE, faults.answer(400, "ExpiredTokenException", "the token is expired"))
         event = make_event(created_at=FakeClock.START)
         async with open_store(provider) as store:

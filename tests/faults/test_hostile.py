@@ -1,4 +1,4 @@
-"""Arguments, rows and answers that nobody meant: only documented exceptions come of them."""
+"""Hostile arguments, rows and answers cause only documented exceptions."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ DATETIMES = st.one_of(
     st.sampled_from(
         [
             NOW,
-            datetime.min,  # noqa: DTZ901 - naive is what is to be refused
+            datetime.min,  # noqa: DTZ901 - a naive value must be refused
             datetime.max,  # noqa: DTZ901
             datetime.min.replace(tzinfo=UTC),
             datetime.max.replace(tzinfo=UTC),
@@ -87,7 +87,7 @@ _FIELDS = st.dictionaries(
 
 
 def battered(event: BreakGlassEvent, fields: dict[str, Any], missing: set[str]) -> BreakGlassEvent:
-    """Return an event of which nothing is checked, not even that its fields are there."""
+    """Return an unchecked event, which may even lack fields."""
     fields = {**event.model_dump(), **fields}
     event = BreakGlassEvent.model_construct(None, **fields)
     for name in missing:
@@ -110,7 +110,7 @@ HOSTILE_EVENTS = st.one_of(
 
 
 def page_arguments() -> st.SearchStrategy[dict[str, Any]]:
-    """Draw what may be given to a list beside its key."""
+    """Draw the optional arguments of a list."""
     return st.fixed_dictionaries(
         {},
         optional={
@@ -124,7 +124,7 @@ def page_arguments() -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def hostile_calls(draw: st.DrawFn) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    """Draw a method and what it is given."""
+    """Draw a method and its arguments."""
     method = draw(
         st.sampled_from([name for name in vars(BreakGlassStore) if not name.startswith("_")])
     )
@@ -151,7 +151,7 @@ GUARD = encode_guard(EVENT, LAYOUT)
 
 
 class FakeClient:
-    """A client that has these rows whatever is written, and may refuse each write for them."""
+    """A client that always has these rows, and may refuse each write because of them."""
 
     class meta:  # noqa: N801 - a client's own name for it
         events = AioHierarchicalEmitter()
@@ -228,12 +228,12 @@ STORES: dict[str, Callable[[], BreakGlassStore]] = {
 @pytest.mark.parametrize("new_store", STORES.values(), ids=STORES.keys())
 class TestArguments:
     @given(call=hostile_calls())
-    def test_of_any_kind(
+    def test_any_arguments_work_or_are_refused(
         self,
         new_store: Callable[[], BreakGlassStore],
         call: tuple[str, tuple[Any, ...], dict[str, Any]],
     ) -> None:
-        """Whatever a method is given, it works or raises what the contract says."""
+        """Any arguments work or raise what the contract documents."""
         method, positional, named = call
 
         async def scenario() -> None:
@@ -245,10 +245,10 @@ class TestArguments:
         asyncio.run(scenario())
 
     @given(event=HOSTILE_EVENTS, method=st.sampled_from(["create", "update"]))
-    def test_that_are_events_are_checked_again(
+    def test_stored_event_is_valid_whatever_was_passed(
         self, new_store: Callable[[], BreakGlassStore], event: Any, method: str
     ) -> None:
-        """What a store returns is an event by all the rules, whatever was made of it before."""
+        """A store returns only valid events, whatever was passed."""
 
         async def scenario() -> None:
             store = new_store()
@@ -260,7 +260,7 @@ class TestArguments:
 
 
 def having(row: Item, changes: Item) -> Item:
-    """Return a row with other attributes, at the key that it has."""
+    """Return a row with changed attributes and the same key."""
     return {**row, **changes, "pk": row["pk"]}
 
 
@@ -307,10 +307,10 @@ calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 class TestArbitraryRows:
     @calls
     @given(event=EVENT_ROWS, guard=GUARD_ROWS, refuses=st.booleans())
-    def test_of_any_kind(
+    def test_any_rows_work_or_are_refused(
         self, call: Call, event: Item | None, guard: Item | None, refuses: bool
     ) -> None:
-        """Whatever rows a method meets, it works or raises what the contract says."""
+        """With any rows, a method works or raises what the contract documents."""
 
         async def scenario() -> None:
             with suppress(BreakGlassError):
@@ -319,10 +319,10 @@ class TestArbitraryRows:
         asyncio.run(scenario())
 
     @given(event=EVENT_ROWS, guard=GUARD_ROWS)
-    def test_grant_access_only_by_their_own_words(
+    def test_rows_grant_access_only_by_their_own_content(
         self, event: Item | None, guard: Item | None
     ) -> None:
-        """The check says yes to an active event alone, and never no to the one that is guarded."""
+        """The check grants access only for an active event, and never denies a guarded one."""
 
         async def scenario() -> None:
             store = dynamodb_store(event, guard)
@@ -381,10 +381,10 @@ async def store(client: DynamoDBClient, table_name: str) -> AsyncDynamoDBStore:
 
 class TestJunk:
     @pytest.mark.parametrize("row", JUNK.values(), ids=JUNK.keys())
-    async def test_in_the_place_of_an_event(
+    async def test_junk_at_an_events_key_is_corrupt_and_deletable(
         self, store: AsyncDynamoDBStore, rows: Rows, row: Item
     ) -> None:
-        """Junk at an event's key is corrupt to all that read it, and can be deleted."""
+        """Every call that reads junk at the key of an event says so, and it can be deleted."""
         for item in (row, GUARD):
             await rows.put(item)
         with pytest.raises(CorruptItemError, match=EVENT.id):
@@ -396,16 +396,16 @@ class TestJunk:
         await store.delete(EVENT.id)
         with pytest.raises(EventNotFoundError):
             await store.get(EVENT.id)
-        # Whatever guard it has left behind is in nobody's way.
+        # A guard that it has left behind blocks nobody.
         event = await store.create(make_event(created_at=NOW))
         assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
         assert audit(await rows.all()) == []
 
     @pytest.mark.parametrize("guard", JUNK_GUARDS.values(), ids=JUNK_GUARDS.keys())
-    async def test_in_the_place_of_a_guard(
+    async def test_junk_at_a_guards_key_is_corrupt_to_its_readers(
         self, store: AsyncDynamoDBStore, rows: Rows, guard: Item
     ) -> None:
-        """Junk at a guard's key is corrupt to those who ask for it, and to nobody else."""
+        """Only calls that read junk at the key of a guard say so."""
         for item in (guard, ROW):
             await rows.put(item)
         assert await store.get(EVENT.id) == EVENT
@@ -415,7 +415,7 @@ class TestJunk:
 
 
 async def is_corrupt_or_right(answer: Awaitable[object]) -> None:
-    """Await an answer about junk: that it is, or one that does not take it for an event."""
+    """Assert that a call reports the junk, or does not return it as the event."""
     try:
         answered = await answer
     except CorruptItemError as error:

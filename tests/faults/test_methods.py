@@ -1,4 +1,4 @@
-"""Every method under every fault: what the caller sees, and what is in the table then."""
+"""Every method under every fault: what the caller sees, and what the table contains then."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 LONG_ENOUGH = timedelta(minutes=1)
-# Over before the third attempt that hangs.
+# Ends before the third hanging attempt.
 TOO_SHORT = timedelta(seconds=2.5 * READ_TIMEOUT)
 
 
@@ -65,7 +65,7 @@ PATIENT = Setting()
 HASTY = Setting(read_timeout=READ_TIMEOUT)
 REPEATING = Setting(sdk_attempts=3)
 
-# The SDK's own attempts are left out, so that each of the store's is seen; but for a sample.
+# The SDK makes its own attempts only for this sample, so that each of the store's is seen.
 WITHIN_THE_SDKS_ATTEMPTS = (
     "response lost, after the commit",
     "connection reset",
@@ -78,8 +78,8 @@ WITHIN_THE_SDKS_ATTEMPTS = (
     "response lost, then `ThrottlingException`",
 )
 
-# The expectations that are tried in a setting, by name. One setting after the other, because the
-# clients of each are made anew; and each one object, because pytest tells them apart by identity.
+# The expectations of each setting, by name. The settings run one after the other, because each
+# needs new clients; each setting is one object, because pytest compares them by identity.
 TRIED: list[tuple[Setting, dict[str, Expectation]]] = [
     (setting._replace(transport=transport), expectations)
     for transport in ("standard", "fast")
@@ -110,7 +110,7 @@ faults = pytest.mark.parametrize(
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a call that a fault befell."""
+    """The outcome of a call under a fault."""
 
     call: Call
     scene: Scene
@@ -128,7 +128,7 @@ class Trial:
 
     @property
     def is_true(self) -> bool:
-        """Whether the table is as the caller was told."""
+        """Whether the table matches what the caller was told."""
         before = None if self.call.is_new else self.scene.event
         after = self.call.leaves(self.scene)
         if self.seen is RIGHT:
@@ -137,25 +137,25 @@ class Trial:
 
     @property
     def is_each_write_one(self) -> bool:
-        """Whether the same token was always the same bytes, and the same bytes the same token."""
+        """Whether no two different bodies share a token."""
         bodies = {request.body for request in self.requests if request.operation == WRITE}
         return len({json.loads(body)["ClientRequestToken"] for body in bodies}) == len(bodies)
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where one call is tried: a client of its own, behind a proxy of its own."""
+    """The place where one call is tried: its own client behind its own proxy."""
 
     call: Call
     proxy: FaultProxy
     client: DynamoDBClient
     transport: FastTransport | None
-    """What carries the client's calls in its place, if anything does."""
+    """The fast transport that sends the client's calls, if any."""
     backend: DynamoDBClient
-    """A client past the proxy."""
+    """A client that bypasses the proxy."""
 
     async def set(self, table_name: str, day: datetime) -> Scene:
-        """Have the table hold what the call finds, for a pair that is nobody else's."""
+        """Prepare the table for the call, with a pair that nothing else uses."""
         self.proxy.exchanges.clear()
         names = {"invoker": f"invoker-{day.date()}", "profile": f"profile-{day.date()}"}
         there = make_event(**names, created_at=day)
@@ -173,7 +173,7 @@ class Bench:
         *,
         for_good: bool,
     ) -> Trial:
-        """Make the call, let the faults befall it, and see what is stored then."""
+        """Make the call under the faults, and read what is stored afterwards."""
         store = AsyncDynamoDBStore(
             self.client,
             table_name,
@@ -202,7 +202,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Laboratory:
-    """A bench for each call, and one table for all that is tried at the same time."""
+    """A bench for each call, and one table for all of them."""
 
     benches: dict[str, Bench]
     backend: DynamoDBClient
@@ -211,9 +211,9 @@ class Laboratory:
     async def try_all(
         self, script: tuple[Fault, ...], limit: timedelta, *, for_good: bool
     ) -> dict[str, Trial]:
-        """Let the same befall every call, each from when the fault has come to the one before.
+        """Apply the same faults to every call; each starts once the one before has met its fault.
 
-        So they hang together where they hang, and none is slow only because all begin at once.
+        So hanging calls hang at the same time, and none is slow only because all begin at once.
         """
         trials: dict[str, asyncio.Task[Trial]] = {}
         async with asyncio.TaskGroup() as tasks:
@@ -235,7 +235,7 @@ class Laboratory:
 def plan(
     operation: str, script: tuple[Fault, ...], *, for_good: bool
 ) -> Callable[[Exchange], Fault]:
-    """Do what the script says to the requests of one operation."""
+    """Apply the script to the requests of one operation."""
     remaining = list(script)
 
     def next_fault(exchange: Exchange) -> Fault:
@@ -250,7 +250,7 @@ def plan(
 async def benches(
     request: pytest.FixtureRequest, dynamodb_local_endpoint: str, session: AioSession
 ) -> AsyncIterator[dict[str, Bench]]:
-    """Made once, because making this many clients takes longer than any test."""
+    """Created once, because creating this many clients takes longer than any test."""
     setting: Setting = request.param
     config = AioConfig(
         read_timeout=setting.read_timeout,
@@ -282,16 +282,15 @@ async def laboratory(benches: dict[str, Bench]) -> Laboratory:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the SDK pause as shortly as the store does at first."""
+    """Make the SDK's pauses as short as the store's first pause."""
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.01)
 
 
 @pytest.fixture
 def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the store pause twice, and then until after any time limit.
+    """Make the store pause twice, and then longer than any time limit.
 
-    So no limit cuts off an attempt that would be answered, and that may have landed for all that
-    the caller knows then.
+    A limit then cuts off no attempt that would be answered: its outcome would be unknown.
     """
     longest = LONG_ENOUGH.total_seconds()
     monkeypatch.setattr("random.uniform", lambda least, most: most if most < 0.1 else longest)
@@ -300,17 +299,19 @@ def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.asyncio(loop_scope="module")
 class TestEveryMethod:
     @faults
-    async def test_meets_a_fault_once(self, laboratory: Laboratory, expected: Expectation) -> None:
-        """What passes within the time limit is invisible, and the write has happened once."""
+    async def test_method_hides_a_fault_that_passes(
+        self, laboratory: Laboratory, expected: Expectation
+    ) -> None:
+        """A fault that passes within the time limit is invisible, and a write happens once."""
         trials = await laboratory.try_all(expected.script, LONG_ENOUGH, for_good=False)
         check(trials, expected, read=expected.read_once, write=expected.write_once)
         assert await laboratory.audit() == []
 
     @faults
-    async def test_meets_a_fault_for_good(
+    async def test_method_reports_a_fault_that_stays(
         self, laboratory: Laboratory, few_attempts: None, expected: Expectation
     ) -> None:
-        """What does not pass is an error that says truly whether the write may have happened."""
+        """The error for a fault that stays says truly whether the write may have happened."""
         limit = TOO_SHORT if expected.hangs else LONG_ENOUGH
         trials = await laboratory.try_all(expected.script, limit, for_good=True)
         check(trials, expected, read=expected.read_for_good, write=expected.write_for_good)
@@ -332,8 +333,8 @@ def check(trials: dict[str, Trial], expected: Expectation, *, read: Seen, write:
             assert len(sent) == len(expected.script)
 
 
-def test_the_docs_show_these_expectations() -> None:
-    """The table in the docs is the one that is tried here."""
+def test_docs_show_these_expectations() -> None:
+    """The table in the docs is the one that is tested here."""
     _, _, section = DOCS.read_text(encoding="utf-8").partition("\n## What the caller sees\n")
     lines = section.partition("\n## ")[0].splitlines(keepends=True)
     assert "".join(line for line in lines if line.startswith("|")) == table()

@@ -1,11 +1,11 @@
 """Is a history linearizable: can its calls be put in one order that a single store would allow?
 
 After Wing and Gong, with Lowe's memoisation ("Testing for linearizability", 2017): a depth-first
-search through the orders that respect real time, which never visits twice the same set of calls
-with the same state. Pairs share no rows, so that each pair's calls are searched by themselves.
+search through the orders that respect real time, which never visits the same set of calls with
+the same state twice. Pairs share no rows, so each pair's calls are searched on their own.
 
-The clock is part of the history: a call carries the instants that its store read, and the model
-goes by any of those, so that clocks which disagree excuse nothing and accuse nobody wrongly.
+The clock is part of the history: a call contains the instants that its store read, and the model
+allows any of them. So clocks that disagree neither hide a violation nor cause a false one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _END: Final = "the end"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one pair's history."""
+    """The result for the history of one pair."""
 
     pair: str
     calls: int
@@ -42,7 +42,7 @@ class Verdict:
 def check(
     calls: list[Call], final: Mapping[str, Version | None], *, limit: int = SEARCH_LIMIT
 ) -> list[Verdict]:
-    """Judge a history pair by pair; `final` is what the table holds when all is over."""
+    """Judge a history pair by pair; `final` is what the table holds at the end."""
     by_pair = attrgetter("pair")
     return [
         _Search(pair, _settled(list(group), final)).run(limit)
@@ -51,11 +51,11 @@ def check(
 
 
 def _settled(calls: list[Call], final: Mapping[str, Version | None]) -> list[Call]:
-    """Return the calls in the order of their beginning, and reads of all that is there at the end.
+    """Return the calls in the order of their start, and reads of all events at the end.
 
-    What others saw tells about calls whose outcome is unknown: each leaves a sign of its own in
-    the row, hence one whose sign was seen happened before that. An id stays taken for ever, hence
-    a create whose id is free at the end never happened; nor did a delete of what is still there.
+    Other calls show what became of a call whose outcome is unknown. Each call leaves its own sign
+    in the row, so it happened before its sign was seen. An id stays taken for ever, so a create
+    never happened if its id is free at the end, nor a delete if its event is still there.
     """
     end = 1 + max(max(call.invoked, call.returned or 0) for call in calls)
     created = sorted({call.event_id for call in calls if call.kind == "create"})
@@ -65,7 +65,7 @@ def _settled(calls: list[Call], final: Mapping[str, Version | None]) -> list[Cal
             kind="get",
             pair=calls[0].pair,
             event_id=event_id,
-            # One after the other: orders among them would only be more to search.
+            # One after the other, because overlapping reads would only widen the search.
             invoked=end + 2 * place,
             returned=end + 2 * place + 1,
             answer=OK if version else "EventNotFoundError",
@@ -95,7 +95,7 @@ def _settled(calls: list[Call], final: Mapping[str, Version | None]) -> list[Cal
 
 
 def _signs(calls: list[Call]) -> dict[tuple[str, str], int]:
-    """Return by when each sign was in its event's row at the latest."""
+    """Return the latest time by which each sign was in its event's row."""
     signs: dict[tuple[str, str], int] = {}
     for call in calls:
         if call.seen_id is None or call.seen is None or call.returned is None:
@@ -108,7 +108,7 @@ def _signs(calls: list[Call]) -> dict[tuple[str, str], int]:
 
 
 def _sign(call: Call) -> str:
-    """Return what only this call can have put into its event's row, if anything."""
+    """Return what only this call can have put into the row of its event, if anything."""
     if call.asked is None:
         return ""
     if call.kind == "create":
@@ -125,7 +125,7 @@ class _Node:
     """The latest invocation among them."""
     state: State
     last: Call | None = None
-    """None: a mark of what had lapsed."""
+    """None: a lapsed event was marked."""
     before: _Node | None = None
 
 
@@ -167,7 +167,7 @@ class _Search:
         return Verdict(self._pair, len(self._calls), len(visited), self._excerpt())
 
     def _is_dead_end(self, node: _Node) -> bool:
-        """Tell whether the pair is held by what is active at the end, with others yet to come."""
+        """Tell whether the pair's holder stays active to the end, although others must follow."""
         held = holder(node.state)
         end = None if held is None else self._ends.get(held[0])
         return end is not None and end.status == "active" and not self._kept <= node.state.keys()
@@ -202,10 +202,10 @@ class _Search:
         yield from (*signed, *lapses, *guesses)
 
     def _foreseen(self, event_id: str, state: State) -> State | None:
-        """Return the state, or None where an event ended otherwise than it was ever seen to have.
+        """Return the state, or None if an event ended in it as it was never seen to have ended.
 
-        What has ended never changes, so that one such sight tells how it ended from the first. Of
-        what nobody ever saw, only the status makes a difference to anybody.
+        An ended event never changes, so seeing it once tells how it ended. If nobody saw it, only
+        its status matters.
         """
         version = state[event_id]
         if version is None or version.status == "active":
@@ -216,9 +216,9 @@ class _Search:
         return state if version == end else None
 
     def _candidates(self, node: _Node) -> Iterator[tuple[int, Call]]:
-        """Yield the calls that can be under way: nothing pending has ended before they began.
+        """Yield the calls that can be under way: no pending call ended before they began.
 
-        Those already in order are among them while they last, for the marks that they may make.
+        They include calls already in order that have not returned, because those may still mark.
         """
         horizon = self._horizon(node)
         for index, call in enumerate(self._calls):
@@ -238,7 +238,7 @@ class _Search:
         return horizon
 
     def _excerpt(self) -> str:
-        """Say how far an order could be found, and why none of the calls that follow fits."""
+        """Say how far an order was found, and why none of the next calls fits."""
         node: _Node | None = self._furthest
         lines: list[str] = []
         while node is not None and node.before is not None and len(lines) < _EXCERPT:

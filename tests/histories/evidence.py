@@ -1,4 +1,4 @@
-"""What a table must hold after a history, and what nobody may have seen on the way."""
+"""What a table must hold after a history, and what no call may have seen during it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def final_versions(rows: list[Item]) -> dict[str, Version | None]:
 
 
 def inspect(calls: list[Call], rows: list[Item]) -> list[str]:
-    """Return what is wrong with a table after these calls; knows nothing of any order of them."""
+    """Return what is wrong with a table after these calls, whatever their order."""
     final = final_versions(rows)
     versions = _seen_versions(calls, final)
     return [
@@ -45,7 +45,7 @@ def inspect(calls: list[Call], rows: list[Item]) -> list[str]:
 
 
 def _losses(calls: list[Call], final: Mapping[str, Version | None]) -> Iterator[str]:
-    """Yield every acknowledged create whose event has gone though nobody deleted it."""
+    """Yield every acknowledged create whose event is gone although nobody deleted it."""
     deleted = {
         call.event_id for call in calls if call.kind == "delete" and call.answer != UNAVAILABLE
     }
@@ -87,7 +87,7 @@ def _rewritings(seen: Mapping[str, list[Version]]) -> Iterator[str]:
 
 
 def _denials(calls: list[Call], seen: Mapping[str, list[Version]]) -> Iterator[str]:
-    """Yield every change that was said not to have happened, and has left its sign."""
+    """Yield every change that was reported as not done, but left its sign."""
     for call in calls:
         if call.asked is None or call.kind == "create" or call.answer in (OK, UNKNOWN):
             continue

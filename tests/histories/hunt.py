@@ -14,7 +14,7 @@ NEED_FAULTS: Final = frozenset({"unknown-reported-as-refusal"})
 
 
 async def caught_after(mutant: str, backend: str) -> tuple[int, str] | None:
-    """Return how many histories it took to find a mutant, and the first finding; None: missed."""
+    """Return how many histories it took to find a mutant, and the finding; None if missed."""
     figures = Figures(keeps_failures=False)
     async with ground(backend) as place, workers(1, mutant=mutant) as team:
         for seed in range(PATIENCE):

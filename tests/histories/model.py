@@ -1,4 +1,4 @@
-"""What one store, alone in the world, answers to one call after the other."""
+"""The answers of a single store that runs one call after the other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 _MARGIN: Final = EXTENSION_MARGIN // timedelta(microseconds=1)
 
 State = Mapping[str, Version | None]
-"""One pair's events by id; None is a deleted one."""
+"""The events of one pair by id; None is a deleted event."""
 
 
 class Answer(NamedTuple):
-    """What is due to a call, and the pair afterwards; the same object where nothing changes."""
+    """The answer due to a call, and the pair afterwards: the same object if nothing changes."""
 
     answer: str
     state: State
@@ -24,15 +24,15 @@ class Answer(NamedTuple):
     seen: Version | None = None
 
     def is_given_to(self, call: Call) -> bool:
-        """Tell whether this is what the call was answered."""
+        """Tell whether the call got this answer."""
         return (self.answer, self.seen_id, self.seen) == (call.answer, call.seen_id, call.seen)
 
 
 def answer_to(call: Call, now: int, state: State) -> Answer:
-    """Return what is due to a call that is decided at an instant.
+    """Return the answer due to a call that is decided at an instant.
 
-    A create in the place of a lapsed event is answered after that was marked expired, which is a
-    step of its own: see `marked`.
+    If a lapsed event is in the way of a create, it must first be marked expired. That is a
+    separate step: see `marked`.
     """
     if call.kind == "find":
         held = holder(state)
@@ -52,9 +52,9 @@ def answer_to(call: Call, now: int, state: State) -> Answer:
 
 
 def marked(call: Call, now: int, state: State) -> tuple[str, State] | None:
-    """Mark the lapsed event that is in a call's way, if one is: its id, and the pair afterwards.
+    """Mark the lapsed event in a call's way, if any; return its id and the pair afterwards.
 
-    Whether and when within the call this happens, is open: others may be faster.
+    The call may do this at any time or not at all, because other calls may be faster.
     """
     held = holder(state)
     if held is None or not _may_mark(call):
@@ -119,7 +119,7 @@ def _answer_to_change(call: Call, now: int, stored: Version, state: State) -> An
 
 
 def _comes_too_late(asked: Version, stored: Version, now: int) -> bool:
-    """Tell whether an extension would be decided within the last second before the lapse."""
+    """Tell whether an extension is decided within the last second before the lapse."""
     is_extension = asked.status == "active" and asked.expires_at > stored.expires_at
     return is_extension and stored.expires_at - now < _MARGIN
 

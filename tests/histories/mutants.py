@@ -1,7 +1,7 @@
 """Stores with one mistake each, for the checker and the auditor to find.
 
-A mutant is made in a process of its own, by replacing one of the store's pure functions or one of
-its methods; the source stays as it is.
+A mutant is made in its own process, which replaces one of the store's pure functions or methods.
+The source stays as it is.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def _unconditional(part: Part) -> Part:
 
 def _plant(module: ModuleType | type, **functions: Any) -> None:
     for name, function in functions.items():
-        # What is not there to be replaced would make no mutant.
+        # Replacing a missing function would make no mutant.
         assert hasattr(module, name)
         setattr(module, name, function)
 
 
 def no_guard_condition() -> type[AsyncDynamoDBStore]:
-    """Create puts its guard over another's."""
+    """Create replaces the guard of another event."""
     put = GuardPart._put
 
     def mutated(self: GuardPart, event: BreakGlassEvent) -> Part:
@@ -53,7 +53,7 @@ def no_guard_condition() -> type[AsyncDynamoDBStore]:
 
 
 def unconditional_guard_delete() -> type[AsyncDynamoDBStore]:
-    """A guard is deleted whichever event it points to by now."""
+    """A guard is deleted whichever event it points to."""
     delete, stale_guard_parts = GuardPart._delete, vars(commit)["stale_guard_parts"]
 
     def mutated(self: GuardPart, *arguments: Any) -> Part:
@@ -69,7 +69,7 @@ def unconditional_guard_delete() -> type[AsyncDynamoDBStore]:
 
 
 def guard_left_behind() -> type[AsyncDynamoDBStore]:
-    """An event that ends leaves its guard."""
+    """An event that ends leaves its guard behind."""
     parts = GuardPart.parts
 
     def mutated(self: GuardPart, attempt: Attempt) -> list[Part]:
@@ -96,9 +96,9 @@ def version_left_out() -> type[AsyncDynamoDBStore]:
 
 
 def status_left_out() -> type[AsyncDynamoDBStore]:
-    """A change replaces its event whether or not that has ended meanwhile.
+    """A change replaces its event even if the event has ended in the meantime.
 
-    The version goes with it: as long as that is compared, the status need not be.
+    The version is left out too, because comparing the version alone would protect the status.
     """
     return _pinning("id", "invoker", "profile")
 
@@ -109,7 +109,7 @@ def _pinning(*fields: str) -> type[AsyncDynamoDBStore]:
 
 
 def terminal_reopened() -> type[AsyncDynamoDBStore]:
-    """Update takes what has ended for active."""
+    """Update treats an ended event as active."""
 
     def mutated(stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any) -> Change:
         revived = {
@@ -124,7 +124,7 @@ def terminal_reopened() -> type[AsyncDynamoDBStore]:
 
 
 def unknown_reported_as_refusal() -> type[AsyncDynamoDBStore]:
-    """A write that may have happened is said not to have."""
+    """A write that may have happened is reported as one that has not."""
     translate = outcomes.translate
 
     def mutated(*arguments: Any, outcome_unknown: bool, **options: Any) -> Any:
@@ -135,7 +135,7 @@ def unknown_reported_as_refusal() -> type[AsyncDynamoDBStore]:
 
 
 def check_then_put() -> type[AsyncDynamoDBStore]:
-    """Create looks whether the pair is free, and then puts its rows regardless."""
+    """Create checks whether the pair is free, and then puts its rows without a condition."""
     transaction: Callable[..., dict[str, Any]] = vars(calls)["transaction"]
 
     def mutated(parts: Sequence[Part], token: str) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def check_then_put() -> type[AsyncDynamoDBStore]:
 
 
 def lapsed_access_granted() -> type[AsyncDynamoDBStore]:
-    """Find does not look at the expiry."""
+    """Find ignores the expiry."""
 
     class Mutant(AsyncDynamoDBStore):
         async def find_active_by_invoker_and_profile(
@@ -180,7 +180,7 @@ def lapsed_access_granted() -> type[AsyncDynamoDBStore]:
 
 
 def memory_trusted() -> type[AsyncDynamoDBStore]:
-    """Find believes what it remembers of a pair, and does not read the row again."""
+    """Find trusts what it remembers of a pair, and does not read the row again."""
 
     class Mutant(AsyncDynamoDBStore):
         _remembered: ClassVar[dict[tuple[str, str], BreakGlassEvent]] = {}

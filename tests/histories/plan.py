@@ -1,4 +1,4 @@
-"""What a seed makes: the calls of every task, and the fault that meets each request."""
+"""What a seed determines: the calls of every task, and the fault for each request."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ KINDS: Final = {
     "close": 11,
     "delete": 7,
 }
-"""What a task does next, by weight."""
+"""The kinds of the next call, by weight."""
 
 FAULT_RATE: Final = 0.12
 CANCELLATION_RATE: Final = 0.1
 
 LAG: Final = 0.4
-"""How long a request is held up, in seconds: beyond its sender's patience."""
+"""How many seconds a request is held: longer than its sender waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One history, as a seed and these few numbers make it."""
+    """One history, determined by a seed and these few numbers."""
 
     seed: int
     faults: bool = False
@@ -44,11 +44,11 @@ class History:
 
     @property
     def transport(self) -> Literal["fast", "standard"]:
-        """How its requests are carried: one history like this, another like that."""
+        """The transport of its requests, which alternates from history to history."""
         return "standard" if self.seed % 2 else "fast"
 
     def steps_of(self, process: int, task: int) -> list[Step]:
-        """Return what one task does, one step after the other."""
+        """Return the steps of one task in their order."""
         random = Random(f"{self.seed}/{process}/{task}")  # noqa: S311 - a plan, no secret
         return [_step(random, self.pairs) for _ in range(self.steps)]
 
@@ -59,22 +59,22 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call; what it is about depends on what its process has seen by then."""
+    """One call; its subject depends on what its process has seen by then."""
 
     kind: str
     pair: int
     event_id: str
-    """Of the event that a create makes."""
+    """The id of the event that a create makes."""
     lifetime: int
-    """How long a created or extended event lasts, in microseconds."""
+    """How many microseconds a created or extended event lasts."""
     clock_lead: int
-    """How far the clock of this call is ahead of the others', in microseconds."""
+    """By how many microseconds the clock of this call is ahead of the others."""
     on_holder: bool
-    """Whether it is about the holder of the pair, as seen last, or about any event of the pair."""
+    """Whether its subject is the holder of the pair as last seen, or any event of the pair."""
     choice: float
-    """Which of them, from 0 to 1."""
+    """Which of these events, from 0 to 1."""
     cancelled_after: float | None
-    """In seconds."""
+    """Seconds until the call is cancelled, if it is."""
 
 
 def _step(random: Random, pairs: int) -> Step:
@@ -93,7 +93,7 @@ def _step(random: Random, pairs: int) -> Step:
 
 
 def _lifetime(random: Random) -> int:
-    """Return how long an event lasts: most soon lapse, and the rest can be extended."""
+    """Return how long an event lasts: most lapse soon, and the rest can be extended."""
     short = int(random.lognormvariate(0, 1) * 150_000) + 20_000
     return short + (random.randint(1_000_000, 2_000_000) if random.random() < 0.4 else 0)
 
@@ -124,7 +124,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "expired token": _EXPIRED_TOKEN,
     "access denied": _ACCESS_DENIED,
 }
-"""What can meet any request."""
+"""The faults for any request."""
 
 WRITE_FAULTS: Final[dict[str, Fault]] = {
     "TransactionConflict": proxy.cancelled("TransactionConflict", "None"),
@@ -137,7 +137,7 @@ WRITE_FAULTS: Final[dict[str, Fault]] = {
     "response lost, then access denied": proxy.lose_response,
     "response lost, then throttled": proxy.lose_response,
 }
-"""What can meet a write only."""
+"""The faults for writes only."""
 
 _SEQUELS: Final = {
     "response lost, then expired token": _EXPIRED_TOKEN,
@@ -147,7 +147,7 @@ _SEQUELS: Final = {
 
 
 class FaultMix:
-    """A `FaultProxy.plan` that a seed makes, which counts what it does."""
+    """A `FaultProxy.plan` that a seed determines, and that counts its faults."""
 
     def __init__(self, seed: int, injected: Counter[str]) -> None:
         self._random = Random(f"{seed}/faults")  # noqa: S311 - a plan, no secret

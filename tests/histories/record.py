@@ -1,4 +1,4 @@
-"""What is written down of every call of a store: values that travel between processes."""
+"""The record of each call of a store: values that can be sent between processes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from aiobreakglass import BreakGlassEvent
 
 OK: Final = "ok"
 UNKNOWN: Final = "unknown"
-"""Cancelled, or `StoreUnavailableError(outcome_unknown=True)`: may happen yet, or never."""
+"""Cancelled, or `StoreUnavailableError(outcome_unknown=True)`: it may still happen, or never."""
 UNAVAILABLE: Final = "unavailable"
-"""`StoreUnavailableError(outcome_unknown=False)`: has not happened, and never will."""
+"""`StoreUnavailableError(outcome_unknown=False)`: it has not happened, and never will."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -26,14 +26,14 @@ class Version(NamedTuple):
     updated_at: int
     expires_at: int
     evidence: str
-    """All that must never change, in one text."""
+    """All fields that must never change, in one text."""
     request_id: str | None = None
     closed_by: str | None = None
     closed_reason: str | None = None
 
     @classmethod
     def of(cls, event: BreakGlassEvent) -> Version:
-        """Return what an event says."""
+        """Return the version of an event."""
         evidence = (event.invoker, event.profile, event.reason_code, event.justification)
         return cls(
             event.status.value,
@@ -48,11 +48,11 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call: when it was made and answered, by whom, with what, and what came of it.
+    """One call: its times, its caller, its arguments, and its answer.
 
     `invoked` and `returned` are nanoseconds of `time.monotonic`, which on Linux all processes of
-    a machine share. `nows` is what the store's own clock told this call, each instant once: it
-    reads the clock anew for each set of bytes, so any of them may have decided.
+    a machine share. `nows` are the instants that the store's clock returned during this call, each
+    once. The store reads the clock for each request, so any of them may have decided.
     """
 
     caller: str
@@ -65,20 +65,20 @@ class Call:
     """None: it may take effect at any time after its invocation."""
     nows: tuple[int, ...] = (0,)
     answer: str
-    """`OK`, `UNKNOWN`, `UNAVAILABLE`, or an exception's name, with the status that it tells."""
+    """`OK`, `UNKNOWN`, `UNAVAILABLE`, or the name of an exception, with its current status."""
     asked: Version | None = None
-    """The event given to `create` or `update`; of a `close`, who closes."""
+    """The event given to `create` or `update`; for a `close`, who closes it and why."""
     seen_id: str | None = None
-    """The event that was returned, or that the exception carries."""
+    """The id of the event that was returned, or that the exception contains."""
     seen: Version | None = None
 
     def to_json(self) -> str:
-        """Return one line."""
+        """Return the call as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Call:
-        """Read one line."""
+        """Read a call from one line of JSON."""
         fields: dict[str, Any] = json.loads(line)
         for name in ("asked", "seen"):
             if fields[name] is not None:
@@ -87,5 +87,5 @@ class Call:
 
 
 def microseconds(instant: datetime) -> int:
-    """Return an instant as a number."""
+    """Return an instant as microseconds since 1970."""
     return (instant - _EPOCH) // _MICROSECOND

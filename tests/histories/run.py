@@ -1,4 +1,4 @@
-"""Have processes play a history on a table of its own, and judge it."""
+"""Let processes play a history on its own table, and judge it."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ State = dict[str, int]
 
 @dataclass
 class Figures:
-    """What was tried, and what came of it."""
+    """What was tried, and with what results."""
 
     keeps_failures: bool = True
-    """Whether a history with which something is wrong is written to a file."""
+    """Whether a history with a violation is written to a file."""
     histories: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class Worker:
         self._process = process
 
     async def play(self, **order: Any) -> list[Call]:
-        """Play one process's part in a history."""
+        """Play the part of one process in a history."""
         await self._send({"do": "play", **order})
         calls = []
         while (line := await self._line()) != b"{}\n":
@@ -121,7 +121,7 @@ async def workers(number: int, *, mutant: str | None = None) -> AsyncIterator[li
 
 
 class Ground:
-    """Where histories are played: a backend, and a proxy in front of it."""
+    """A place to play histories: a backend, and a proxy in front of it."""
 
     def __init__(self, backend: str, client: DynamoDBClient, proxy: FaultProxy) -> None:
         self._backend = backend
@@ -139,7 +139,7 @@ class Ground:
                 for process, worker in enumerate(workers)
             )
         )
-        # No write is to come after the table was read.
+        # No write may arrive after the table was read.
         await self._proxy.settle()
         self._proxy.exchanges.clear()
         rows = await self._rows(table_name)
@@ -170,7 +170,7 @@ async def ground(backend: str) -> AsyncIterator[Ground]:
 
 def _judge(history: History, calls: list[Call], rows: list[Item], figures: Figures) -> list[str]:
     problems = inspect(calls, rows)
-    # What is wrong already needs no search, which is long where there is nothing to be found.
+    # A history with findings needs no search, which takes longest if no order exists.
     verdicts = [] if problems else check(calls, final_versions(rows))
     problems += [
         verdict.problem for verdict in verdicts if verdict.problem and not verdict.undecided
@@ -190,7 +190,7 @@ def _judge(history: History, calls: list[Call], rows: list[Item], figures: Figur
 
 
 def _kept(calls: list[Call], rows: list[Item]) -> str:
-    """Write a history down for people to look at, and return where."""
+    """Write a history to a file for people to read, and return its path."""
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="history-", suffix=".jsonl", delete=False
     ) as file:

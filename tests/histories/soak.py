@@ -1,7 +1,7 @@
 """Histories for as long as you like: `python -m tests.histories.soak --minutes N`.
 
-Needs Linux, for it reads /proc. Prints its figures at the end, and ends with status 1 if anything
-was violated or could not be decided.
+Needs Linux, because it reads /proc. Prints its figures at the end, and exits with status 1 if a
+history had a violation or could not be decided.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _SAMPLES: Final = 10
 
 
 class Soak:
-    """Histories, every other one with faults, and what they leave in the processes' memory."""
+    """Histories, half of them with faults, and the memory that the processes use over time."""
 
     def __init__(self, seed: int, processes: int) -> None:
         self._random = Random(seed)  # noqa: S311 - a plan, no secret
         self._processes = processes
         self.figures = Figures()
         self.states: list[list[State]] = []
-        """Of each process: before the first history, at every tenth of the time, at the end."""
+        """Per process: before the first history, after each tenth of the time, and at the end."""
 
     async def run(self, seconds: float, backend: str) -> None:
         """Play histories until the time is over."""

@@ -1,4 +1,4 @@
-"""The checker on histories of a few calls, some of which a single store could have answered."""
+"""The checker on histories of a few calls, some of them impossible for a single store."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def call(kind: str, begin: int, end: int, answer: str = OK, now: int = 50, **mor
 
 
 def create(event_id: str, asked: Version, begin: int, end: int, **more: Any) -> Call:
-    """An acknowledged create, unless another answer is given."""
+    """Return an acknowledged create, unless another answer is given."""
     if "answer" not in more:
         more |= {"seen_id": event_id, "seen": asked}
     return call("create", begin, end, event_id=event_id, asked=asked, **more)
 
 
 def close(begin: int, end: int, answer: str = OK, now: int = 30) -> Call:
-    """A close of A by bob."""
+    """Return a close of A by bob."""
     seen = {"seen_id": "a", "seen": A_CLOSED} if answer == OK else {}
     asked = Version("closed", 0, 0, "", None, "bob", "done")
     return call("close", begin, end, answer, now, event_id="a", asked=asked, **seen)
 
 
 def extend(begin: int, end: int, answer: str = OK, **more: Any) -> Call:
-    """An update of A as it was created."""
+    """Return an update of A as it was created."""
     asked = A_EXTENDED._replace(updated_at=A.updated_at)
     seen = {"seen_id": "a", "seen": A_EXTENDED} if answer == OK else {}
     return call("update", begin, end, answer, 20, event_id="a", asked=asked, **(seen | more))
@@ -71,7 +71,7 @@ def find(begin: int, end: int, seen: Version | None, now: int = 50) -> Call:
 
 
 def refused(begin: int, end: int, holder: Version, now: int = 50) -> Call:
-    """A create of B that found somebody in its way."""
+    """Return a create of B that was refused by a holder."""
     return create(
         "b",
         B,
@@ -236,31 +236,31 @@ IMPOSSIBLE: dict[str, tuple[list[Call], Ending]] = {
 
 
 @pytest.mark.parametrize(("calls", "final"), POSSIBLE.values(), ids=POSSIBLE)
-def test_a_history_that_one_store_could_have_answered(calls: list[Call], final: Ending) -> None:
-    """An order is found."""
+def test_possible_history_is_accepted(calls: list[Call], final: Ending) -> None:
+    """The checker finds an order for a history that a single store could have answered."""
     (verdict,) = check(calls, final)
     assert verdict.problem == ""
     assert not verdict.undecided
 
 
 @pytest.mark.parametrize(("calls", "final"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
-def test_a_history_that_no_store_could_have_answered(calls: list[Call], final: Ending) -> None:
-    """It is refused, with an excerpt for people to read."""
+def test_impossible_history_is_refused_with_an_excerpt(calls: list[Call], final: Ending) -> None:
+    """The checker refuses a history that no store could have answered, with an excerpt."""
     (verdict,) = check(calls, final)
     assert verdict.problem.startswith("alice/prod: no order of the calls is possible")
     assert not verdict.undecided
 
 
 @pytest.mark.parametrize(("nows", "possible"), [((EXPIRY - 1, EXPIRY), True), ((1, 2), False)])
-def test_a_call_that_read_the_clock_twice(nows: tuple[int, ...], possible: bool) -> None:
-    """Any of the instants that a call read may have decided it, and no other."""
+def test_any_instant_that_a_call_read_may_decide_it(nows: tuple[int, ...], possible: bool) -> None:
+    """Any instant that a call read may have decided it, and no other."""
     late = replace(find(2, 3, None), nows=nows)
     (verdict,) = check([CREATED, late], {"a": A})
     assert (verdict.problem == "") is possible
 
 
-def test_pairs_that_do_not_concern_each_other() -> None:
-    """Each pair is judged by itself: the fault of one is not the other's."""
+def test_each_pair_is_judged_by_itself() -> None:
+    """A violation of one pair does not affect the verdict on another."""
     elsewhere = Call(
         caller="carol", kind="find", pair="carol/prod", invoked=2, returned=3, answer=OK
     )
@@ -269,14 +269,14 @@ def test_pairs_that_do_not_concern_each_other() -> None:
     assert not second.problem
 
 
-def test_a_search_that_is_too_long() -> None:
-    """What cannot be decided within the limit is said to be undecided, not right or wrong."""
+def test_search_beyond_its_limit_is_undecided() -> None:
+    """A pair that cannot be decided within the limit is undecided, neither right nor wrong."""
     calls = [find(0, 100, None) for _ in range(20)]
     (verdict,) = check(calls, {}, limit=10)
     assert verdict.undecided
 
 
-def test_a_call_on_its_way_between_processes() -> None:
-    """What was written as JSON is read as the same."""
+def test_call_survives_json() -> None:
+    """A call is the same after a round trip through JSON."""
     recorded = extend(2, 3)
     assert Call.from_json(recorded.to_json()) == recorded

@@ -59,8 +59,10 @@ TOMBSTONE = encode_tombstone(ACTIVE.id, LAYOUT, deleted_at=ACTIVE.created_at, re
         pytest.param([call("create", None, UNAVAILABLE)], [], id="never created"),
     ],
 )
-def test_a_table_that_tells_what_was_answered(calls: list[Call], rows: list[Item]) -> None:
-    """Nothing is found where nothing is wrong."""
+def test_table_that_matches_the_answers_has_no_findings(
+    calls: list[Call], rows: list[Item]
+) -> None:
+    """The auditor finds nothing if the table matches the answers."""
     assert inspect(calls, rows) == []
 
 
@@ -96,6 +98,8 @@ def test_a_table_that_tells_what_was_answered(calls: list[Call], rows: list[Item
         pytest.param([CREATED], [row(ACTIVE)], "guard", id="an active event without its guard"),
     ],
 )
-def test_a_table_that_tells_otherwise(calls: list[Call], rows: list[Item], finding: str) -> None:
-    """Each contradiction between the calls and the table is found."""
+def test_table_that_contradicts_the_answers_is_found(
+    calls: list[Call], rows: list[Item], finding: str
+) -> None:
+    """The auditor finds each contradiction between the answers and the table."""
     assert any(finding in found for found in inspect(calls, rows))

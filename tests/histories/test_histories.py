@@ -1,7 +1,7 @@
 """Short runs of random histories on DynamoDB Local; `tests.histories.soak` makes the long ones.
 
-Never on moto, which ignores `ClientRequestToken`: with a lost response it brings back what was
-deleted.
+They never run on moto, which ignores `ClientRequestToken`: after a lost response, it would restore
+a deleted event.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import pytest
 from tests.histories.plan import History
 from tests.histories.run import Figures, ground, workers
 
-# The last one is another in each run; to replay it, set HISTORY_SEED to what a failure prints.
+# The last seed differs in each run; to replay it, set HISTORY_SEED to what a failure prints.
 SEEDS = [1, 2, int(os.environ.get("HISTORY_SEED", secrets.randbits(32)))]
 
 
 @pytest.mark.parametrize("faults", [False, True], ids=["without faults", "with faults"])
-async def test_random_calls_of_two_processes(dynamodb_local_endpoint: str, faults: bool) -> None:
-    """All that was answered fits one order of the calls, and the table what was answered."""
+async def test_random_history_of_two_processes_is_linearizable(
+    dynamodb_local_endpoint: str, faults: bool
+) -> None:
+    """The answers fit one order of the calls, and the table fits the answers."""
     figures = Figures()
     async with ground(dynamodb_local_endpoint) as place, workers(2) as team:
         for seed in SEEDS:

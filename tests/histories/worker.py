@@ -1,6 +1,6 @@
 """A process that lives through many histories: `python -m tests.histories.worker [--mutant NAME]`.
 
-Each line on its standard input is an order, in JSON; it answers with lines of JSON.
+Each line of its standard input is an order in JSON; it answers with lines of JSON.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version, micr
 REGION: Final = "eu-central-1"
 
 _HASTE: Final = AioConfig(read_timeout=0.25, connect_timeout=0.25)
-"""Where answers fail to come, nobody waits for long."""
+"""Short, so that a call without an answer ends soon."""
 _PATIENCE: Final = AioConfig(read_timeout=20)
 
 _clock: ContextVar[_Clock] = ContextVar("_clock")
@@ -46,10 +46,10 @@ _clock: ContextVar[_Clock] = ContextVar("_clock")
 
 @dataclass(slots=True)
 class _Clock:
-    """The clock of one call, which remembers what it told.
+    """The clock of one call, which remembers the instants that it returned.
 
-    It goes by `time.monotonic`, which on Linux all processes of a machine share, so that clocks
-    differ by `lead` only. Events last for fractions of a second, hence many lapse.
+    It reads `time.monotonic`, which on Linux all processes of a machine share, so that clocks
+    differ only by `lead`. Events last for fractions of a second, so many lapse.
     """
 
     lead: timedelta
@@ -67,15 +67,15 @@ def _now() -> datetime:
 
 @dataclass
 class _Player:
-    """One process's part in a history."""
+    """The part of one process in a history."""
 
     history: History
     process: int
     store: AsyncDynamoDBStore
     holders: dict[int, BreakGlassEvent] = field(default_factory=dict)
-    """The active event of each pair, as it was seen last."""
+    """The active event of each pair, as last seen."""
     seen: dict[int, list[BreakGlassEvent]] = field(default_factory=dict)
-    """Everything that was seen of each pair's events, outdated versions too."""
+    """Every version of each pair's events that was seen, even if outdated."""
     calls: list[Call] = field(default_factory=list)
 
     async def play(self) -> None:
@@ -94,7 +94,7 @@ class _Player:
         )
         if kind == "close":
             asked = Version("closed", 0, 0, "", None, caller, "done")
-        # What was told so far made the arguments.
+        # The instants that were read so far only made the arguments.
         clock.told.clear()
         invoked = time.monotonic_ns()
         answer, event = await self._outcome(call, step.cancelled_after)
@@ -128,10 +128,10 @@ class _Player:
     def _call(
         self, step: Step, caller: str
     ) -> tuple[str, BreakGlassEvent | None, Coroutine[Any, Any, BreakGlassEvent | None]]:
-        """Return what a step comes to: the kind of its call, the event it is about, the call."""
+        """Return the call of a step: its kind, the event it is about, and the call itself."""
         if step.kind == "create":
             event = self._new_event(step, caller)
-            # Known from now on: an attempt whose outcome is unknown can be repeated.
+            # Known from now on, so that an attempt with an unknown outcome can be repeated.
             self.seen.setdefault(step.pair, []).append(event)
             return "create", event, self.store.create(event)
         subject = self._subject(step)
@@ -186,12 +186,12 @@ class _Player:
             return type(error).__name__, error.current
         except InvalidStateTransitionError as error:
             return f"{type(error).__name__}({error.current_status})", None
-        except Exception as error:  # noqa: BLE001 - the checker knows which may come
+        except Exception as error:  # noqa: BLE001 - the checker knows which are allowed
             return type(error).__name__, None
 
 
 def _changed(event: BreakGlassEvent, step: Step, caller: str) -> BreakGlassEvent:
-    """Return an event as a step wants it; the store is to judge whether that can be."""
+    """Return an event as a step wants it; the store must judge whether that is allowed."""
     changes: dict[str, Any] = {"request_id": caller}
     if event.status == "active" and step.kind == "extend":
         changes["expires_at"] = max(event.expires_at, _now()) + timedelta(
@@ -205,7 +205,7 @@ def _changed(event: BreakGlassEvent, step: Step, caller: str) -> BreakGlassEvent
 
 
 class _Worker:
-    """What this process keeps over its histories: botocore's models, which take long to read."""
+    """What this process keeps between histories: botocore's models, which load slowly."""
 
     def __init__(self, store_class: type[AsyncDynamoDBStore]) -> None:
         self._store_class = store_class
@@ -230,7 +230,7 @@ class _Worker:
         _say("{}")
 
     def tell_state(self) -> None:
-        """Tell how much memory this process has, and how many connections are open."""
+        """Report how much memory this process uses, and how many connections are open."""
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         targets = [_target(link) for link in Path("/proc/self/fd").iterdir()]
@@ -243,7 +243,7 @@ def _target(link: Path) -> str:
     try:
         return str(link.readlink())
     except FileNotFoundError:
-        # It was this listing's own.
+        # This file descriptor belonged to the listing itself.
         return ""
 
 

@@ -1,4 +1,4 @@
-"""An event to begin with."""
+"""A valid event to start from."""
 
 from __future__ import annotations
 

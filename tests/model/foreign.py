@@ -23,11 +23,11 @@ FOREIGN_TEXTS: list[tuple[str, str]] = [
     ("justification", "disk full"),
     ("justification", ""),
 ]
-"""A field and a text in it that breaks a rule for writing."""
+"""Fields, each with a text that breaks a rule for writing."""
 
 
 def fields_with(field: str, value: object) -> dict[str, Any]:
-    """Return the fields of an event with one of another writer's, on an event that may have it."""
+    """Return the fields of an event, one of them as another writer might have written it."""
     closing = CLOSING if field.startswith("closed") else {}
     return {**vars(event(mfa_verified=True, **closing)), field: value}
 

@@ -1,4 +1,4 @@
-"""What a `ValidationError` says: one error for each mistake, and no value in its text."""
+"""`ValidationError`: one error for each mistake, and no value in its text."""
 
 from __future__ import annotations
 
@@ -61,19 +61,21 @@ MISTAKES: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("make", "place"), MISTAKES.values(), ids=MISTAKES.keys())
 class TestMistake:
-    def test_is_one_error(self, make: Callable[[], object], place: tuple[str, ...]) -> None:
-        """One mistake is one error: nothing is said of fields that would follow from it."""
+    def test_mistake_is_one_error(
+        self, make: Callable[[], object], place: tuple[str, ...]
+    ) -> None:
+        """One mistake is one error, even if other fields depend on the wrong one."""
         with pytest.raises(ValidationError) as refusal:
             make()
         assert [error["loc"] for error in refusal.value.errors()] == [place]
 
-    def test_shows_no_value(
+    def test_mistake_shows_no_value(
         self,
         make: Callable[[], object],
         place: tuple[str, ...],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """A value appears in no text of the error, and in no log of it."""
+        """The value appears neither in the text of the error nor in a log of it."""
         with pytest.raises(ValidationError) as refusal:
             make()
         logging.getLogger("application").error("refused", exc_info=refusal.value)
@@ -84,8 +86,8 @@ class TestMistake:
         assert SECRET not in caplog.text
 
 
-def test_a_value_on_demand() -> None:
-    """The details carry the value, unless they are asked for without."""
+def test_error_details_contain_the_value_on_demand() -> None:
+    """`errors()` contains the value unless `include_input` is False."""
     with pytest.raises(ValidationError) as refusal:
         write(justification=SECRET)
     assert refusal.value.errors()[0]["input"] == SECRET
@@ -93,8 +95,8 @@ def test_a_value_on_demand() -> None:
 
 
 @pytest.mark.parametrize("hides", [True, False])
-def test_within_a_model_that_hides_values_or_does_not(hides: bool) -> None:
-    """An error of a model that holds an event is written by that model's configuration."""
+def test_enclosing_model_decides_whether_errors_show_values(hides: bool) -> None:
+    """The configuration of an enclosing model decides whether its errors show values."""
     model = create_model(
         "Answer", event=BreakGlassEvent, __config__=ConfigDict(hide_input_in_errors=hides)
     )
@@ -105,8 +107,8 @@ def test_within_a_model_that_hides_values_or_does_not(hides: bool) -> None:
     assert (SECRET in str(refusal.value)) is not hides
 
 
-def test_several_mistakes() -> None:
-    """Each mistake is told, in the order of the fields."""
+def test_each_mistake_is_reported_in_field_order() -> None:
+    """Each mistake is reported, in the order of the fields."""
     with pytest.raises(ValidationError) as refusal:
         write(invoker="", duration=0, mfa_verified="yes")
     fields = [error["loc"] for error in refusal.value.errors()]

@@ -149,7 +149,9 @@ GOOD_VALUES: list[tuple[str, Any]] = [
 
 class TestField:
     @pytest.mark.parametrize(("field", "value", "rule"), FIELD_RULES)
-    def test_that_breaks_a_rule(self, field: str, value: object, rule: str) -> None:
+    def test_field_that_breaks_a_rule_is_refused(
+        self, field: str, value: object, rule: str
+    ) -> None:
         """The error names the field and the rule, and no other field."""
         with pytest.raises(ValidationError) as refusal:
             event(**{field: value})
@@ -158,14 +160,14 @@ class TestField:
         assert rule in error["msg"]
 
     @pytest.mark.parametrize("field", ["invoker", "profile", "reason_code", "justification"])
-    def test_that_is_missing(self, field: str) -> None:
-        """Who, what and why are always told."""
+    def test_missing_required_field_is_refused(self, field: str) -> None:
+        """Who, what and why are required."""
         fields = event().model_dump(exclude={field})
         with pytest.raises(ValidationError, match=rf"{field}\n  Field required"):
             BreakGlassEvent(**fields)
 
     @pytest.mark.parametrize(("changes", "rule"), RULES_OF_SEVERAL_FIELDS)
-    def test_that_does_not_go_with_another(self, changes: dict[str, Any], rule: str) -> None:
+    def test_fields_that_disagree_are_refused(self, changes: dict[str, Any], rule: str) -> None:
         """The error names the fields and the rule between them."""
         with pytest.raises(ValidationError) as refusal:
             event(**changes)
@@ -173,27 +175,27 @@ class TestField:
         assert rule in error["msg"]
 
     @pytest.mark.parametrize(("field", "value"), GOOD_VALUES)
-    def test_at_the_edge_of_its_rules(self, field: str, value: object) -> None:
-        """What the rules allow is kept as it is."""
+    def test_value_at_the_edge_of_its_rules_is_kept(self, field: str, value: object) -> None:
+        """A value that the rules just allow is kept unchanged."""
         context = CLOSING | {"mfa_verified": True}
         assert getattr(event(**context | {field: value}), field) == value
 
-    def test_that_holds_a_secret(self) -> None:
-        """No value appears in an error, for errors go to logs and justifications do not."""
+    def test_error_shows_no_field_value(self) -> None:
+        """No value appears in an error, because errors go to logs and justifications must not."""
         with pytest.raises(ValidationError) as refusal:
             event(justification="hunter2 \x00", invoker="hunter2\n", profile=["hunter2"])
         assert "justification" in str(refusal.value)
         assert "hunter2" not in str(refusal.value)
         assert "hunter2" not in repr(refusal.value)
 
-    def test_that_holds_a_secret_while_others_disagree(self) -> None:
-        """Nor does the whole event appear where fields do not go together."""
+    def test_error_about_several_fields_shows_no_value(self) -> None:
+        """The event does not appear in an error about several fields."""
         with pytest.raises(ValidationError) as refusal:
             event(justification="hunter2 hunter2 hunter2", closed_by="bob")
         assert "hunter2" not in str(refusal.value)
 
-    def test_that_is_left_out(self) -> None:
-        """An event is fresh, active, and good for one hour, unless it is told otherwise."""
+    def test_omitted_fields_get_their_defaults(self) -> None:
+        """By default an event is new, active, and lasts one hour."""
         before = datetime.now(UTC)
         fresh = make_event()
         after = datetime.now(UTC)
@@ -205,23 +207,23 @@ class TestField:
         optional = ("closed_by", "closed_reason", "request_id", "mfa_method", "mfa_challenge_id")
         assert {getattr(fresh, field) for field in optional} == {None}
 
-    def test_that_is_an_id_of_its_own(self) -> None:
-        """Every event has a fresh random id."""
+    def test_every_event_gets_its_own_id(self) -> None:
+        """Every event gets a new random id."""
         assert len({make_event().id for _ in range(1000)}) == 1000
 
-    def test_that_follows_from_the_duration(self) -> None:
-        """Access that is asked for a duration ends after it."""
+    def test_expiry_follows_from_the_duration(self) -> None:
+        """By default an event expires after its duration."""
         assert event(duration=HOUR / 2).expires_at == CREATED_AT + HOUR / 2
 
     @pytest.mark.parametrize("reason", ReasonCode)
-    def test_that_is_a_reason_by_its_text(self, reason: ReasonCode) -> None:
-        """A reason can be given by its text, and is a `ReasonCode` ever after."""
+    def test_reason_is_taken_as_member_or_text(self, reason: ReasonCode) -> None:
+        """A reason can be passed as text, and is stored as a `ReasonCode`."""
         assert event(reason_code=reason.value).reason_code is reason
         assert event(reason_code=reason).reason_code is reason
 
     @pytest.mark.parametrize("status", BreakGlassStatus)
-    def test_that_is_a_status_by_its_text(self, status: BreakGlassStatus) -> None:
-        """A status can be given by its text, and is a `BreakGlassStatus` ever after."""
+    def test_status_is_taken_as_member_or_text(self, status: BreakGlassStatus) -> None:
+        """A status can be passed as text, and is stored as a `BreakGlassStatus`."""
         assert event(status=status.value).status is status
         assert event(status=status).status is status
 
@@ -233,27 +235,27 @@ class TestField:
             ("The primary\r\ndoes not answer\r\n", "The primary\ndoes not answer"),
         ],
     )
-    def test_that_is_text_amid_white_space(self, written: str, kept: str) -> None:
-        """Texts are kept without the white space around them, and with one kind of newline."""
+    def test_text_is_stripped_and_newlines_are_unified(self, written: str, kept: str) -> None:
+        """Texts lose the white space around them, and get one kind of newline."""
         assert event(justification=written).justification == kept
         assert event(**CLOSING | {"closed_reason": written}).closed_reason == kept
 
     @given(instant=aware_datetimes())
-    def test_that_is_an_instant_elsewhere(self, instant: datetime) -> None:
-        """Instants are kept in UTC."""
+    def test_instants_are_kept_in_utc(self, instant: datetime) -> None:
+        """Instants are converted to UTC."""
         created = make_event(created_at=instant)
         for field in INSTANT_FIELDS:
             assert getattr(created, field).tzinfo is UTC
         assert created.created_at == instant
 
     @given(name=names())
-    def test_that_is_a_name(self, name: str) -> None:
-        """A printable name is kept as it is, to the letter."""
+    def test_printable_name_is_kept_unchanged(self, name: str) -> None:
+        """A printable name is kept unchanged."""
         assert event(invoker=name).invoker == name
 
     @given(text=st.text())
-    def test_that_is_any_text(self, text: str) -> None:
-        """A name that is let through is a name once more, and shows all that it has."""
+    def test_accepted_name_is_printable_and_stable(self, text: str) -> None:
+        """A name that passes once passes again, and is printable."""
         try:
             name = event(invoker=text).invoker
         except ValidationError:

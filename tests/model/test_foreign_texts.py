@@ -1,4 +1,4 @@
-"""Texts of other writers: read whatever they say, and refused to everybody who writes."""
+"""Texts of other writers: accepted when an event is read, and refused when one is written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ each_foreign_text = pytest.mark.parametrize(
 
 
 class Answer(BaseModel):
-    """What an application might hold an event in."""
+    """An application's model that contains an event."""
 
     event: BreakGlassEvent
     perhaps: BreakGlassEvent | None = None
@@ -37,21 +37,21 @@ class Answer(BaseModel):
 
 class TestForeignText:
     @each_foreign_text
-    def test_is_read_as_it_is(self, field: str, value: str) -> None:
-        """A text that breaks a rule for writing is evidence, to the letter."""
+    def test_foreign_text_is_read_unchanged(self, field: str, value: str) -> None:
+        """A text that breaks a rule for writing is evidence, so it is read unchanged."""
         assert getattr(foreign_event(field, value), field) == value
 
     @each_foreign_text
-    def test_of_somebody_who_writes_it(self, field: str, value: str) -> None:
-        """Whoever writes an event follows the rules for writing."""
+    def test_foreign_text_cannot_be_written(self, field: str, value: str) -> None:
+        """A new event must follow the rules for writing."""
         with pytest.raises(ValidationError) as refusal:
             BreakGlassEvent(**fields_with(field, value))
         (error,) = refusal.value.errors()
         assert error["loc"] == (field,)
 
     @each_foreign_text
-    def test_travels(self, field: str, value: str) -> None:
-        """An event as read can be copied, pickled, and validated once more."""
+    def test_event_with_a_foreign_text_can_be_copied(self, field: str, value: str) -> None:
+        """An event as read can be copied, pickled, and validated again."""
         read = foreign_event(field, value)
         for travelled in (
             pickle.loads(pickle.dumps(read)),  # noqa: S301 - what was pickled here
@@ -67,8 +67,8 @@ class TestForeignText:
             assert getattr(travelled, field) == value
 
     @each_foreign_text
-    def test_in_json(self, field: str, value: str) -> None:
-        """JSON may be anybody's, so it takes a context to read it by the rules for reading."""
+    def test_foreign_text_in_json_needs_a_context(self, field: str, value: str) -> None:
+        """Anybody can write JSON, so reading it by the rules for reading needs a context."""
         read = foreign_event(field, value)
         context = reading_context(BreakGlassEvent.model_fields)
         json = read.model_dump_json()
@@ -79,8 +79,8 @@ class TestForeignText:
     @pytest.mark.parametrize(
         ("field", "value"), [pair for pair in FOREIGN_TEXTS if not pair[0].startswith("closed")]
     )
-    def test_does_not_keep_an_event_from_ending(self, field: str, value: str) -> None:
-        """An event can be closed and expire, whatever its texts say."""
+    def test_event_with_a_foreign_text_can_end(self, field: str, value: str) -> None:
+        """An event can be closed and can expire, whatever its texts say."""
         read = foreign_event(field, value)
         closed = read.close(closed_by="bob", closed_reason="Over", at=CREATED_AT)
         expired = read.expire(at=EXPIRES_AT)
@@ -88,21 +88,21 @@ class TestForeignText:
         assert expired == read_event({**vars(read), "status": "expired"})
 
     @pytest.mark.parametrize("changes", [{"closed_by": " bob"}, {"closed_reason": "\x00"}])
-    def test_is_no_licence_to_write_others(self, changes: dict[str, str]) -> None:
-        """Who closes an event of another writer, and why, follow the rules for writing."""
+    def test_closing_a_foreign_event_follows_the_rules(self, changes: dict[str, str]) -> None:
+        """Who closes another writer's event, and why, must follow the rules for writing."""
         closing = {"closed_by": "bob", "closed_reason": "Over", **changes}
         (field,) = changes
         with pytest.raises(ValidationError, match=field):
             foreign_event().close(**closing, at=CREATED_AT)
 
     @given(event=events())
-    def test_and_texts_that_follow_the_rules(self, event: BreakGlassEvent) -> None:
+    def test_valid_event_is_the_same_when_read(self, event: BreakGlassEvent) -> None:
         """An event that follows the rules for writing is the same by the rules for reading."""
         read = read_event(vars(event))
         assert (read, repr(read)) == (event, repr(event))
 
-    def test_that_only_needs_stripping(self) -> None:
-        """A text that was stripped on writing is stripped on reading too."""
+    def test_foreign_text_is_stripped_when_read(self) -> None:
+        """A text is stripped when it is read, as when it is written."""
         read = foreign_event("justification", "  The primary\r\ndoes not answer ")
         assert read.justification == "The primary\ndoes not answer"
 
@@ -128,16 +128,16 @@ class TestForeignText:
     ],
     ids=repr,
 )
-def test_what_is_not_understood(changes: dict[str, Any]) -> None:
-    """By no rules is an event what has other types, times or states than an event."""
+def test_wrong_type_time_or_status_is_refused_when_read(changes: dict[str, Any]) -> None:
+    """An event with a wrong type, time or status is refused by the rules for reading too."""
     with pytest.raises(ValidationError):
         read_event({**vars(event(mfa_verified=True)), **changes})
     with pytest.raises(ValidationError):
         BreakGlassEvent.model_validate(event(mfa_verified=True).model_copy(update=changes))
 
 
-async def test_in_the_answer_of_a_web_framework() -> None:
-    """FastAPI validates what it answers with, and an event as read passes."""
+async def test_fastapi_returns_an_event_with_a_foreign_text() -> None:
+    """FastAPI validates its responses, and an event as read passes."""
     app = FastAPI()
     read = foreign_event()
 

@@ -1,4 +1,4 @@
-"""Events as values: the life of an event."""
+"""Events as values: comparison, time, and endings."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .example import CLOSING, CREATED_AT, EXPIRES_AT, HOUR, MICROSECOND, NAIVE, 
 
 
 class TestEvent:
-    def test_that_somebody_else_holds(self) -> None:
-        """An event is a value: nobody can alter it."""
+    def test_event_cannot_be_changed(self) -> None:
+        """An event is a value that nobody can change."""
         held = event()
         with pytest.raises(ValidationError, match="frozen"):
             held.status = BreakGlassStatus.CLOSED
@@ -30,24 +30,24 @@ class TestEvent:
         assert held == event(id=held.id)
 
     @given(event=events())
-    def test_that_is_compared(self, event: BreakGlassEvent) -> None:
-        """Events are equal where all their fields are, and can be kept in sets."""
+    def test_events_are_equal_if_all_fields_are(self, event: BreakGlassEvent) -> None:
+        """Events are equal if all their fields are, and can be members of sets."""
         twin = BreakGlassEvent(**event.model_dump())
         assert twin == event
         assert len({twin, event}) == 1
         assert twin.model_copy(update={"id": "0" * 15 + "z"}) != event
 
     @given(event=events())
-    def test_that_travels_as_json(self, event: BreakGlassEvent) -> None:
-        """JSON brings back the same event."""
+    def test_event_survives_json(self, event: BreakGlassEvent) -> None:
+        """An event is the same after a round trip through JSON."""
         assert BreakGlassEvent.model_validate_json(event.model_dump_json()) == event
 
     @given(event=events())
-    def test_that_is_validated_again(self, event: BreakGlassEvent) -> None:
-        """A valid event passes its own rules unchanged, however often."""
+    def test_validation_keeps_a_valid_event(self, event: BreakGlassEvent) -> None:
+        """A valid event passes its own rules unchanged."""
         assert BreakGlassEvent.model_validate(event) == event
 
-    def test_that_was_copied_with_an_unchecked_change(self) -> None:
+    def test_validation_checks_a_changed_copy(self) -> None:
         """Validating a copy checks what `model_copy` did not."""
         copy = event().model_copy(update={"invoker": ""})
         with pytest.raises(ValidationError, match="invoker"):
@@ -55,7 +55,7 @@ class TestEvent:
 
 
 class TestStatus:
-    def test_of_every_kind(self) -> None:
+    def test_only_active_can_become_closed_or_expired(self) -> None:
         """Closed and expired are terminal, and only active can become either."""
         active, closed, expired = BreakGlassStatus
         assert [status.is_terminal for status in BreakGlassStatus] == [False, True, True]
@@ -81,8 +81,10 @@ class TestTime:
             ),
         ],
     )
-    def test_of_an_active_event(self, at: datetime, active: bool, remaining: timedelta) -> None:
-        """Access lasts until `expires_at`, which is the first instant without it."""
+    def test_active_event_grants_access_until_it_lapses(
+        self, at: datetime, active: bool, remaining: timedelta
+    ) -> None:
+        """Access lasts until `expires_at`, the first instant without it."""
         held = event()
         assert held.is_active(at) is active
         assert held.is_lapsed(at) is not active
@@ -90,15 +92,15 @@ class TestTime:
 
     @pytest.mark.parametrize("fields", [CLOSING, {"status": "expired"}])
     @pytest.mark.parametrize("at", [CREATED_AT, EXPIRES_AT])
-    def test_of_a_terminal_event(self, fields: dict[str, Any], at: datetime) -> None:
-        """What has ended grants nothing and waits for nothing."""
+    def test_terminal_event_grants_no_access(self, fields: dict[str, Any], at: datetime) -> None:
+        """An event that has ended grants no access, and does not count as lapsed."""
         ended = event(**fields)
         assert not ended.is_active(at)
         assert not ended.is_lapsed(at)
         assert ended.remaining(at) == timedelta(0)
 
-    def test_now(self) -> None:
-        """Without an instant the questions are about the present."""
+    def test_instant_defaults_to_the_present(self) -> None:
+        """Without an instant, the methods use the present."""
         fresh, past = make_event(), event()
         assert fresh.is_active()
         assert not fresh.is_lapsed()
@@ -113,8 +115,8 @@ class TestTime:
         ("at", "error"),
         [(NAIVE, ValueError), (1709294400, TypeError), ("2024-03-01T12:00:00Z", TypeError)],
     )
-    def test_that_is_no_instant(self, at: Any, error: type[Exception]) -> None:
-        """Every question and every change refuses an instant that is none."""
+    def test_methods_refuse_a_non_instant(self, at: Any, error: type[Exception]) -> None:
+        """Every method that takes an instant refuses other values."""
         held = event()
         for ask in (held.is_active, held.is_lapsed, held.remaining, held.expire):
             with pytest.raises(error, match=r"\bat must be\b"):
@@ -124,14 +126,14 @@ class TestTime:
 
 
 class TestEnding:
-    def test_by_closing(self) -> None:
-        """Closing sets who and why, and leaves the rest to the store: also the version."""
+    def test_close_sets_who_and_why(self) -> None:
+        """Closing sets who and why; the store sets the version."""
         held = event(request_id="c0ffee")
         closed = held.close(closed_by="bob", closed_reason=" Over ", at=EXPIRES_AT - MICROSECOND)
         assert closed == event(id=held.id, request_id="c0ffee", **CLOSING)
         assert held.status is BreakGlassStatus.ACTIVE
 
-    def test_by_expiry(self) -> None:
+    def test_expire_sets_only_the_status(self) -> None:
         """Expiring sets the status and nothing else."""
         held = event()
         assert held.expire(at=EXPIRES_AT) == event(id=held.id, status="expired")
@@ -139,22 +141,22 @@ class TestEnding:
     @pytest.mark.parametrize(
         ("field", "value"), [("closed_by", " bob"), ("closed_by", ""), ("closed_reason", " ")]
     )
-    def test_by_a_closing_that_breaks_a_rule(self, field: str, value: str) -> None:
-        """Who closes and why follow the rules of their fields."""
+    def test_close_checks_who_and_why(self, field: str, value: str) -> None:
+        """Who closes and why must follow the rules of their fields."""
         closing = {"closed_by": "bob", "closed_reason": "Over", field: value}
         with pytest.raises(ValidationError, match=field):
             event().close(**closing, at=CREATED_AT)
 
-    def test_by_closing_what_has_lapsed(self) -> None:
-        """From `expires_at` on an event is past closing, and counts as expired."""
+    def test_close_of_lapsed_event_is_refused(self) -> None:
+        """From `expires_at` on, an event cannot be closed and counts as expired."""
         held = event()
         with pytest.raises(InvalidStateTransitionError, match="lapsed") as refusal:
             held.close(closed_by="bob", closed_reason="Over", at=EXPIRES_AT)
         assert refusal.value.event_id == held.id
         assert (refusal.value.current_status, refusal.value.new_status) == ("expired", "closed")
 
-    def test_by_expiry_before_its_time(self) -> None:
-        """Before `expires_at` an event cannot expire, and the error says until when it runs."""
+    def test_expire_of_running_event_is_refused(self) -> None:
+        """An event cannot expire before `expires_at`, and the error says how long it runs."""
         held = event()
         with pytest.raises(InvalidStateTransitionError, match="2024-03-01T13:00:00") as refusal:
             held.expire(at=EXPIRES_AT - MICROSECOND)
@@ -162,8 +164,8 @@ class TestEnding:
         assert (refusal.value.current_status, refusal.value.new_status) == ("active", "expired")
 
     @pytest.mark.parametrize("fields", [CLOSING, {"status": "expired"}])
-    def test_of_what_has_ended(self, fields: dict[str, Any]) -> None:
-        """A terminal event never changes, neither in its time nor later."""
+    def test_terminal_event_cannot_end_again(self, fields: dict[str, Any]) -> None:
+        """A terminal event never changes, before or after `expires_at`."""
         ended = event(**fields)
         for at in (CREATED_AT, EXPIRES_AT):
             with pytest.raises(InvalidStateTransitionError, match="never changes") as refusal:
