@@ -48,11 +48,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests_python(session: nox.Session) -> None:
-    """The quick tests and the random histories, on each Python that is installed."""
+    """The quick tests, on each Python that is installed."""
     install_wheel(session, *group("tests"))
     session.run("python", "-m", "pytest", *PROCESSES, *QUICK, *session.posargs)
-    if not session.posargs:
-        session.run("python", "-m", "pytest", *PROCESSES, "tests/histories")
 
 
 @nox.session

@@ -38,6 +38,7 @@ LINKED = re.compile(r"\]\(([\w/.]+\.py)\)")
 DIAGRAMS = sorted((ROOT / "docs").glob("*.svg"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 async def test_page_can_be_followed_step_by_step(
     page: Page, tmp_path: Path, moto_endpoint: str, no_table: DynamoDBClient
@@ -51,6 +52,7 @@ async def test_page_can_be_followed_step_by_step(
         reader.follow()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "block",
     [
@@ -73,6 +75,7 @@ def test_untested_or_broken_block_fails(block: str, tmp_path: Path) -> None:
         reader.follow()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -13,6 +13,8 @@ from tests.documents.pages import ROOT
 from tests.documents.reader import PATIENCE
 from tests.web_backend.chromium import chromium, installed
 
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
 PAGES = ("docs/operations", "docs/tutorial")
 """The pages with the longest commands and outputs; all pages share one style sheet."""
 
