@@ -61,7 +61,7 @@ async def test_failed_pass_stops_neither_expiry_nor_application(
     store, lapsed = await store_with_a_lapsed_event()
     store.failure = failure
     async with asyncio.timeout(PATIENCE), started(application(store, EXPIRING)):
-        while "not marked for now" not in caplog.text:  # noqa: ASYNC110 - nor does a log
+        while "not marked for now" not in caplog.text:  # noqa: ASYNC110 - nor has a log
             await asyncio.sleep(0.01)
         store.failure = None
         await marked(store, lapsed)
