@@ -43,9 +43,11 @@ class Server:
         self.early = False
         """Whether to answer before the body has come."""
         self.arrived = asyncio.Event()
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.writers.append(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 self.heads.append(head)
@@ -71,6 +73,9 @@ async def listening(server: Server) -> AsyncIterator[None]:
     async with listener:
         yield
         listener.close()
+        # From Python 3.12.1 on, leaving waits for the connections, which the client may keep open.
+        for writer in server.writers:
+            writer.close()
 
 
 @pytest.fixture
