@@ -1,8 +1,8 @@
-"""What a call costs its process in CPU time, beside other ways to make it: `nox -s bench`.
+"""Compare the CPU time of a call with other ways to make the same call: `nox -s bench`.
 
-Everything talks HTTPS to a stub on the other core, which answers the same each time; all
-contestants take their turns in each round of one run, and the figures are ratios of medians.
-Needs Linux and two cores.
+All contestants talk HTTPS to a stub on the other core, which always gives the same answers. They
+take turns in each round of a run, and the figures are ratios of medians. Needs Linux and two
+cores.
 """
 
 import argparse
@@ -37,14 +37,14 @@ from benchmarks.pynamo import pynamo
 from benchmarks.targets import AIODYNAMO, FLOOR, OURS, PLAIN_AIODYNAMO, PLAIN_STOCK, STOCK
 
 CALLS = {"find_active": 60, "find_active_of_50": 3, "list_by_invoker": 12, "create": 60}
-"""How many calls of each kind a round has."""
+"""The number of calls of each kind in a round."""
 
 PARTS = (*CALLS, "throughput", "latency", "import")
 
 
 @contextmanager
 def stub(cpu: int) -> Iterator[str]:
-    """Run the stub on one core, and trust its certificate; yields its URL."""
+    """Run the stub on one core, trust its certificate, and yield its URL."""
     with tempfile.TemporaryDirectory() as folder:
         authority = trustme.CA()
         authority.cert_pem.write_to_path(f"{folder}/authority.pem")
@@ -57,7 +57,7 @@ def stub(cpu: int) -> Iterator[str]:
 
 @contextmanager
 def stub_process(cpu: int, *certificate: str) -> Iterator[int]:
-    """Run the stub on one core, over HTTP if it is given no certificate; yields its port."""
+    """Run the stub on one core, over HTTP if it has no certificate, and yield its port."""
     process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "benchmarks.stub", str(cpu), *certificate],
         stdout=subprocess.PIPE,
@@ -72,7 +72,7 @@ def stub_process(cpu: int, *certificate: str) -> Iterator[int]:
 
 
 async def contestants(stack: AsyncExitStack, url: str) -> dict[str, Contestant]:
-    """Open all of them, until the stack ends, and see that they do the same."""
+    """Open all contestants until the stack ends, and check that they do the same work."""
     with_models, plain = await stock(stack, url)
     configured, _ = await stock(
         stack,
@@ -98,7 +98,7 @@ async def contestants(stack: AsyncExitStack, url: str) -> dict[str, Contestant]:
 
 
 def who_makes(kind: str, entrants: dict[str, Contestant]) -> dict[str, Contestant]:
-    """Return those who make this kind of call."""
+    """Return the contestants that make this kind of call."""
     return {name: entrant for name, entrant in entrants.items() if kind in entrant.calls}
 
 
@@ -107,7 +107,7 @@ async def in_turns(
     number: int,
     measure: Callable[[Contestant], Awaitable[float]],
 ) -> dict[str, float]:
-    """Return the medians of what is measured of each contestant once a round."""
+    """Measure each contestant once a round, and return the medians."""
     figures: dict[str, list[float]] = {name: [] for name in entrants}
     for turn in range(-1, number):
         for name, contestant in entrants.items():
@@ -128,7 +128,7 @@ async def cpu_time(kind: str, contestant: Contestant) -> float:
 
 
 async def throughput(tasks: int, seconds: float, contestant: Contestant) -> float:
-    """Return how many checks a second so many tasks make together."""
+    """Return how many checks a second this many tasks make together."""
     done = 0
     end = time.perf_counter() + seconds
 
@@ -146,9 +146,9 @@ async def throughput(tasks: int, seconds: float, contestant: Contestant) -> floa
 
 
 async def latencies(url: str, tasks: int, calls: int) -> tuple[list[float], int]:
-    """Return how long checks take, in milliseconds, of a stub that answers after 4 ms; and errors.
+    """Return the milliseconds of each check with a stub that answers after 4 ms, and the errors.
 
-    The tasks begin together, on a store that has no connection yet.
+    The tasks start together on a store without any connection.
     """
     taken: list[float] = []
     failed = 0
@@ -187,7 +187,7 @@ def tell(kind: str, medians: dict[str, float]) -> None:
 
 
 async def calls(url: str, number: int, parts: list[str]) -> list[targets.Target]:
-    """Measure calls, one after the other and at the same time; returns their targets."""
+    """Measure calls in sequence and concurrently, and return their targets."""
     found: list[targets.Target] = []
     async with AsyncExitStack() as stack:
         entrants = await contestants(stack, url)
@@ -217,7 +217,7 @@ async def calls(url: str, number: int, parts: list[str]) -> list[targets.Target]
 
 
 def import_costs(number: int) -> list[targets.Target]:
-    """Measure imports; returns their targets."""
+    """Measure imports, and return their targets."""
     medians = imports.import_times(number)
     reference = next(iter(medians.values()))
     print("\n| import | times pydantic with one model |\n| --- | ---: |")

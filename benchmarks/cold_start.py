@@ -1,4 +1,4 @@
-"""What a cold start costs, from a process's start to its first answered check.
+"""Measure a cold start, from the start of a process to its first answered check.
 
 `python -m benchmarks.cold_start` starts whole programs in turn, one with stock aiobotocore and one
 with this library, over HTTP and over HTTPS. Needs Linux.
@@ -29,14 +29,14 @@ PROGRAMS = {STOCK: "benchmarks.cold_stock", OURS: "benchmarks.cold_store"}
 
 @contextmanager
 def stub(scheme: str, cpu: int) -> Iterator[str]:
-    """Run the stub on one core, and trust it beside all that botocore trusts; yields its URL."""
+    """Run the stub on one core, add it to botocore's trusted certificates, and yield its URL."""
     with tempfile.TemporaryDirectory() as folder:
         authority = trustme.CA()
         certificate = Path(folder) / "server.pem"
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
             str(certificate)
         )
-        # A bundle of the usual size: reading it is a part of a cold start.
+        # The bundle has its usual size, because reading it is part of a cold start.
         bundle = Path(folder) / "authorities.pem"
         usual = Path(str(get_cert_path(True))).read_bytes()
         bundle.write_bytes(usual + authority.cert_pem.bytes())
@@ -47,7 +47,7 @@ def stub(scheme: str, cpu: int) -> Iterator[str]:
 
 
 def start(module: str, url: str) -> tuple[float, float]:
-    """Return the milliseconds to a program's first answered check: by the clock, and of CPU."""
+    """Return the wall-clock and CPU milliseconds to a program's first answered check."""
     begin = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - our own modules
         [sys.executable, "-m", module, url], stdout=subprocess.PIPE, text=True
@@ -60,7 +60,7 @@ def start(module: str, url: str) -> tuple[float, float]:
 
 
 async def check(url: str) -> None:
-    """Raise if the programs do not send the same; the first run of each also writes bytecode."""
+    """Raise unless the programs send the same requests; these first runs also write bytecode."""
     async with http_session() as session:
         sent = []
         for module in PROGRAMS.values():
@@ -96,7 +96,7 @@ def main(number: int) -> None:
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     found: list[targets.Target] = []
     with tempfile.TemporaryDirectory() as folder:
-        # Where a machine forbids bytecode, compiling would be most of a start.
+        # If the environment forbids bytecode, compiling would be most of a start.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = folder
         for scheme in ("HTTP", "HTTPS"):

@@ -1,7 +1,7 @@
-"""A whole program that asks once whether somebody holds access: with stock aiobotocore.
+"""Check once whether somebody holds access, with stock aiobotocore.
 
-`python -m benchmarks.cold_stock URL` prints the CPU time that it took, once it has its answer. So
-somebody writes it who has no library for it: aiobotocore, two reads, a model of pydantic's.
+`python -m benchmarks.cold_stock URL` prints its CPU time when it has its answer. It is written as
+one would without this library: aiobotocore, two reads and a pydantic model.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ async def main(url: str) -> None:
             answer = await client.get_item(
                 TableName="breakglass", Key={"pk": {"S": key}}, ConsistentRead=True
             )
-            # By hand, because boto3, whose types could do it, is one more package to import.
+            # Convert by hand, because importing boto3 for its types would cost more.
             return {name: next(iter(value.values())) for name, value in answer["Item"].items()}
 
         guard = await get("ACTIVE#5#alice#prod")

@@ -1,6 +1,6 @@
-"""A whole program that asks once whether somebody holds access: with this library.
+"""Check once whether somebody holds access, with this library.
 
-`python -m benchmarks.cold_store URL` prints the CPU time that it took, once it has its answer.
+`python -m benchmarks.cold_store URL` prints its CPU time when it has its answer.
 """
 
 import asyncio

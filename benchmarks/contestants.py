@@ -1,6 +1,6 @@
-"""Ways to ask what access somebody holds, to list 100 events, and to create one.
+"""Different ways to check access, to list 100 events, and to create an event.
 
-All run in one process: no version of theirs keeps another's out.
+All run in one process, because their versions do not conflict.
 """
 
 import json
@@ -21,7 +21,7 @@ from aiodynamo.errors import ItemNotFound
 from aiodynamo.expressions import F, HashKey
 from aiodynamo.http.aiohttp import AIOHTTP
 from aiodynamo.operations import Put
-from boto3.dynamodb.types import (  # type: ignore[import-untyped] # only to be measured
+from boto3.dynamodb.types import (  # type: ignore[import-untyped] # only to measure it
     TypeDeserializer,
     TypeSerializer,
 )
@@ -36,10 +36,10 @@ REGION: Final = "eu-central-1"
 TABLE: Final = "breakglass"
 
 NEW: Final = make_event(invoker="carol", request_id="r-1")
-"""What is created: those with models are given the event and make its rows."""
+"""The event to create; contestants with models make its rows themselves."""
 
 ROWS: Final = [event_row(NEW), guard_row(NEW)]
-"""The same as plain rows that are finished, for those without models."""
+"""The same event as finished plain rows, for contestants without models."""
 
 Call = Callable[[], Awaitable[object]]
 
@@ -52,13 +52,13 @@ class Contestant:
     has_models: bool
     """Whether it answers with this library's events."""
     remembers: bool = False
-    """Whether its checks after the first read the event alone."""
+    """Whether its checks after the first read only the event, without the guard."""
 
 
 async def stock(
     stack: AsyncExitStack, url: str, config: AioConfig | None = None
 ) -> tuple[Contestant, Contestant]:
-    """aiobotocore with boto3's deserializer: with the models, and with plain rows."""
+    """aiobotocore with boto3's deserializer, with the models or with plain rows."""
     client = await stack.enter_async_context(
         get_session().create_client(
             "dynamodb", region_name=REGION, endpoint_url=url, config=config
@@ -105,7 +105,7 @@ async def stock(
 
 
 async def stock_in_batches(stack: AsyncExitStack, url: str) -> Contestant:
-    """aiobotocore with boto3's deserializer and the models, asking about many at once."""
+    """aiobotocore with boto3's deserializer and the models, for a check of many profiles."""
     client = await stack.enter_async_context(
         get_session().create_client("dynamodb", region_name=REGION, endpoint_url=url)
     )
@@ -134,7 +134,7 @@ async def stock_in_batches(stack: AsyncExitStack, url: str) -> Contestant:
 
 
 async def aiodynamo(stack: AsyncExitStack, url: str) -> tuple[Contestant, Contestant]:
-    """aiodynamo, which speaks in plain rows, over aiohttp: with the models, and without."""
+    """aiodynamo over aiohttp, which uses plain rows, with or without the models."""
     session = await stack.enter_async_context(http_session())
     client = Client(
         AIOHTTP(session), StaticCredentials(Key("testing", "testing")), REGION, URL(url)
@@ -166,7 +166,7 @@ def with_and_without_models(
     rows: Callable[[], Awaitable[list[dict[str, Any]]]],
     put: Callable[[list[dict[str, Any]]], Awaitable[object]],
 ) -> tuple[Contestant, Contestant]:
-    """Return a way to speak in events and one to speak in plain rows, from one in plain rows."""
+    """Return one contestant with models and one with plain rows, from functions on plain rows."""
 
     async def held(profile: str) -> dict[str, Any] | None:
         guard = await get(LAYOUT.guard_key("alice", profile))
@@ -235,7 +235,7 @@ async def store(stack: AsyncExitStack, url: str, transport: Any) -> Contestant:
 async def floor(
     stack: AsyncExitStack, url: str, sent: dict[str, list[tuple[str, str]]]
 ) -> Contestant:
-    """aiohttp alone: what somebody has sent, with a signature made before; the answer's JSON."""
+    """aiohttp alone: it sends another contestant's signed request, and parses the JSON."""
     session = await stack.enter_async_context(http_session())
     headers = {
         "Content-Type": "application/x-amz-json-1.0",
@@ -264,7 +264,7 @@ async def floor(
 
 
 def http_session() -> aiohttp.ClientSession:
-    """Return a session that trusts the stub, as aiobotocore's does."""
+    """Return a session that trusts the stub, as aiobotocore's session does."""
     context = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=context, limit=64), auto_decompress=False

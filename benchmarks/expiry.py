@@ -1,7 +1,7 @@
-"""A pass over lapsed events, beside one that reads and marks one event after the other.
+"""Compare an expiry pass with a pass that reads and marks one event after the other.
 
 `python -m benchmarks.expiry` counts the requests and prints ratios of one run on DynamoDB Local.
-Each request takes `--delay` milliseconds more, which stand for the way to DynamoDB and back.
+Each request takes `--delay` milliseconds more, as if DynamoDB were further away.
 """
 
 import argparse
@@ -36,13 +36,13 @@ REGION = "us-east-1"
 LAYOUT = TableLayout()
 RETENTION = timedelta(days=365)
 BATCH = 24
-"""Rows of one BatchWriteItem, which takes 25: events with their guards."""
+"""The rows of one BatchWriteItem: events with their guards. DynamoDB accepts 25 rows."""
 
 Pass = Callable[[AsyncDynamoDBStore, datetime], Awaitable[list[BreakGlassEvent]]]
 
 
 class Distant:
-    """Sends a store's requests over a longer way, and counts them."""
+    """Delays a store's requests, and counts them."""
 
     def __init__(self, transport: Transport, delay: timedelta) -> None:
         self._transport = transport
@@ -60,7 +60,7 @@ class Distant:
 
 
 async def one_after_the_other(store: AsyncDynamoDBStore, now: datetime) -> list[BreakGlassEvent]:
-    """Read each lapsed event and mark it, then the next one, in pages of the usual size."""
+    """Read and mark one lapsed event after the other, in pages of the usual size."""
     expired = []
     async for event in iterate(store.list_by_status, "active"):
         stored = await store.get(event.id)
@@ -73,7 +73,7 @@ async def ours(store: AsyncDynamoDBStore, now: datetime) -> list[BreakGlassEvent
 
 
 async def table_of_lapsed(client: "DynamoDBClient", number: int) -> str:
-    """Make a table of so many lapsed events and their guards."""
+    """Make a table with this many lapsed events and their guards."""
     name = f"expiry-{uuid4().hex}"
     await create_table(client, name)
     opened = datetime.now(UTC) - timedelta(hours=8)
@@ -93,7 +93,7 @@ async def table_of_lapsed(client: "DynamoDBClient", number: int) -> str:
 async def measure(
     client: "DynamoDBClient", go_through: Pass, number: int, delay: timedelta
 ) -> tuple[float, float]:
-    """Return the requests for each event, and the seconds, of a pass over a table of its own."""
+    """Run a pass over a new table, and return its requests for each event and its seconds."""
     name = await table_of_lapsed(client, number)
     async with open_client(REGION, client.meta.endpoint_url, None, None) as opened:
         transport = await opened.transport(name)
@@ -111,7 +111,7 @@ async def measure(
 
 async def main(number: int, delay: timedelta) -> None:
     with dynamodb_local() as url:
-        # The emulator takes any.
+        # The emulator accepts any.
         os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
         async with get_session().create_client(
             "dynamodb", region_name=REGION, endpoint_url=url

@@ -1,4 +1,4 @@
-"""What `import aiobreakglass` costs, beside pydantic with one model."""
+"""Compare `import aiobreakglass` with pydantic and one model."""
 
 import os
 import re
@@ -22,9 +22,9 @@ SDKS = ("aiobotocore", "botocore")
 def import_times(number: int) -> dict[str, float]:
     """Return the median microseconds of each import, in processes that take turns.
 
-    The figure is what `-X importtime` reports for a module of these lines as a whole. That leaves
-    out Python's own start, which would make any two imports alike, and has in it what an import
-    leads to later: pydantic imports most of itself when the first model is made.
+    The figure is what `-X importtime` reports for a module with these lines. It leaves out
+    Python's own start, which would make any two imports look alike. It includes what an import
+    causes later: pydantic imports most of itself when it makes the first model.
     """
     figures: dict[str, list[float]] = {name: [] for name in MODULES}
     with tempfile.TemporaryDirectory() as folder:
@@ -35,13 +35,13 @@ def import_times(number: int) -> dict[str, float]:
                 report = _run("-X", "importtime", "-c", f"import measured_{index}", path=folder)
                 found = re.search(rf"\| +(\d+) \| measured_{index}$", report.stderr, re.MULTILINE)
                 assert found is not None
-                if turn >= 0:  # The one before the first writes the bytecode.
+                if turn >= 0:  # The round before the first one writes the bytecode.
                     figures[name].append(float(found[1]))
     return {name: statistics.median(values) for name, values in figures.items()}
 
 
 def imported_sdks(statement: str) -> set[str]:
-    """Return which of the SDK's packages are there after a statement."""
+    """Return which packages of the SDK a statement imports."""
     report = _run("-c", f"{statement}\nimport sys\nprint(*sys.modules)")
     return set(SDKS).intersection(report.stdout.split())
 

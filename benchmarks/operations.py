@@ -1,7 +1,7 @@
-"""Operations per second of each method of the store, on each DynamoDB that runs here.
+"""Measure the operations per second of each store method, on each local DynamoDB.
 
-`python -m benchmarks.operations` measures moto and DynamoDB Local; with `--endpoint-url URL` what
-answers there.
+`python -m benchmarks.operations` measures moto and DynamoDB Local, or with `--endpoint-url URL`
+only the DynamoDB at that URL.
 """
 
 import argparse
@@ -33,11 +33,11 @@ Operation = Callable[[], Awaitable[object]]
 
 
 class NothingLeftError(Exception):
-    """No event is left that the operation could be done to."""
+    """No event is left for the operation."""
 
 
 class Bench:
-    """A store in which `alice` holds access to `prod`, as she did often before."""
+    """A store in which `alice` holds access to `prod`, and did many times before."""
 
     def __init__(self, store: AsyncDynamoDBStore, held: BreakGlassEvent, since: datetime) -> None:
         self._store = store
@@ -109,7 +109,7 @@ def _taken_from(events: list[BreakGlassEvent]) -> BreakGlassEvent:
 
 
 async def rate(operation: Operation, tasks: int, seconds: float) -> float:
-    """Return how often a second so many tasks get the operation done together."""
+    """Return how many operations a second this many tasks complete together."""
     done = 0
     start = perf_counter()
 
@@ -135,7 +135,7 @@ async def measure(name: str, endpoint_url: str, seconds: float) -> None:
     ) as client:
         await create_table(client, table)
         try:
-            # moto answers one request at a time, so that 16 tasks wait for longer than usual.
+            # moto answers one request at a time, so 16 tasks wait longer than usual.
             async with AsyncDynamoDBStore.open(
                 table,
                 region_name=REGION,

@@ -1,4 +1,4 @@
-"""Events from plain rows and back, as somebody writes it who has the models and no store."""
+"""Convert events to plain rows and back, as one would with the models but without a store."""
 
 import math
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ EVENTS = TypeAdapter(list[BreakGlassEvent])
 def fields(row: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of an event from a row's plain values, for pydantic to validate.
 
-    Faster than pydantic's own parser of times, and than the model's constructor.
+    This is faster than pydantic's own parser of times and the model's constructor.
     """
     values = {name: row[name] for name in FIELDS if name in row}
     for name in TIMES:
@@ -30,7 +30,7 @@ def fields(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def event_row(event: BreakGlassEvent) -> dict[str, Any]:
-    """Return the plain values of an event's row, with a `write_id` of its own."""
+    """Return the plain values of an event's row, with a new `write_id`."""
     row = event.model_dump(exclude_none=True)
     for name in TIMES:
         row[name] = time_text(row[name])
@@ -42,12 +42,12 @@ def event_row(event: BreakGlassEvent) -> dict[str, Any]:
 
 
 def guard_row(event: BreakGlassEvent) -> dict[str, Any]:
-    """Return the plain values of the row that holds the event's pair."""
+    """Return the plain values of the guard of the event's pair."""
     return {"pk": LAYOUT.guard_key(event.invoker, event.profile), "event_id": event.id}
 
 
 def time_text(instant: datetime) -> str:
-    """Write an instant of UTC with six decimals."""
+    """Format a UTC time with six decimals."""
     return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

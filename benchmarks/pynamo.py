@@ -1,4 +1,4 @@
-"""aiopynamodb, with models of its own: PynamoDB for asyncio, on aiobotocore."""
+"""aiopynamodb with its own models: PynamoDB for asyncio, on aiobotocore."""
 
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from benchmarks.stub import PAGE, PROFILES
 
 
 class TimeAttribute(Attribute[datetime]):
-    """An instant with six decimals and a Z, where UTCDateTimeAttribute writes +0000."""
+    """A time with six decimals and a Z; UTCDateTimeAttribute would write +0000."""
 
     attr_type = STRING
 
@@ -48,7 +48,7 @@ class DurationAttribute(Attribute[timedelta]):
 
 
 class OfTable:
-    """What its models have in common."""
+    """The common settings of the models."""
 
     table_name = TABLE
     region = REGION

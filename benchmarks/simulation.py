@@ -1,7 +1,7 @@
-"""How many operations a second the simulation lives, by the number of its processes.
+"""Measure how many operations a second the simulation runs, by its number of processes.
 
-`python -m benchmarks.simulation` lives the same histories with one process, with two, and so on up
-to `--processes`. Figures of one run can be compared with one another, on a quiet machine.
+`python -m benchmarks.simulation` runs the same histories with one process, with two, and so on up
+to `--processes`. Compare only figures of the same run, on a quiet machine.
 """
 
 import argparse

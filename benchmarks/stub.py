@@ -1,8 +1,8 @@
-"""A server that answers as DynamoDB would, the same each time, in a process of its own.
+"""A server in its own process that always gives the same answers, in DynamoDB's form.
 
 `python -m benchmarks.stub CPU CERTIFICATE` prints its port, and speaks HTTPS; without a
-certificate it speaks HTTP. Each answer waits as long as the path of its request says, in
-milliseconds. A GET is answered with the latest requests, oldest first.
+certificate it speaks HTTP. The path of a request says how many milliseconds its answer waits. The
+answer to a GET is the latest requests, oldest first.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ HELD = make_event(id="0123456789abcdef", created_at=datetime.now(UTC), request_i
 """The event that holds access to `prod`; it lasts longer than any benchmark."""
 
 PROFILES = ["prod", *(f"prod-{number}" for number in range(1, 50))]
-"""What an invoker is asked about at once."""
+"""The profiles of one check of many."""
 
 HELD_AT_ONCE = [
     HELD,
@@ -37,7 +37,7 @@ HELD_AT_ONCE = [
         for number in range(1, 5)
     ),
 ]
-"""The events that hold access to the first of them."""
+"""The events that grant access to the first of these profiles."""
 
 
 def _row(event: BreakGlassEvent) -> Item:
@@ -57,7 +57,7 @@ def _closed(number: int) -> Item:
 
 
 def _rows() -> dict[str, Item]:
-    """Return the rows that can be read by their partition keys."""
+    """Return the rows by their partition keys."""
     rows = [*(encode_guard(event, LAYOUT) for event in HELD_AT_ONCE), *map(_row, HELD_AT_ONCE)]
     return {row[LAYOUT.partition_key]["S"]: row for row in rows}
 
@@ -81,11 +81,11 @@ QUERY = _response(
 DONE = _response({})
 
 LATEST: deque[tuple[str, str]] = deque(maxlen=len(PROFILES) + len(HELD_AT_ONCE))
-"""The operations and bodies of requests, for comparing what contestants send."""
+"""The operations and bodies of the latest requests, to compare what contestants send."""
 
 
 class Connection(asyncio.Protocol):
-    """Answers each request when it is whole; requests never overlap on one connection."""
+    """Answers each request when it is complete; requests never overlap on one connection."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -126,7 +126,7 @@ def _answer(head: bytes, body: bytes) -> bytes:
 
 
 def _batch(tables: dict[str, Any]) -> bytes:
-    """Return the rows that are there; no other table is asked about."""
+    """Return the rows that exist; all requests are about the same table."""
     ((name, asked),) = tables.items()
     keys = [key[LAYOUT.partition_key]["S"] for key in asked["Keys"]]
     rows = [ROWS[key] for key in keys if key in ROWS]

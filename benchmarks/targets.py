@@ -1,4 +1,4 @@
-"""What the library sets out to reach, and whether a run has reached it."""
+"""The performance targets of the library, and whether a run reaches them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ AIODYNAMO = "aiodynamo + models"
 FLOOR = "the floor"
 
 ALIKE = 0.05
-"""Two contestants that differ by less than this have no order between them."""
+"""Two contestants that differ by less than this count as equal."""
 
 Medians = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A target, the figure of this run, and whether it is good enough."""
+    """A target, the figure of this run, and whether the figure reaches the target."""
 
     words: str
     figure: str
@@ -27,7 +27,7 @@ class Target:
 
 
 def at_least(words: str, ratio: float, least: float) -> Target:
-    # As printed, here and below, so that no figure contradicts its verdict.
+    # Compare the rounded figure, here and below, so that it never contradicts its verdict.
     figure = round(ratio, 2)
     return Target(f"{words}: at least {least} times as fast", f"{figure:.2f}", figure >= least)
 
@@ -63,7 +63,7 @@ def of_calls(kind: str, medians: Medians) -> Iterator[Target]:
 
 
 def of_throughput(medians: Medians, rates: Medians) -> Target:
-    """Return whether who needs less CPU time also answers more calls a second."""
+    """Return whether contestants that need less CPU time also answer more calls a second."""
     swapped = [
         f"{one} and {other}"
         for one, other in combinations(rates, 2)
@@ -86,7 +86,7 @@ def of_latencies(failed: int, ratio: float) -> Iterator[Target]:
 def of_imports(medians: Medians, early: set[str], later: set[str]) -> Iterator[Target]:
     pydantic, package, names = medians.values()
     ratio = package / pydantic
-    # Names are imported when they are first needed, so that this alone says little.
+    # The library imports names when they are first needed, so this figure alone says little.
     beside = f"{ratio:.2f}; with all public names {names / pydantic:.2f}"
     yield Target(
         "import aiobreakglass: under 1.3 times pydantic with one model", beside, ratio < 1.3
@@ -102,7 +102,7 @@ def of_imports(medians: Medians, early: set[str], later: set[str]) -> Iterator[T
 
 
 def of_cold_starts(scheme: str, times: Medians, cpu: Medians) -> Iterator[Target]:
-    """Yield the targets of the time from a process's start to its first answered check."""
+    """Yield the targets of a cold start, up to the first answered check."""
     words = f"cold start over {scheme}, {STOCK}"
     yield at_most(words, times[OURS] / times[STOCK], 1.0)
     yield at_most(f"{words}, CPU time", cpu[OURS] / cpu[STOCK], 1.0)
@@ -113,7 +113,7 @@ def _listed(modules: set[str]) -> str:
 
 
 def tell(targets: list[Target]) -> None:
-    """Print the targets; a ratio is of this library's to the other's, or how often it fits in."""
+    """Print the targets. A ratio is this library's figure by the other's, or the inverse."""
     print("\n| target | this run | |\n| --- | ---: | --- |")
     for target in targets:
         verdict = "reached" if target.reached else "not reached"

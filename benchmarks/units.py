@@ -1,6 +1,6 @@
-"""Capacity units of each call, as DynamoDB Local reports them, at histories of growing length.
+"""Measure the capacity units of each call as the history grows, as DynamoDB Local reports them.
 
-`python -m benchmarks.units` prints a table; a list is of one page of 100 events.
+`python -m benchmarks.units` prints a table. Each list is one page of 100 events.
 """
 
 import argparse
@@ -27,7 +27,7 @@ PROFILES = ["prod", *(f"prod-{number}" for number in range(1, 50))]
 
 
 class Meter:
-    """Adds up what a client's requests consume."""
+    """Adds up the capacity units of a client's requests."""
 
     def __init__(self, client: "DynamoDBClient") -> None:
         self._units: Counter[str] = Counter()
@@ -45,14 +45,14 @@ class Meter:
         self._units[kind] += sum(table["CapacityUnits"] for table in tables)
 
     async def measure(self, call: Callable[[], Awaitable[object]]) -> str:
-        """Make a call, and tell its units of reading and of writing."""
+        """Make a call, and return its read and write units."""
         self._units.clear()
         await call()
         return f"{self._units['read']:g} / {self._units['write']:g}"
 
 
 async def refused(call: Awaitable[object]) -> None:
-    """Make a call that a holder refuses."""
+    """Make a call that is refused because access is held."""
     try:
         await call
     except ActiveEventExistsError:
@@ -61,7 +61,7 @@ async def refused(call: Awaitable[object]) -> None:
 
 
 async def measure(client: "DynamoDBClient", history: int) -> dict[str, str]:
-    """Return the units of each call where a pair has had this many events."""
+    """Return the units of each call for a pair with this many earlier events."""
     table_name = f"units-{uuid4().hex}"
     await create_table(client, table_name)
     store = AsyncDynamoDBStore(client, table_name)

@@ -1,9 +1,8 @@
-"""How examples/web_backend stands 200 clients that all ask "am I allowed?": `nox -s load`.
+"""Put examples/web_backend under the load of 200 clients that ask "am I allowed?": `nox -s load`.
 
-The application runs as it would in production, under uvicorn, in a process of its own, with an
-`AsyncDynamoDBStore` on the backend that is asked for. Everything stays on this machine. Any answer
-that is not a yes with the right event is an error, and any error makes this program fail. Needs
-Linux.
+The application runs as in production, under uvicorn in its own process, with an
+`AsyncDynamoDBStore` on the chosen backend. Everything stays on this machine. Any answer that is
+not a yes with the right event is an error, and any error makes this program fail. Needs Linux.
 """
 
 import argparse
@@ -32,11 +31,11 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 REGION = "eu-central-1"
 TABLE = "breakglass"
 WARM_UP = 5
-"""Requests of each client before the clock starts."""
+"""The number of requests of each client before the measurement starts."""
 LONGEST_WAIT = 30
 """Seconds after which a request without an answer is an error."""
 LONGEST_START = 120
-"""Seconds that the application may take to start or to end: the machine may be busy."""
+"""Seconds that the application may take to start or end, because the machine may be busy."""
 
 BACKENDS = {
     "stub": "a stub over HTTPS that answers each request as DynamoDB would, after {delay} ms",
@@ -47,12 +46,12 @@ BACKENDS = {
 
 @contextmanager
 def backend(name: str, delay: int) -> Iterator[str]:
-    """Start what answers for DynamoDB; yields its URL."""
+    """Start the backend that stands in for DynamoDB, and yield its URL."""
     if name == "stub":
-        # Imported here, for it needs all that the library is measured beside.
+        # Import it here, because it needs the packages of all contestants.
         from benchmarks.client_cpu import stub
 
-        # The clients and the application share the other cores with it.
+        # The clients and the application share the other cores.
         with stub(max(os.sched_getaffinity(0))) as url:
             yield f"{url}{delay}"
     else:
@@ -62,7 +61,7 @@ def backend(name: str, delay: int) -> Iterator[str]:
 
 
 async def prepare(url: str) -> None:
-    """Make the table, and give the access that the stub has from the start."""
+    """Make the table, and open the access that the stub has from the start."""
     async with get_session().create_client(
         "dynamodb", region_name=REGION, endpoint_url=url
     ) as client:
@@ -72,17 +71,17 @@ async def prepare(url: str) -> None:
 
 @contextmanager
 def application(endpoint_url: str) -> Iterator[str]:
-    """Run the web backend as a deployment does; yields its URL."""
+    """Run the web backend as a deployment does, and yield its URL."""
     settings = {
         "BREAKGLASS_TABLE_NAME": TABLE,
         "BREAKGLASS_REGION_NAME": REGION,
         "BREAKGLASS_ENDPOINT_URL": endpoint_url,
         "BREAKGLASS_CURSOR_KEY": secrets.token_hex(16),
-        # Only to have somebody who asks.
+        # The requests need a signed-in person.
         "BREAKGLASS_DEMO_SIGN_IN": "true",
     }
     with tempfile.TemporaryDirectory() as folder:
-        # Not a pipe, which would fill up, and hold up the application, while nobody reads it.
+        # While nobody reads it, a pipe would fill up and block the application.
         log = Path(folder, "log")
         with log.open("w") as output:
             process = subprocess.Popen(  # noqa: S603 - our own application
@@ -110,7 +109,7 @@ def application(endpoint_url: str) -> Iterator[str]:
 
 
 class Tally:
-    """What came of the requests."""
+    """The results of the requests."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
@@ -123,7 +122,7 @@ class Tally:
 
 
 async def ask(session: aiohttp.ClientSession, url: str) -> str | None:
-    """Ask once; return what was wrong with the answer, if anything."""
+    """Ask once, and return what was wrong with the answer, if anything."""
     try:
         async with session.get(url) as response:
             if response.status != 200:
@@ -139,7 +138,7 @@ async def ask(session: aiohttp.ClientSession, url: str) -> str | None:
 async def client(
     url: str, ready: asyncio.Barrier, end: "asyncio.Future[float]", tally: Tally
 ) -> None:
-    """Ask again and again, as soon as there is an answer, on a connection of its own."""
+    """Ask again after each answer, on one connection."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=1),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -160,7 +159,7 @@ async def client(
 
 
 async def load(url: str, clients: int, seconds: float, requests: int) -> tuple[Tally, float]:
-    """Return what came of the requests, and in how many seconds."""
+    """Return the results of the requests, and how many seconds they took."""
     tally = Tally(requests)
     ready = asyncio.Barrier(clients + 1)
     end: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -175,7 +174,7 @@ async def load(url: str, clients: int, seconds: float, requests: int) -> tuple[T
 
 def main(options: argparse.Namespace) -> None:
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    # Whatever proxy this machine uses, its own ports are reached without.
+    # Reach this machine's own ports without its proxy.
     os.environ["NO_PROXY"] = "127.0.0.1"
     with backend(options.backend, options.delay) as endpoint_url, application(endpoint_url) as url:
         tally, seconds = asyncio.run(load(url, options.clients, options.seconds, options.requests))
@@ -183,7 +182,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def report(tally: Tally, seconds: float, options: argparse.Namespace) -> None:
-    """Print the figures; end the program where there were errors, or nothing was asked."""
+    """Print the figures, and end the program if there were errors or no requests."""
     done = len(tally.milliseconds)
     if not done:
         sys.exit("not one request was made")
@@ -203,10 +202,12 @@ def report(tally: Tally, seconds: float, options: argparse.Namespace) -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backend", choices=BACKENDS, default="stub")
-    parser.add_argument("--delay", type=int, default=4, help="of the stub, in milliseconds; 4")
+    parser.add_argument(
+        "--delay", type=int, default=4, help="of the stub, in milliseconds; default 4"
+    )
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--requests", type=int, default=500_000, help="at most so many")
+    parser.add_argument("--requests", type=int, default=500_000, help="the most requests")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""What contestants send, compared: the same keys, attributes, conditions and consistency.
+"""Compare what contestants send: keys, attributes, conditions and consistency must be the same.
 
-A batch of reads is compared as the reads that it stands for. A store that remembers what it found
-last time leaves out the guard's read from its second check on.
+A batch of reads counts as its single reads. A store that remembers the last holder leaves out the
+read of the guard from its second check on.
 """
 
 import json
@@ -17,14 +17,14 @@ Sent = list[tuple[str, str]]
 """The operations and bodies of requests."""
 
 OWN = {"ClientRequestToken", "ReturnConsumedCapacity", "ReturnValuesOnConditionCheckFailure"}
-"""What a client adds without asking, or has no way to ask for."""
+"""Parameters that a client always adds, or cannot set."""
 
 DEFAULTS = {"ConsistentRead": False, "Select": "ALL_ATTRIBUTES"}
-"""What means the same when it is left out."""
+"""Parameters that mean the same if they are left out."""
 
 
 async def requests(url: str, session: aiohttp.ClientSession) -> Sent:
-    """Return what the stub has been sent since it was last asked."""
+    """Return the requests that the stub received since the last call."""
     async with session.get(url) as response:
         return [(operation, body) for operation, body in json.loads(await response.read())]
 
@@ -41,9 +41,9 @@ async def sent(url: str, contestant: Contestant) -> dict[str, Sent]:
 
 
 async def check(url: str, contestants: dict[str, Contestant], reference: str) -> None:
-    """Raise where a contestant sends anything else than the reference does, or reads it otherwise.
+    """Raise if a contestant sends other requests than the reference, or reads other data.
 
-    Those with this library's models must also come to the same events.
+    Contestants with this library's models must also return the same events.
     """
     expected = await sent(url, contestants[reference])
     for name, contestant in contestants.items():
@@ -71,7 +71,7 @@ def _compare(words: str, own: Sent, expected: Sent) -> None:
 
 
 def _in_order(requests: Sent) -> list[Any]:
-    """Return plain requests, each read by itself, in an order that does not depend on batches."""
+    """Return single requests instead of batches, in an order that does not depend on batches."""
     single: list[Any] = []
     for operation, request in plain(requests):
         if operation == "BatchGetItem":
@@ -87,7 +87,7 @@ def _in_order(requests: Sent) -> list[Any]:
 
 
 def plain(requests: Sent) -> list[Any]:
-    """Return requests in one spelling, without what differs from call to call."""
+    """Return requests in one form, without the parts that differ between calls."""
     return [(operation, _plain(json.loads(body))) for operation, body in requests]
 
 
@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
         elif name == "write_id":
             spelled[name] = bool(re.fullmatch("[0-9a-f]{32}", inner["S"]))
         elif name == "Limit":
-            # This library asks for one more than the page has, to tell whether another follows.
+            # This library asks for one more event than the page has, to see if another follows.
             spelled[name] = inner in (PAGE, PAGE + 1)
         elif (name, inner) not in DEFAULTS.items():
             spelled[name] = _plain(inner)

@@ -2,8 +2,8 @@
 
     python examples/expiry_worker.py --table break-glass --region eu-west-1
 
-Run as many as you like side by side: each event is expired by exactly one of them, which prints it
-as one line of JSON. A signal ends the worker between two events; what is in hand is finished.
+You can run several workers at the same time: exactly one of them marks each event, and prints it
+as one line of JSON. After a signal the worker finishes its current event, and then ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger("expiry_worker")
 
 
 async def announce(event: BreakGlassEvent) -> None:
-    """Tell whoever reads our output; page a reviewer here instead."""
+    """Print the event. Notify a reviewer here instead."""
     print(
         json.dumps(
             {
@@ -38,7 +38,7 @@ async def announce(event: BreakGlassEvent) -> None:
 
 
 async def main(options: argparse.Namespace) -> None:
-    """Run until a signal comes."""
+    """Run until a signal arrives."""
     worker = asyncio.create_task(work(options))
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -49,7 +49,7 @@ async def main(options: argparse.Namespace) -> None:
 
 
 async def work(options: argparse.Namespace) -> NoReturn:
-    """Mark what has lapsed, for ever."""
+    """Mark lapsed events expired, for ever."""
     async with AsyncDynamoDBStore.open(
         options.table, region_name=options.region, endpoint_url=options.endpoint_url
     ) as store:
@@ -61,8 +61,8 @@ def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--table", required=True)
-    parser.add_argument("--region", help="where AWS_DEFAULT_REGION or the config file has none")
-    parser.add_argument("--endpoint-url", help="an emulator's, for example")
+    parser.add_argument("--region", help="default: AWS_DEFAULT_REGION or the config file")
+    parser.add_argument("--endpoint-url", help="for example of an emulator")
     parser.add_argument("--interval", type=float, default=60, help="seconds between two passes")
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
-"""Break-glass access from the open door to the review, told by the program that does it.
+"""Open, check, close and review break-glass access, and print each step.
 
-`python examples/quickstart.py` tells it on moto, in its own process; with `--endpoint-url URL` on
-another DynamoDB, such as DynamoDB Local; with `--aws` in your account.
+`python examples/quickstart.py` runs on moto in its own process, with `--endpoint-url URL` on
+another DynamoDB such as DynamoDB Local, and with `--aws` in your AWS account.
 """
 
 import argparse
@@ -44,14 +44,14 @@ async def main(options: argparse.Namespace, endpoint_url: str | None) -> None:
             connect_timeout=2,
             read_timeout=5,
             retries={"mode": "standard", "total_max_attempts": 3},
-            # A proxy that the environment names does not know the way to this machine's ports.
+            # A proxy from the environment could not reach this machine's ports.
             proxies=None if options.aws else {},
         ),
     }
     if not options.aws:
         connection["region_name"] = options.region or "us-east-1"
-        # DynamoDB Local keeps a database for each access key, so one that was set is used there.
-        # moto gets dummies; the keys of a real account are not even looked for.
+        # DynamoDB Local has one database for each access key, so it gets the key that is set.
+        # moto gets dummy keys; the program does not look for the keys of a real account.
         if not options.endpoint_url or "AWS_ACCESS_KEY_ID" not in os.environ:
             session.set_credentials("local", "local")
 
@@ -74,7 +74,7 @@ async def main(options: argparse.Namespace, endpoint_url: str | None) -> None:
 
 
 async def tell(store: BreakGlassStore) -> None:
-    # A name of its own in each run, so that runs which share a table do not meet.
+    # Each run has its own name, so runs that share a table do not block each other.
     invoker = f"alice-{secrets.token_hex(2)}"
     event = await open_access(store, invoker)
     await check(store, invoker)
@@ -130,7 +130,7 @@ async def try_to_close_again(store: BreakGlassStore, event: BreakGlassEvent) -> 
 
 async def review(store: BreakGlassStore, invoker: str) -> None:
     say(f"the review: all that {invoker} has opened, newest first")
-    # Lists are eventually consistent: on AWS the last change may take a moment to be seen here.
+    # Lists are eventually consistent: on AWS the last change may take a moment to show here.
     async for event in iterate(store.list_by_invoker, invoker):
         tell_more(
             f"event {event.id}: {event.profile}, {event.reason_code}, {event.status}",
@@ -175,15 +175,21 @@ def endpoint(options: argparse.Namespace) -> Iterator[str | None]:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Tell the story of a break-glass event, on moto unless told otherwise."
+        description="Run through the life of a break-glass event, by default on moto."
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--endpoint-url", metavar="URL", help="another DynamoDB, say a local one")
+    where.add_argument(
+        "--endpoint-url", metavar="URL", help="another DynamoDB, such as a local one"
+    )
     where.add_argument("--aws", action="store_true", help="the AWS account of the environment")
     parser.add_argument(
-        "--table", default="aiobreakglass-quickstart", help="made if it is not there; %(default)s"
+        "--table",
+        default="aiobreakglass-quickstart",
+        help="created if it does not exist; default %(default)s",
     )
-    parser.add_argument("--region", help="for --aws the environment's, otherwise us-east-1")
+    parser.add_argument(
+        "--region", help="default: with --aws the environment's, otherwise us-east-1"
+    )
     return parser.parse_args()
 
 
@@ -192,7 +198,7 @@ def advice(error: Exception) -> str:
         case NoRegionError():
             return "no region: add --region, or set AWS_DEFAULT_REGION"
         case BotoCoreError():
-            # Without its text: what providers of credentials raise may quote them.
+            # Leave out the text: errors of credential providers may quote credentials.
             return f"no client could be made ({type(error).__name__}): check AWS_PROFILE"
         case BreakGlassError(__cause__=NoCredentialsError()):
             return "no credentials: set AWS_PROFILE, or sign in with `aws sso login`"

@@ -191,7 +191,7 @@ class TestContract(StoreContract):
     def store(self, clock):
         return InMemoryStore(clock=clock)
 """
-    ONE_OF_EACH = ("-k", "test_with_a_fixture or test_an_id_that_was_never_used")
+    ONE_OF_EACH = ("-k", "test_with_a_fixture or test_get_of_unknown_id_raises_not_found")
 
     @pytest.mark.parametrize(
         ("options", "advice"),

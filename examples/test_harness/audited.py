@@ -1,4 +1,4 @@
-"""A store of your own: a wrapper that reports every write that a store has acknowledged."""
+"""Your own store: a wrapper that reports each successful write of another store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aiobreakglass import BreakGlassEvent, BreakGlassStore
 
 
 class AuditedStore:
-    """Any store, with `report(what, event_id)` after each write."""
+    """Wraps any store, and calls `report(what, event_id)` after each write."""
 
     def __init__(self, store: BreakGlassStore, report: Callable[[str, str], None]) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""The code under test: a service that lets people run commands while they hold access."""
+"""The code under test: a service that lets people run commands only while they hold access."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Doorman:
         return await self.store.find_active_by_invoker_and_profile(person, profile) is not None
 
     async def ensure_access(self, person: str, profile: str, why: str) -> BreakGlassEvent:
-        """Return the access that this person holds, or open it."""
+        """Return the access that this person holds, or open new access."""
         try:
             return await self.store.create(self.request(person, profile, why))
         except ActiveEventExistsError as refusal:

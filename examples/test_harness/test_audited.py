@@ -1,4 +1,4 @@
-"""How a store of your own is tested: it inherits the contract, and adds what is its own."""
+"""Test your own store: inherit the contract, and add tests of what is special about it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def store(breakglass_store: InMemoryStore, reports: Reports) -> AuditedStore:
 
 
 class TestContract(StoreContract):
-    """The contract brings a clock of its own; the store below is on the plugin's."""
+    """Replaces the contract's clock, because the store above uses the plugin's clock."""
 
     @pytest.fixture
     def clock(self, breakglass_clock: FakeClock) -> FakeClock:
@@ -44,7 +44,7 @@ async def test_each_write_is_reported(
     ]
 
 
-async def test_what_was_refused_is_not_reported(
+async def test_refused_write_is_not_reported(
     store: AuditedStore, breakglass_clock: FakeClock, reports: Reports
 ) -> None:
     event = await store.create(make_event(created_at=breakglass_clock()))

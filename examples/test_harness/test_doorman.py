@@ -1,4 +1,4 @@
-"""How the doorman is tested: the same tests in memory and on a DynamoDB that moto serves."""
+"""Test the doorman, each test in memory and on a DynamoDB that moto serves."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def doorman(store: BreakGlassStore, breakglass_clock: FakeClock) -> Doorman:
     return Doorman(store, breakglass_clock)
 
 
-async def test_somebody_without_access(doorman: Doorman) -> None:
+async def test_person_without_access_may_not_run(doorman: Doorman) -> None:
     assert not await doorman.may_run("alice", "prod")
 
 
-async def test_access_that_was_just_opened(doorman: Doorman) -> None:
+async def test_opened_access_covers_only_its_pair(doorman: Doorman) -> None:
     await doorman.ensure_access("alice", "prod", WHY)
     assert await doorman.may_run("alice", "prod")
     assert not await doorman.may_run("alice", "staging")
     assert not await doorman.may_run("bob", "prod")
 
 
-async def test_access_that_is_used_again(doorman: Doorman, breakglass_clock: FakeClock) -> None:
+async def test_held_access_is_reused(doorman: Doorman, breakglass_clock: FakeClock) -> None:
     first = await doorman.ensure_access("alice", "prod", WHY)
     breakglass_clock.advance(timedelta(minutes=10))
     assert await doorman.ensure_access("alice", "prod", WHY) == first
 
 
-async def test_access_that_has_run_out(doorman: Doorman, breakglass_clock: FakeClock) -> None:
+async def test_lapsed_access_is_opened_anew(doorman: Doorman, breakglass_clock: FakeClock) -> None:
     first = await doorman.ensure_access("alice", "prod", WHY)
     breakglass_clock.set(first.expires_at)
     assert not await doorman.may_run("alice", "prod")
@@ -58,20 +58,20 @@ async def test_two_requests_at_once(doorman: Doorman) -> None:
 
 
 class HastyDoorman(Doorman):
-    """The doorman as he was first written. Can you see what is wrong with him?"""
+    """The first version of the doorman. Can you see its bug?"""
 
     async def ensure_access(self, person: str, profile: str, why: str) -> BreakGlassEvent:
         held = await self.store.find_active_by_invoker_and_profile(person, profile)
         return held or await self.store.create(self.request(person, profile, why))
 
 
-async def test_two_requests_at_once_as_it_was_first_written(
+async def test_two_requests_at_once_in_the_first_version(
     store: BreakGlassStore, breakglass_clock: FakeClock
 ) -> None:
-    """Both find no access, both open it, and one of two people at the same door is turned away.
+    """Both requests find no access, both open it, and one of them fails.
 
-    No sleep and no luck is needed to see that: every call of a store, in memory as well, lets
-    others run in the middle.
+    The test needs no sleep and no luck: every call of a store, also of the one in memory, lets
+    other tasks run.
     """
     hasty = HastyDoorman(store, breakglass_clock)
     with pytest.raises(ActiveEventExistsError):

@@ -1,7 +1,7 @@
-"""Try it, with nothing else: `nox -s web`, or `python -m web_backend` from this folder's parent.
+"""Try the application: `nox -s web`, or `python -m web_backend` from this folder's parent.
 
-Serves the application on 127.0.0.1 with a store that is gone with the program, some events of the
-last 30 days, and a sign-in that lets anybody be anybody.
+It runs on 127.0.0.1 with a temporary store, some events of the last 30 days, and a sign-in without
+any proof.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ async def tell_the_past(store: BreakGlassStore) -> None:
 def moto() -> Iterator[str]:
     from aiobreakglass.testing import moto_server
 
-    # Never an account of yours, and no proxy, which would not know the way to this machine.
+    # Use neither your AWS account nor a proxy, which could not reach this machine.
     os.environ |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     os.environ["NO_PROXY"] = "127.0.0.1"
     with moto_server() as url:
@@ -62,9 +62,11 @@ def moto() -> Iterator[str]:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="web_backend", description=__doc__.partition("\n")[0])
-    parser.add_argument("--port", type=int, default=8000, help="0 for any that is free; 8000")
     parser.add_argument(
-        "--backend", choices=["memory", "moto"], default="memory", help="what keeps the events"
+        "--port", type=int, default=8000, help="0 takes any free port; default 8000"
+    )
+    parser.add_argument(
+        "--backend", choices=["memory", "moto"], default="memory", help="where to keep the events"
     )
     return parser.parse_args()
 
@@ -74,7 +76,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
     with ExitStack() as stack:
         endpoint_url = stack.enter_context(moto()) if options.backend == "moto" else None
-        # The others come from the environment.
+        # The other settings come from the environment.
         with naming_variables():
             settings = Settings(
                 table_name="break-glass",
@@ -86,12 +88,12 @@ def main() -> None:
             )
         open_store: OpenStore = on_moto if endpoint_url else in_memory
         app = create_app(settings, open_store=open_store)
-        # It prints the URL when it is ready.
+        # uvicorn prints the URL when it is ready.
         uvicorn.run(
             app,
             host="127.0.0.1",
             port=options.port,
-            # Or a page that does not read what it is sent would keep it from ending.
+            # Without this, a page that does not read its stream would keep the server running.
             timeout_graceful_shutdown=10,
         )
 

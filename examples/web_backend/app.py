@@ -1,6 +1,6 @@
-"""The application, which README.md shows how to run.
+"""The application.
 
-Its settings are environment variables, which settings.py names.
+README.md shows how to run it. Its settings are environment variables; settings.py defines them.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ async def open_dynamodb(settings: Settings) -> AsyncIterator[BreakGlassStore]:
 def create_app(
     settings: Settings | None = None, *, open_store: OpenStore = open_dynamodb
 ) -> FastAPI:
-    """Make the application; by default from the environment, on DynamoDB."""
+    """Make the application, by default with settings from the environment and on DynamoDB."""
     with naming_variables():
-        # Its values come from the environment, which the type checker does not see.
+        # The values come from the environment, which the type checker does not see.
         in_force = Settings() if settings is None else settings  # type: ignore[call-arg]
 
     @asynccontextmanager
@@ -72,9 +72,9 @@ def create_app(
         title="Emergency access",
         lifespan=lifespan,
         max_body_size=MAX_BODY,
-        # It would lead to the host that the request names.
+        # A redirect would lead to the host that the request names.
         redirect_slashes=False,
-        # Their pages load scripts from elsewhere; the description itself is at /openapi.json.
+        # These pages load scripts from other sites. The description is at /openapi.json.
         docs_url=None,
         redoc_url=None,
     )
@@ -98,12 +98,12 @@ async def page() -> FileResponse:
 
 
 async def health() -> str:
-    """Tell that this process answers. The table is no part of it: restarting mends no table."""
+    """Say that this process answers. The table is not checked: a restart cannot repair it."""
     return "ok"
 
 
 async def keep_expiring(store: BreakGlassStore, changes: Changes, interval: timedelta) -> NoReturn:
-    """Mark what has lapsed. What ends that must not end the checks, which need none of it."""
+    """Mark lapsed events expired. A failure here must not end the checks, which do not need it."""
 
     async def publish(event: BreakGlassEvent) -> None:
         changes.publish(event)
@@ -112,6 +112,6 @@ async def keep_expiring(store: BreakGlassStore, changes: Changes, interval: time
         try:
             await run_expiry(store, interval=interval, on_expired=publish)
         except Exception:
-            # Its end would take down the store, as that of the changes would.
+            # If this task ended, the task group would close the store.
             logger.exception("lapsed events are not marked for now")
             await asyncio.sleep(interval.total_seconds())

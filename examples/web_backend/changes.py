@@ -1,18 +1,16 @@
-"""Who holds access now, followed for everybody who watches.
+"""Follow who holds access now, for all watchers.
 
-DynamoDB tells nobody of a change (short of Streams), so one task for the whole process reads the
-active events every few seconds. What comes of that is a sequence of states, each a value that
-never changes. A watcher is given the latest state whenever it is ready for one, so one that is
-slow skips states instead of letting them pile up: there is no queue, and whoever stops watching
-leaves nothing behind.
+DynamoDB does not report changes (except through Streams), so one task of the process reads the
+active events every few seconds. Each reading makes a new immutable state. A watcher gets the
+latest state whenever it is ready, so a slow watcher skips states. There is no queue, and a watcher
+that stops leaves nothing behind.
 
-Lists are eventually consistent, and other replicas write as well. What this process wrote is
-therefore shown at once. A reading whose list does not have it yet gets that event itself, strongly
-consistent: neither a list that lags behind nor what was written here is believed against the
-record.
+Lists are eventually consistent, and other replicas write too. Events that this process wrote are
+shown at once. If the list of a reading does not have such an event yet, the reading gets that
+event by its id, strongly consistent. So the record decides, not a list that lags behind and not
+what this process remembers.
 
-A row that is not an event hides no other. Nobody can say whether it grants access, so a state says
-how many such rows there are.
+A row that is not an event hides no other. It may grant access, so a state counts such rows.
 """
 
 from __future__ import annotations
@@ -42,7 +40,7 @@ logger = logging.getLogger("web_backend")
 
 LONGEST_PAUSE: Final = timedelta(seconds=10)
 OFFSET: Final = timedelta(days=1)
-"""How far a time of another writer, in a zone of its own, may lie from UTC in an index's order."""
+"""How far another writer's time may sort from its UTC time in an index, if it has an offset."""
 
 
 def utc_now() -> datetime:
@@ -51,28 +49,28 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known at one moment."""
+    """What the process knows at one moment."""
 
     revision: int = 0
     events: Mapping[str, BreakGlassEvent] = field(default_factory=lambda: MappingProxyType({}))
-    """Those that grant access, by their id."""
+    """The events that grant access, by their id."""
     read_at: datetime | None = None
-    """When the table was last read in whole; None before the first time."""
+    """When the process last read all active events; None before the first reading."""
     is_current: bool = False
-    """Whether the last attempt to read it has worked."""
+    """Whether the last reading succeeded."""
     unreadable: int = 0
-    """How many rows that say active were no events then: somebody may hold access by them."""
+    """How many rows with status active were not events; they may grant access."""
 
 
 def pause_after(failures: int, interval: timedelta) -> timedelta:
-    """Return how long to wait after so many failures in a row."""
-    # An outage may be long: without the bound the power would leave what a timedelta can hold.
+    """Return how long to wait after this many failures in a row."""
+    # Without the bound, a long outage would overflow a timedelta.
     factor: int = 2 ** min(failures, 20)
     return min(interval * factor, max(LONGEST_PAUSE, interval))
 
 
 class Changes:
-    """Follows the active events of a store; `follow` is to be run as a task by whoever owns it."""
+    """Follows the active events of a store. Its owner runs `follow` as a task."""
 
     def __init__(
         self,
@@ -94,32 +92,32 @@ class Changes:
         self._places: Counter[str] = Counter()
 
     def publish(self, event: BreakGlassEvent) -> None:
-        """Show an event as the store has just returned it, before the next reading."""
+        """Show an event that the store just returned, before the next reading."""
         self._learn(event)
         self._show(self._clock(), self._state.read_at, is_current=self._state.is_current)
 
     async def follow(self) -> NoReturn:
-        """Read the table again and again, until cancelled."""
+        """Read the table repeatedly, until cancelled."""
         failures = 0
         while True:
             failures = 0 if await self.read() else failures + 1
             await asyncio.sleep(pause_after(failures, self._interval).total_seconds())
 
     async def read(self) -> bool:
-        """Read the table once, and tell whether that worked."""
+        """Read the table once, and return whether that succeeded."""
         began = self._clock()
         try:
-            # What grants access now was created within MAX_DURATION; nothing older need be read.
+            # Every event that grants access now was created within MAX_DURATION.
             listed, unreadable = await self._list(since=began - MAX_DURATION - OFFSET)
             await self._confirm(listed, unreadable)
         except BreakGlassError as error:
-            # Said once for each kind: a store and a table that cannot be used call for others.
+            # Log each kind of failure once, because each kind needs another remedy.
             if self._failure is not type(error):
                 logger.warning("the active events cannot be read: %s", error)
             self._failure = type(error)
         except Exception as error:
-            # This task must outlive any mistake: its end would take down the store that answers
-            # checks, and those need none of this.
+            # This task must survive any bug: if it ended, the task group would close the store,
+            # and checks need the store.
             logger.exception("the active events could not be read")
             self._failure = type(error)
         else:
@@ -129,7 +127,7 @@ class Changes:
             for key in unreadable.keys() - self._unreadable.keys():
                 logger.error("somebody may hold access unseen: %s", unreadable[key])
             self._listed, self._unreadable = listed, unreadable
-            # What is older is listed no more, however far the list lags behind.
+            # Forget older events: readings do not list them any more, however far the list lags.
             self._own = {
                 id_: own for id_, own in self._own.items() if own.created_at > began - MAX_DURATION
             }
@@ -139,13 +137,13 @@ class Changes:
         return False
 
     def end(self) -> None:
-        """End every watching: this process is about to stop."""
+        """End every watch, because the process is about to stop."""
         self._ended = True
         self._news.set()
 
     @contextmanager
     def place(self, name: str) -> Iterator[None]:
-        """Count somebody who watches, from before the first state until after the last."""
+        """Count a watcher, from before its first state until after its last."""
         self._places[name] += 1
         try:
             yield
@@ -162,7 +160,7 @@ class Changes:
         return self._places[name]
 
     async def watch(self) -> AsyncGenerator[State, None]:
-        """Yield the present state, then each time the latest one, until `end`."""
+        """Yield the current state, and then the latest state after each change, until `end`."""
         seen: State | None = None
         while not self._ended:
             if self._state is seen:
@@ -179,7 +177,7 @@ class Changes:
     async def _list(
         self, *, since: datetime
     ) -> tuple[dict[str, BreakGlassEvent], dict[str, CorruptItemError]]:
-        """Return the active events by id, and the rows that are no events by key."""
+        """Return the active events by id, and the corrupt rows by key."""
         listed: dict[str, BreakGlassEvent] = {}
         unreadable: dict[str, CorruptItemError] = {}
         cursor = None
@@ -199,9 +197,9 @@ class Changes:
     async def _confirm(
         self, listed: dict[str, BreakGlassEvent], unreadable: dict[str, CorruptItemError]
     ) -> None:
-        """Ask for what was active when this process wrote it, where the list has not come so far.
+        """Read our own active events by id if the list does not have their latest version.
 
-        An end needs no asking: it is for ever.
+        An ended event needs no read, because it never becomes active again.
         """
         now = self._clock()
         for own in tuple(self._own.values()):
@@ -212,11 +210,11 @@ class Changes:
             try:
                 self._learn(await self._store.get(own.id))
             except EventNotFoundError:
-                # Deleted since.
+                # It was deleted.
                 del self._own[own.id]
                 listed.pop(own.id, None)
             except CorruptItemError as error:
-                # Until it runs out it is shown as it was written.
+                # Until it lapses, show the event as this process wrote it.
                 unreadable[error.key] = error
 
     def _show(self, now: datetime, read_at: datetime | None, *, is_current: bool) -> None:
@@ -235,6 +233,6 @@ class Changes:
             is_current=is_current,
             unreadable=len(self._unreadable),
         )
-        # Those who wait now are woken; those who come later wait for the next.
+        # Wake the current waiters; later ones wait for the next state.
         news, self._news = self._news, asyncio.Event()
         news.set()

@@ -1,4 +1,4 @@
-"""A month that might have been, so that there is something to look at."""
+"""An invented month of events, so that the page has something to show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from aiobreakglass import BreakGlassEvent, BreakGlassStatus, ReasonCode
 
 PAST = (
-    # Hours ago, minutes used (None: until it ran out), who, what, why.
+    # Hours ago, minutes used (None: until it expired), who, what, why.
     (
         2.5,
         35,
@@ -48,7 +48,7 @@ PAST = (
 
 
 def past_month() -> Iterator[BreakGlassEvent]:
-    """Return events that have ended, by the present clock."""
+    """Return events that have ended by now."""
     now = datetime.now(UTC)
     for hours, minutes, invoker, profile, reason, justification in PAST:
         opened = now - timedelta(hours=hours)

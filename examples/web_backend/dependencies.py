@@ -1,4 +1,4 @@
-"""What the lifespan has opened, as a request's handlers ask for it."""
+"""Dependencies that give handlers what the lifespan opened."""
 
 from __future__ import annotations
 

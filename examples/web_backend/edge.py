@@ -1,4 +1,4 @@
-"""What holds for every request and response, before any route is looked for."""
+"""Checks and headers for every request and response, before routing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .problems import ProblemError, plain
 
 MAX_BODY: Final = 16 * 1024
-"""Bytes: the longest justification that there can be takes 12,000, escaped in the longest way."""
+"""In bytes. The longest justification takes 12,000 if every character is escaped."""
 SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
 HEADERS: Final = {
-    # Nothing but our own files, no inline script or style, and no HTML made from text.
+    # Allow only our own files, no inline script or style, and no HTML made from text.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -36,17 +36,18 @@ _HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^:]+)(:[0-9]*)?", re.IGNOR
 
 
 class Application(FastAPI):
-    """Has Edge around all there is: answers to exceptions come from outside of any middleware."""
+    """Wraps Edge around everything, because answers to exceptions bypass the middleware."""
 
     def build_middleware_stack(self) -> ASGIApp:
         return Edge(super().build_middleware_stack(), self.state.settings.allowed_hosts)
 
 
 class Edge:
-    """Sets these headers, and refuses long bodies and what another site's page has asked for.
+    """Sets these headers, and refuses long bodies and changes from another site's page.
 
-    A cookie goes along with requests from any page, so that a cookie alone does not tell that the
-    person meant it. Browsers say where a request comes from, and no page can make them lie.
+    Browsers send a cookie with requests from any page, so a cookie alone does not prove that the
+    person wanted the change. Browsers also say where a request comes from, and no page can change
+    that.
     """
 
     def __init__(self, app: ASGIApp, hosts: Set[str] | None) -> None:
@@ -68,13 +69,13 @@ class Edge:
 
 
 def refusal(scope: Scope, hosts: Set[str] | None) -> JSONResponse | None:
-    """Return the answer to a request that no route may see; None if there is nothing wrong."""
+    """Return the answer to a request that no route may see, or None for a good request."""
     headers = Headers(scope=scope)
     if hosts is not None and host_name(headers) not in hosts:
         return ProblemError(
             HTTPStatus.MISDIRECTED_REQUEST,
             "foreign-host",
-            "Not a name of this site",
+            "Unknown host name",
             "BREAKGLASS_HOSTS does not list the name in the request's Host header.",
         ).response()
     # To a route `/health%0a` is `/health`, and in a log a path with a line break is two lines.
@@ -84,8 +85,8 @@ def refusal(scope: Scope, hosts: Set[str] | None) -> JSONResponse | None:
         return ProblemError(
             HTTPStatus.FORBIDDEN,
             "cross-origin",
-            "Another site's page has asked for this",
-            "Changes can be made from this site's own page only.",
+            "Request from another site",
+            "Only this site's own page may make changes.",
         ).response()
     if declared_length(headers) > MAX_BODY:
         return too_long().response()
@@ -93,15 +94,15 @@ def refusal(scope: Scope, hosts: Set[str] | None) -> JSONResponse | None:
 
 
 def host_name(headers: Headers) -> str | None:
-    """Return the name in the Host header, without its port; None if there is no name."""
+    """Return the name in the Host header without its port, or None if there is none."""
     match = _HOST.fullmatch(headers.get("host", ""))
     return match["name"].lower() if match else None
 
 
 def declared_length(headers: Headers) -> int:
-    """Return how long the body says it is; 0 unless it is a number.
+    """Return the declared length of the body, or 0 if it is missing or malformed.
 
-    Servers refuse most malformed lengths. FastAPI counts the bytes of any body that gets here.
+    Servers refuse most malformed lengths. FastAPI counts the bytes of any body that arrives here.
     """
     length = headers.get("content-length", "")
     return int(length) if _LENGTH.fullmatch(length) else 0
@@ -112,12 +113,12 @@ def too_long() -> ProblemError:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "body-too-long",
         "The request is too long",
-        f"A body has at most {MAX_BODY} bytes.",
+        f"A request body may have at most {MAX_BODY} bytes.",
     )
 
 
 def handle_long_bodies(app: FastAPI) -> None:
-    """Have it said in the same way of a body that has not told its length, which FastAPI cuts."""
+    """Give the same answer to a long body without a declared length, which FastAPI stops."""
 
     @app.exception_handler(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     async def of_a_long_body(_: Request, __: Exception) -> JSONResponse:
@@ -125,10 +126,10 @@ def handle_long_bodies(app: FastAPI) -> None:
 
 
 def is_cross_origin(headers: Headers) -> bool:
-    """Tell whether a browser made the request for a page of another origin.
+    """Return whether a browser made the request for a page of another origin.
 
-    Programs that are no browsers send neither header; no page can make them send a cookie either.
-    The scheme of the origin is not compared: behind a proxy this process does not know its own.
+    Other programs send neither header, and no page can make them send a cookie. The scheme is not
+    compared, because behind a proxy this process does not know its own scheme.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -139,5 +140,5 @@ def is_cross_origin(headers: Headers) -> bool:
     try:
         return urlsplit(origin).netloc != headers.get("host")
     except ValueError:
-        # Like "http://[::1", which is no origin of ours.
+        # A malformed origin such as "http://[::1" is not ours.
         return True

@@ -1,4 +1,4 @@
-"""The operations on events. Who asks comes from the authentication, never from the request."""
+"""The operations on events. The person comes from the authentication, never from the request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ router = APIRouter()
 
 
 class Bounds(TypedDict):
-    """What a list takes besides its key and its limit."""
+    """The arguments of a list besides its key and its limit."""
 
     since: datetime | None
     until: datetime | None
@@ -40,13 +40,13 @@ class Bounds(TypedDict):
 
 @router.get("/me")
 async def me(person: SignedIn) -> Me:
-    """Who is signed in, and what they may open."""
+    """Return who is signed in, and which profiles they may open."""
     return Me(name=person.name, is_reviewer=person.is_reviewer, profiles=sorted(person.profiles))
 
 
 @router.get("/access")
 async def am_i_allowed(profile: Name, person: SignedIn, store: Store) -> Access:
-    """Whether this person holds emergency access to a profile right now; strongly consistent."""
+    """Return whether this person holds access to a profile right now; strongly consistent."""
     with refusing_values("query"):
         event = await store.find_active_by_invoker_and_profile(person.name, profile)
     if event is None:
@@ -62,10 +62,10 @@ async def am_i_allowed(profile: Name, person: SignedIn, store: Store) -> Access:
 async def open_access(
     opening: Opening, person: SignedIn, store: Store, feed: Feed, response: Response
 ) -> Event:
-    """Open access for whoever asks.
+    """Open access for the signed-in person.
 
-    Choose the `id` yourself, and repeat the same request where you do not know what became of it:
-    if it was opened by then, that event is the answer, with status 200.
+    Choose the `id` yourself. If the outcome of a request is unknown, repeat the same request: if
+    the first one opened access, the answer is its event, with status 200.
     """
     _check_profile(person, opening.profile)
     with refusing_values():
@@ -81,7 +81,7 @@ async def open_access(
 
 @router.get("/events")
 async def list_events(listing: Annotated[Listing, Query()], _: SignedIn, store: Store) -> Page:
-    """The events of a status, an invoker or a profile, newest first; eventually consistent."""
+    """List the events of a status, invoker or profile, newest first; eventually consistent."""
     with refusing_values("query"):
         page = await _list(store, listing)
     for error in page.corrupt:
@@ -95,7 +95,7 @@ async def list_events(listing: Annotated[Listing, Query()], _: SignedIn, store: 
 
 @router.get("/events/{event_id}")
 async def get_event(event_id: EventId, _: SignedIn, store: Store, response: Response) -> Event:
-    """One event; its ETag is what a change has to name."""
+    """Return one event; a change must name its ETag."""
     with refusing_values("path"):
         event = await store.get(event_id)
     return _shown(event, response)
@@ -113,18 +113,18 @@ async def change_expiry(
 ) -> Event:
     """Move the end of access, within four hours of its beginning.
 
-    To extend it takes what opening it takes; a reviewer may shorten what others have opened.
+    Only a person who could open the access may extend it. A reviewer may shorten anybody's access.
     """
     event = await _own_event(store, event_id, person)
     if change.expires_at > event.expires_at:
-        # Should it end earlier by now, the store refuses: it is no longer this version.
+        # If it was shortened since, the store refuses, because the version has changed.
         _check_may_hold(person, event)
     if if_match is None:
         raise ProblemError(
             HTTPStatus.PRECONDITION_REQUIRED,
             "if-match-required",
-            "Which version?",
-            "Send the ETag of the event as you have read it, as If-Match.",
+            "If-Match is required",
+            "Send the ETag of the event that you read in the If-Match header.",
         )
     if not {"*", etag(event)} & {tag.strip() for tag in if_match.split(",")}:
         raise ConcurrentModificationError(event_id, event)
@@ -146,7 +146,7 @@ async def close_event(
     feed: Feed,
     response: Response,
 ) -> Event:
-    """End access now. Where it has ended already, the refusal says how: a repeat is safe."""
+    """End access now. A repeat is safe: if access has ended, the refusal says how."""
     await _own_event(store, event_id, person)
     with refusing_values():
         stored = await store.close(event_id, closed_by=person.name, closed_reason=closing.reason)
@@ -157,40 +157,40 @@ async def close_event(
 async def _opened_before(
     store: BreakGlassStore, event: BreakGlassEvent, error: EventExistsError
 ) -> BreakGlassEvent:
-    """Return what an earlier attempt of the same request has opened, or raise the refusal."""
+    """Return the event that an earlier attempt of the same request opened, or raise."""
     try:
         stored = await store.get(event.id)
     except EventNotFoundError:
-        # Deleted since.
+        # It was deleted.
         raise error from None
-    said = {"invoker", "profile", "reason_code", "justification", "duration"}
-    if stored.model_dump(include=said) != event.model_dump(include=said):
+    requested = {"invoker", "profile", "reason_code", "justification", "duration"}
+    if stored.model_dump(include=requested) != event.model_dump(include=requested):
         raise error
     return stored
 
 
 async def _own_event(store: BreakGlassStore, event_id: str, person: Person) -> BreakGlassEvent:
-    """Return an event that this person may end or change. Whose it is never changes."""
+    """Return an event that this person may end or change. Its invoker never changes."""
     with refusing_values("path"):
         event = await store.get(event_id)
     if event.invoker != person.name and not person.is_reviewer:
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "not-yours",
-            "Somebody else's access",
-            "Only who opened it, or a reviewer, may do this.",
+            "Another person's access",
+            "Only the person who opened it or a reviewer may do this.",
         )
     return event
 
 
 def _check_may_hold(person: Person, event: BreakGlassEvent) -> None:
-    """Refuse longer access to whoever could not open it: a reviewer ends, and gives nothing."""
+    """Refuse an extension by a person who could not open the access, such as a reviewer."""
     if event.invoker != person.name:
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "not-yours",
-            "Somebody else's access",
-            "Only who opened it may extend it.",
+            "Another person's access",
+            "Only the person who opened it may extend it.",
         )
     _check_profile(person, event.profile)
 
@@ -200,7 +200,7 @@ def _check_profile(person: Person, profile: str) -> None:
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "profile-not-allowed",
-            "Not a profile of yours",
+            "Profile not allowed",
             "You may not have access to this profile, not even in an emergency.",
         )
 

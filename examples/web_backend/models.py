@@ -1,7 +1,7 @@
-"""What goes in and out as JSON.
+"""The JSON of requests and responses.
 
-The library enforces the rules of an event's fields. Here they only go into the description of the
-API, and a test compares the two. What comes out may break them: other programs write rows, too.
+The library enforces the rules of an event's fields. Here they only describe the API, and a test
+compares the two. A response may break them, because other programs write rows too.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Duration = Annotated[
 
 
 class Event(BaseModel):
-    """An event as everybody who has signed in may see it."""
+    """The fields of an event that every signed-in person may see."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -75,7 +75,7 @@ class Page(BaseModel):
     events: list[Event]
     next_cursor: str | None
     unreadable: int
-    """How many rows on the way to this page were no events, and are left out."""
+    """How many rows of this page are not events and were left out."""
 
 
 class Access(BaseModel):
@@ -93,15 +93,15 @@ class Me(BaseModel):
 
 
 class Request(BaseModel):
-    # A misspelt field is refused rather than overlooked, and so is an attempt to name an invoker.
+    # Refuse a misspelt field, and an attempt to name an invoker, instead of ignoring them.
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class Opening(Request):
-    """Who opens is not said here: it is whoever has signed in."""
+    """A request for access. Its invoker is always the signed-in person."""
 
     id: EventId | None = None
-    """16 hexadecimal characters of your choice: repeated with them, a request is recognised."""
+    """16 hexadecimal characters of your choice. They let the server recognise a repeat."""
     profile: Name
     reason_code: ReasonCode
     justification: Justification
@@ -118,7 +118,7 @@ class Change(Request):
 
 
 class Listing(Request):
-    """Exactly one of the first three says what to list."""
+    """A request for a list. Give exactly one of the first three fields."""
 
     status: BreakGlassStatus | None = None
     invoker: Name | None = None

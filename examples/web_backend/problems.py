@@ -1,16 +1,16 @@
-"""Every refusal and failure as one kind of document: RFC 9457, application/problem+json.
+"""Answer every refusal and failure with a problem document (RFC 9457, application/problem+json).
 
-| what is raised | status | why that one |
+| exception | status | reason |
 | --- | --- | --- |
 | EventNotFoundError | 404 | |
 | ActiveEventExistsError, EventExistsError, InvalidStateTransitionError | 409 | the state of the event forbids it, and the document shows that state |
-| ConcurrentModificationError | 412 | the If-Match of the request does not hold any more |
+| ConcurrentModificationError | 412 | the If-Match of the request names an old version |
 | ImmutableFieldError, values that break a rule | 422 | |
-| StoreUnavailableError | 503, Retry-After | it passes: the same request may be answered soon |
-| TableError | 503 | nothing can be served until somebody acts, so a load balancer should look elsewhere; when that will be nobody knows, so no Retry-After |
-| CorruptItemError, ItemTooLargeError | 500 | one row has to be mended; the service is fine, and asking again does not help |
+| StoreUnavailableError | 503, Retry-After | it is temporary: the same request may succeed soon |
+| TableError | 503 | nothing works until somebody repairs the table, so a load balancer should use another server; nobody knows when, so there is no Retry-After |
+| CorruptItemError, ItemTooLargeError | 500 | somebody must repair one row; the service is fine, and asking again does not help |
 
-Never does a failure read as "no access": the check answers 200 or not at all.
+A failure never looks like "no access": the check answers 200 or fails.
 """  # noqa: E501 - rows of a table
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ NAMESPACE: Final = "tag:breakglass.example,2026:"
 
 
 class Problem(BaseModel):
-    """What a client reads: `type` to decide by, `detail` to show."""
+    """What a client reads: it decides by `type`, and shows `detail`."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -65,7 +65,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """Raised where this application itself refuses something."""
+    """The application itself refuses a request."""
 
     def __init__(
         self,
@@ -93,14 +93,14 @@ class Kind:
     name: str
     title: str
     detail: str | None = None
-    """Where the exception's own words are for the log, not for a client."""
+    """The text for clients, if the exception's own text is only for the log."""
     retry_after: timedelta | None = None
 
 
 KINDS: Final[Mapping[type[BreakGlassError], Kind]] = {
     EventNotFoundError: Kind(HTTPStatus.NOT_FOUND, "event-not-found", "No such event"),
     ActiveEventExistsError: Kind(
-        HTTPStatus.CONFLICT, "active-event-exists", "Access is held already"
+        HTTPStatus.CONFLICT, "active-event-exists", "Access is already held"
     ),
     EventExistsError: Kind(HTTPStatus.CONFLICT, "event-exists", "The id is taken"),
     InvalidStateTransitionError: Kind(
@@ -110,39 +110,39 @@ KINDS: Final[Mapping[type[BreakGlassError], Kind]] = {
         HTTPStatus.PRECONDITION_FAILED, "concurrent-modification", "The event has changed"
     ),
     ImmutableFieldError: Kind(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "immutable-field", "This never changes"
+        HTTPStatus.UNPROCESSABLE_ENTITY, "immutable-field", "This field cannot change"
     ),
     StoreUnavailableError: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "store-unavailable",
         "The record cannot be reached",
-        "The store of events does not answer at the moment.",
+        "The event store is not answering.",
         retry_after=timedelta(seconds=2),
     ),
     TableError: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "table-unusable",
         "The record cannot be used",
-        "The table of events is missing or is not as it should be; the operators have to act.",
+        "The event table is missing or misconfigured. Call the operators.",
     ),
     CorruptItemError: Kind(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "corrupt-event",
         "The record is damaged",
-        "A row of the table is not an event; the operators have to mend it.",
+        "A row of the table is not an event. Call the operators.",
     ),
     ItemTooLargeError: Kind(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "row-too-large",
         "The record is too large",
-        "Other programs have added to a row until it cannot change; the operators have to act.",
+        "Other programs added so much to a row that it can no longer change. Call the operators.",
     ),
 }
 
 
 def response_for(error: BreakGlassError) -> JSONResponse:
-    """Say what a store's exception means to a client; raise one that means nothing."""
-    # A store of your own, or one around a store, may raise subclasses.
+    """Return the answer to a store's exception, or raise the exception if it is unknown."""
+    # Your own store, or a wrapper around a store, may raise subclasses.
     kind = next((KINDS[base] for base in type(error).__mro__ if base in KINDS), None)
     if kind is None:
         raise error
@@ -186,9 +186,9 @@ def _members(error: BreakGlassError) -> dict[str, object]:
 
 @contextmanager
 def refusing_values(place: str = "body") -> Iterator[None]:
-    """Turn what the library says of a value into a refusal; around its calls alone.
+    """Turn the library's errors about values into refusals; use it only around its calls.
 
-    Anywhere else a `ValueError` is a mistake of ours, and no business of the client's.
+    Anywhere else a `ValueError` is our own bug, and not the client's mistake.
     """
     try:
         yield
@@ -197,7 +197,7 @@ def refusing_values(place: str = "body") -> Iterator[None]:
             [
                 {**each, "loc": (place, *each["loc"])}
                 for each in error.errors()
-                # Of fields that depend on one that is wrong pydantic tells as well.
+                # pydantic also reports fields that depend on an invalid one.
                 if each["type"] != "default_factory_not_called"
             ]
         ) from error
@@ -221,12 +221,12 @@ def _invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
 
 
 def _broken_rule(error: Mapping[str, Any]) -> dict[str, str]:
-    """Say where and what; never what was sent, which may be long, or secret."""
+    """Return the place and the rule, but not the value, which may be long or secret."""
     place, *path = map(str, error["loc"])
     detail = error["msg"].removeprefix("Value error, ")
     if place == "body":
         if error["type"] == "json_invalid":
-            path = []  # It holds the position in the text.
+            path = []  # It is a position in the text.
         escaped = (part.replace("~", "~0").replace("/", "~1") for part in path)
         return {"detail": detail, "pointer": "".join(["#", *(f"/{part}" for part in escaped)])}
     return {"detail": detail, "in": place} | ({"parameter": path[0]} if path else {})
@@ -246,7 +246,7 @@ def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSO
 
 
 def plain(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return a problem that says no more than its status does."""
+    """Return a problem that says only what its status says."""
     title = HTTPStatus(status).phrase
     return _response(
         Problem(type="about:blank", title=title, status=status, detail=f"{title}."), headers
@@ -254,7 +254,7 @@ def plain(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse
 
 
 def handle_problems(app: FastAPI) -> None:
-    """Have the application answer with problem documents, whatever is raised."""
+    """Make the application answer every exception with a problem document."""
 
     @app.exception_handler(BreakGlassError)
     async def of_the_store(request: Request, error: BreakGlassError) -> JSONResponse:
@@ -279,7 +279,7 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def of_nobody(_: Request, __: Exception) -> JSONResponse:
-        # Starlette raises it again when this is sent, so the server logs it.
+        # Starlette raises the error again after this response, so the server logs it.
         return plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

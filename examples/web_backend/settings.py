@@ -1,4 +1,4 @@
-"""What differs between deployments, from environment variables that begin with BREAKGLASS_."""
+"""The settings of a deployment, from environment variables that begin with BREAKGLASS_."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ class Settings(BaseSettings):
 
     table_name: Annotated[str, Field(min_length=1)]
     region_name: str | None = None
-    """Where it is not given, the AWS SDK's own settings are asked."""
+    """None: the AWS SDK's own settings decide."""
     endpoint_url: str | None = None
     cursor_key: Annotated[SecretBytes, Field(min_length=16)]
-    """Signs page cursors. The same for all replicas, or a page begun at one ends at another."""
+    """Signs page cursors. All replicas need the same key, so that each accepts every cursor."""
     poll_seconds: Seconds = 2
-    """How often the table is read for the page that shows who holds access."""
+    """How often this process reads the table for the page."""
     expiry_seconds: Seconds | None = None
-    """How often to mark what has lapsed; None where another process does."""
+    """How often to mark lapsed events expired. None: another process does it."""
     max_streams: Annotated[int, Field(gt=0)] = 1000
     """How many pages one process keeps up to date at a time."""
     max_streams_per_person: Annotated[int, Field(gt=0)] = 20
-    """How many of them one person may have, so that nobody takes the places of all others."""
+    """How many of these one person may have, so that nobody takes all places."""
     hosts: frozenset[str] | None = None
-    """This site's names, without ports. None: any, or with `demo_sign_in` this machine alone."""
+    """This site's names, without ports. None: any name, or with `demo_sign_in` this machine's."""
     demo_sign_in: bool = False
-    """Lets anybody be anybody. Never outside a demonstration: see authentication.py."""
+    """Lets anybody sign in as anybody. Use it only for a demonstration: see authentication.py."""
 
     @property
     def allowed_hosts(self) -> frozenset[str] | None:
-        """The names that requests may be for; None if any will do.
+        """The host names that requests may use; None if they may use any.
 
-        A page of another site can have its own name lead to this machine. To a browser that site
-        and this one are then the same, so a sign-in without proof needs the check.
+        Another site can point its own name at this machine. A browser then takes that site and
+        this one for the same, so a sign-in without proof needs this check.
         """
         if self.hosts is not None:
             return frozenset(map(str.lower, self.hosts))
@@ -61,9 +61,9 @@ class Settings(BaseSettings):
 
 @contextmanager
 def naming_variables() -> Iterator[None]:
-    """End the program with a line that says which variables are missing or wrong.
+    """End the program with a line that names the missing or invalid variables.
 
-    It never says what they hold: one of them is a secret.
+    The line never has their values, because one of them is a secret.
     """
     try:
         yield

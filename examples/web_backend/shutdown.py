@@ -1,8 +1,8 @@
-"""Hearing that this process is to stop, before its server waits for open connections.
+"""Learn that this process is about to stop, before its server waits for open connections.
 
-On SIGTERM uvicorn waits until each response has ended, and only then ends the lifespan; a stream
-would keep it waiting for ever. One whose client does not read cannot end like that, and ends with
-uvicorn's own timeout, `--timeout-graceful-shutdown`.
+On SIGTERM uvicorn waits until each response has ended, and only then ends the lifespan. An open
+stream would make it wait for ever, so a signal ends the streams. A stream whose client does not
+read cannot end like this; uvicorn's own timeout, `--timeout-graceful-shutdown`, ends it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import FrameType
 
 @contextmanager
 def on_stop(callback: Callable[[], None]) -> Iterator[None]:
-    """Call back in the event loop when a signal stops the server, which handles it as before."""
+    """Call back in the event loop when a signal arrives; the server still handles the signal."""
     loop = asyncio.get_running_loop()
     handled: dict[int, Callable[[int, FrameType | None], object]] = {}
 
@@ -28,7 +28,7 @@ def on_stop(callback: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is threading.main_thread():
         for number in map(int, (signal.SIGTERM, signal.SIGINT)):
             handler = signal.getsignal(number)
-            # Where no server listens, the signal ends the process without our doing.
+            # If no server handles the signal, it ends the process without us.
             if callable(handler):
                 handled[number] = handler
                 signal.signal(number, hear)

@@ -1,10 +1,10 @@
 """The changes as server-sent events.
 
-The first message of a stream is a `snapshot`; each that follows is an `update`, which has the
-differences from the one before. Both name all that grant access, and say when the table was last
-read, and whether that is the latest there is. Until this process has read the table once it knows
-nothing, so it sends no snapshot, only that the table is `unread`. Where nothing is to be said for
-15 seconds FastAPI sends a comment, so that no proxy takes the connection for dead.
+The first message of a stream is a `snapshot`. Each later one is an `update`, with the differences
+from the previous message. Both have the ids of all events that grant access, the time of the last
+reading, and whether it is current. Until the process has read the table once, it knows nothing, so
+it sends `unread` instead of a snapshot. After 15 seconds without a message, FastAPI sends a
+comment, so that no proxy closes the connection.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .models import Event
 from .problems import ProblemError
 
 RECONNECT_AFTER: Final = 2000
-"""Milliseconds that a browser waits when a stream has ended."""
+"""How many milliseconds a browser waits before it reconnects after the end of a stream."""
 LONGEST_STREAM: Final = timedelta(minutes=15)
-"""After so long the browser has to connect anew, and is asked again who it is: a stream does not
-outlive a session by more."""
+"""After this time the browser must reconnect, which checks the session again. So a stream cannot
+outlive a session by more than this."""
 
-# Revisions begin at zero in each process, so they alone do not tell one state from another.
+# Revisions start at zero in each process, so a message's id needs the process too.
 _PROCESS: Final = secrets.token_hex(4)
 
 
@@ -43,21 +43,21 @@ class Unread(BaseModel):
 
 class Message(BaseModel):
     ids: list[str]
-    """Of all that grant access, so that who believes in another finds out."""
+    """The ids of all events that grant access, so that a client can drop any other event."""
     held: list[Event]
-    """In a snapshot all that grant access; in an update those that are new or have changed."""
+    """All events that grant access in a snapshot; in an update the new and changed ones."""
     ended: list[str]
-    """The ids of those that grant nothing any more."""
+    """The ids of events that no longer grant access."""
     read_at: datetime
     is_current: bool
     unreadable: int
-    """How many rows that say active cannot be read: somebody may hold access by them."""
+    """How many rows with status active cannot be read; they may grant access."""
     now: datetime
-    """By the server's clock, which ends access; a browser's may be wrong."""
+    """The time by the server's clock, which ends access; a browser's clock may be wrong."""
 
 
 def message(before: State | None, state: State) -> ServerSentEvent:
-    """Say what somebody who knows `before` has to be told."""
+    """Return the message for a client that knows `before`."""
     identity = f"{_PROCESS}-{state.revision}"
     if state.read_at is None:
         return ServerSentEvent(
@@ -88,17 +88,18 @@ def message(before: State | None, state: State) -> ServerSentEvent:
 async def room_for_one_more(
     person: SignedIn, feed: Feed, settings: InForce
 ) -> AsyncIterator[None]:
-    """Take a place for a stream until it has ended, or refuse it where all are taken.
+    """Take a place for a stream until it ends, or refuse the stream if no place is free.
 
-    Nothing is awaited in between: requests that come at once are given no place twice.
+    Nothing is awaited between the check and the taking, so concurrent requests cannot share a
+    place.
     """
     if feed.places_taken_by(person.name) >= settings.max_streams_per_person:
-        # Unlike the other refusal, this one is about who asks, who can do something about it.
+        # Unlike the other refusal, this person caused it and can do something about it.
         raise ProblemError(
             HTTPStatus.TOO_MANY_REQUESTS,
             "too-many-streams-of-yours",
             "You have too many pages open",
-            "This page is not kept up to date until you close another; everything else works.",
+            "Close another page to keep this one up to date. Everything else works.",
             headers={"Retry-After": "30"},
         )
     if feed.places_taken >= settings.max_streams:
@@ -106,7 +107,7 @@ async def room_for_one_more(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "too-many-streams",
             "Too many pages are open",
-            "This page is not kept up to date for now; everything else works.",
+            "This page is not up to date for now. Everything else works.",
             headers={"Retry-After": "30"},
         )
     with feed.place(person.name):
@@ -122,7 +123,7 @@ router = APIRouter()
     dependencies=[Depends(room_for_one_more)],
 )
 async def changes(feed: Feed) -> AsyncIterable[ServerSentEvent]:
-    """Tell who holds access now, and each change to that as soon as it is known."""
+    """Stream who holds access now, and each change as soon as it is known."""
     before: State | None = None
     clock = asyncio.get_running_loop().time
     ends_at = clock() + LONGEST_STREAM.total_seconds()

@@ -1,4 +1,4 @@
-"""What clients ask for, and how they read what is answered."""
+"""The requests that the tests send, and how they read the answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ID = "00112233aabbccdd"
 
 
 def named(response: httpx.Response) -> str:
-    """The kind of problem that a response is."""
+    """Return the last part of a problem's `type`."""
     kind: str = response.json()["type"]
     return kind.removeprefix(NAMESPACE)
 

@@ -1,4 +1,4 @@
-"""The machine's own Chromium, driven by Playwright; nothing is downloaded."""
+"""Playwright drives the machine's own Chromium; it downloads nothing."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ FLAGS = [
 
 
 def installed() -> str | None:
-    """Where Chromium is; None where it is missing."""
+    """Return the path of Chromium, or None if it is not installed."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @asynccontextmanager
 async def chromium(executable: str) -> AsyncIterator[Browser]:
-    """Run Chromium without a window; no connection of its own leaves the machine."""
+    """Run Chromium without a window and without connections of its own."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=executable,
-            # Root and many containers cannot set up its sandbox; it sees our own page alone.
+            # Root and many containers cannot set up the sandbox. Chromium opens only our page.
             args=["--no-sandbox", *FLAGS],
             # The machine may be busy.
             timeout=120_000,

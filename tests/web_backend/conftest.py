@@ -1,4 +1,4 @@
-"""The application on a store in memory: called in this process, or served on a port."""
+"""The application on an in-memory store, called in this process or served on a port."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from aiobreakglass import BreakGlassStore
 from .stores import FaultyStore
 
 PATIENCE = 120
-"""Seconds that a test waits at most for what has to come: the machine may be slow, and busy."""
+"""The most seconds that a test waits for something: the machine may be slow and busy."""
 
 SETTINGS = Settings(
     table_name="break-glass",
@@ -30,7 +30,7 @@ SETTINGS = Settings(
     demo_sign_in=True,
 )
 SELDOM = SETTINGS.model_copy(update={"poll_seconds": 3600})
-"""Reads the table when it starts, and then only when a test has it read."""
+"""Settings that read the table at the start, and then only if a test asks for it."""
 OPENING = {
     "profile": "production",
     "reason_code": "incident",
@@ -42,7 +42,7 @@ SignIn = Callable[[str], httpx.AsyncClient]
 
 @asynccontextmanager
 async def started(app: FastAPI) -> AsyncIterator[None]:
-    """Keep the lifespan of an application in a task of its own, as servers do."""
+    """Run the lifespan of an application in its own task, as servers do."""
     ready, stop = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:
@@ -60,7 +60,7 @@ async def started(app: FastAPI) -> AsyncIterator[None]:
 
 
 class Server(uvicorn.Server):
-    """Leaves signals to pytest."""
+    """A server that leaves signals to pytest."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -69,7 +69,7 @@ class Server(uvicorn.Server):
 
 @asynccontextmanager
 async def served(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
-    """Serve an application on a port, by default any that is free; yields its URL."""
+    """Serve an application on a port, by default any free one, and yield its URL."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="warning", ws="none", lifespan="on"
     )
@@ -82,7 +82,7 @@ async def served(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        # The signal that would have told it is not there.
+        # A signal would do this, but there is none here.
         app.state.changes.end()
         server.should_exit = True
         await serving
@@ -90,7 +90,7 @@ async def served(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def client_at(url: str, name: str = "alice") -> AsyncIterator[httpx.AsyncClient]:
-    """Sign somebody in at a server of ours, which no proxy of this machine is asked for."""
+    """Sign somebody in at a local server, without any proxy of this machine."""
     async with httpx.AsyncClient(
         base_url=url, cookies={"demo_person": name}, timeout=PATIENCE, trust_env=False
     ) as client:
@@ -99,15 +99,15 @@ async def client_at(url: str, name: str = "alice") -> AsyncIterator[httpx.AsyncC
 
 @asynccontextmanager
 async def visited(app: FastAPI, name: str = "alice") -> AsyncIterator[httpx.AsyncClient]:
-    """Serve an application, with somebody signed in; yields their client."""
+    """Serve an application with somebody signed in, and yield their client."""
     async with served(app) as url, client_at(url, name) as client:
         yield client
 
 
 async def all_have_left(app: FastAPI) -> None:
-    """Wait until the server has noticed that nobody watches any more."""
+    """Wait until the server notices that no client watches any more."""
     async with asyncio.timeout(PATIENCE):
-        while app.state.changes.places_taken:  # noqa: ASYNC110 - it tells nobody
+        while app.state.changes.places_taken:  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0.01)
 
 
@@ -140,12 +140,12 @@ def changes(app: FastAPI) -> Changes:
 
 @pytest.fixture
 async def sign_in(app: FastAPI) -> AsyncIterator[SignIn]:
-    """Signs somebody in; returns their client."""
+    """Return a function that signs somebody in and returns their client."""
     clients = []
 
     def signed_in(name: str) -> httpx.AsyncClient:
         client = httpx.AsyncClient(
-            # As with a server, an exception that nobody has foreseen is a response.
+            # As on a server, an unexpected exception becomes a response.
             transport=httpx.ASGITransport(app, raise_app_exceptions=False),
             base_url="http://backend",
             cookies={"demo_person": name},

@@ -1,4 +1,4 @@
-"""The application with so many active events that no buffer takes what a page is sent."""
+"""The application with so many active events that a snapshot fills every buffer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .conftest import SETTINGS
 
 async def crowd(store: BreakGlassStore) -> None:
     for number in range(2000):
-        # Four bytes for each character: eight megabytes in all.
+        # Each character has four bytes: eight megabytes in total.
         event = make_event(invoker=f"person-{number}", justification="\N{FIRE}" * 1000)
         await store.create(event)
 

@@ -1,4 +1,4 @@
-"""Stores in memory that fail, or lag behind, as DynamoDB can."""
+"""In-memory stores that fail or lag behind, as DynamoDB can."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from aiobreakglass import (
 
 
 class FaultyStore(InMemoryStore):
-    """Fails while it is told to."""
+    """A store that fails while a test wants it to."""
 
     failure: Exception | None = None
-    """What every call raises."""
+    """The exception that every call raises."""
     answers_get_lost = False
-    """Whether writes happen, and nobody is told."""
+    """Whether writes succeed but raise as if their answer was lost."""
     corrupt: tuple[CorruptItemError, ...] = ()
-    """What is wrong with the rows that every list meets and that are no events."""
+    """The errors of corrupt rows that every list finds."""
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
         self._fail()
@@ -84,12 +84,12 @@ class FaultyStore(InMemoryStore):
 
 
 class LaggingStore(FaultyStore):
-    """Lists what was true when its indexes last caught up."""
+    """A store whose lists show the state at its last `catch_up`."""
 
     _index: tuple[BreakGlassEvent, ...] = ()
 
     async def catch_up(self) -> None:
-        """Let the list of active events show the present."""
+        """Let the list of active events show the current state."""
         self._index = (await super().list_by_status("active", 1000)).events
 
     async def list_by_status(

@@ -1,4 +1,4 @@
-"""Who is let in, and that it is asked everywhere."""
+"""Every operation requires a signed-in person."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class TestAuthentication:
             ("GET", "/api/changes"),
         ],
     )
-    async def test_is_asked_for_everywhere(
+    async def test_every_operation_requires_sign_in(
         self, stranger: httpx.AsyncClient, method: str, path: str
     ) -> None:
         body = None if method == "GET" else OPENING
         response = await stranger.request(method, path, json=body)
         assert (response.status_code, named(response)) == (401, "not-signed-in")
 
-    async def test_is_refused_to_everybody_outside_a_demonstration(
+    async def test_stub_lets_nobody_in_unless_demo_sign_in_is_set(
         self, store: FaultyStore
     ) -> None:
-        """Whoever forgets to replace the stub has an application that lets nobody in."""
+        """An application that keeps the stub by mistake lets nobody in."""
         app = application(store, SETTINGS.model_copy(update={"demo_sign_in": False}))
         async with (
             started(app),
@@ -48,7 +48,9 @@ class TestAuthentication:
             assert (await client.get("/api/me")).status_code == 401
             assert (await client.get("/demo/sign-in")).status_code == 404
 
-    async def test_by_the_demonstration(self, stranger: httpx.AsyncClient) -> None:
+    async def test_demo_sign_in_sets_a_strict_http_only_cookie(
+        self, stranger: httpx.AsyncClient
+    ) -> None:
         response = await stranger.post("/demo/sign-in", json={"name": "bob"})
         cookie = response.headers["set-cookie"]
         assert cookie.startswith("demo_person=bob;")
@@ -58,14 +60,14 @@ class TestAuthentication:
     @pytest.mark.parametrize(
         "name", ["Jos\N{LATIN SMALL LETTER E WITH ACUTE}", "\u0141ucja", "a; b"]
     )
-    async def test_by_the_demonstration_with_a_name_beyond_ascii(
+    async def test_demo_sign_in_with_a_name_that_needs_escaping(
         self,
         stranger: httpx.AsyncClient,
         store: FaultyStore,
         monkeypatch: pytest.MonkeyPatch,
         name: str,
     ) -> None:
-        """The invoker of what they open is their name as people write it."""
+        """The invoker of their event is their name as people write it."""
         monkeypatch.setitem(DEMO_PEOPLE, name, Person(name, PROFILES))
         del stranger.cookies["demo_person"]
         await stranger.post("/demo/sign-in", json={"name": name})
@@ -74,7 +76,7 @@ class TestAuthentication:
         assert await store.find_active_by_invoker_and_profile(name, "production")
 
 
-async def test_the_description_names_every_operation(stranger: httpx.AsyncClient) -> None:
+async def test_openapi_lists_every_operation(stranger: httpx.AsyncClient) -> None:
     paths = (await stranger.get("/openapi.json")).json()["paths"]
     assert {
         f"{method.upper()} {path}" for path, methods in paths.items() for method in methods

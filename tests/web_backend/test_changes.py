@@ -1,4 +1,4 @@
-"""What is shown converges to the truth, whatever the list says in between."""
+"""`Changes` comes to show the record, even if the list lags behind."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ INTERVAL = timedelta(seconds=2)
 
 
 class ObservedStore(LaggingStore):
-    """Remembers what was asked for by its id."""
+    """Remembers the ids that `get` was called with."""
 
     def __init__(self, *, clock: FakeClock) -> None:
         super().__init__(clock=clock)
-        self.gotten: list[str] = []
+        self.read_ids: list[str] = []
         self.failure_of_get: Exception | None = None
 
     async def get(self, event_id: str) -> BreakGlassEvent:
-        self.gotten.append(event_id)
+        self.read_ids.append(event_id)
         if self.failure_of_get is not None:
             raise self.failure_of_get
         return await super().get(event_id)
@@ -76,7 +76,7 @@ async def is_current(changes: Changes) -> bool:
 
 
 class TestAnotherReplica:
-    async def test_opens_and_closes(
+    async def test_event_of_another_replica_appears_and_goes(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
         event = await store.create(make_event(created_at=clock()))
@@ -88,20 +88,20 @@ class TestAnotherReplica:
         await changes.read()
         assert not await shown(changes)
 
-    async def test_has_not_marked_what_has_lapsed(
+    async def test_lapsed_event_that_is_still_listed_is_not_shown(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
-        """A lapsed event grants nothing, although the list has it as active."""
+        """A lapsed event grants nothing, even if the list still has it as active."""
         event = await store.create(make_event(created_at=clock()))
         await store.catch_up()
         clock.set(event.expires_at)
         await changes.read()
         assert not await shown(changes)
 
-    async def test_opened_the_longest_access_that_there_is(
+    async def test_event_of_maximal_duration_is_shown_until_it_lapses(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
-        """Nothing that still grants access is too old to be read."""
+        """A reading goes back far enough for every event that may still grant access."""
         event = await store.create(make_event(created_at=clock(), duration=timedelta(hours=4)))
         await store.catch_up()
         clock.set(event.expires_at - timedelta(microseconds=1))
@@ -110,7 +110,7 @@ class TestAnotherReplica:
 
 
 class TestThisProcess:
-    async def test_opens_before_the_list_knows(
+    async def test_published_event_is_shown_before_it_is_listed(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
         event = await store.create(make_event(created_at=clock()))
@@ -122,10 +122,10 @@ class TestThisProcess:
     @pytest.mark.parametrize(
         "passed", [timedelta(0), timedelta(minutes=-30)], ids=["at once", "clock set back"]
     )
-    async def test_opens_what_somebody_else_closes_before_the_list_knows(
+    async def test_published_event_that_another_closes_is_dropped(
         self, changes: Changes, store: LaggingStore, clock: FakeClock, passed: timedelta
     ) -> None:
-        """The next reading shows it, whatever the list says and whatever the time is."""
+        """The next reading drops the event, even if the clock has stepped back."""
         event = await store.create(make_event(created_at=clock()))
         changes.publish(event)
         await store.close(event.id, closed_by="bob", closed_reason="Done")
@@ -133,10 +133,10 @@ class TestThisProcess:
         await changes.read()
         assert not await shown(changes)
 
-    async def test_extends_what_somebody_else_closes_before_the_list_knows(
+    async def test_extended_event_that_another_closes_is_dropped(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
-        """The list has an older version, in which it is active."""
+        """The list still has an older version, which is active."""
         event = await store.create(make_event(created_at=clock(), duration=timedelta(minutes=5)))
         await store.catch_up()
         later = event.model_copy(update={"expires_at": clock() + timedelta(hours=1)})
@@ -145,14 +145,14 @@ class TestThisProcess:
         await changes.read()
         assert not await shown(changes)
 
-    async def test_opens_what_is_deleted_before_the_list_knows(
+    async def test_published_event_that_is_deleted_is_dropped(
         self, changes: Changes, clock: FakeClock
     ) -> None:
         changes.publish(make_event(created_at=clock()))
         await changes.read()
         assert not await shown(changes)
 
-    async def test_asks_only_for_what_the_list_does_not_confirm(
+    async def test_only_unlisted_events_are_read_by_id(
         self, changes: Changes, store: ObservedStore, clock: FakeClock
     ) -> None:
         listed = await store.create(make_event(invoker="alice", created_at=clock()))
@@ -167,25 +167,25 @@ class TestThisProcess:
         await store.close(closed.id, closed_by="rita", closed_reason="Done")
         clock.set(lapsed.expires_at)
         await changes.read()
-        assert store.gotten == [open_.id, closed.id]
-        store.gotten.clear()
+        assert store.read_ids == [open_.id, closed.id]
+        store.read_ids.clear()
         await changes.read()
-        assert store.gotten == [open_.id]
+        assert store.read_ids == [open_.id]
 
-    async def test_cannot_ask_for_what_the_list_does_not_confirm(
+    async def test_state_is_not_current_if_a_read_by_id_fails(
         self, changes: Changes, store: ObservedStore, clock: FakeClock
     ) -> None:
-        """What it shows then is not said to be current."""
+        """If an event cannot be read by its id, the state is not current."""
         changes.publish(await store.create(make_event(created_at=clock())))
         await changes.read()
         store.failure_of_get = StoreUnavailableError("throttled")
         assert not await changes.read()
         assert not await is_current(changes)
 
-    async def test_closes_before_the_list_knows(
+    async def test_closed_event_stays_hidden_while_it_is_listed(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
-        """An end is for ever, however long the list takes to show it."""
+        """A closed event never comes back, however long the list still has it as active."""
         event = await store.create(make_event(created_at=clock()))
         await store.catch_up()
         await changes.read()
@@ -195,7 +195,7 @@ class TestThisProcess:
         await changes.read()
         assert not await shown(changes)
 
-    async def test_extends_before_the_list_knows(
+    async def test_extended_event_is_shown_while_old_version_is_listed(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
         event = await store.create(make_event(created_at=clock(), duration=timedelta(seconds=5)))
@@ -206,17 +206,17 @@ class TestThisProcess:
         await changes.read()
         assert await shown(changes) == {event.id}
 
-    async def test_publishes_in_the_wrong_order(
+    async def test_older_version_published_later_is_ignored(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
-        """Two requests for one event may come back in another order than they were done."""
+        """The answers to two requests for one event may arrive in the wrong order."""
         event = await store.create(make_event(created_at=clock()))
         closed = await store.close(event.id, closed_by="bob", closed_reason="Done")
         changes.publish(closed)
         changes.publish(event)
         assert not await shown(changes)
 
-    async def test_remembers_no_longer_than_it_has_to(
+    async def test_published_events_are_forgotten_after_max_duration(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
         for _ in range(10):
@@ -228,13 +228,13 @@ class TestThisProcess:
         assert not changes._own
 
 
-class TestAStoreThatCannotBeReached:
+class TestFailingStore:
     @pytest.mark.parametrize(
         "failure",
         [StoreUnavailableError("throttled"), CorruptItemError("key", "no id"), OSError("a bug")],
         ids=lambda failure: type(failure).__name__,
     )
-    async def test_is_told_of_until_it_can(
+    async def test_state_is_not_current_while_the_store_fails(
         self,
         changes: Changes,
         store: LaggingStore,
@@ -254,7 +254,7 @@ class TestAStoreThatCannotBeReached:
         assert await changes.read()
         assert await is_current(changes)
 
-    async def test_is_logged_once_be_it_from_the_start(
+    async def test_failure_is_logged_once(
         self, changes: Changes, store: LaggingStore, caplog: pytest.LogCaptureFixture
     ) -> None:
         store.failure = StoreUnavailableError("throttled")
@@ -262,7 +262,7 @@ class TestAStoreThatCannotBeReached:
             await changes.read()
         assert caplog.messages == ["the active events cannot be read: throttled"]
 
-    async def test_is_logged_when_what_is_wrong_becomes_something_else(
+    async def test_each_new_kind_of_failure_is_logged(
         self, changes: Changes, store: LaggingStore, caplog: pytest.LogCaptureFixture
     ) -> None:
         unavailable, corrupt = StoreUnavailableError("throttled"), CorruptItemError("key", "no id")
@@ -274,7 +274,7 @@ class TestAStoreThatCannotBeReached:
             for failure in (unavailable, corrupt, unavailable)
         ]
 
-    async def test_does_not_make_access_last_longer(
+    async def test_access_lapses_while_the_store_fails(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
         event = await store.create(make_event(created_at=clock()))
@@ -289,19 +289,21 @@ class TestAStoreThatCannotBeReached:
         ("failures", "interval", "pause"),
         [(0, 2, 2), (1, 2, 4), (2, 2, 8), (3, 2, 10), (10**6, 2, 10), (10**6, 60, 60)],
     )
-    def test_is_asked_less_and_less(self, failures: int, interval: int, pause: int) -> None:
-        """However long it lasts."""
+    def test_pause_grows_with_failures_up_to_a_bound(
+        self, failures: int, interval: int, pause: int
+    ) -> None:
+        """A very long outage does not overflow the pause."""
         waited = pause_after(failures, timedelta(seconds=interval))
         assert waited == timedelta(seconds=pause)
 
 
-class TestARowThatIsNoEvent:
+class TestCorruptRow:
     CORRUPT = CorruptItemError("BREAKGLASS#0123456789abcdef", "no created_at")
 
-    async def test_hides_no_other(
+    async def test_corrupt_row_is_counted_and_hides_no_event(
         self, changes: Changes, store: LaggingStore, clock: FakeClock
     ) -> None:
-        """All others are shown and current, and how many are not is said."""
+        """All other events are shown and current, and the state counts the corrupt row."""
         event = await store.create(make_event(created_at=clock()))
         await store.catch_up()
         store.corrupt = (self.CORRUPT,)
@@ -313,10 +315,10 @@ class TestARowThatIsNoEvent:
         await changes.read()
         assert await unreadable(changes) == 0
 
-    async def test_that_this_process_wrote_hides_no_other(
+    async def test_corrupt_row_of_a_published_event_is_counted_once(
         self, changes: Changes, store: ObservedStore, clock: FakeClock
     ) -> None:
-        """It is counted once, and shown as it was written."""
+        """The row is counted once, and the event is shown as this process wrote it."""
         own = await store.create(make_event(created_at=clock()))
         other = await store.create(make_event(invoker="bob", created_at=clock()))
         changes.publish(own)
@@ -327,7 +329,7 @@ class TestARowThatIsNoEvent:
         assert await shown(changes) == {own.id, other.id}
         assert await unreadable(changes) == 1
 
-    async def test_is_logged_once_with_its_key(
+    async def test_corrupt_row_is_logged_once_with_its_key(
         self, changes: Changes, store: LaggingStore, caplog: pytest.LogCaptureFixture
     ) -> None:
         store.corrupt = (self.CORRUPT,)
@@ -337,10 +339,10 @@ class TestARowThatIsNoEvent:
         assert message == f"somebody may hold access unseen: {self.CORRUPT}"
 
 
-async def test_a_time_in_another_zone_is_within_what_is_read(
+async def test_reading_covers_created_at_in_any_time_zone(
     changes: Changes, store: LaggingStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An index compares times as text, in which an offset from UTC may lie a day before."""
+    """An index compares times as text, so a time with an offset may sort up to a day early."""
     asked: list[datetime] = []
 
     async def list_by_status(*_: object, since: datetime, **__: object) -> EventPage:
@@ -353,8 +355,10 @@ async def test_a_time_in_another_zone_is_within_what_is_read(
 
 
 class TestWatching:
-    async def test_slowly(self, changes: Changes, store: LaggingStore, clock: FakeClock) -> None:
-        """Who is not ready for a state is given the latest one next, and nothing piles up."""
+    async def test_slow_watcher_skips_to_the_latest_state(
+        self, changes: Changes, store: LaggingStore, clock: FakeClock
+    ) -> None:
+        """A slow watcher gets the latest state next, and older states do not pile up."""
         async with aclosing(changes.watch()) as states:
             first = await anext(states)
             for number in range(100):
@@ -363,7 +367,9 @@ class TestWatching:
         assert not first.events
         assert len(latest.events) == 100
 
-    async def test_that_waits_is_woken(self, changes: Changes, clock: FakeClock) -> None:
+    async def test_waiting_watcher_is_woken_by_a_change(
+        self, changes: Changes, clock: FakeClock
+    ) -> None:
         async with asyncio.timeout(10), aclosing(changes.watch()) as states:
             await anext(states)
             waiting = asyncio.ensure_future(anext(states))
@@ -372,27 +378,27 @@ class TestWatching:
             changes.publish(event)
             assert (await waiting).events.keys() == {event.id}
 
-    async def test_ends_for_all(self, changes: Changes) -> None:
+    async def test_end_stops_every_watcher(self, changes: Changes) -> None:
         async def watch() -> int:
             with changes.place("alice"):
                 return len([state async for state in changes.watch()])
 
         async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
             watching = [tasks.create_task(watch()) for _ in range(3)]
-            while changes.places_taken < 3:  # noqa: ASYNC110 - it tells nobody
+            while changes.places_taken < 3:  # noqa: ASYNC110 - it has no event to wait for
                 await asyncio.sleep(0)
             changes.end()
         assert [task.result() for task in watching] == [1, 1, 1]
         assert changes.places_taken == 0
 
-    async def test_that_is_cancelled_leaves_nothing_behind(self, changes: Changes) -> None:
+    async def test_cancelled_watcher_gives_its_place_back(self, changes: Changes) -> None:
         async def watch() -> None:
             with changes.place("alice"):
                 async for _ in changes.watch():
                     pass
 
         watching = asyncio.create_task(watch())
-        while not changes.places_taken:  # noqa: ASYNC110 - it tells nobody
+        while not changes.places_taken:  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0)
         watching.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""The machine-readable description says what the library enforces."""
+"""The OpenAPI description has the rules that the library enforces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIELDS = {
     ("Opening", "justification"): "justification",
     ("Closing", "reason"): "closed_reason",
 }
-"""Those of requests whose length is bounded, and the fields of an event that they become."""
+"""The request fields with a bounded length, and the event fields that they become."""
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def description(stranger: httpx.AsyncClient) -> dict[str, Any]:
 
 
 def rules_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """The rules of a value that is given."""
+    """Return the rules of a value that is not null."""
     given: list[dict[str, Any]] = schema.get("anyOf", [schema])
     return {rule: value for rule, value in given[0].items() if rule != "title"}
 
@@ -41,7 +41,7 @@ def is_valid(**fields: object) -> bool:
 
 
 @pytest.mark.parametrize(("request_field", "field"), FIELDS.items(), ids=str)
-async def test_the_lengths_are_those_of_an_event(
+async def test_described_lengths_match_the_event(
     description: dict[str, Any], request_field: tuple[str, str], field: str
 ) -> None:
     model, name = request_field
@@ -52,7 +52,7 @@ async def test_the_lengths_are_those_of_an_event(
         assert not is_valid(**{field: "x" * length})
 
 
-async def test_an_id_looks_like_an_event_s(description: dict[str, Any]) -> None:
+async def test_described_id_pattern_matches_event_ids(description: dict[str, Any]) -> None:
     schema = description["components"]["schemas"]["Opening"]["properties"]["id"]
     pattern = re.compile(rules_of(schema)["pattern"])
     assert pattern.fullmatch(make_event().id)
@@ -61,24 +61,24 @@ async def test_an_id_looks_like_an_event_s(description: dict[str, Any]) -> None:
         assert not is_valid(id=wrong)
 
 
-async def test_the_duration_has_its_bound(description: dict[str, Any]) -> None:
+async def test_described_duration_names_its_maximum(description: dict[str, Any]) -> None:
     rules = rules_of(description["components"]["schemas"]["Opening"]["properties"]["duration"])
     longest = TypeAdapter(type(MAX_DURATION)).dump_python(MAX_DURATION, mode="json")
     assert rules["format"] == "duration"
     assert longest in rules["description"]
 
 
-async def test_parameters_have_the_rules_of_fields(description: dict[str, Any]) -> None:
+async def test_parameters_have_the_rules_of_body_fields(description: dict[str, Any]) -> None:
     """A name and an id have the same rules in a path or a query as in a body."""
     opening = description["components"]["schemas"]["Opening"]["properties"]
-    told = [
+    described = [
         parameter
         for methods in description["paths"].values()
         for operation in methods.values()
         for parameter in operation.get("parameters", [])
     ]
     for names, field in (({"event_id"}, "id"), ({"invoker", "profile"}, "profile")):
-        schemas = [rules_of(each["schema"]) for each in told if each["name"] in names]
+        schemas = [rules_of(each["schema"]) for each in described if each["name"] in names]
         of_field = rules_of(opening[field])
         assert len(of_field) > 1
         assert len(schemas) >= 3

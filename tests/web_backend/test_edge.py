@@ -1,4 +1,4 @@
-"""What holds for every request and response."""
+"""The checks and headers of every request and response."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .conftest import OPENING, SETTINGS, application, started
 from .stores import FaultyStore
 
 
-def are_those_for_browsers(headers: httpx.Headers) -> None:
+def assert_security_headers(headers: httpx.Headers) -> None:
     assert "default-src 'none'" in headers["content-security-policy"]
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
 
 
-class TestTheEdge:
+class TestEdge:
     @pytest.mark.parametrize(
         ("headers", "status"),
         [
@@ -39,16 +39,16 @@ class TestTheEdge:
             ({}, 201),
         ],
     )
-    async def test_what_another_sites_page_asks_for(
+    async def test_cross_origin_change_is_refused(
         self, alice: httpx.AsyncClient, headers: dict[str, str], status: int
     ) -> None:
-        """A cookie goes along with it, so the origin decides."""
+        """Browsers send the cookie from any page, so the origin decides."""
         response = await alice.post("/api/events", json=OPENING, headers=headers)
         assert response.status_code == status
         assert await is_allowed(alice) is (status == 201)
 
-    async def test_a_form_of_another_site(self, alice: httpx.AsyncClient) -> None:
-        """What a form can send without asking is not taken for JSON, even from an old browser."""
+    async def test_plain_text_body_is_not_read_as_json(self, alice: httpx.AsyncClient) -> None:
+        """A form of another site can send plain text, so such a body is not read as JSON."""
         response = await alice.post(
             "/api/events",
             content='{"profile": "production"}',
@@ -56,10 +56,10 @@ class TestTheEdge:
         )
         assert response.status_code == 422
 
-    @pytest.mark.parametrize("tells_its_length", [True, False])
+    @pytest.mark.parametrize("declares_length", [True, False])
     @pytest.mark.parametrize("path", ["/api/events", "/demo/sign-in"])
-    async def test_a_body_that_is_too_long(
-        self, alice: httpx.AsyncClient, path: str, tells_its_length: bool
+    async def test_body_over_the_limit_is_refused(
+        self, alice: httpx.AsyncClient, path: str, declares_length: bool
     ) -> None:
         body = b" " * (MAX_BODY + 1)
 
@@ -68,7 +68,7 @@ class TestTheEdge:
 
         response = await alice.post(
             path,
-            content=body if tells_its_length else chunks(),
+            content=body if declares_length else chunks(),
             headers={"content-type": "application/json"},
         )
         assert (response.status_code, named(response)) == (413, "body-too-long")
@@ -77,8 +77,10 @@ class TestTheEdge:
     @pytest.mark.parametrize(
         "length", ["", "many", "-1", "1_0", "+5", "\N{SUPERSCRIPT TWO}", "5, 5", "9" * 5000]
     )
-    async def test_a_length_that_is_no_number(self, alice: httpx.AsyncClient, length: str) -> None:
-        """A server that lets it pass has framed the body itself, so the body is what counts."""
+    async def test_malformed_content_length_does_not_hide_a_long_body(
+        self, alice: httpx.AsyncClient, length: str
+    ) -> None:
+        """If a server passes on a malformed length, the length of the body itself decides."""
         for body, status in ((json.dumps(OPENING), 201), (" " * (MAX_BODY + 1), 413)):
             response = await alice.post(
                 "/api/events",
@@ -90,7 +92,7 @@ class TestTheEdge:
             )
             assert response.status_code == status
 
-    async def test_the_longest_body_there_can_be(self, alice: httpx.AsyncClient) -> None:
+    async def test_longest_valid_body_is_accepted(self, alice: httpx.AsyncClient) -> None:
         response = await alice.post(
             "/api/events",
             # Twelve bytes for each character.
@@ -100,26 +102,28 @@ class TestTheEdge:
         assert response.status_code == 201
 
     @pytest.mark.parametrize("path", ["/", "/page/page.js", "/api/me", "/api/nothing"])
-    async def test_headers_for_browsers(self, alice: httpx.AsyncClient, path: str) -> None:
-        are_those_for_browsers((await alice.get(path)).headers)
+    async def test_every_response_has_the_security_headers(
+        self, alice: httpx.AsyncClient, path: str
+    ) -> None:
+        assert_security_headers((await alice.get(path)).headers)
 
-    async def test_headers_for_browsers_where_all_else_fails(
+    async def test_unexpected_error_has_the_security_headers(
         self, alice: httpx.AsyncClient, store: FaultyStore
     ) -> None:
         store.failure = RuntimeError("nobody has foreseen it")
         response = await alice.get(f"/api/events/{ID}")
         assert response.status_code == 500
-        are_those_for_browsers(response.headers)
+        assert_security_headers(response.headers)
 
-    async def test_a_path_with_a_slash_too_many(self, alice: httpx.AsyncClient) -> None:
-        """It leads nowhere: a redirection would lead to whatever host the request names."""
+    async def test_trailing_slash_is_not_redirected(self, alice: httpx.AsyncClient) -> None:
+        """A redirect would lead to the host that the request names, so there is none."""
         response = await alice.get("/api/events/?status=active")
         assert response.status_code == 404
         assert "location" not in response.headers
 
     @pytest.mark.parametrize("character", ["%0a", "%0d%0a", "%00", "%1b", "%e2%80%ae", "%c2%85"])
     @pytest.mark.parametrize("path", ["/", "/health", "/api/me", f"/api/events/{ID}"])
-    async def test_a_path_with_a_character_that_cannot_be_seen(
+    async def test_path_with_unprintable_character_is_not_found(
         self,
         alice: httpx.AsyncClient,
         store: FaultyStore,
@@ -127,17 +131,17 @@ class TestTheEdge:
         path: str,
         character: str,
     ) -> None:
-        """It leads nowhere, and to no line of a log: a route would take `/%0a` for `/`."""
+        """Such a path reaches no route and no log line; a route would take `/%0a` for `/`."""
         store.failure = StoreUnavailableError("throttled")
         response = await alice.get(path + character)
         assert (response.status_code, response.json()["type"]) == (404, "about:blank")
-        are_those_for_browsers(response.headers)
+        assert_security_headers(response.headers)
         assert [message for message in caplog.messages if "GET" in message] == []
 
-    async def test_a_query_that_is_no_text(
+    async def test_failure_with_a_query_that_is_not_utf_8(
         self, app: FastAPI, store: FaultyStore, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """A failure of the store is answered and logged as with any other query."""
+        """A store failure is answered and logged as with any other query."""
         store.failure = StoreUnavailableError("throttled")
 
         async def not_utf_8(scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,7 +157,7 @@ class TestTheEdge:
         assert "GET /api/access: throttled" in caplog.messages
 
     @pytest.mark.parametrize("path", ["/", "/page/page.js", "/health"])
-    async def test_head(self, stranger: httpx.AsyncClient, path: str) -> None:
+    async def test_head_has_no_body(self, stranger: httpx.AsyncClient, path: str) -> None:
         response = await stranger.head(path)
         assert (response.status_code, response.content) == (200, b"")
 
@@ -171,13 +175,15 @@ async def answer_to(host: str, settings: Settings, store: FaultyStore) -> httpx.
         return await client.get("/demo/sign-in", headers={"host": host})
 
 
-class TestTheHost:
-    """A page of another site can have its own name lead here, and pass for this site's page."""
+class TestHost:
+    """Another site can point its own name at this server, and so pass for this site."""
 
     @pytest.mark.parametrize(
         "host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:8000", "[::1]:8000"]
     )
-    async def test_of_a_demonstration_is_this_machine(self, store: FaultyStore, host: str) -> None:
+    async def test_demonstration_answers_to_this_machine(
+        self, store: FaultyStore, host: str
+    ) -> None:
         response = await answer_to(host, with_hosts(None, demo_sign_in=True), store)
         assert response.status_code == 200
 
@@ -193,19 +199,21 @@ class TestTheHost:
             "",
         ],
     )
-    async def test_of_a_demonstration_is_no_other(self, store: FaultyStore, host: str) -> None:
+    async def test_demonstration_refuses_any_other_host(
+        self, store: FaultyStore, host: str
+    ) -> None:
         response = await answer_to(host, with_hosts(None, demo_sign_in=True), store)
         assert (response.status_code, named(response)) == (421, "foreign-host")
-        are_those_for_browsers(response.headers)
+        assert_security_headers(response.headers)
 
-    async def test_of_a_deployment_is_any(self, store: FaultyStore) -> None:
-        """Its proxy knows its names, and its sign-in has its proof."""
+    async def test_deployment_without_hosts_answers_to_any_host(self, store: FaultyStore) -> None:
+        """A deployment's proxy checks host names, and its sign-in requires proof."""
         response = await answer_to("anything", with_hosts(None, demo_sign_in=False), store)
         assert response.status_code == 404
 
     @pytest.mark.parametrize("demo_sign_in", [True, False])
     @pytest.mark.parametrize(("host", "is_refused"), [("here.example", False), ("other", True)])
-    async def test_that_is_set_is_the_only_one(
+    async def test_configured_host_is_the_only_one_accepted(
         self, store: FaultyStore, host: str, is_refused: bool, demo_sign_in: bool
     ) -> None:
         settings = with_hosts(frozenset({"Here.example"}), demo_sign_in=demo_sign_in)

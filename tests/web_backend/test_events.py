@@ -1,4 +1,4 @@
-"""What clients do with events, and what they are not let do."""
+"""What clients may do with events, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .stores import FaultyStore
 
 
 class TestOpening:
-    async def test_gives_access_to_whoever_asks(
+    async def test_open_grants_access_to_the_signed_in_person(
         self, alice: httpx.AsyncClient, bob: httpx.AsyncClient
     ) -> None:
         event = await opened(alice)
@@ -24,23 +24,23 @@ class TestOpening:
         assert not await is_allowed(bob)
         assert not await is_allowed(alice, "staging")
 
-    async def test_what_is_held_already(self, alice: httpx.AsyncClient) -> None:
+    async def test_open_while_access_is_held_is_refused(self, alice: httpx.AsyncClient) -> None:
         event = await opened(alice)
         response = await alice.post("/api/events", json=OPENING)
         assert (response.status_code, named(response)) == (409, "active-event-exists")
         assert response.json()["event"] == event
 
-    async def test_a_profile_that_is_not_theirs(
+    async def test_open_of_forbidden_profile_is_refused(
         self, bob: httpx.AsyncClient, store: FaultyStore
     ) -> None:
         response = await bob.post("/api/events", json=OPENING | {"profile": "customer-data"})
         assert (response.status_code, named(response)) == (403, "profile-not-allowed")
         assert not await store.list_by_invoker("bob")
 
-    async def test_again_after_the_answer_was_lost(
+    async def test_repeated_open_after_a_lost_answer_is_recognised(
         self, alice: httpx.AsyncClient, store: FaultyStore
     ) -> None:
-        """A repetition with the same id is recognised: it is opened once, and that is said."""
+        """A repeated request with the same id returns the event that it opened before."""
         store.answers_get_lost = True
         lost = await alice.post("/api/events", json=OPENING | {"id": ID})
         assert (lost.status_code, lost.json()["outcome_unknown"]) == (503, True)
@@ -49,8 +49,10 @@ class TestOpening:
         assert (response.status_code, response.json()["id"]) == (200, ID)
         assert len(await store.list_by_invoker("alice")) == 1
 
-    async def test_again_after_it_was_closed(self, alice: httpx.AsyncClient) -> None:
-        """A late repetition opens nothing, and does not pretend that it had."""
+    async def test_repeated_open_after_the_close_opens_nothing(
+        self, alice: httpx.AsyncClient
+    ) -> None:
+        """A late repeat opens nothing and returns the closed event."""
         await opened(alice, id=ID)
         await alice.post(f"/api/events/{ID}/close", json={"reason": "Done"})
         response = await alice.post("/api/events", json=OPENING | {"id": ID})
@@ -65,14 +67,14 @@ class TestOpening:
             {"duration": "PT2H"},
         ],
     )
-    async def test_with_an_id_that_is_taken(
+    async def test_open_with_taken_id_and_other_fields_is_refused(
         self, alice: httpx.AsyncClient, difference: dict[str, str]
     ) -> None:
         await opened(alice, id=ID)
         response = await alice.post("/api/events", json=OPENING | {"id": ID} | difference)
         assert (response.status_code, named(response)) == (409, "event-exists")
 
-    async def test_with_the_id_of_somebody_else(
+    async def test_open_with_id_of_another_person_is_refused(
         self, alice: httpx.AsyncClient, bob: httpx.AsyncClient
     ) -> None:
         await opened(alice, id=ID)
@@ -80,7 +82,7 @@ class TestOpening:
         assert (response.status_code, named(response)) == (409, "event-exists")
         assert not await is_allowed(bob)
 
-    async def test_with_the_id_of_one_that_was_deleted(
+    async def test_open_with_id_of_deleted_event_is_refused(
         self, alice: httpx.AsyncClient, store: FaultyStore
     ) -> None:
         await opened(alice, id=ID)
@@ -90,14 +92,14 @@ class TestOpening:
 
 
 class TestClosing:
-    async def test_ends_access(self, alice: httpx.AsyncClient) -> None:
+    async def test_close_ends_access(self, alice: httpx.AsyncClient) -> None:
         event = await opened(alice)
         response = await alice.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
         assert response.status_code == 200
         assert response.json()["closed_by"] == "alice"
         assert not await is_allowed(alice)
 
-    async def test_what_is_closed(self, alice: httpx.AsyncClient) -> None:
+    async def test_close_of_closed_event_is_refused(self, alice: httpx.AsyncClient) -> None:
         event = await opened(alice)
         await alice.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
         response = await alice.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
@@ -105,7 +107,7 @@ class TestClosing:
         assert response.json()["current_status"] == "closed"
 
     @pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "x", "closed_by": "bob"}])
-    async def test_without_a_reason_or_in_another_name(
+    async def test_close_without_reason_or_for_another_is_refused(
         self, alice: httpx.AsyncClient, body: dict[str, str]
     ) -> None:
         event = await opened(alice)
@@ -113,13 +115,15 @@ class TestClosing:
         assert response.status_code == 422
         assert await is_allowed(alice)
 
-    async def test_somebody_elses(self, alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
+    async def test_close_of_another_persons_event_is_refused(
+        self, alice: httpx.AsyncClient, bob: httpx.AsyncClient
+    ) -> None:
         event = await opened(alice)
         response = await bob.post(f"/api/events/{event['id']}/close", json={"reason": "Mine"})
         assert (response.status_code, named(response)) == (403, "not-yours")
         assert await is_allowed(alice)
 
-    async def test_somebody_elses_as_a_reviewer(
+    async def test_reviewer_closes_another_persons_event(
         self, alice: httpx.AsyncClient, reviewer: httpx.AsyncClient
     ) -> None:
         event = await opened(alice)
@@ -132,21 +136,21 @@ class TestClosing:
     @pytest.mark.parametrize(
         ("event_id", "status"), [("ffffffffffffffff", 404), ("not-an-id", 422)]
     )
-    async def test_what_does_not_exist(
+    async def test_close_of_unknown_event_is_refused(
         self, alice: httpx.AsyncClient, event_id: str, status: int
     ) -> None:
         response = await alice.post(f"/api/events/{event_id}/close", json={"reason": "Done"})
         assert response.status_code == status
 
 
-class TestMovingTheEnd:
+class TestChangingExpiry:
     async def opened(self, alice: httpx.AsyncClient) -> tuple[str, dict[str, str], str]:
         event = await opened(alice, id=ID)
         read = await alice.get(f"/api/events/{ID}")
         later = datetime.fromisoformat(event["created_at"]) + timedelta(hours=2)
         return f"/api/events/{ID}", {"expires_at": later.isoformat()}, read.headers["etag"]
 
-    async def test_of_the_version_that_was_read(self, alice: httpx.AsyncClient) -> None:
+    async def test_change_of_current_version_succeeds(self, alice: httpx.AsyncClient) -> None:
         path, change, etag = await self.opened(alice)
         response = await alice.patch(path, json=change, headers={"if-match": etag})
         assert response.status_code == 200
@@ -154,7 +158,7 @@ class TestMovingTheEnd:
         assert moved == datetime.fromisoformat(change["expires_at"])
         assert response.headers["etag"] != etag
 
-    async def test_of_a_version_that_is_gone(self, alice: httpx.AsyncClient) -> None:
+    async def test_change_of_stale_version_is_refused(self, alice: httpx.AsyncClient) -> None:
         path, change, etag = await self.opened(alice)
         won = await alice.patch(path, json=change, headers={"if-match": etag})
         response = await alice.patch(path, json=change, headers={"if-match": etag})
@@ -162,40 +166,42 @@ class TestMovingTheEnd:
         assert response.headers["etag"] == won.headers["etag"]
         assert response.json()["current"] == won.json()
 
-    async def test_without_saying_which_version(self, alice: httpx.AsyncClient) -> None:
+    async def test_change_without_if_match_is_refused(self, alice: httpx.AsyncClient) -> None:
         path, change, _ = await self.opened(alice)
         response = await alice.patch(path, json=change)
         assert (response.status_code, named(response)) == (428, "if-match-required")
 
-    async def test_of_any_version(self, alice: httpx.AsyncClient) -> None:
+    async def test_change_of_any_version_succeeds(self, alice: httpx.AsyncClient) -> None:
         path, change, _ = await self.opened(alice)
         response = await alice.patch(path, json=change, headers={"if-match": "*"})
         assert response.status_code == 200
 
     @pytest.mark.parametrize("hours", [-1, 5])
-    async def test_beyond_what_is_allowed(self, alice: httpx.AsyncClient, hours: int) -> None:
+    async def test_change_outside_allowed_times_is_refused(
+        self, alice: httpx.AsyncClient, hours: int
+    ) -> None:
         path, _, etag = await self.opened(alice)
         change = {"expires_at": (datetime.now(UTC) + timedelta(hours=hours)).isoformat()}
         response = await alice.patch(path, json=change, headers={"if-match": etag})
         assert (response.status_code, named(response)) == (422, "invalid-request")
 
-    async def test_of_what_is_closed(self, alice: httpx.AsyncClient) -> None:
+    async def test_change_of_closed_event_is_refused(self, alice: httpx.AsyncClient) -> None:
         path, change, _ = await self.opened(alice)
         await alice.post(f"{path}/close", json={"reason": "Done"})
         response = await alice.patch(path, json=change, headers={"if-match": "*"})
         assert (response.status_code, named(response)) == (409, "invalid-state-transition")
 
-    async def test_of_somebody_elses(
+    async def test_change_of_another_persons_event_is_refused(
         self, alice: httpx.AsyncClient, bob: httpx.AsyncClient
     ) -> None:
         path, change, etag = await self.opened(alice)
         response = await bob.patch(path, json=change, headers={"if-match": etag})
         assert (response.status_code, named(response)) == (403, "not-yours")
 
-    async def test_later_where_the_profile_is_theirs_no_more(
+    async def test_extension_of_forbidden_profile_is_refused(
         self, bob: httpx.AsyncClient, store: FaultyStore
     ) -> None:
-        """What could not be opened now cannot be extended; to shorten it takes no profile."""
+        """People cannot extend what they could not open now, but they can shorten it."""
         event = await store.create(make_event(invoker="bob", profile="customer-data"))
         response = await moved(bob, event.id, event.expires_at + timedelta(minutes=1))
         assert (response.status_code, named(response)) == (403, "profile-not-allowed")
@@ -204,21 +210,21 @@ class TestMovingTheEnd:
         assert response.status_code == 200
 
     @pytest.mark.parametrize("profile", ["production", "staging"])
-    async def test_later_of_somebody_elses_as_a_reviewer(
+    async def test_reviewer_shortens_but_never_extends(
         self, alice: httpx.AsyncClient, reviewer: httpx.AsyncClient, profile: str
     ) -> None:
-        """A reviewer takes access away and gives none, with the profile or without."""
+        """A reviewer may take access away but never give it, whatever their own profiles."""
         event = await opened(alice, profile=profile)
         end = datetime.fromisoformat(event["expires_at"])
         response = await moved(reviewer, event["id"], end + timedelta(microseconds=1))
         assert (response.status_code, named(response)) == (403, "not-yours")
         response = await moved(reviewer, event["id"], end - timedelta(minutes=1))
         assert response.status_code == 200
-        # What was taken away is not given back either.
+        # A reviewer cannot undo a shortening either.
         response = await moved(reviewer, event["id"], end)
         assert (response.status_code, named(response)) == (403, "not-yours")
 
-    async def test_of_something_else(self, alice: httpx.AsyncClient) -> None:
+    async def test_change_of_other_fields_is_refused(self, alice: httpx.AsyncClient) -> None:
         path, change, etag = await self.opened(alice)
         response = await alice.patch(
             path, json=change | {"profile": "staging"}, headers={"if-match": etag}
@@ -226,9 +232,7 @@ class TestMovingTheEnd:
         assert response.status_code == 422
 
 
-async def test_the_check_answers_or_fails_but_never_says_no_by_mistake(
-    alice: httpx.AsyncClient, store: FaultyStore
-) -> None:
+async def test_failed_check_never_says_no(alice: httpx.AsyncClient, store: FaultyStore) -> None:
     await opened(alice)
     store.failure = OSError("nothing that the library raises")
     response = await alice.get("/api/access?profile=production")

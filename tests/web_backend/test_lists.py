@@ -16,7 +16,7 @@ from .stores import FaultyStore
 class TestLists:
     @pytest.fixture
     async def past(self, store: FaultyStore) -> list[str]:
-        """Seven closed events, the newest first."""
+        """Seven closed events, newest first."""
         now = datetime.now(UTC)
         events = [
             make_event(status="closed", created_at=now - timedelta(days=day)) for day in range(7)
@@ -28,7 +28,7 @@ class TestLists:
     @pytest.mark.parametrize(
         "key", [{"status": "closed"}, {"invoker": "alice"}, {"profile": "prod"}]
     )
-    async def test_page_by_page(
+    async def test_cursors_lead_through_all_pages(
         self, bob: httpx.AsyncClient, past: list[str], key: dict[str, str]
     ) -> None:
         ids: list[str] = []
@@ -42,7 +42,9 @@ class TestLists:
             cursor = {"cursor": page["next_cursor"]}
         assert ids == past
 
-    async def test_of_some_days(self, bob: httpx.AsyncClient, past: list[str]) -> None:
+    async def test_list_is_bounded_by_since_and_until(
+        self, bob: httpx.AsyncClient, past: list[str]
+    ) -> None:
         now = datetime.now(UTC)
         bounds = {
             "since": (now - timedelta(days=4.5)).isoformat(),
@@ -51,7 +53,7 @@ class TestLists:
         response = await bob.get("/api/events", params={"status": "closed", **bounds})
         assert [event["id"] for event in response.json()["events"]] == past[2:5]
 
-    async def test_with_the_cursor_of_another_list(
+    async def test_cursor_of_another_list_is_refused(
         self, bob: httpx.AsyncClient, past: list[str]
     ) -> None:
         page = (await bob.get("/api/events?status=closed&limit=3")).json()
@@ -63,7 +65,7 @@ class TestLists:
     @pytest.mark.parametrize(
         "key", [{"status": "closed"}, {"invoker": "alice"}, {"profile": "prod"}]
     )
-    async def test_past_a_row_that_is_no_event(
+    async def test_corrupt_row_is_counted_and_hides_no_event(
         self,
         bob: httpx.AsyncClient,
         past: list[str],
@@ -71,7 +73,7 @@ class TestLists:
         caplog: pytest.LogCaptureFixture,
         key: dict[str, str],
     ) -> None:
-        """It hides no other and is counted; its key is told to the log alone."""
+        """A list counts the corrupt row and hides no event; only the log has the row's key."""
         store.corrupt = (CorruptItemError("BREAKGLASS#0123456789abcdef", "no created_at"),)
         response = await bob.get("/api/events", params=key)
         page = response.json()

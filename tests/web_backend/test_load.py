@@ -1,4 +1,4 @@
-"""The load benchmark counts what it says it counts."""
+"""The load benchmark counts answers and errors correctly."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ OPTIONS = Namespace(clients=3, backend="moto", delay=0)
 
 @pytest.fixture
 async def app(store: FaultyStore) -> FastAPI:
-    """The application, which each test serves."""
+    """The application; each test serves it itself."""
     return application(store)
 
 
-async def test_all_is_well(
+async def test_report_of_correct_answers_has_no_errors(
     app: FastAPI, store: FaultyStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await store.create(make_event(id=HELD.id))
@@ -35,7 +35,7 @@ async def test_all_is_well(
     assert "| 0 |" in capsys.readouterr().out
 
 
-async def test_errors_and_wrong_answers_make_it_fail(app: FastAPI, store: FaultyStore) -> None:
+async def test_errors_and_wrong_answers_fail_the_run(app: FastAPI, store: FaultyStore) -> None:
     async with served(app) as url:
         wrong, _ = await load(url, clients=3, seconds=60, requests=30)
         store.failure = StoreUnavailableError("throttled")
@@ -46,6 +46,6 @@ async def test_errors_and_wrong_answers_make_it_fail(app: FastAPI, store: Faulty
         report(failed, seconds, OPTIONS)
 
 
-def test_nothing_asked_is_a_failure() -> None:
+def test_run_without_requests_fails() -> None:
     with pytest.raises(SystemExit, match="not one request"):
         report(Tally(0), 1, OPTIONS)

@@ -1,4 +1,4 @@
-"""Each exception is one problem document, and a client can tell what to do from it."""
+"""Each exception becomes one problem document, which tells a client what to do."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ CASES: list[tuple[Exception, int, str, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("error", "status", "name", "members"), CASES, ids=lambda value: type(value).__name__
 )
-async def test_an_exception_of_the_store(
+async def test_store_exception_becomes_a_problem_document(
     alice: httpx.AsyncClient,
     store: FaultyStore,
     error: Exception,
@@ -84,11 +84,11 @@ async def test_an_exception_of_the_store(
     assert problem.pop("title")
     assert problem.pop("detail")
     assert problem == members
-    # What goes wrong inside is told to the log.
+    # Internal details go to the log only.
     assert "secret" not in response.text
 
 
-async def test_the_holder_comes_with_the_refusal(
+async def test_active_event_refusal_has_the_holder(
     alice: httpx.AsyncClient, store: FaultyStore
 ) -> None:
     store.failure = ActiveEventExistsError(EVENT)
@@ -99,7 +99,7 @@ async def test_the_holder_comes_with_the_refusal(
     assert problem["event"]["id"] == EVENT.id
 
 
-async def test_the_version_that_won_comes_with_the_refusal(
+async def test_concurrent_modification_has_the_current_version(
     alice: httpx.AsyncClient, store: FaultyStore
 ) -> None:
     store.failure = ConcurrentModificationError(EVENT.id, EVENT)
@@ -118,7 +118,7 @@ async def test_the_version_that_won_comes_with_the_refusal(
         (EventNotFoundError(EVENT.id), False),
     ],
 )
-async def test_retry_after_stands_where_waiting_helps(
+async def test_retry_after_is_sent_only_if_waiting_helps(
     alice: httpx.AsyncClient, store: FaultyStore, error: Exception, waiting_helps: bool
 ) -> None:
     store.failure = error
@@ -126,7 +126,7 @@ async def test_retry_after_stands_where_waiting_helps(
     assert ("retry-after" in response.headers) is waiting_helps
 
 
-def test_no_exception_is_forgotten() -> None:
+def test_every_exception_has_a_problem_kind() -> None:
     exceptions = {
         value
         for name in aiobreakglass.__all__
@@ -139,14 +139,14 @@ def test_no_exception_is_forgotten() -> None:
 
 
 class ThrottledError(StoreUnavailableError):
-    """What a store around another one might raise."""
+    """An exception that a wrapper around a store might raise."""
 
 
-class UnheardOfError(BreakGlassError):
-    """Which the application does not know."""
+class UnknownError(BreakGlassError):
+    """An exception that the application does not know."""
 
 
-async def test_a_subclass_is_what_its_base_is(
+async def test_subclass_is_answered_like_its_base(
     alice: httpx.AsyncClient, store: FaultyStore
 ) -> None:
     store.failure = ThrottledError("secret", outcome_unknown=True)
@@ -156,20 +156,20 @@ async def test_a_subclass_is_what_its_base_is(
     assert (problem["type"], problem["outcome_unknown"]) == (NAMESPACE + "store-unavailable", True)
 
 
-async def test_an_exception_of_a_store_that_nobody_has_foreseen(
+async def test_unknown_store_exception_is_an_internal_error(
     alice: httpx.AsyncClient, store: FaultyStore
 ) -> None:
-    store.failure = UnheardOfError("secret")
+    store.failure = UnknownError("secret")
     response = await alice.get(f"/api/events/{EVENT.id}")
     assert (response.status_code, response.headers["content-type"]) == (500, PROBLEM)
     assert response.json()["type"] == "about:blank"
     assert "secret" not in response.text
 
 
-async def test_an_exception_that_nobody_has_foreseen(
+async def test_unexpected_exception_is_an_internal_error(
     alice: httpx.AsyncClient, store: FaultyStore
 ) -> None:
-    """A mistake of ours, `ValueError` above all, is no mistake of the client's."""
+    """A bug in the application is not reported as the client's mistake."""
     store.failure = RuntimeError("secret")
     response = await alice.get(f"/api/events/{EVENT.id}")
     assert (response.status_code, response.headers["content-type"]) == (500, PROBLEM)
@@ -180,7 +180,7 @@ async def test_an_exception_that_nobody_has_foreseen(
     ("method", "path", "status"),
     [("GET", "/api/nothing", 404), ("PUT", "/api/me", 405), ("HEAD", "/api/access", 405)],
 )
-async def test_a_request_for_what_is_not_there(
+async def test_unknown_path_or_method_is_a_problem_document(
     alice: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
     response = await alice.request(method, path)
@@ -200,10 +200,10 @@ async def test_a_request_for_what_is_not_there(
         ({"profile": None}, {"#/profile"}),
     ],
 )
-async def test_a_body_that_breaks_rules(
+async def test_invalid_body_names_each_broken_rule(
     alice: httpx.AsyncClient, body: dict[str, object], pointers: set[str]
 ) -> None:
-    """Each rule is named with its field; what was sent is not repeated."""
+    """The answer names each broken rule with its field, and does not repeat the input."""
     opening = {
         "profile": "production",
         "reason_code": "incident",
@@ -217,7 +217,7 @@ async def test_a_body_that_breaks_rules(
     assert "too short" not in response.text
 
 
-async def test_a_body_that_is_no_json(alice: httpx.AsyncClient) -> None:
+async def test_body_that_is_not_json_is_refused(alice: httpx.AsyncClient) -> None:
     response = await alice.post(
         "/api/events", content="{", headers={"content-type": "application/json"}
     )
@@ -225,8 +225,8 @@ async def test_a_body_that_is_no_json(alice: httpx.AsyncClient) -> None:
     assert [error["pointer"] for error in response.json()["errors"]] == ["#"]
 
 
-async def test_a_failure_that_has_no_name(alice: httpx.AsyncClient) -> None:
-    """Where the status says all there is, so does the type."""
+async def test_http_error_without_own_type_is_about_blank(alice: httpx.AsyncClient) -> None:
+    """A problem without a type of its own says only what its status says."""
     response = await alice.post(
         "/api/events", content="[" * 16_000, headers={"content-type": "application/json"}
     )
@@ -249,7 +249,7 @@ async def test_a_failure_that_has_no_name(alice: httpx.AsyncClient) -> None:
         ("", {"in": "query"}),
     ],
 )
-async def test_a_query_that_breaks_a_rule(
+async def test_invalid_query_names_the_parameter(
     alice: httpx.AsyncClient, query: str, expected: dict[str, str]
 ) -> None:
     response = await alice.get(f"/api/events?{query}")

@@ -1,4 +1,4 @@
-"""The application as a process of its own, which signals end."""
+"""The application runs as its own process, and signals end it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def demonstration(*options: str) -> Running:
 async def running(
     *program: str, folder: Path
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """Run `python -m` so; yields the process and its URL, and does not let it outlive us."""
+    """Run `python -m` with this program; yield the process and its URL, and end it at exit."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *program, "--port", "0"),
         cwd=folder,
@@ -54,7 +54,7 @@ async def running(
             if url := re.search(rb"running on (http://\S+)", line):
                 yield process, url[1].decode()
                 return
-        raise AssertionError("it did not start")
+        raise AssertionError("the process did not start")
     finally:
         if process.returncode is None:
             process.kill()
@@ -62,8 +62,8 @@ async def running(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_it_although_streams_are_open(number: signal.Signals) -> None:
-    """Streams end properly, as responses that are complete, and the process with them."""
+async def test_signal_ends_the_process_while_streams_are_open(number: signal.Signals) -> None:
+    """A signal completes the open streams, and then ends the process."""
     async with (
         asyncio.timeout(PATIENCE),
         demonstration() as (process, url),
@@ -77,7 +77,7 @@ async def test_a_signal_ends_it_although_streams_are_open(number: signal.Signals
             pass
         assert process.stderr is not None
         log = (await process.stderr.read()).decode()
-        # uvicorn, when it has stopped in order, passes the signal on as it came.
+        # After an orderly stop uvicorn raises the signal again.
         assert await process.wait() in (0, -number)
     assert "Application shutdown complete" in log
     assert "ERROR" not in log
@@ -85,13 +85,13 @@ async def test_a_signal_ends_it_although_streams_are_open(number: signal.Signals
 
 
 def deployment() -> list[str]:
-    """What the README runs on a table."""
+    """Return the command with which the README runs the application on a table."""
     (command,) = re.findall(r"^uvicorn .+", README, flags=re.MULTILINE)
     return shlex.split(command)
 
 
-async def test_a_signal_ends_it_although_a_client_does_not_read() -> None:
-    """The stream that cannot be completed is given up, after a second here."""
+async def test_signal_ends_the_process_if_a_client_does_not_read() -> None:
+    """The server gives up a stream that it cannot complete, after one second in this test."""
     program = deployment()
     program[program.index("web_backend.app:create_app")] = "tests.web_backend.crowded:create_app"
     program[program.index("--timeout-graceful-shutdown") + 1] = "1"
@@ -109,7 +109,7 @@ async def test_a_signal_ends_it_although_a_client_does_not_read() -> None:
                 b"GET /api/changes HTTP/1.1\r\nHost: backend\r\nCookie: demo_person=alice\r\n\r\n",
             )
             received = b""
-            # With its first line the whole snapshot is on its way.
+            # Once its first line has arrived, the server is sending the whole snapshot.
             while b"event: snapshot" not in received:
                 chunk = await loop.sock_recv(client, 256)
                 assert chunk, "the stream has ended"
@@ -122,7 +122,9 @@ async def test_a_signal_ends_it_although_a_client_does_not_read() -> None:
     assert "Application shutdown complete" in log
 
 
-def test_the_demonstration_does_not_wait_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demonstration_has_the_shutdown_timeout_of_the_readme(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     runs: list[dict[str, Any]] = []
     monkeypatch.setattr(uvicorn, "run", lambda _, **options: runs.append(options))
     monkeypatch.setattr(sys, "argv", ["web_backend"])
@@ -133,8 +135,8 @@ def test_the_demonstration_does_not_wait_longer(monkeypatch: pytest.MonkeyPatch)
     assert str(options["timeout_graceful_shutdown"]) == seconds
 
 
-async def test_on_moto_it_does_the_same() -> None:
-    """The whole way to a DynamoDB, with its expiry and its past."""
+async def test_demonstration_on_moto() -> None:
+    """The demonstration on moto opens, checks, closes and lists events."""
     async with (
         asyncio.timeout(PATIENCE),
         demonstration("--backend", "moto") as (_, url),

@@ -1,4 +1,4 @@
-"""A start without the settings it takes ends with a line that names them."""
+"""A program that starts with missing or invalid settings prints their names and ends."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def started(program: list[str], variables: dict[str, str]) -> subprocess.Complet
         (DEMONSTRATION, {"BREAKGLASS_MAX_STREAMS": "hush"}, ["MAX_STREAMS"]),
     ],
 )
-def test_a_variable_that_is_missing_or_wrong(
+def test_missing_or_invalid_variable_is_named(
     program: list[str], variables: dict[str, str], named: list[str]
 ) -> None:
-    """It is named, and what it holds is not told."""
+    """The message names the variable, and does not show its value."""
     ended = started(program, variables)
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()

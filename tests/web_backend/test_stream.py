@@ -1,4 +1,4 @@
-"""Server-sent events, from an application that is served on a port."""
+"""Server-sent events from an application that is served on a port."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .stores import FaultyStore
 
 @pytest.fixture
 async def app(store: FaultyStore) -> FastAPI:
-    """The application, which `client` starts."""
+    """The application; `client` starts it."""
     return application(store)
 
 
@@ -47,7 +47,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 class Messages:
-    """What a stream has said, read on demand."""
+    """The messages of a stream, read on demand."""
 
     def __init__(self, events: AsyncIterator[ServerSentEvent]) -> None:
         self._events = events
@@ -72,90 +72,92 @@ async def messages(client: httpx.AsyncClient) -> AsyncIterator[Messages]:
         yield Messages(source.aiter_sse())
 
 
-async def test_it_begins_with_what_there_is(client: httpx.AsyncClient) -> None:
+async def test_stream_begins_with_a_snapshot(client: httpx.AsyncClient) -> None:
     event = (await client.post("/api/events", json=OPENING)).json()
-    async with messages(client) as said:
-        kind, message = await said.first()
+    async with messages(client) as received:
+        kind, message = await received.first()
         assert (kind, message["held"], message["ended"]) == ("snapshot", [event], [])
         assert message["ids"] == [event["id"]]
 
 
-async def test_a_table_that_has_not_been_read_yet(store: FaultyStore) -> None:
-    """Nobody knows who holds access, so nobody is told that there is none."""
+async def test_stream_is_unread_until_the_table_is_read(store: FaultyStore) -> None:
+    """Until the table is read, the stream does not say who holds access."""
     event = await store.create(make_event())
     store.failure = StoreUnavailableError("throttled")
     app = application(store, SELDOM)
-    async with visited(app) as client, messages(client) as said:
-        kind, message = await said.first()
+    async with visited(app) as client, messages(client) as received:
+        kind, message = await received.first()
         assert (kind, list(message)) == ("unread", ["now"])
         app.state.changes.publish(event)
-        assert (await said.first())[0] == "unread"
+        assert (await received.first())[0] == "unread"
         store.failure = None
         await app.state.changes.read()
-        kind, message = await said.first()
+        kind, message = await received.first()
         assert (kind, message["ids"]) == ("snapshot", [event.id])
 
 
-async def test_each_message_names_all_that_are_held(store: FaultyStore) -> None:
-    """Whoever knows of another learns that it is not among them."""
+async def test_each_message_lists_every_held_id(store: FaultyStore) -> None:
+    """A client that shows another event learns that it no longer grants access."""
     app = application(store, SELDOM)
-    async with visited(app) as client, messages(client) as said:
-        await said.first()
+    async with visited(app) as client, messages(client) as received:
+        await received.first()
         first, second = [
             (await client.post("/api/events", json=OPENING | {"profile": profile})).json()["id"]
             for profile in ("production", "staging")
         ]
         named: set[str] = set()
         while named != {first, second}:
-            named = set((await said.until("ids"))["ids"])
+            named = set((await received.until("ids"))["ids"])
         await client.post(f"/api/events/{first}/close", json={"reason": "Done"})
-        update = await said.until("ended")
+        update = await received.until("ended")
         assert (update["held"], update["ids"]) == ([], [second])
 
 
-async def test_a_change_in_this_process(store: FaultyStore) -> None:
-    """It is told at once, long before the table is read again."""
+async def test_change_by_this_process_is_sent_at_once(store: FaultyStore) -> None:
+    """The stream has the change at once, long before the table is read again."""
     app = application(store, SELDOM)
-    async with visited(app) as client, messages(client) as said:
-        await said.first()
+    async with visited(app) as client, messages(client) as received:
+        await received.first()
         event = (await client.post("/api/events", json=OPENING)).json()
-        assert (await said.until("held"))["held"] == [event]
+        assert (await received.until("held"))["held"] == [event]
         later = datetime.fromisoformat(event["expires_at"]) + timedelta(hours=1)
         changed = await client.patch(
             f"/api/events/{event['id']}",
             json={"expires_at": later.isoformat()},
             headers={"if-match": "*"},
         )
-        assert (await said.until("held"))["held"] == [changed.json()]
+        assert (await received.until("held"))["held"] == [changed.json()]
         await client.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
-        assert (await said.until("ended"))["ended"] == [event["id"]]
+        assert (await received.until("ended"))["ended"] == [event["id"]]
 
 
-async def test_a_change_by_somebody_else(client: httpx.AsyncClient, store: FaultyStore) -> None:
-    async with messages(client) as said:
-        await said.first()
-        event = await store.create(make_event())
-        (held,) = (await said.until("held"))["held"]
-        assert held["id"] == event.id
-        await store.close(event.id, closed_by="bob", closed_reason="Done")
-        assert (await said.until("ended"))["ended"] == [event.id]
-
-
-async def test_a_store_that_cannot_be_reached(
+async def test_change_by_another_process_is_sent(
     client: httpx.AsyncClient, store: FaultyStore
 ) -> None:
-    async with messages(client) as said:
-        await said.until("is_current")
+    async with messages(client) as received:
+        await received.first()
+        event = await store.create(make_event())
+        (held,) = (await received.until("held"))["held"]
+        assert held["id"] == event.id
+        await store.close(event.id, closed_by="bob", closed_reason="Done")
+        assert (await received.until("ended"))["ended"] == [event.id]
+
+
+async def test_stream_is_not_current_while_the_store_fails(
+    client: httpx.AsyncClient, store: FaultyStore
+) -> None:
+    async with messages(client) as received:
+        await received.until("is_current")
         store.failure = StoreUnavailableError("throttled")
-        stale = await said.until("now")
+        stale = await received.until("now")
         while stale["is_current"]:
-            stale = await said.until("now")
+            stale = await received.until("now")
         store.failure = None
-        current = await said.until("is_current")
+        current = await received.until("is_current")
         assert current["read_at"] > stale["read_at"]
 
 
-async def test_each_message_has_an_id_and_the_first_says_when_to_come_back(
+async def test_messages_have_ids_and_the_first_sets_retry(
     client: httpx.AsyncClient,
 ) -> None:
     async with aconnect_sse(client, "GET", "/api/changes") as source:
@@ -167,7 +169,7 @@ async def test_each_message_has_an_id_and_the_first_says_when_to_come_back(
     assert first.id != second.id
 
 
-async def test_a_comment_is_sent_where_there_is_nothing_to_say(
+async def test_idle_stream_sends_comments(
     store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.05)
@@ -183,44 +185,46 @@ async def test_a_comment_is_sent_where_there_is_nothing_to_say(
     raise AssertionError("the stream has ended")
 
 
-async def test_who_disconnects_is_forgotten(client: httpx.AsyncClient, app: FastAPI) -> None:
-    async with messages(client) as said:
-        await said.first()
+async def test_disconnected_client_gives_its_place_back(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    async with messages(client) as received:
+        await received.first()
         assert app.state.changes.places_taken == 1
     await all_have_left(app)
 
 
-async def test_who_does_not_read_holds_up_nobody(store: FaultyStore) -> None:
-    """Others are told of each change; who reads on is told of most of them at once."""
+async def test_client_that_does_not_read_delays_nobody(store: FaultyStore) -> None:
+    """Other clients get each change; a client that resumes gets most of them at once."""
     await crowd(store)
     app = application(store, SELDOM)
-    async with visited(app) as client, messages(client) as unread, messages(client) as said:
-        await said.first()
+    async with visited(app) as client, messages(client) as unread, messages(client) as received:
+        await received.first()
         ids = []
         for number in range(50):
             event = await store.create(make_event(invoker=f"late-{number}"))
             app.state.changes.publish(event)
-            assert [held["id"] for held in (await said.until("held"))["held"]] == [event.id]
+            assert [held["id"] for held in (await received.until("held"))["held"]] == [event.id]
             ids.append(event.id)
-        # A few are on their way out, whatever may come; it is not a queue that grows.
+        # A few messages are in the socket's buffers already, but no queue grows.
         told = [await unread.first()]
         while not {*ids} <= {*told[-1][1]["ids"]}:
             told.append(await unread.first())
         assert len(told) < 10
 
 
-async def test_more_streams_than_this_process_is_to_serve(store: FaultyStore) -> None:
+async def test_stream_over_the_limit_is_refused(store: FaultyStore) -> None:
     app = application(store, SETTINGS.model_copy(update={"max_streams": 1}))
-    async with visited(app) as client, messages(client) as said:
-        await said.first()
+    async with visited(app) as client, messages(client) as received:
+        await received.first()
         refused = await client.get("/api/changes")
         assert refused.status_code == 503
         assert refused.headers["retry-after"]
         assert (await client.get("/api/access?profile=production")).status_code == 200
 
 
-async def test_more_streams_at_once_than_this_process_is_to_serve(store: FaultyStore) -> None:
-    """Each has its place before the next is counted, and gives it back."""
+async def test_concurrent_streams_over_the_limit_are_refused(store: FaultyStore) -> None:
+    """Each stream takes its place before the next is counted, and gives it back."""
     app = application(store, SETTINGS.model_copy(update={"max_streams": 3}))
     async with visited(app) as client:
         async with asyncio.timeout(PATIENCE), AsyncExitStack() as streams:
@@ -234,8 +238,8 @@ async def test_more_streams_at_once_than_this_process_is_to_serve(store: FaultyS
         await all_have_left(app)
 
 
-async def test_one_person_does_not_take_the_places_of_others(store: FaultyStore) -> None:
-    """Nor does one who opens them at once; who closes one may open another."""
+async def test_streams_over_one_persons_limit_are_refused(store: FaultyStore) -> None:
+    """One person's streams, even opened at once, leave places for others."""
     app = application(
         store, SETTINGS.model_copy(update={"max_streams": 4, "max_streams_per_person": 3})
     )
@@ -253,14 +257,14 @@ async def test_one_person_does_not_take_the_places_of_others(store: FaultyStore)
             assert refused.headers["content-type"] == "application/problem+json"
             assert refused.json()["type"] == NAMESPACE + "too-many-streams-of-yours"
             assert refused.headers["retry-after"]
-            async with messages(bob) as said:
-                await said.first()
+            async with messages(bob) as received:
+                await received.first()
         await all_have_left(app)
-        async with messages(alice) as said:
-            await said.first()
+        async with messages(alice) as received:
+            await received.first()
 
 
-async def test_who_is_not_signed_in_takes_no_place(
+async def test_request_without_sign_in_takes_no_place(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
     refused = await client.get("/api/changes", headers={"cookie": ""})
@@ -268,9 +272,10 @@ async def test_who_is_not_signed_in_takes_no_place(
     assert app.state.changes.places_taken == 0
 
 
-async def test_it_ends_in_the_end_so_that_a_sign_out_is_noticed(
+async def test_stream_ends_after_its_longest_time(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A client must connect again after a while, so the server notices a sign-out."""
     monkeypatch.setattr(stream, "LONGEST_STREAM", timedelta(seconds=0.2))
     async with asyncio.timeout(PATIENCE), aconnect_sse(client, "GET", "/api/changes") as source:
         assert [event async for event in source.aiter_sse()]

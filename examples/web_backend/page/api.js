@@ -1,6 +1,6 @@
-// Requests, and what comes back when they are refused or nobody knows what became of them.
+// Sends requests. A request that is refused or gets no answer throws a Refusal.
 
-// In seconds, where the server does not say.
+// In seconds, unless the server says otherwise.
 export const TRY_AGAIN = 5;
 
 export class Refusal extends Error {
@@ -8,7 +8,7 @@ export class Refusal extends Error {
     super(problem.detail);
     this.problem = problem;
     this.status = status;
-    // In seconds, where the server says so.
+    // In seconds; null unless the server sends it.
     this.retryAfter = retryAfter;
   }
 
@@ -16,7 +16,7 @@ export class Refusal extends Error {
     return (this.problem.type ?? "").split(":").at(-1);
   }
 
-  // Whether a change may have happened all the same: only a server that knows better says no.
+  // Whether a change may have happened. Without an answer it may, unless the server says no.
   get outcomeUnknown() {
     return this.problem.outcome_unknown ?? (this.status === 0 || this.status >= 500);
   }
@@ -24,7 +24,7 @@ export class Refusal extends Error {
 
 const SILENCE = {
   title: "No answer",
-  detail: "The server cannot be reached, or has not answered in time.",
+  detail: "The server cannot be reached or did not answer in time.",
 };
 
 export async function ask(path, { method = "GET", body, parameters } = {}) {
@@ -50,7 +50,7 @@ function refusal(response, content) {
   return new Refusal(content, response.status, retryAfter);
 }
 
-// Why a stream is refused; null where it is not. An EventSource does not tell.
+// Why the server refuses a stream, or null if it does not. An EventSource does not say why.
 export async function refusalOf(path) {
   const probe = new AbortController();
   try {

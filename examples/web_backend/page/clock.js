@@ -1,4 +1,4 @@
-// The time by the server's clock, which ends access: this machine's may be wrong.
+// The server's time, because the server's clock ends access. This machine's clock may be wrong.
 
 let offset = 0;
 

@@ -8,13 +8,13 @@ import { isolated } from "./text.js";
 
 export class Closing {
   #event = null;
-  // What was to be closed last without a clear answer.
+  // The id of the last event whose close got no clear answer.
   #unclear = null;
   #accept;
   #haveEnded;
 
-  // `accept` takes an event as it was answered, `haveEnded` one of which it is known only that it
-  // has ended.
+  // `accept` takes the event from an answer. `haveEnded` takes an event that has ended in a way
+  // that the page does not know.
   constructor({ accept, haveEnded }) {
     this.#accept = accept;
     this.#haveEnded = haveEnded;
@@ -43,7 +43,7 @@ export class Closing {
         if (error.outcomeUnknown) this.#unclear = event.id;
         if (error.name !== "invalid-state-transition") throw error;
         this.#haveEnded(event);
-        // A repetition that finds it closed is what was asked for.
+        // If a repeated close finds the event closed, it has succeeded.
         if (this.#unclear !== event.id || error.problem.current_status !== "closed") throw error;
       }
       this.#unclear = null;

@@ -1,16 +1,16 @@
-// The stream of changes, and what is said of how far the page can be relied on.
+// The stream of changes, and the line that says whether the page is up to date.
 
 import { refusalOf, TRY_AGAIN } from "./api.js";
 import * as clock from "./clock.js";
 import { $ } from "./elements.js";
 
-// No message for so long means that the server, or the way to it, is gone: it reads the table, and
-// says so, several times in this time.
+// The server reads the table and sends a message several times in this time. Without any message
+// the server or the connection is gone.
 const SILENCE = 30_000;
-const LOST = "The connection is lost, and is being tried again.";
+const LOST = "The connection is lost. Trying again.";
 const REFUSED = {
-  "too-many-streams": "Too many pages are open. This one is not kept up to date; it tries again by itself.",
-  "too-many-streams-of-yours": "You have too many pages open. This one is not kept up to date until you close another; it tries again by itself.",
+  "too-many-streams": "Too many pages are open. This page is not up to date. It will try again.",
+  "too-many-streams-of-yours": "You have too many pages open. Close another one to keep this page up to date. It will try again.",
 };
 
 export class Connection {
@@ -18,11 +18,11 @@ export class Connection {
   #changed;
   #heardAt = Date.now();
   #readAt = null;
-  // What the latest message says of itself.
+  // Whether the latest message was current.
   #isCurrent = false;
 
-  // `take` is called with each message that says who holds access, `changed` when something else is
-  // said of the connection.
+  // The connection calls `take` with each message about who holds access, and `changed` when its
+  // state changes.
   constructor({ take, changed }) {
     this.#take = take;
     this.#changed = changed;
@@ -32,7 +32,7 @@ export class Connection {
     return $("connection").dataset.state === "current";
   }
 
-  // Whether it has ever been known who holds access.
+  // Whether the page has ever received who holds access.
   get hasRead() {
     return this.#readAt !== null;
   }
@@ -54,10 +54,10 @@ export class Connection {
     listen("update", take);
     listen("unread", () => {
       this.#isCurrent = false;
-      this.say("stale", "The record cannot be read yet. What is shown may have changed.");
+      this.say("stale", "The record cannot be read yet. This page may be out of date.");
     });
     source.addEventListener("error", () => {
-      // After an answer that is no stream a browser does not try again by itself.
+      // After an answer that is not a stream, the browser does not try again.
       if (source.readyState === EventSource.CLOSED) {
         refusalOf("/api/changes").then((refusal) => this.#comeBack(refusal));
       } else this.say("lost", LOST);
@@ -66,33 +66,33 @@ export class Connection {
 
   #comeBack(refusal) {
     if (refusal?.status === 401) {
-      this.say("lost", "You are signed out. Sign in, and reload.");
+      this.say("lost", "You are signed out. Sign in and reload this page.");
       return;
     }
     this.say("lost", REFUSED[refusal?.name] ?? LOST);
     setTimeout(() => this.follow(), (refusal?.retryAfter ?? TRY_AGAIN) * 1000);
   }
 
-  // Say what a message was worth; `isSure` is whether the page knows the rest.
+  // Say whether the page is current. `isSure` is false while a question about an event is open.
   sayCurrency(isSure) {
     if (this.#isCurrent && isSure) this.say("current", "Live.");
-    else this.say("stale", "The record cannot be read. What is shown may have changed since.");
+    else this.say("stale", "The record cannot be read. This page may be out of date.");
   }
 
-  // The same where an answer has come in between, with which a stream that is lost is not found.
+  // The same after an answer to a request. Such an answer does not restore a lost stream.
   updateCurrency(isSure) {
     if ($("connection").dataset.state !== "lost" && this.hasRead) this.sayCurrency(isSure);
   }
 
   noticeSilence() {
     if (Date.now() - this.#heardAt > SILENCE && this.isCurrent) {
-      this.say("lost", "Nothing has been heard from the server. What is shown may have changed.");
+      this.say("lost", "The server has sent nothing for a while. This page may be out of date.");
     }
   }
 
   say(state, text) {
     $("connection").dataset.state = state;
-    // Said once, not with each message.
+    // Screen readers announce each change of this text, so it changes only if it differs.
     if ($("connection-text").textContent !== text) $("connection-text").textContent = text;
     if (this.hasRead) {
       $("read-at").dataset.at = this.#readAt;

@@ -1,4 +1,4 @@
-// Sending a form, and showing in it why it was refused.
+// Sends a form, and shows in it why the server refused it.
 
 import { Refusal } from "./api.js";
 import { time } from "./clock.js";
@@ -47,7 +47,7 @@ function explained(error) {
     return `You hold access to ${isolated(profile)} until ${time.format(Date.parse(until))}. Use it, or close it first.`;
   }
   if (error.status !== 401 && error.outcomeUnknown) {
-    return `${error.problem.detail} It may have been done all the same. Send it again: a repetition is recognised.`;
+    return `${error.problem.detail} The request may have succeeded. You can safely send it again.`;
   }
   return error.problem.detail;
 }

@@ -1,4 +1,4 @@
-// The list of those who hold access now: a card for each.
+// The list of people who hold access now, one card each.
 
 import { now, time } from "./clock.js";
 import { $ } from "./elements.js";
@@ -6,7 +6,7 @@ import { isolated, shown } from "./text.js";
 
 const SOON = 5 * 60_000;
 
-// `me` is who looks at it; `askToClose` is called with the event that is to be closed.
+// `me` is the signed-in person. A card's button calls `askToClose` with its event.
 export function showHolders(record, me, askToClose) {
   const events = [...record.held.values()]
     .filter((event) => Date.parse(event.expires_at) > now())
@@ -24,17 +24,17 @@ export function showHolders(record, me, askToClose) {
   $("count").textContent = events.length;
 }
 
-// Rows that cannot be read are no cards, but somebody may hold access by them.
+// Rows that cannot be read have no cards, but may grant access.
 export function showUnreadable(number) {
   const rows = number === 1 ? "1 row" : `${number} rows`;
-  const text = `${rows} of the record cannot be read. More people may hold access. The operators have to mend it.`;
+  const text = `${rows} of the record cannot be read, so more people may hold access. Call the operators.`;
   if ($("unreadable").textContent !== text) $("unreadable").textContent = text;
   $("unreadable").hidden = number === 0;
 }
 
-// Nobody is said only where it is known.
+// Say that nobody holds access only if that is known.
 export function showNobody({ hasRead, isKnown }) {
-  const text = isKnown ? "Nobody holds emergency access." : "Nobody that is known of.";
+  const text = isKnown ? "Nobody holds emergency access." : "Nobody is known to hold access.";
   if ($("nobody").textContent !== text) $("nobody").textContent = text;
   $("nobody").hidden = $("held").children.length > 0 || !hasRead;
 }
@@ -62,7 +62,7 @@ function fill(item, event, me) {
   item.querySelector(".you").hidden = event.invoker !== me.name;
   const end = item.querySelector(".end");
   end.hidden = event.invoker !== me.name && !me.is_reviewer;
-  end.setAttribute("aria-label", `Close access of ${isolated(event.invoker)} to ${isolated(event.profile)}`);
+  end.setAttribute("aria-label", `Close ${isolated(event.invoker)}'s access to ${isolated(event.profile)}`);
   const bar = item.querySelector("progress");
   bar.max = Date.parse(event.expires_at) - Date.parse(event.created_at);
   bar.value = Math.max(0, left);

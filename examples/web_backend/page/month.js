@@ -1,11 +1,11 @@
-// The last 30 days: read once, then drawn from what the page knows.
+// The last 30 days. The page reads them once, and then draws what it knows.
 
 import { ask } from "./api.js";
 import { now } from "./clock.js";
 import { $ } from "./elements.js";
 import { DAYS, draw } from "./timeline.js";
 
-// The picture has room for about as many; the newest are drawn.
+// The chart has room for about this many pages of events, so it shows the newest ones.
 const MOST_PAGES = 5;
 
 export async function readMonth(record) {
@@ -28,11 +28,11 @@ export async function readMonth(record) {
       }
     }
     $("month-problem").textContent = [
-      isWhole ? "" : "There are more events than are drawn here; these are the newest.",
-      unreadable ? `Not drawn, because they cannot be read: ${unreadable}.` : "",
+      isWhole ? "" : "Only the newest events are shown.",
+      unreadable ? `Rows that cannot be read: ${unreadable}.` : "",
     ].join(" ").trim();
   } catch (error) {
-    $("month-problem").textContent = `The past cannot be read: ${error.message}`;
+    $("month-problem").textContent = `The last 30 days cannot be read: ${error.message}`;
     setTimeout(readMonth, 10_000, record);
   }
   showMonth(record);

@@ -5,17 +5,17 @@ import { $ } from "./elements.js";
 import { attempt, refuse } from "./forms.js";
 
 const ENDED_SINCE = {
-  title: "It has ended",
-  detail: "It was opened, and has ended since. Send it again to open it anew.",
+  title: "Access has ended",
+  detail: "Access was opened but has already ended. Send the form again to open new access.",
 };
 
 export class Opening {
-  // What was sent last, without a clear answer. Sent again as it was, with the id that it had, it is
-  // recognised, so that nothing is opened twice; once anything is changed it is another request.
+  // The last request that got no clear answer. The page sends it again with the same id, so that the
+  // server recognises it. After a change in the form, the next request is a new one.
   #unanswered = null;
   #accept;
 
-  // `accept` takes an event as it was answered, and returns whether it grants access.
+  // `accept` takes the event from an answer, and returns whether it grants access.
   constructor(accept) {
     this.#accept = accept;
     $("open").addEventListener("input", () => { this.#unanswered = null; });
@@ -25,14 +25,14 @@ export class Opening {
     });
   }
 
-  // Nothing is chosen beforehand: in a hurry that would be what is opened.
+  // No profile is preselected, because people in a hurry would open that one.
   offer(profiles) {
     $("profile").replaceChildren(
       new Option("Choose …", ""), ...profiles.map((name) => new Option(name, name)),
     );
   }
 
-  // The answer to the request says so, or where that was lost, the stream does later.
+  // If the answer to the request was lost, the stream shows later that access was opened.
   look(held) {
     const opened = this.#unanswered && held.get(this.#unanswered.id);
     if (opened) this.#haveOpened(opened);

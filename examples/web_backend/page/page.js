@@ -14,7 +14,7 @@ import { Opening } from "./opening.js";
 import { Record } from "./record.js";
 
 let me = null;
-// How many rows that say active are no events.
+// How many rows with status active cannot be read.
 let unreadable = 0;
 
 const record = new Record({
@@ -82,7 +82,7 @@ async function start() {
     if (error.status === 401) {
       connection.say("lost", "Sign in to see who holds access.");
     } else {
-      connection.say("lost", `${error.message} It is being tried again.`);
+      connection.say("lost", `${error.message} Trying again.`);
       setTimeout(start, (error.retryAfter ?? TRY_AGAIN) * 1000);
     }
     return;

@@ -1,18 +1,19 @@
-// What this page knows of the events, from two sources that both may come late: the stream, behind
-// which lists are read that lag behind, and the answers to the page's own requests.
+// What this page knows about the events. It has two sources, and both may be late: the stream, which
+// comes from lists that lag behind, and the answers to the page's own requests.
 //
-// A newer version is never replaced by an older one, nor an end by what was before it. Held is what
-// the latest message of the stream names. What it does not name is asked for, strongly consistent,
-// with each message until both agree: what was opened here, perhaps by way of another replica, is
-// held in the meantime; what the stream has named before is not, but that it has ended is said only
-// where the answer is that it has.
+// An older version never replaces a newer one, and an ended event never becomes active again. The
+// page shows the events that the latest message of the stream names. If it does not name an event
+// that the page knows, the page asks for that event with a strongly consistent read, again with each
+// message, until both agree. Until then an event that was opened here, perhaps through another
+// replica, is shown; an event that the stream named before is not. The page says that access has
+// ended only after an answer says so.
 
 import { ask } from "./api.js";
 import { isolated } from "./text.js";
 import { standing } from "./timeline.js";
 
-// All are in UTC. Without the Z a fraction of a second sorts behind the whole one; a Date would cut
-// the microseconds off.
+// All times are in UTC. Without the Z, a fraction of a second sorts after the whole second. A Date
+// would drop the microseconds.
 const version = (event) => event.updated_at.replace("Z", "");
 
 export class Record {
@@ -24,19 +25,19 @@ export class Record {
   #unanswered = new Set();
   #hasBegun = false;
 
-  // `now` is the server's clock; `changed` is called when an answer has come in between.
+  // `now` is the server's clock. `changed` is called after each answer about an event.
   constructor({ now, announce, changed }) {
     this.now = now;
     this.announce = announce;
     this.changed = changed;
   }
 
-  // Whether it is known what is held: a question about it without an answer says no.
+  // Whether the page knows who holds access: no question about an event has failed.
   get isSure() {
     return this.#unanswered.size === 0;
   }
 
-  // Whether an answer is yet to come about what is held.
+  // Whether a question about an event is still open.
   get isAsking() {
     return this.#asking.size > 0;
   }
@@ -66,13 +67,13 @@ export class Record {
     for (const id of [...this.#unnamed, ...this.#dropped]) this.#look(id);
   }
 
-  // Take the answer to a request of this page; returns whether it grants access as far as is known.
+  // Take the event from an answer, and return whether it grants access as far as the page knows.
   accept(event) {
     this.remember(event);
     const known = this.history.get(event.id);
     if (!this.#isActive(event.id)) {
       if (this.held.delete(event.id) || this.#dropped.has(event.id)) {
-        this.announce(`Access of ${isolated(known.invoker)} to ${isolated(known.profile)} is closed.`);
+        this.announce(`${isolated(known.invoker)}'s access to ${isolated(known.profile)} is closed.`);
       }
       this.#settle(event.id);
     } else if (this.held.has(event.id)) {
@@ -85,7 +86,7 @@ export class Record {
     return this.held.has(event.id);
   }
 
-  // Take a refusal that says no more than that it has ended.
+  // Take a refusal that says only that the event has ended.
   end(event) {
     if (this.held.has(event.id)) this.#drop(event.id);
     this.#look(event.id);
@@ -122,7 +123,7 @@ export class Record {
       this.remember(await ask(`/api/events/${id}`));
       this.#unanswered.delete(id);
     } catch (error) {
-      // The stream counts the rows that cannot be read. Whether this one has ended nobody can say.
+      // The stream counts corrupt rows. The page cannot know whether this event has ended.
       if (error.name === "corrupt-event") return this.#forget(id);
       if (error.status === 404) this.history.delete(id);
       else if (this.#unnamed.has(id) || this.#dropped.has(id)) this.#unanswered.add(id);
@@ -131,7 +132,7 @@ export class Record {
     }
     if (!this.#isActive(id)) {
       if (this.held.delete(id) || this.#dropped.has(id)) {
-        this.announce(`Access of ${isolated(event.invoker)} to ${isolated(event.profile)} has ended.`);
+        this.announce(`${isolated(event.invoker)} no longer holds access to ${isolated(event.profile)}.`);
       }
       this.#settle(id);
     } else if (this.#dropped.has(id) && !this.#unanswered.has(id)) {

@@ -1,4 +1,4 @@
-// The last 30 days as a picture: a row for each profile, a bar for each event.
+// A chart of the last 30 days: one row for each profile, one bar for each event.
 
 import { isolated, shown } from "./text.js";
 
@@ -22,7 +22,7 @@ function svg(name, attributes = {}, text) {
   return element;
 }
 
-// What has lapsed has ended, whether or not its row says so yet.
+// A lapsed event has ended, even if its row still says active.
 export function standing(event, now) {
   return event.status === "active" && Date.parse(event.expires_at) <= now ? "expired" : event.status;
 }
@@ -44,14 +44,14 @@ export function described(event, now) {
   const how = {
     active: `${who} since ${from}, open now`,
     closed: `${who} from ${from} to ${to}, closed by ${isolated(event.closed_by ?? "")}`,
-    expired: `${who} from ${from} until it ran out at ${to}`,
+    expired: `${who} from ${from} to ${to}, expired`,
   }[standing(event, now)];
   const why = `${event.reason_code}: ${isolated(event.justification)}`;
   const after = event.closed_reason ? ` — ${isolated(event.closed_reason)}` : "";
   return `${isolated(event.profile)}: ${how}. ${why}${after}`;
 }
 
-// Bars that would touch lie below each other.
+// Put bars that would touch below each other.
 function inLanes(bars) {
   const ends = [];
   for (const bar of bars) {
@@ -85,12 +85,12 @@ export function draw(container, events, now, tell) {
       return { event, width: width_, x: Math.min(place(Date.parse(event.created_at)), width - MARGIN - width_) };
     });
     const lanes = inLanes(row);
-    const ranOut = row.filter(({ event }) => standing(event, now) === "expired").length;
+    const expired = row.filter(({ event }) => standing(event, now) === "expired").length;
     const group = svg("g", {
       role: "group",
-      "aria-label": `${isolated(profile)}: opened ${times(row.length)}, ran out ${times(ranOut)}`,
+      "aria-label": `${isolated(profile)}: opened ${times(row.length)}, expired ${times(expired)}`,
     });
-    // An svg within an svg cuts off what is wider, however wide the letters are.
+    // A nested svg clips a label that is too wide, whatever the width of its letters.
     const label = svg("svg", { x: MARGIN, y, width: width - 90, height: LABEL });
     label.append(svg("text", { class: "profile", x: 0, y: 15 }, shortened(shown(profile), width)));
     group.append(label);
@@ -136,7 +136,7 @@ function shortened(text, width) {
   return text.length > room ? `${text.slice(0, room - 1)}…` : text;
 }
 
-// One stop for the Tab key, and from there through time.
+// The Tab key reaches one bar; the arrow keys move from it through time.
 function moveWithArrows(bars, chosen) {
   if (!bars.length) return;
   bars.sort((one, other) => byBeginning(one.event, other.event));

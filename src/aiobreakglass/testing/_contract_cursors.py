@@ -12,7 +12,7 @@ class CursorsContract:
     """Cursors work only unchanged, and only for their own query."""
 
     @on_each_list
-    async def test_a_cursor_that_no_list_has_given_out(
+    async def test_changed_or_foreign_cursor_is_refused(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
         """A changed or foreign cursor is refused."""
@@ -25,10 +25,10 @@ class CursorsContract:
                 await getattr(store, method)(key, 1, cursor=forged)
 
     @on_each_list
-    async def test_a_cursor_of_another_query(
+    async def test_cursor_of_another_query_is_refused(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """A cursor belongs to one list, one key and one time range."""
+        """A cursor is valid only for its own list, key and time range."""
         await history(store, *minutes(range(3)))
         cursor = (await getattr(store, method)(key, 1)).next_cursor
         for other_method, other_key, query in [

@@ -42,7 +42,7 @@ class EndingsContract:
     """Access ends, and stays ended."""
 
     @pytest.mark.parametrize("close", [closed, updating(**CLOSING)], ids=["by id", "by update"])
-    async def test_access_that_is_closed(
+    async def test_close_ends_access(
         self, store: BreakGlassStore, clock: FakeClock, close: Attempt
     ) -> None:
         """Closing ends access at once, records who closed it and why, and changes no evidence."""
@@ -53,7 +53,7 @@ class EndingsContract:
         assert await store.get(event.id) == outcome
         await assert_free(store, clock, event)
 
-    async def test_access_that_is_closed_just_in_time(
+    async def test_close_in_the_last_microsecond_succeeds(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """An event can be closed until the microsecond before `expires_at`."""
@@ -61,35 +61,35 @@ class EndingsContract:
         clock.advance(-MICROSECOND)
         assert (await closed(store, event)).status is CLOSED
 
-    async def test_access_that_was_updated_before_it_is_closed(
+    async def test_close_applies_to_the_current_version(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """`close` closes the current version, whichever version its caller has read."""
+        """`close` closes the current version, even if its caller read an older one."""
         event = await opened(store, clock)
         updated = await store.update(changed(event, request_id="c0ffee"))
         version = updated.updated_at + MICROSECOND
         assert await closed(store, event) == changed(updated, **CLOSING, updated_at=version)
 
-    async def test_a_reason_amid_white_space(
+    async def test_white_space_around_closed_reason_is_removed(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """White space around a reason is removed."""
+        """`close` strips white space around the reason."""
         event = await opened(store, clock)
         outcome = await store.close(event.id, closed_by="bob", closed_reason="  All\nover \n")
         assert outcome.closed_reason == "All\nover"
         assert await store.get(event.id) == outcome
 
-    async def test_access_that_is_marked_expired(
+    async def test_lapsed_event_is_marked_expired(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """`update` can mark a lapsed event expired, and changes nothing else of it."""
+        """`update` can mark a lapsed event expired, and changes no other field of it."""
         event = await lapsed(store, clock)
         outcome = await store.update(event.expire(at=clock()))
         assert outcome == changed(event, status=EXPIRED, updated_at=clock())
         assert await store.get(event.id) == outcome
         await assert_free(store, clock, event)
 
-    async def test_access_that_would_be_marked_expired_before_its_time(
+    async def test_expiry_before_expires_at_is_refused(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """No event expires before its `expires_at`."""
@@ -100,8 +100,10 @@ class EndingsContract:
         assert _transition(refusal.value) == (event.id, ACTIVE, EXPIRED)
         await assert_held_by(store, clock, event)
 
-    async def test_access_that_has_run_out(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """From `expires_at` on the check sees no access, whether or not the event is marked."""
+    async def test_lapsed_event_grants_no_access(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """A lapsed event grants no access, even if it is not marked expired yet."""
         event = await lapsed(store, clock)
         assert await holder(store, event) is None
         clock.advance(HOUR)
@@ -117,14 +119,14 @@ class EndingsContract:
         ],
         ids=["extend", "touch", "close by update", "close by id"],
     )
-    async def test_a_change_of_access_that_has_run_out(
+    async def test_change_of_lapsed_event_is_refused(
         self,
         store: BreakGlassStore,
         clock: FakeClock,
         attempt: Attempt,
         new_status: BreakGlassStatus,
     ) -> None:
-        """A lapsed event is neither revived nor closed but marked expired, and the call raises."""
+        """A change of a lapsed event raises, and marks the event expired."""
         event = await lapsed(store, clock)
         with pytest.raises(InvalidStateTransitionError) as refusal:
             await attempt(store, event)
@@ -144,7 +146,7 @@ class EndingsContract:
         ],
         ids=["reopen", "reopen and touch", "close by update", "close by id", "expire"],
     )
-    async def test_a_change_of_an_event_that_has_ended(
+    async def test_change_of_ended_event_is_refused(
         self,
         store: BreakGlassStore,
         clock: FakeClock,
@@ -164,7 +166,7 @@ class EndingsContract:
     @pytest.mark.parametrize(
         "fields", [{}, CLOSING, EXPIRING], ids=["active", "closed", "expired"]
     )
-    async def test_an_event_that_is_deleted(
+    async def test_delete_ends_access(
         self, store: BreakGlassStore, clock: FakeClock, fields: Fields
     ) -> None:
         """An event of any status can be deleted, and its access ends with it."""
@@ -174,7 +176,9 @@ class EndingsContract:
             await store.get(event.id)
         await assert_free(store, clock, event)
 
-    async def test_a_deletion_of_nothing(self, store: BreakGlassStore, clock: FakeClock) -> None:
+    async def test_delete_of_deleted_or_unknown_event_does_nothing(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
         """Deleting a deleted or unknown event does nothing."""
         event = await opened(store, clock)
         await store.delete(event.id)
@@ -197,7 +201,7 @@ class EndingsContract:
         ],
         ids=["close by id", "close by update", "expire", "touch", "delete"],
     )
-    async def test_a_late_change_of_an_old_event(
+    async def test_late_change_of_old_event_keeps_newer_access(
         self, store: BreakGlassStore, clock: FakeClock, attempt: Attempt, lapses: bool
     ) -> None:
         """No change of an old event removes the access that a newer event grants."""

@@ -110,7 +110,7 @@ class InputContract:
     """Wrong arguments are refused before anything is done."""
 
     @each_method
-    async def test_good_arguments(
+    async def test_valid_arguments_are_accepted(
         self, store: BreakGlassStore, method: str, arguments: Fields
     ) -> None:
         """Every argument can be passed by name, and valid values are accepted."""
@@ -118,7 +118,7 @@ class InputContract:
             await getattr(store, method)(**arguments)
 
     @each_method
-    async def test_an_argument_that_breaks_a_rule(
+    async def test_invalid_argument_raises_value_error(
         self, store: BreakGlassStore, method: str, arguments: Fields
     ) -> None:
         """A wrong value raises a `ValueError` that names the argument."""
@@ -127,34 +127,36 @@ class InputContract:
                 await _assert_refused(ValueError, store, method, arguments, argument, value)
 
     @each_method
-    async def test_an_argument_of_the_wrong_type(
+    async def test_argument_of_wrong_type_raises_type_error(
         self, store: BreakGlassStore, method: str, arguments: Fields
     ) -> None:
-        """A wrong type raises a `TypeError` that names the argument: nothing is coerced."""
+        """A wrong type raises a `TypeError` that names the argument; no value is converted."""
         for argument in arguments:
             for value in BAD_TYPES[argument]:
                 await _assert_refused(TypeError, store, method, arguments, argument, value)
 
     @pytest.mark.parametrize("method", ["count_by_invoker_since", "count_by_profile_since"])
-    async def test_a_count_since_no_instant(self, store: BreakGlassStore, method: str) -> None:
-        """`since` is required for a count."""
+    async def test_count_without_since_raises_type_error(
+        self, store: BreakGlassStore, method: str
+    ) -> None:
+        """A count requires `since`."""
         await _assert_refused(TypeError, store, method, GOOD_CALLS[method], "since", None)
 
     @pytest.mark.parametrize("method", ["create", "update"])
-    async def test_something_that_is_no_event(
+    async def test_object_that_is_not_an_event_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, method: str
     ) -> None:
-        """Only events can be stored, and not objects that look like events."""
+        """`create` and `update` accept only events, not objects that look like events."""
         looks_like_one: list[Any] = [None, "event", fresh(clock).model_dump()]
         for value in looks_like_one:
             with pytest.raises(TypeError, match=r"\bevent\b"):
                 await getattr(store, method)(value)
 
     @each_rule
-    async def test_a_new_event_that_breaks_a_rule(
+    async def test_create_of_invalid_event_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, field: str, changes: Fields
     ) -> None:
-        """A copy with unchecked changes is validated before it is stored."""
+        """`create` validates an event, even if it is a copy with unchecked changes."""
         event = fresh(clock)
         with pytest.raises(ValueError, match=rf"\b{field}\b"):
             await store.create(changed(event, **changes))
@@ -163,20 +165,20 @@ class InputContract:
         await assert_free(store, clock, event)
 
     @each_rule
-    async def test_an_update_that_breaks_a_rule(
+    async def test_update_to_invalid_event_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, field: str, changes: Fields
     ) -> None:
-        """A copy with unchecked changes is validated before it replaces the stored event."""
+        """`update` validates an event before it replaces the stored one."""
         event = await opened(store, clock)
         with pytest.raises(ValueError, match=rf"\b{field}\b"):
             await store.update(changed(event, **changes))
         await assert_held_by(store, clock, event)
 
     @pytest.mark.parametrize("method", ["create", "update"])
-    async def test_an_event_with_a_malformed_id(
+    async def test_event_with_malformed_id_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, method: str
     ) -> None:
-        """An id is 16 lowercase hexadecimal characters, in events as in arguments."""
+        """`create` and `update` refuse an id that is not 16 lowercase hexadecimal characters."""
         for value in BAD_VALUES["event_id"]:
             with pytest.raises(ValueError, match=r"\bid\b"):
                 await getattr(store, method)(changed(fresh(clock), id=value))

@@ -31,7 +31,7 @@ from aiobreakglass.testing._contract_steps import (
 )
 from aiobreakglass.testing._events import FakeClock, make_event
 
-# The events of `history` are on each of these.
+# Each of these lists has the events of `history`.
 LISTS = {"list_by_invoker": "alice", "list_by_status": "closed", "list_by_profile": "prod"}
 
 STATUSES = ("active", "closed", "expired")
@@ -76,10 +76,10 @@ def minutes(counts: Iterable[int]) -> list[timedelta]:
 class ListsContract:
     """The lists have the right events, order and pages."""
 
-    async def test_events_of_several_invokers_profiles_and_statuses(
+    async def test_list_has_all_events_of_its_key_and_no_others(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Each list has all events of its key, as they are stored, and no others."""
+        """Each list has all events of its key as they are stored, and no others."""
         events = [
             await opened(store, clock, invoker=invoker, profile=profile, **fields)
             for invoker in ("alice", "bob")
@@ -94,7 +94,7 @@ class ListsContract:
                 assert page.next_cursor is None
 
     @on_each_list
-    async def test_a_list_of_nothing(
+    async def test_list_without_events_is_one_empty_page(
         self, store: BreakGlassStore, clock: FakeClock, method: str, key: str
     ) -> None:
         """A key without events has one page, which is empty."""
@@ -102,7 +102,9 @@ class ListsContract:
         assert await getattr(store, method)(key) == EventPage(())
 
     @on_each_list
-    async def test_a_page_of_events(self, store: BreakGlassStore, method: str, key: str) -> None:
+    async def test_page_is_a_sequence_of_events(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
         """A page is a sequence of its events."""
         newest, middle, oldest = await history(store, *minutes(range(3)))
         page = await getattr(store, method)(key)
@@ -113,15 +115,15 @@ class ListsContract:
         assert middle in page
 
     @on_each_list
-    async def test_events_created_out_of_order(
+    async def test_list_is_sorted_newest_first(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """The newest `created_at` comes first, in whatever order the events were stored."""
+        """Lists sort by `created_at`, newest first, regardless of the order of storing."""
         events = await history(store, *minutes([3, 0, 4, 1, 5, 2]))
         assert list(await getattr(store, method)(key)) == events
 
     @on_each_list
-    async def test_events_created_within_one_second(
+    async def test_fractions_of_a_second_sort_by_value(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
         """Fractions of a second sort by value, even if they end in zeros."""
@@ -134,8 +136,10 @@ class ListsContract:
             assert (list(since), list(until)) == (events[: index + 1], events[index + 1 :])
 
     @on_each_list
-    async def test_a_range_of_time(self, store: BreakGlassStore, method: str, key: str) -> None:
-        """A list has the events with since <= created_at < until, in whatever time zone."""
+    async def test_list_is_bounded_by_since_and_until(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
+        """A list has the events with since <= created_at < until, in any time zone."""
         events = await history(store, *minutes(range(4)))
         for since, until, expected in [
             (None, None, slice(0, 4)),
@@ -152,7 +156,7 @@ class ListsContract:
             assert page == EventPage(tuple(events[expected])), (since, until)
 
     @on_each_list
-    async def test_a_walk_with_pages_of_many_sizes(
+    async def test_pages_of_mixed_sizes_skip_and_repeat_no_event(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
         """Following the cursors skips and repeats no event, in a time range too."""
@@ -162,7 +166,7 @@ class ListsContract:
         assert await walk(store, method, key, 2, 1, **query) == events[2:8]
 
     @on_each_list
-    async def test_a_walk_over_events_of_one_instant(
+    async def test_events_with_equal_created_at_are_listed_once(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
         """Events with the same `created_at` come in any order, but each exactly once."""
@@ -172,7 +176,9 @@ class ListsContract:
         assert (walked[0], walked[-1]) == (events[0], events[-1])
 
     @on_each_list
-    async def test_the_end_of_a_list(self, store: BreakGlassStore, method: str, key: str) -> None:
+    async def test_only_last_page_has_no_cursor(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
         """Each page but the last has `limit` events, and the last has no cursor."""
         await history(store, *minutes(range(4)))
         lengths = {
@@ -188,7 +194,7 @@ class ListsContract:
             MAX_QUERY_LIMIT + 1: [4],
         }
 
-    async def test_more_events_than_the_default_limit(self, store: BreakGlassStore) -> None:
+    async def test_default_limit_bounds_lists_but_not_counts(self, store: BreakGlassStore) -> None:
         """A list without a limit stops at `DEFAULT_QUERY_LIMIT`; a count does not."""
         events = await history(store, *minutes(range(DEFAULT_QUERY_LIMIT + 1)))
         first = await store.list_by_invoker("alice")
@@ -200,10 +206,10 @@ class ListsContract:
         assert await store.count_by_profile_since("prod", oldest) == len(events)
 
     @on_each_list
-    async def test_events_that_come_and_go_during_a_walk(
+    async def test_pages_while_events_are_added_and_deleted(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """Events that stay on a list are seen exactly once, even if a cursor's event is gone."""
+        """Pages show each event that stays exactly once, even if a cursor's event is deleted."""
         events = await history(store, *minutes(range(6)))
         first = await getattr(store, method)(key, 2)
         await store.delete(events[1].id)
@@ -211,7 +217,7 @@ class ListsContract:
         rest = await walk(store, method, key, 3, cursor=first.next_cursor)
         assert [*first, *rest] == events
 
-    async def test_events_that_leave_the_list_as_they_are_visited(
+    async def test_closing_events_while_listing_skips_none(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """Closing each active event while listing them skips no event."""
@@ -225,7 +231,7 @@ class ListsContract:
         assert [event.invoker for event in await store.list_by_status("closed")] == invokers[::-1]
 
     @on_each_list
-    async def test_an_iteration_over_a_list(
+    async def test_iterate_requests_pages_only_when_needed(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
         """`iterate` yields the events of all pages, and requests each page when it is needed."""
@@ -247,10 +253,10 @@ class ListsContract:
         assert [event async for event in rest] == [events[4]]
 
     @on_each_list
-    async def test_a_list_that_skips_rows_that_are_not_events(
+    async def test_skip_without_corrupt_rows_changes_nothing(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
-        """If all rows are events, "skip" changes and reports nothing."""
+        """If all rows are events, "skip" changes nothing and reports nothing."""
         events = await history(store, *minutes(range(5)))
         for on_corrupt in ("raise", "skip"):
             walked = await pages(store, method, key, 2, on_corrupt=on_corrupt)
@@ -260,15 +266,17 @@ class ListsContract:
         assert [event async for event in iteration] == events
 
     @on_each_list
-    async def test_another_way_to_meet_rows_that_are_not_events(
+    async def test_unknown_on_corrupt_value_is_refused(
         self, store: BreakGlassStore, method: str, key: str
     ) -> None:
         """`on_corrupt` is "raise" or "skip"; another value raises an error that names it."""
         with pytest.raises(ValueError, match="on_corrupt"):
             await getattr(store, method)(key, on_corrupt="ignore")
 
-    async def test_lapsed_events(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """An event is listed by its stored status, so a lapsed one can be found."""
+    async def test_lapsed_event_is_listed_by_stored_status(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """A lapsed event is listed by its stored status until it is marked expired."""
         event = await lapsed(store, clock)
         stored = await store.get(event.id)
         listed = {status: list(await store.list_by_status(status)) for status in STATUSES}
@@ -280,7 +288,9 @@ class ListsContract:
         assert await store.list_by_status("active") == EventPage(())
 
     @on_each_list
-    async def test_a_deleted_event(self, store: BreakGlassStore, method: str, key: str) -> None:
+    async def test_deleted_event_is_on_no_list(
+        self, store: BreakGlassStore, method: str, key: str
+    ) -> None:
         """A deleted event is on no list."""
         newest, middle, oldest = await history(store, *minutes(range(3)))
         await store.delete(middle.id)

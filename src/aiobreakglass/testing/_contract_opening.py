@@ -79,25 +79,25 @@ class OpeningContract:
     """What can be opened, and what blocks it."""
 
     @pytest.mark.parametrize("fields", EVENTS.values(), ids=EVENTS)
-    async def test_an_event_is_created(
+    async def test_created_event_is_read_back_unchanged(
         self, store: BreakGlassStore, clock: FakeClock, fields: Fields
     ) -> None:
-        """Every field is stored as given, and read back as stored."""
+        """The store keeps every field as given."""
         event = fresh(clock, **fields)
         assert await store.create(event) == event
         assert await store.get(event.id) == event
 
-    async def test_an_id_that_was_never_used(self, store: BreakGlassStore) -> None:
-        """Reading an unknown event raises an error that names its id."""
+    async def test_get_of_unknown_id_raises_not_found(self, store: BreakGlassStore) -> None:
+        """`get` of an unknown event raises an error that names its id."""
         with pytest.raises(EventNotFoundError) as failure:
             await store.get(NEVER_USED)
         assert failure.value.event_id == NEVER_USED
 
     @pytest.mark.parametrize("first_fields", [{}, CLOSING], ids=["active", "closed"])
-    async def test_an_id_that_is_taken(
+    async def test_create_with_taken_id_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, first_fields: Fields
     ) -> None:
-        """An id belongs to its first event, and a second event with it grants nothing."""
+        """A second event with a taken id is refused and grants nothing."""
         first = await opened(store, clock, **first_fields)
         second = fresh(clock, id=first.id, profile="staging")
         with pytest.raises(EventExistsError) as refusal:
@@ -110,10 +110,10 @@ class OpeningContract:
     @pytest.mark.parametrize(
         "after", [{}, CLOSING], ids=["for an active event", "for a closed one"]
     )
-    async def test_an_id_that_was_deleted(
+    async def test_create_with_deleted_id_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, before: Fields, after: Fields
     ) -> None:
-        """Ids are never reused, so that other systems' records of them stay correct."""
+        """An id is never reused, so other systems' records of it stay correct."""
         event = await opened(store, clock, **before)
         await store.delete(event.id)
         with pytest.raises(EventExistsError) as refusal:
@@ -121,19 +121,19 @@ class OpeningContract:
         assert refusal.value.event_id == event.id
         await assert_free(store, clock, event)
 
-    async def test_the_same_event_created_twice(
+    async def test_second_create_of_same_event_is_refused(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A taken id is refused before stacking, because the blocking event is the same one."""
+        """`create` reports the taken id, because the active event is the same one."""
         event = await opened(store, clock)
         with pytest.raises(EventExistsError):
             await store.create(event)
         await assert_held_by(store, clock, event)
 
-    async def test_access_that_is_held_already(
+    async def test_create_while_access_is_held_is_refused(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Access is never stacked: a second event is refused with the holder, and not stored."""
+        """A second event of a pair is not stored, and the error has the active event."""
         first = await opened(store, clock)
         clock.advance(MINUTE)
         second = fresh(clock)
@@ -156,7 +156,7 @@ class OpeningContract:
             (("a", "#"), ("a#", "#")),
         ],
     )
-    async def test_access_of_another_pair(
+    async def test_different_pairs_do_not_block_each_other(
         self,
         store: BreakGlassStore,
         clock: FakeClock,
@@ -169,16 +169,16 @@ class OpeningContract:
         await assert_held_by(store, clock, event)
         await assert_held_by(store, clock, other)
 
-    async def test_access_that_has_just_run_out(
+    async def test_lapsed_event_does_not_block_create(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A lapsed event never blocks a new one, which marks it expired."""
+        """A lapsed event does not block a new event; `create` marks the lapsed event expired."""
         old = await lapsed(store, clock)
         new = await opened(store, clock)
         assert await store.get(old.id) == changed(old, status=EXPIRED, updated_at=clock())
         await assert_held_by(store, clock, new)
 
-    async def test_access_that_is_about_to_run_out(
+    async def test_access_lasts_until_just_before_expires_at(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """Access lasts until the microsecond before `expires_at`."""
@@ -188,15 +188,15 @@ class OpeningContract:
 
     @pytest.mark.parametrize("fields", [CLOSING, EXPIRING], ids=["closed", "expired"])
     @pytest.mark.parametrize("age", [-HOUR, timedelta(0), timedelta(days=9000)], ids=str)
-    async def test_an_import_of_an_event_that_has_ended(
+    async def test_import_of_ended_event_grants_nothing(
         self, store: BreakGlassStore, clock: FakeClock, fields: Fields, age: timedelta
     ) -> None:
-        """Closed and expired events of any time can be imported, and grant nothing."""
+        """Closed and expired events from any time can be imported, and grant nothing."""
         imported = await opened(store, clock, **fields, created_at=clock() - age)
         assert await store.get(imported.id) == imported
         await assert_free(store, clock, imported)
 
-    async def test_an_import_beside_the_holder(
+    async def test_import_does_not_affect_active_access(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """Active access does not block an import, and an import does not affect it."""
@@ -214,10 +214,10 @@ class OpeningContract:
         ],
         ids=str,
     )
-    async def test_an_active_event_that_is_not_of_the_present(
+    async def test_create_of_lapsed_or_future_active_event_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, argument: str, created: timedelta
     ) -> None:
-        """An active event that has lapsed, or is dated over 5 minutes ahead, is refused."""
+        """An active event is refused if it has lapsed or starts more than 5 minutes ahead."""
         event = fresh(clock, created_at=clock() + created)
         with pytest.raises(ValueError, match=argument):
             await store.create(event)
@@ -225,7 +225,7 @@ class OpeningContract:
             await store.get(event.id)
 
     @pytest.mark.parametrize("created", [MICROSECOND - HOUR, 5 * MINUTE], ids=str)
-    async def test_an_active_event_that_is_just_of_the_present(
+    async def test_create_of_barely_current_active_event_succeeds(
         self, store: BreakGlassStore, clock: FakeClock, created: timedelta
     ) -> None:
         """Access can be opened with a microsecond left, or 5 minutes early."""

@@ -27,10 +27,10 @@ PAIR = ("alice", "prod")
 class QuestionsContract:
     """The checks, the counts and the last event are right."""
 
-    async def test_a_newer_event_of_another_profile(
+    async def test_other_pairs_do_not_affect_answers(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Each answer is about its own pair, whatever has happened to other pairs since."""
+        """Later events of other pairs do not change the answers about a pair."""
         prod = await opened(store, clock)
         clock.advance(MINUTE)
         staging = await opened(store, clock, profile="staging")
@@ -42,10 +42,10 @@ class QuestionsContract:
         assert await holder(store, staging) == staging
         assert await store.get_last_by_invoker_and_profile(*PAIR) == prod
 
-    async def test_access_that_is_asked_again_and_again(
+    async def test_repeated_check_shows_each_change(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Each answer reflects its own moment, whatever the previous answer was."""
+        """Each check shows the current holder, whatever the previous answer was."""
         first = await opened(store, clock)
         assert await store.find_active_by_invoker_and_profile(*PAIR) == first
         extended = await store.update(first.model_copy(update={"request_id": "r-1"}))
@@ -63,8 +63,10 @@ class QuestionsContract:
         fourth = await opened(store, clock)
         assert await store.find_active_by_invoker_and_profile(*PAIR) == fourth
 
-    async def test_access_to_many_profiles(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """The answer has the profiles that are held, in the order of the argument."""
+    async def test_check_of_many_profiles_returns_those_held(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """The check returns the held profiles in the order of the argument."""
         prod = await opened(store, clock)
         staging = await opened(store, clock, profile="staging")
         await opened(store, clock, invoker="bob", profile="bobs")
@@ -77,21 +79,25 @@ class QuestionsContract:
         held = await store.find_active_by_invoker_and_profiles("alice", iter(asked))
         assert held == {"staging": staging, "prod": prod}
 
-    async def test_access_to_no_profiles(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """Without profiles the answer is empty."""
+    async def test_check_of_no_profiles_is_empty(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """A check without profiles returns an empty answer."""
         await opened(store, clock)
         assert await store.find_active_by_invoker_and_profiles("alice", []) == {}
 
-    async def test_access_to_more_profiles_than_fit_a_request(
+    async def test_check_of_more_profiles_than_fit_one_request(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Any number of profiles can be checked, and each is answered."""
+        """One check accepts any number of profiles."""
         profiles = [f"profile-{number}" for number in range(120)]
         held = [await opened(store, clock, profile=name) for name in profiles[::40]]
         answer = await store.find_active_by_invoker_and_profiles("alice", profiles)
         assert list(answer.values()) == held
 
-    async def test_a_pair_without_events(self, store: BreakGlassStore, clock: FakeClock) -> None:
+    async def test_pair_without_events_has_no_access_and_no_history(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
         """A pair without events has no access, no last event, and a count of zero."""
         await opened(store, clock, invoker="bob", profile="prod")
         await opened(store, clock, invoker="alice", profile="staging")
@@ -100,7 +106,9 @@ class QuestionsContract:
         assert await store.count_by_invoker_since("carol", clock() - HOUR) == 0
         assert await store.count_by_profile_since("qa", clock() - HOUR) == 0
 
-    async def test_a_pair_with_a_history(self, store: BreakGlassStore, clock: FakeClock) -> None:
+    async def test_last_event_is_the_newest_of_any_status(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
         """The last event is the newest one, whatever its status and the order of storing."""
         newest = await opened(store, clock)
         for age in (3, 1, 2):
@@ -114,7 +122,7 @@ class QuestionsContract:
         expired = await opened(store, clock, **EXPIRING)
         assert await store.get_last_by_invoker_and_profile(*PAIR) == expired
 
-    async def test_counting_since_an_instant(
+    async def test_count_includes_events_since_the_instant(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """Counts include every event with created_at >= since, of any status, in any time zone."""
@@ -131,7 +139,7 @@ class QuestionsContract:
             assert await store.count_by_invoker_since("alice", instant + step) == count
             assert await store.count_by_profile_since("prod", instant + step) == count
 
-    async def test_counting_up_to_a_number(self, store: BreakGlassStore, clock: FakeClock) -> None:
+    async def test_count_stops_at_at_most(self, store: BreakGlassStore, clock: FakeClock) -> None:
         """A count with `at_most` is exact up to that number, and never exceeds it."""
         for _ in range(3):
             await opened(store, clock, **CLOSING)
@@ -145,17 +153,17 @@ class QuestionsContract:
         ("at_most", "error"),
         [(0, ValueError), (-1, ValueError), (True, TypeError), (1.5, TypeError)],
     )
-    async def test_counting_up_to_what_is_no_number(
+    async def test_invalid_at_most_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, at_most: Any, error: type[Exception]
     ) -> None:
-        """`at_most` is an integer from 1 on; another value raises an error that names it."""
+        """An `at_most` that is not an integer of at least 1 raises an error that names it."""
         with pytest.raises(error, match="at_most"):
             await store.count_by_invoker_since("alice", clock(), at_most=at_most)
         with pytest.raises(error, match="at_most"):
             await store.count_by_profile_since("prod", clock(), at_most=at_most)
 
     @pytest.mark.parametrize("fields", [{}, CLOSING], ids=["active", "closed"])
-    async def test_a_pair_whose_event_was_deleted(
+    async def test_deleted_event_is_in_no_answer(
         self, store: BreakGlassStore, clock: FakeClock, fields: dict[str, object]
     ) -> None:
         """A deleted event grants nothing, is not counted, and is not the last event."""
@@ -168,8 +176,8 @@ class QuestionsContract:
         assert await store.count_by_invoker_since("alice", old.created_at) == 1
         assert await store.count_by_profile_since("prod", old.created_at) == 1
 
-    async def test_a_store(self, store: BreakGlassStore) -> None:
-        """A store has every method of the protocol, its own or forwarded."""
+    async def test_store_has_every_protocol_method(self, store: BreakGlassStore) -> None:
+        """A store has every method of the protocol, even if it only forwards some of them."""
         methods = [name for name in vars(BreakGlassStore) if not name.startswith("_")]
         assert "find_active_by_invoker_and_profile" in methods
         assert [name for name in methods if not callable(getattr(store, name, None))] == []

@@ -42,10 +42,10 @@ class RacesContract:
     """Concurrent and cancelled calls leave the store consistent."""
 
     @pytest.mark.parametrize("before", [None, "lapsed", "closed", "deleted"])
-    async def test_many_open_the_same_access_at_once(
+    async def test_concurrent_creates_of_one_pair_have_one_winner(
         self, store: BreakGlassStore, clock: FakeClock, before: str | None
     ) -> None:
-        """Exactly one call opens it, whatever was there before; the others get its event."""
+        """Exactly one call creates its event; the others raise with that event."""
         old = None if before is None else await opened(store, clock)
         if old and before == "lapsed":
             clock.set(old.expires_at)
@@ -60,7 +60,7 @@ class RacesContract:
         assert await _active(store) == [winner]
         await assert_held_by(store, clock, winner)
 
-    async def test_many_open_different_access_at_once(
+    async def test_concurrent_creates_of_different_pairs_all_succeed(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """Events of different pairs never block each other."""
@@ -72,7 +72,7 @@ class RacesContract:
         assert await _at_once(*map(store.create, events)) == events
         assert [await holder(store, event) for event in events] == events
 
-    async def test_one_event_is_created_twice_at_once(
+    async def test_concurrent_creates_of_one_event_have_one_winner(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """One call creates it, and the other raises because the id is taken."""
@@ -82,7 +82,7 @@ class RacesContract:
         assert _errors(outcomes) == [EventExistsError]
         await assert_held_by(store, clock, event)
 
-    async def test_two_close_one_event_at_once(
+    async def test_concurrent_closes_have_one_winner(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """One call closes it, and the other raises because it is closed."""
@@ -98,7 +98,7 @@ class RacesContract:
         assert await store.get(event.id) == winner
         await assert_free(store, clock, event)
 
-    async def test_two_update_one_copy_at_once(
+    async def test_concurrent_updates_of_one_copy_have_one_winner(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """One call updates it, and the other raises because it has changed."""
@@ -117,10 +117,10 @@ class RacesContract:
         ids=["touch", "close by update"],
     )
     @pytest.mark.parametrize("closes_first", [True, False], ids=["close first", "close last"])
-    async def test_an_event_is_updated_and_closed_at_once(
+    async def test_concurrent_update_and_close_end_closed(
         self, store: BreakGlassStore, clock: FakeClock, change: Attempt, closes_first: bool
     ) -> None:
-        """The event ends closed, and a change that came too late raises."""
+        """The event ends closed, and an update after the close raises."""
         event = await opened(store, clock)
         calls = [closed(store, event), change(store, event)]
         outcomes = await _at_once(*(calls if closes_first else reversed(calls)))
@@ -136,10 +136,10 @@ class RacesContract:
         ids=["close", "touch", "delete"],
     )
     @pytest.mark.parametrize("deletes_first", [True, False], ids=["delete first", "delete last"])
-    async def test_an_event_is_changed_and_deleted_at_once(
+    async def test_concurrent_change_and_delete_end_deleted(
         self, store: BreakGlassStore, clock: FakeClock, change: Attempt, deletes_first: bool
     ) -> None:
-        """The event ends deleted, and a change that came too late raises."""
+        """The event ends deleted, and a change after the deletion raises."""
         event = await opened(store, clock)
         calls = [store.delete(event.id), change(store, event)]
         outcomes = await _at_once(*(calls if deletes_first else reversed(calls)))
@@ -153,10 +153,10 @@ class RacesContract:
         [closed, updating(**EXPIRING), updating(request_id="c0ffee"), deleted],
         ids=["close", "expire", "touch", "delete"],
     )
-    async def test_access_is_opened_while_the_lapsed_event_before_it_changes(
+    async def test_concurrent_create_and_change_of_lapsed_event(
         self, store: BreakGlassStore, clock: FakeClock, change: Attempt
     ) -> None:
-        """Whichever call ends the lapsed event, the new event is created and alone active."""
+        """The new event is the only active one, whichever call ends the lapsed event."""
         old = await opened(store, clock)
         clock.set(old.expires_at)
         newer = fresh(clock)
@@ -167,10 +167,10 @@ class RacesContract:
             assert (await store.get(old.id)).status is EXPIRED
         await assert_held_by(store, clock, newer)
 
-    async def test_an_opening_that_is_cancelled(
+    async def test_cancelled_create_leaves_at_most_one_active_event(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A cancelled `create` may have stored its event, but leaves one active event at most."""
+        """A cancelled `create` may store its event, but leaves at most one active event."""
         first, second = fresh(clock), fresh(clock)
         with suppress(TimeoutError):
             async with asyncio.timeout(0):
@@ -180,10 +180,10 @@ class RacesContract:
         assert await _active(store) == [winner]
         await assert_held_by(store, clock, winner)
 
-    async def test_a_closing_that_is_cancelled(
+    async def test_cancelled_close_can_be_repeated(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """After a cancelled `close` the event is closed or can be closed."""
+        """After a cancelled `close`, the event is closed or can be closed."""
         event = await opened(store, clock)
         with suppress(TimeoutError):
             async with asyncio.timeout(0):

@@ -58,10 +58,10 @@ class UpdatesContract:
         ],
         ids=["longer", "shorter", "request", "MFA"],
     )
-    async def test_an_active_event_is_updated(
+    async def test_update_of_active_event_makes_a_new_version(
         self, store: BreakGlassStore, clock: FakeClock, changes: Fields
     ) -> None:
-        """An active event's expiry, request id and MFA fields can change; each makes a version."""
+        """`update` can change an active event's expiry, request id and MFA fields."""
         event = await opened(store, clock)
         clock.advance(10 * MINUTE)
         updated = await store.update(changed(event, **changes))
@@ -69,7 +69,7 @@ class UpdatesContract:
         assert await store.get(event.id) == updated
         await assert_held_by(store, clock, updated)
 
-    async def test_details_that_are_taken_back(
+    async def test_update_can_remove_optional_fields(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """An optional field can be removed as well as set."""
@@ -80,10 +80,10 @@ class UpdatesContract:
         assert (updated.request_id, updated.mfa_method) == (None, None)
         assert await store.get(event.id) == updated
 
-    async def test_an_expiry_that_has_moved_on(
+    async def test_extended_access_lasts_until_new_expires_at(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Extended access lasts until its new `expires_at`, and no longer."""
+        """Extended access ends at its new `expires_at`."""
         event = await opened(store, clock)
         extended = await store.update(changed(event, expires_at=event.expires_at + HOUR))
         clock.set(event.expires_at)
@@ -91,10 +91,10 @@ class UpdatesContract:
         clock.set(extended.expires_at)
         await assert_free(store, clock, extended)
 
-    async def test_an_expiry_that_would_move_on_in_the_last_second(
+    async def test_extension_in_the_last_second_is_refused(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """An extension in the last second is refused: it could be written after the lapse."""
+        """An extension in the last second is refused, because DynamoDB may write it too late."""
         event = await opened(store, clock)
         extension = changed(event, expires_at=event.expires_at + HOUR)
         clock.set(event.expires_at - SECOND + MICROSECOND)
@@ -110,16 +110,16 @@ class UpdatesContract:
         clock.set(event.expires_at - SECOND)
         assert (await store.update(extension)).expires_at == extension.expires_at
 
-    async def test_an_expiry_that_has_moved_to_the_present(
+    async def test_shortened_access_ends_at_new_expires_at(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """Access whose `expires_at` moves earlier ends at the new instant."""
+        """Shortened access ends at its new `expires_at`."""
         event = await opened(store, clock)
         clock.advance(MINUTE)
         await store.update(changed(event, expires_at=clock()))
         await assert_free(store, clock, event)
 
-    async def test_an_expiry_beyond_the_longest_life(
+    async def test_extension_beyond_max_duration_is_refused(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
         """No update can extend an event beyond `MAX_DURATION` after its creation."""
@@ -145,7 +145,7 @@ class UpdatesContract:
         [updating(request_id="c0ffee"), updating(), updating(**CLOSING), closed],
         ids=["update", "update of nothing", "close by update", "close by id"],
     )
-    async def test_a_change_at_any_time(
+    async def test_new_version_follows_clock_or_previous_version(
         self,
         store: BreakGlassStore,
         clock: FakeClock,
@@ -153,24 +153,26 @@ class UpdatesContract:
         step: timedelta,
         moved: timedelta,
     ) -> None:
-        """A new version is the clock's time, or one microsecond after the previous version."""
+        """A new version has the clock's time, or one microsecond more than the previous one."""
         event = await opened(store, clock)
         clock.advance(step)
         await change(store, event)
         assert (await store.get(event.id)).updated_at == event.updated_at + moved
 
-    async def test_two_updates_within_a_microsecond(
+    async def test_versions_increase_while_the_clock_stands(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """`updated_at` strictly increases, so that no two versions are equal."""
+        """`updated_at` strictly increases, so no two versions are equal."""
         first = await opened(store, clock)
         second = await store.update(changed(first, request_id="second"))
         third = await store.update(changed(second, request_id="third"))
         assert first.updated_at < second.updated_at < third.updated_at
         assert await store.get(first.id) == third
 
-    async def test_a_stale_copy_used_twice(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """A copy can be used for one update; the next raises because the event has changed."""
+    async def test_second_update_from_one_copy_is_refused(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """A second update from the same copy raises, because the event has changed."""
         copy = await opened(store, clock)
         first = await store.update(changed(copy, request_id="first"))
         with pytest.raises(ConcurrentModificationError) as conflict:
@@ -179,10 +181,10 @@ class UpdatesContract:
         assert conflict.value.current in (None, first)
         assert await store.get(copy.id) == first
 
-    async def test_a_version_that_nobody_has_read(
+    async def test_update_from_future_version_is_refused(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """A version from the future is refused like an outdated one."""
+        """An update from a version that does not exist yet raises, as from an old one."""
         event = await opened(store, clock)
         with pytest.raises(ConcurrentModificationError):
             await store.update(changed(event, updated_at=event.updated_at + MICROSECOND))
@@ -190,20 +192,20 @@ class UpdatesContract:
 
     @pytest.mark.parametrize(("field", "value"), EVIDENCE.items(), ids=EVIDENCE)
     @pytest.mark.parametrize("more", [{}, CLOSING], ids=["alone", "while closing"])
-    async def test_evidence_that_would_change(
+    async def test_change_of_evidence_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, field: str, value: object, more: Fields
     ) -> None:
-        """Identity and evidence never change, and the error names the field."""
+        """Identity and evidence cannot change, and the error names the field."""
         event = await opened(store, clock)
         with pytest.raises(ImmutableFieldError) as refusal:
             await store.update(changed(event, **{field: value}, **more))
         assert (refusal.value.event_id, refusal.value.field) == (event.id, field)
         await assert_held_by(store, clock, event)
 
-    async def test_an_expiry_that_would_change_with_the_closing(
+    async def test_change_of_expires_at_while_closing_is_refused(
         self, store: BreakGlassStore, clock: FakeClock
     ) -> None:
-        """An event that ends keeps its `expires_at`."""
+        """An update that closes an event cannot change its `expires_at`."""
         event = await opened(store, clock)
         with pytest.raises(ImmutableFieldError) as refusal:
             await store.update(changed(event, **CLOSING, expires_at=event.expires_at + HOUR))
@@ -211,7 +213,7 @@ class UpdatesContract:
         await assert_held_by(store, clock, event)
 
     @pytest.mark.parametrize("attempt", [updating(), closed], ids=["update", "close"])
-    async def test_a_change_of_an_event_that_was_deleted(
+    async def test_change_of_deleted_event_is_refused(
         self, store: BreakGlassStore, clock: FakeClock, attempt: Attempt
     ) -> None:
         """A late change does not bring a deleted event back."""
@@ -224,8 +226,10 @@ class UpdatesContract:
             await store.get(event.id)
         await assert_free(store, clock, event)
 
-    async def test_a_copy_under_another_id(self, store: BreakGlassStore, clock: FakeClock) -> None:
-        """An update with an unknown id raises, and creates nothing."""
+    async def test_update_with_unknown_id_creates_nothing(
+        self, store: BreakGlassStore, clock: FakeClock
+    ) -> None:
+        """An update with an unknown id raises and creates nothing."""
         event = await opened(store, clock)
         with pytest.raises(EventNotFoundError):
             await store.update(changed(event, id=NEVER_USED))
@@ -244,7 +248,7 @@ class UpdatesContract:
             ("rewritten", ImmutableFieldError),
         ],
     )
-    async def test_an_update_that_is_wrong_in_several_ways(
+    async def test_update_with_several_errors_raises_the_first(
         self, store: BreakGlassStore, clock: FakeClock, wrongs: str, error: type[BreakGlassError]
     ) -> None:
         """If an update is wrong in several ways, the contract's order decides the error."""

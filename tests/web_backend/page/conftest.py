@@ -1,4 +1,4 @@
-"""The application served, and pages of it in a real browser."""
+"""The served application, and its page in a real browser."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.web_backend.stores import FaultyStore
 
 from .parts import NewPage, Visit, connection
 
-# All tests share one browser, because it takes seconds to start, and so they share its event loop.
-# Each of their modules says so as well.
+# The browser takes seconds to start, so all tests share it and its event loop. Each test module
+# sets the same loop scope.
 on_one_loop = pytest_asyncio.fixture(loop_scope="package")
 
 # In milliseconds.
@@ -27,13 +27,13 @@ expect.set_options(timeout=PATIENCE * 1000)
 
 @pytest.fixture
 def poll_seconds() -> float:
-    """How often the table is read; a test may have it otherwise."""
+    """How often the server reads the table; a test may override it."""
     return SETTINGS.poll_seconds
 
 
 @on_one_loop
 async def app(store: FaultyStore, poll_seconds: float) -> FastAPI:
-    """The application, which `url` starts."""
+    """The application; `url` starts it."""
     return application(store, SETTINGS.model_copy(update={"poll_seconds": poll_seconds}))
 
 
@@ -54,11 +54,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 @on_one_loop
 async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
-    """Makes a page for somebody, still empty; its code must not fail, and no policy be broken."""
+    """Return a function that makes an empty page; the test fails on any error in its console."""
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
-        # A refusal is noted by the browser as well.
+        # The browser also logs each response that refuses a request.
         if message.type == "error" and "Failed to load resource" not in message.text:
             complaints.append(message.text)
 
@@ -79,7 +79,7 @@ async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
 
 @on_one_loop
 async def visit(new_page: NewPage, url: str) -> Visit:
-    """Opens the page as somebody."""
+    """Return a function that opens the page as somebody."""
 
     async def visit(name: str, *, width: int = 1000) -> Page:
         page = await new_page(url, name, width=width)
@@ -92,9 +92,9 @@ async def visit(new_page: NewPage, url: str) -> Visit:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """One that servers of a test have after each other, and nobody else in between."""
+    """A port that stays reserved while the servers of a test start and stop on it."""
     with socket.socket() as reservation:
-        # With this option on both sides Linux lets it be shared with who listens.
+        # With this option on both sockets, Linux lets the server listen on the reserved port.
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reservation.bind(("127.0.0.1", 0))
         yield reservation.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What there is on the page, and what somebody does there."""
+"""The parts of the page, and what people do there."""
 
 from __future__ import annotations
 
@@ -50,24 +50,24 @@ async def send_opening(page: Page, profile: str = "production") -> None:
 
 
 async def open_access(page: Page) -> None:
-    """Open it, and wait until the page has its answer: it may come after what the stream says."""
+    """Open access, and wait for the answer, which may arrive after the stream's message."""
     await send_opening(page)
     await answered(page)
     await expect(holders(page)).to_have_count(1)
 
 
 async def answered(page: Page) -> None:
-    """Wait until the form is empty again, as it is when an opening has succeeded."""
+    """Wait until the form is empty again, which means that the request succeeded."""
     await expect(page.get_by_label("Justification")).to_be_empty()
 
 
 async def stop_clock(page: Page) -> None:
-    """Have the page's time stand still, a day ahead, until the test moves it."""
+    """Stop the page's clock, one day ahead, until the test moves it."""
     await page.clock.install()
     await page.clock.pause_at(datetime.now(UTC) + timedelta(days=1))
 
 
 async def close_access(page: Page) -> None:
-    await page.get_by_role("button", name="Close access of alice to production").click()
+    await page.get_by_role("button", name="Close alice's access to production").click()
     await page.get_by_label("What was done").fill("The replica has taken over")
     await page.get_by_role("button", name="Close access", exact=True).click()

@@ -1,4 +1,4 @@
-"""What comes back to the page, late, lost, or as a refusal."""
+"""The page handles answers that are late, lost, or refusals."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from .parts import (
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-async def test_a_second_opening_is_refused(visit: Visit) -> None:
+async def test_second_open_shows_the_refusal(visit: Visit) -> None:
     page = await visit("alice")
     await open_access(page)
     await send_opening(page)
-    await expect(refusal(page)).to_contain_text("Access is held already")
+    await expect(refusal(page)).to_contain_text("Access is already held")
     await expect(refusal(page)).to_contain_text("You hold access to production until")
     await expect(holders(page)).to_have_count(1)
 
 
-async def test_an_answer_that_comes_after_the_end(visit: Visit, store: FaultyStore) -> None:
-    """What the stream has told since is newer."""
+async def test_late_answer_after_the_end_shows_no_access(visit: Visit, store: FaultyStore) -> None:
+    """The stream's later message overrides the answer."""
     page = await visit("alice")
 
     async def delay(route: Route) -> None:
@@ -41,24 +41,24 @@ async def test_an_answer_that_comes_after_the_end(visit: Visit, store: FaultySto
         await expect(log(page)).to_contain_text("alice now holds access to production.")
         (event,) = await store.list_by_status("active")
         await store.close(event.id, closed_by="rita", closed_reason="Done")
-        await expect(log(page)).to_contain_text("Access of alice to production has ended.")
+        await expect(log(page)).to_contain_text("alice no longer holds access to production.")
         await route.fulfill(response=answer)
 
     await page.route("**/api/events", delay)
     await send_opening(page)
-    await expect(refusal(page)).to_contain_text("It was opened, and has ended since")
+    await expect(refusal(page)).to_contain_text("Access was opened but has already ended")
     await expect(page.get_by_label("Justification")).to_have_value(OPENING["justification"])
     await expect(holders(page)).to_have_count(0)
     await expect(log(page)).not_to_contain_text("You now hold")
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
-async def test_an_answer_that_is_lost(visit: Visit, store: FaultyStore) -> None:
-    """Nobody knows what became of it, so it is sent again, and recognised."""
+async def test_open_is_sent_again_after_a_lost_answer(visit: Visit, store: FaultyStore) -> None:
+    """The server recognises an opening that the user sends again after a lost answer."""
     page = await visit("alice")
     store.answers_get_lost = True
     await send_opening(page)
-    await expect(refusal(page)).to_contain_text("It may have been done all the same")
+    await expect(refusal(page)).to_contain_text("The request may have succeeded")
     store.answers_get_lost = False
     await page.get_by_role("button", name="Open emergency access").click()
     await answered(page)
@@ -67,10 +67,10 @@ async def test_an_answer_that_is_lost(visit: Visit, store: FaultyStore) -> None:
     assert len(await store.list_by_invoker("alice")) == 1
 
 
-async def test_an_answer_that_is_lost_and_comes_with_the_stream(
+async def test_stream_confirms_an_open_with_a_lost_answer(
     visit: Visit, store: FaultyStore
 ) -> None:
-    """The page sees by the event's id that it has been opened, and asks for nothing more."""
+    """The page finds the event's id in the stream, and needs no other answer."""
     page = await visit("alice")
     store.answers_get_lost = True
     await send_opening(page)
@@ -80,23 +80,21 @@ async def test_an_answer_that_is_lost_and_comes_with_the_stream(
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
-async def test_an_answer_that_is_lost_to_an_opening_that_has_ended_since(
-    visit: Visit, store: FaultyStore
-) -> None:
-    """It is no success: whoever asked holds no access. What they have written stays."""
+async def test_repeated_open_of_ended_event_is_a_refusal(visit: Visit, store: FaultyStore) -> None:
+    """The person holds no access, so the page shows a refusal and keeps the form."""
     page = await visit("alice")
     store.answers_get_lost = True
     await send_opening(page)
-    await expect(refusal(page)).to_contain_text("It may have been done all the same")
+    await expect(refusal(page)).to_contain_text("The request may have succeeded")
     store.answers_get_lost = False
     (event,) = await store.list_by_invoker("alice")
     await store.close(event.id, closed_by="rita", closed_reason="Done")
     button = page.get_by_role("button", name="Open emergency access")
     await button.click()
-    await expect(refusal(page)).to_contain_text("It was opened, and has ended since")
+    await expect(refusal(page)).to_contain_text("Access was opened but has already ended")
     await expect(page.get_by_label("Justification")).to_have_value(OPENING["justification"])
     await expect(holders(page)).to_have_count(0)
-    # Sent once more it is another request.
+    # The next attempt is a new request.
     await button.click()
     await answered(page)
     await expect(holders(page)).to_have_count(1)
@@ -104,14 +102,14 @@ async def test_an_answer_that_is_lost_to_an_opening_that_has_ended_since(
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
-async def test_an_answer_that_is_lost_to_a_close(visit: Visit, store: FaultyStore) -> None:
-    """A repetition that finds it closed is what was asked for."""
+async def test_close_is_sent_again_after_a_lost_answer(visit: Visit, store: FaultyStore) -> None:
+    """A repeated close that finds the event closed counts as success."""
     page = await visit("alice")
     await open_access(page)
     store.answers_get_lost = True
     await close_access(page)
     dialog = page.get_by_role("dialog")
-    await expect(dialog.get_by_role("alert")).to_contain_text("It may have been done all the same")
+    await expect(dialog.get_by_role("alert")).to_contain_text("The request may have succeeded")
     store.answers_get_lost = False
     await dialog.get_by_role("button", name="Close access").click()
     await expect(dialog).to_be_hidden()
@@ -120,8 +118,10 @@ async def test_an_answer_that_is_lost_to_a_close(visit: Visit, store: FaultyStor
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
-async def test_a_close_of_what_somebody_else_has_closed(visit: Visit, store: FaultyStore) -> None:
-    """That is a refusal: what was written is recorded nowhere."""
+async def test_close_after_another_persons_close_is_refused(
+    visit: Visit, store: FaultyStore
+) -> None:
+    """The page shows a refusal, because the person's reason was not recorded."""
     page = await visit("alice")
     await open_access(page)
     (event,) = await store.list_by_invoker("alice")
@@ -133,16 +133,16 @@ async def test_a_close_of_what_somebody_else_has_closed(visit: Visit, store: Fau
     await expect(holders(page)).to_have_count(0)
 
 
-async def test_a_sign_in(visit: Visit) -> None:
-    """The page is somebody else's then; where the request fails it says so, and stays."""
+async def test_sign_in_switches_the_person_or_shows_the_failure(visit: Visit) -> None:
+    """A failed sign-in shows the failure; the next one switches to the new person."""
     page = await visit("alice")
     header = page.get_by_role("banner")
-    await header.get_by_label("Demonstration").select_option("rita")
+    await header.get_by_label("Sign in as").select_option("rita")
     await page.route("**/demo/sign-in", lambda route: route.abort())
-    await header.get_by_role("button", name="Go").click()
+    await header.get_by_role("button", name="Sign in").click()
     await expect(header.get_by_role("alert")).to_contain_text("The server cannot be reached")
     await expect(page.locator("#my-name")).to_have_text("alice")
     await page.unroute_all()
-    await header.get_by_role("button", name="Go").click()
+    await header.get_by_role("button", name="Sign in").click()
     await expect(page.locator("#my-name")).to_have_text("rita")
     await expect(connection(page)).to_have_text("Live.")

@@ -1,4 +1,4 @@
-"""The page while it cannot be kept up to date."""
+"""The page while it is not up to date."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from .parts import (
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-async def test_a_store_that_cannot_be_reached(visit: Visit, store: FaultyStore) -> None:
-    """The page says that it may be out of date, goes on showing what it knew, and recovers."""
+async def test_page_shows_a_failing_store_and_recovers(visit: Visit, store: FaultyStore) -> None:
+    """The page says that it may be out of date, keeps showing what it knows, and recovers."""
     page = await visit("alice")
     await open_access(page)
     store.failure = StoreUnavailableError("throttled")
@@ -40,27 +40,27 @@ async def test_a_store_that_cannot_be_reached(visit: Visit, store: FaultyStore) 
     await expect(holders(page)).to_have_count(1)
     await send_opening(page, "staging")
     await expect(refusal(page)).to_contain_text("The record cannot be reached")
-    await expect(refusal(page)).not_to_contain_text("may have been done")
+    await expect(refusal(page)).not_to_contain_text("may have succeeded")
     store.failure = None
     await expect(connection(page)).to_have_text("Live.")
 
 
-async def test_nobody_is_said_only_where_it_is_known(visit: Visit, store: FaultyStore) -> None:
+async def test_page_says_nobody_only_if_it_knows(visit: Visit, store: FaultyStore) -> None:
     page = await visit("alice")
     await expect(nobody(page)).to_have_text("Nobody holds emergency access.")
     store.failure = StoreUnavailableError("throttled")
-    await expect(nobody(page)).to_have_text("Nobody that is known of.")
+    await expect(nobody(page)).to_have_text("Nobody is known to hold access.")
     store.failure = None
     await expect(nobody(page)).to_have_text("Nobody holds emergency access.")
 
 
-async def test_a_row_that_is_no_event(visit: Visit, store: FaultyStore) -> None:
-    """The page shows all others and stays live; it never says that nobody holds access."""
+async def test_corrupt_row_is_counted_and_hides_no_event(visit: Visit, store: FaultyStore) -> None:
+    """The page shows all other events, stays live, and does not say that nobody holds access."""
     page = await visit("rita")
     await expect(nobody(page)).to_have_text("Nobody holds emergency access.")
     store.corrupt = (CorruptItemError("BREAKGLASS#0123456789abcdef", "no created_at"),)
     await expect(unreadable(page)).to_contain_text("1 row of the record cannot be read")
-    await expect(nobody(page)).to_have_text("Nobody that is known of.")
+    await expect(nobody(page)).to_have_text("Nobody is known to hold access.")
     await store.create(make_event())
     await expect(holders(page)).to_have_count(1)
     await expect(connection(page)).to_have_text("Live.")
@@ -71,10 +71,10 @@ async def test_a_row_that_is_no_event(visit: Visit, store: FaultyStore) -> None:
     await expect(unreadable(page)).to_be_hidden()
 
 
-async def test_a_row_that_becomes_no_event(
+async def test_event_whose_row_becomes_corrupt_disappears(
     visit: Visit, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is shown no more, nobody says that its access has ended, and the page stays live."""
+    """The page hides the event, does not say that its access has ended, and stays live."""
     event = await store.create(make_event())
     page = await visit("rita")
     await expect(holders(page)).to_have_count(1)
@@ -94,16 +94,16 @@ async def test_a_row_that_becomes_no_event(
 
 
 @pytest.mark.parametrize(
-    ("bounds", "who", "told"),
+    ("bounds", "who", "message"),
     [
         ({"max_streams": 1}, "bob", "Too many pages are open"),
         ({"max_streams_per_person": 1}, "alice", "You have too many pages open"),
     ],
 )
-async def test_too_many_pages(
-    new_page: NewPage, store: FaultyStore, bounds: dict[str, int], who: str, told: str
+async def test_page_over_the_limit_waits_before_it_retries(
+    new_page: NewPage, store: FaultyStore, bounds: dict[str, int], who: str, message: str
 ) -> None:
-    """It is said, and no page asks again before it is told to."""
+    """The page says so, and does not ask again before `Retry-After`."""
     app = application(store, SETTINGS.model_copy(update=bounds))
     async with served(app) as url, client_at(url, who) as other:
         page = await new_page(url, "alice")
@@ -113,25 +113,25 @@ async def test_too_many_pages(
         async with other.stream("GET", "/api/changes") as response:
             assert response.status_code == 200
             await page.goto(url)
-            await expect(connection(page)).to_contain_text(told)
+            await expect(connection(page)).to_contain_text(message)
         await all_have_left(app)
         before = asked.count("/api/changes")
         await page.clock.run_for(29_000)
-        # What the page asked for first has come back by the time that something later has.
+        # Once this later request is answered, the earlier ones have been answered too.
         await page.evaluate("fetch('/health').then((response) => response.text())")
         assert asked.count("/api/changes") == before
         await page.clock.run_for(2_000)
         await expect(connection(page)).to_have_text("Live.")
 
 
-async def test_somebody_who_is_signed_out(visit: Visit, app: FastAPI) -> None:
+async def test_page_says_that_the_person_is_signed_out(visit: Visit, app: FastAPI) -> None:
     page = await visit("alice")
     await page.context.clear_cookies()
     app.state.changes.end()
     await expect(connection(page)).to_contain_text("You are signed out")
 
 
-async def test_a_server_that_goes_away_and_comes_back(
+async def test_page_reconnects_to_a_restarted_server(
     new_page: NewPage, store: FaultyStore, port: int
 ) -> None:
     async with served(application(store), port) as url:
@@ -145,10 +145,10 @@ async def test_a_server_that_goes_away_and_comes_back(
         await expect(holders(page)).to_have_count(1)
 
 
-async def test_a_server_that_comes_back_and_cannot_read_the_table(
+async def test_restarted_server_that_cannot_read_ends_no_access(
     new_page: NewPage, store: FaultyStore, port: int
 ) -> None:
-    """It knows nothing, so nothing has ended."""
+    """A server that has read nothing yet does not end any access on the page."""
     await store.create(make_event())
     async with served(application(store), port) as url:
         page = await new_page(url, "alice")
@@ -168,10 +168,10 @@ async def test_a_server_that_comes_back_and_cannot_read_the_table(
 
 
 @pytest.mark.parametrize("failure", ["refused", "no answer"])
-async def test_a_server_that_does_not_say_who_is_asking(
+async def test_page_retries_if_it_cannot_learn_who_signed_in(
     new_page: NewPage, url: str, failure: str
 ) -> None:
-    """It is said, and the page asks again by itself."""
+    """The page says so, and asks again by itself."""
     page = await new_page(url, "alice")
     await stop_clock(page)
 
@@ -185,7 +185,7 @@ async def test_a_server_that_does_not_say_who_is_asking(
     await page.route("**/api/me", fail)
     await page.goto(url)
     await expect(connection(page)).to_contain_text("The server cannot be reached")
-    await expect(connection(page)).to_contain_text("It is being tried again.")
+    await expect(connection(page)).to_contain_text("Trying again.")
     await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
     await page.unroute("**/api/me")
     await page.clock.run_for(3_000 if failure == "refused" else 5_000)

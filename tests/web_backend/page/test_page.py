@@ -1,4 +1,4 @@
-"""The page in a real browser, as somebody uses it."""
+"""People use the page in a real browser."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
-async def test_access_is_opened_and_closed(visit: Visit) -> None:
-    """It appears, and goes, on this page and on somebody else's, at once and without a reload."""
+async def test_open_and_close_show_on_every_page_at_once(visit: Visit) -> None:
+    """Access appears and disappears on both people's pages at once, without a reload."""
     page, other = await visit("alice"), await visit("rita")
     await expect(nobody(page)).to_be_visible()
 
@@ -38,17 +38,17 @@ async def test_access_is_opened_and_closed(visit: Visit) -> None:
         await expect(nobody(each)).to_be_visible()
         await expect(each.locator("#timeline .bar.closed")).to_have_count(1)
     await expect(other.get_by_role("log")).to_contain_text(
-        "Access of alice to production has ended."
+        "alice no longer holds access to production."
     )
 
 
-async def test_what_somebody_else_does_is_seen(visit: Visit, url: str, store: FaultyStore) -> None:
-    """Through this process's API, and by another program on the same table."""
+async def test_changes_by_others_are_shown(visit: Visit, url: str, store: FaultyStore) -> None:
+    """The page shows changes through this API and by another program on the table."""
     page = await visit("alice")
     async with client_at(url, "bob") as bob:
         event = (await bob.post("/api/events", json=OPENING)).json()
         await expect(holders(page).locator(".invoker")).to_have_text("bob")
-        # Whose it is not, and no reviewer: there is nothing to close it with.
+        # Alice is not its invoker and no reviewer, so she has no button to close it.
         await expect(holders(page).get_by_role("button")).to_have_count(0)
         await bob.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
         await expect(holders(page)).to_have_count(0)
@@ -58,7 +58,7 @@ async def test_what_somebody_else_does_is_seen(visit: Visit, url: str, store: Fa
     await expect(holders(page)).to_have_count(0)
 
 
-async def test_hostile_text_is_text(visit: Visit, store: FaultyStore) -> None:
+async def test_hostile_text_is_shown_as_text(visit: Visit, store: FaultyStore) -> None:
     for status in ("active", "closed"):
         await store.create(
             make_event(invoker=HOSTILE, profile=HOSTILE, justification=HOSTILE, status=status)
@@ -74,14 +74,14 @@ async def test_hostile_text_is_text(visit: Visit, store: FaultyStore) -> None:
     await expect(page).to_have_title("Emergency access")
 
 
-async def test_with_the_keyboard_alone(visit: Visit, store: FaultyStore) -> None:
+async def test_page_works_with_the_keyboard_alone(visit: Visit, store: FaultyStore) -> None:
     now = datetime.now(UTC)
     for days in (1, 2):
         await store.create(make_event(status="closed", created_at=now - timedelta(days=days)))
     page = await visit("alice")
     await open_access(page)
 
-    # What is yet to be read would lie before the first.
+    # Bars that are still to be read would come before the first one.
     await expect(page.locator("#timeline .bar")).to_have_count(3)
     await page.locator("#timeline .bar[tabindex='0']").focus()
     await page.keyboard.press("Home")
@@ -89,7 +89,7 @@ async def test_with_the_keyboard_alone(visit: Visit, store: FaultyStore) -> None
     await page.keyboard.press("End")
     await expect(page.locator("#detail")).to_contain_text("open now")
 
-    await page.get_by_role("button", name="Close access of alice to production").focus()
+    await page.get_by_role("button", name="Close alice's access to production").focus()
     await page.keyboard.press("Enter")
     await page.keyboard.type("The replica has taken over")
     await page.keyboard.press("Tab")
@@ -98,8 +98,8 @@ async def test_with_the_keyboard_alone(visit: Visit, store: FaultyStore) -> None
     await expect(holders(page)).to_have_count(0)
 
 
-async def test_on_a_phone(visit: Visit, store: FaultyStore) -> None:
-    """Nothing is wider than the screen, whatever the names, and nothing of them is cut off."""
+async def test_long_names_fit_a_phone_screen(visit: Visit, store: FaultyStore) -> None:
+    """The longest names make nothing wider than the screen, and are not cut off."""
     await store.create(make_event(invoker="w" * 256, profile="p" * 256, justification="j" * 1000))
     page = await visit("rita", width=360)
     await expect(holders(page)).to_have_count(1)

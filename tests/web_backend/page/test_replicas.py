@@ -1,4 +1,4 @@
-"""The page and two replicas, one of which lags behind."""
+"""The page and two replicas; one replica lags behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 class TestAnotherReplica:
-    """The page streams from one, and what it sends goes to another."""
+    """The page streams from one replica and sends its requests to another."""
 
     @pytest.fixture
     def poll_seconds(self) -> float:
@@ -60,9 +60,9 @@ class TestAnotherReplica:
         return page
 
     async def read(self, app: FastAPI, page: Page) -> None:
-        """Have the page's replica read the table, and wait for what the page makes of it.
+        """Have the page's replica read the table, and wait until the page has caught up.
 
-        That it has taken the message, and has the answers to what it was unsure of.
+        The page then shows the new message, and has the answers to its questions about events.
         """
         await app.state.changes.read()
         async with aclosing(app.state.changes.watch()) as states:
@@ -72,10 +72,10 @@ class TestAnotherReplica:
         )
         await expect(page.locator("#held")).to_have_attribute("aria-busy", "false")
 
-    async def test_opens_and_somebody_closes_what_this_one_has_never_seen(
+    async def test_open_and_close_that_this_replica_never_saw(
         self, page: Page, app: FastAPI, store: LaggingStore
     ) -> None:
-        """No message says that it has ended; what none names is asked for."""
+        """No message says that the event has ended, so the page asks for it by its id."""
         await open_access(page)
         await self.read(app, page)
         await expect(holders(page)).to_have_count(1)
@@ -83,14 +83,14 @@ class TestAnotherReplica:
         await store.close(event.id, closed_by="rita", closed_reason="Done")
         await self.read(app, page)
         await expect(holders(page)).to_have_count(0)
-        await expect(log(page)).to_contain_text("Access of alice to production has ended.")
+        await expect(log(page)).to_contain_text("alice no longer holds access to production.")
         await expect(page.locator("#timeline .bar.closed")).to_have_count(1)
         await expect(connection(page)).to_have_text("Live.")
 
-    async def test_opens_what_a_list_forgets(
+    async def test_event_missing_from_a_list_stays_until_it_ends(
         self, page: Page, app: FastAPI, store: LaggingStore
     ) -> None:
-        """A list may go back in time; that access has ended is said only where it has."""
+        """A list may go back in time; the page says that access has ended only if it has."""
         event = await store.create(make_event(invoker="carol"))
         await store.catch_up()
         await self.read(app, page)
@@ -98,14 +98,16 @@ class TestAnotherReplica:
         store._index = ()
         await self.read(app, page)
         await expect(holders(page)).to_have_count(1)
-        await expect(log(page)).not_to_contain_text("has ended")
+        await expect(log(page)).not_to_contain_text("no longer holds")
         await store.close(event.id, closed_by="carol", closed_reason="Done")
         await self.read(app, page)
         await expect(holders(page)).to_have_count(0)
-        await expect(log(page)).to_contain_text("Access of carol to prod has ended.")
+        await expect(log(page)).to_contain_text("carol no longer holds access to prod.")
 
-    async def test_forgets_all_of_it(self, page: Page, app: FastAPI, store: LaggingStore) -> None:
-        """Nobody is said to hold access before it is known what became of it."""
+    async def test_page_does_not_say_nobody_while_it_asks(
+        self, page: Page, app: FastAPI, store: LaggingStore
+    ) -> None:
+        """The page says that nobody holds access only once it knows what became of the event."""
         event = await store.create(make_event(invoker="carol"))
         await store.catch_up()
         await self.read(app, page)
@@ -120,16 +122,16 @@ class TestAnotherReplica:
         store._index = ()
         await app.state.changes.read()
         await expect(holders(page)).to_have_count(0)
-        await expect(nobody(page)).to_have_text("Nobody that is known of.")
+        await expect(nobody(page)).to_have_text("Nobody is known to hold access.")
         await expect(connection(page)).to_have_text("Live.")
         await store.close(event.id, closed_by="carol", closed_reason="Done")
         answers.set()
         await expect(nobody(page)).to_have_text("Nobody holds emergency access.")
 
-    async def test_opens_what_cannot_be_asked_for(
+    async def test_page_is_stale_if_an_event_cannot_be_read(
         self, page: Page, app: FastAPI, store: LaggingStore
     ) -> None:
-        """What nobody can know is not shown as live."""
+        """If the page cannot read an event, it is not live."""
         await open_access(page)
 
         async def refuse(route: Route) -> None:
@@ -144,17 +146,17 @@ class TestAnotherReplica:
         await expect(connection(page)).to_have_text("Live.")
         await expect(holders(page)).to_have_count(1)
 
-    async def test_closes_what_this_one_still_lists(
+    async def test_closed_event_that_is_still_listed_stays_hidden(
         self, page: Page, app: FastAPI, store: LaggingStore
     ) -> None:
-        """An end is for ever, whatever a list says."""
+        """A closed event never comes back, even if a list still has it."""
         await open_access(page)
         await store.catch_up()
         listed = store._index
         assert len(listed) == 1
         await close_access(page)
         await expect(holders(page)).to_have_count(0)
-        # One that is seen tells that the page has taken the message which names both.
+        # Once the page shows carol's event, it has taken the message that names both events.
         await store.create(make_event(invoker="carol"))
         await store.catch_up()
         store._index += listed

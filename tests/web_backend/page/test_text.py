@@ -1,4 +1,4 @@
-"""Text of other people that is read from right to left, or pretends to be."""
+"""Other people's text that reads from right to left, or pretends to."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ LEFT_OF = """
 
 
 async def are_in_order(sentence: Locator, *parts: str) -> None:
-    """See that the parts of a sentence, all in one line, are drawn from left to right."""
+    """Assert that the parts of a one-line sentence are drawn from left to right."""
     places = [await sentence.evaluate(LEFT_OF, part) for part in parts]
     assert places == sorted(places), places
 
 
-async def test_names_from_right_to_left(visit: Visit, store: FaultyStore) -> None:
-    """They are read so, and the sentence around them as it is written."""
+async def test_right_to_left_names_keep_the_sentence_in_order(
+    visit: Visit, store: FaultyStore
+) -> None:
+    """The names read from right to left, and the sentence around them keeps its order."""
     page = await visit("rita", width=1300)
     await store.create(make_event(invoker=INVOKER, profile=PROFILE))
     await expect(holders(page).locator(".invoker")).to_have_text(INVOKER)
@@ -53,10 +55,10 @@ async def test_names_from_right_to_left(visit: Visit, store: FaultyStore) -> Non
     ["\N{RIGHT-TO-LEFT OVERRIDE}", "\N{POP DIRECTIONAL ISOLATE}\N{RIGHT-TO-LEFT OVERRIDE}"],
     ids=["override", "override behind the end of an isolate"],
 )
-async def test_a_justification_that_turns_round_what_follows(
+async def test_direction_controls_in_a_justification_are_shown(
     visit: Visit, store: FaultyStore, trick: str
 ) -> None:
-    """A reviewer reads it as it is stored, sees the trick, and reads the rest as it is."""
+    """A reviewer sees the control characters, and all text in its stored order."""
     why = f"Disks full {trick}on the primary"
     await store.create(make_event(justification=why))
     await store.create(

@@ -1,4 +1,4 @@
-"""Access that runs out, whatever a browser's clock says."""
+"""Access lapses on the page, whatever the browser's clock says."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from .parts import NewPage, Visit, connection, holders, log, nobody, open_access
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-async def test_access_that_runs_out(visit: Visit, store: FaultyStore) -> None:
-    """At its end it is gone, and the page says so."""
+async def test_lapsed_access_disappears(visit: Visit, store: FaultyStore) -> None:
+    """The page removes access when it lapses, and says so."""
     event = await store.create(make_event())
     page = await visit("alice")
     await expect(holders(page)).to_have_count(1)
     end = datetime.now(UTC) + timedelta(seconds=3)
     await store.update(event.model_copy(update={"expires_at": end}))
     await expect(holders(page)).to_have_count(0)
-    await expect(log(page)).to_contain_text("Access of alice to prod has ended.")
+    await expect(log(page)).to_contain_text("alice no longer holds access to prod.")
     await expect(page.locator("#timeline .bar.expired")).to_have_count(1)
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
-async def test_access_that_runs_out_while_nothing_is_heard(
+async def test_access_lapses_while_the_server_is_silent(
     new_page: NewPage, url: str, app: FastAPI, store: FaultyStore
 ) -> None:
-    """It is counted down all the same, and then gone; that nothing is heard is said."""
+    """The page says that the server is silent, and still counts down and removes the access."""
     await store.create(make_event())
     await app.state.changes.read()
     page = await new_page(url, "alice")
     await stop_clock(page)
     await page.goto(url)
     countdown = holders(page).locator(".countdown")
-    # As long as it took until here, there is the rest of an hour left.
+    # An hour is left, minus the time that the test has taken so far.
     await expect(countdown).to_have_text(re.compile(r"^(1:00:00|\d\d:\d\d)$"))
     *hours, minutes, seconds = map(int, (await countdown.inner_text()).split(":"))
     left = sum(hours) * 3600 + minutes * 60 + seconds
     await page.clock.fast_forward((left - 5) * 1000)
     await expect(countdown).to_have_text("0:05")
-    await expect(connection(page)).to_contain_text("Nothing has been heard")
+    await expect(connection(page)).to_contain_text("The server has sent nothing")
     await page.clock.run_for(65_000)
     await expect(holders(page)).to_have_count(0)
-    await expect(nobody(page)).to_have_text("Nobody that is known of.")
+    await expect(nobody(page)).to_have_text("Nobody is known to hold access.")
     await expect(page.locator("#timeline .bar.expired")).to_have_count(1)
 
 
-async def test_a_browser_whose_clock_is_wrong(new_page: NewPage, url: str) -> None:
-    """Access runs out by the server's clock, and that is what is counted down."""
+async def test_countdown_uses_the_server_clock(new_page: NewPage, url: str) -> None:
+    """Access lapses by the server's clock, so the countdown follows that clock."""
     page = await new_page(url, "alice")
     await page.clock.install(time=datetime.now(UTC) + timedelta(days=1))
     await page.goto(url)
