@@ -64,7 +64,7 @@ def test_published_examples_of_signatures(
     """The signer makes the signatures that AWS publishes, and can learn from each."""
     expected = authorization(signed, signature)
     signer = Signer.of(expected, "/", headers)
-    assert signer == Signer("/", "us-east-1", "service", headers)
+    assert (signer.path, signer.region, signer.service) == ("/", "us-east-1", "service")
     key = signer.key(SECRET, TIMESTAMP)
     assert signer.authorization(key, KEY_ID, None, TIMESTAMP, body) == expected
 
@@ -77,7 +77,7 @@ TIMESTAMPS = st.datetimes().map("{:%Y%m%dT%H%M%SZ}".format).filter(lambda text: 
 @given(
     region=st.from_regex(r"[a-z]{2}-[a-z]{4,9}-[1-9]", fullmatch=True),
     host=st.from_regex(r"[a-z0-9]{1,20}(\.[a-z0-9]{1,9}){0,3}(:[1-9][0-9]{3})?", fullmatch=True),
-    target=VISIBLE,
+    target=st.text(string.ascii_letters + "%.", min_size=1, max_size=60),
     agent=st.text(string.printable.strip(), max_size=30),
     credentials=st.builds(
         Credentials, VISIBLE, st.text(min_size=1, max_size=60), st.none() | VISIBLE

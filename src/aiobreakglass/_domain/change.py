@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiobreakglass._domain.event import BreakGlassEvent
 
@@ -36,8 +35,7 @@ _BEFORE_LAPSE: Final = (Action.CREATED, Action.UPDATED, Action.EXTENDED, Action.
 """The actions that are allowed only before the event lapses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What happens to one event at one instant; every write of a store is exactly one change."""
 
     action: Action

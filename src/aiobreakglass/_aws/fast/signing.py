@@ -21,14 +21,32 @@ _AUTHORIZATION: Final = re.compile(
 )
 
 
+class SignedHeaders(NamedTuple):
+    """The headers that a signature covers, in their order."""
+
+    names: str
+    """Their names, as in the header `Authorization`."""
+    lines: str
+    """Their canonical lines, as a %-format of the values that vary."""
+
+    @classmethod
+    def of(cls, constant: Mapping[str, str], *varying: str) -> SignedHeaders:
+        """Return the headers of these constant values, and of the names whose values vary."""
+        values = {name: value.replace("%", "%%") for name, value in constant.items()}
+        values |= dict.fromkeys(varying, "%s")
+        names = sorted(values)
+        return cls(";".join(names), "".join(f"{name}:{values[name]}\n" for name in names))
+
+
 class Signer(NamedTuple):
     """The parts of a signature that all requests to one operation share."""
 
     path: str
     region: str
     service: str
-    headers: Mapping[str, str]
-    """The signed headers by lower-case name, without time and session token."""
+    headers: SignedHeaders
+    """The signed headers of a request without a session token."""
+    headers_with_token: SignedHeaders
 
     @classmethod
     def of(cls, authorization: str, path: str, headers: Mapping[str, str]) -> Signer:
@@ -52,7 +70,14 @@ class Signer(NamedTuple):
         values = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
         if missing := constant - values.keys():
             raise ValueError(f"{', '.join(sorted(missing))} is signed and not sent")
-        return cls(path, region, service, {name: values[name] for name in constant})
+        headers = {name: values[name] for name in constant}
+        return cls(
+            path,
+            region,
+            service,
+            SignedHeaders.of(headers, DATE_HEADER),
+            SignedHeaders.of(headers, DATE_HEADER, TOKEN_HEADER),
+        )
 
     def key(self, secret_key: str, timestamp: str) -> bytes:
         """Return the key for all signatures of the timestamp's day."""
@@ -73,12 +98,13 @@ class Signer(NamedTuple):
             timestamp: The time as `YYYYMMDDTHHMMSSZ`.
             body: The request's body.
         """
-        headers = {**self.headers, DATE_HEADER: timestamp}
         if token:
-            headers[TOKEN_HEADER] = token
-        names = sorted(headers)
-        signed = ";".join(names)
-        lines = "".join([f"{name}:{headers[name]}\n" for name in names])
+            signed, lines = self.headers_with_token
+            # The date sorts before the token.
+            lines %= timestamp, token
+        else:
+            signed, lines = self.headers
+            lines %= (timestamp,)
         request = f"POST\n{self.path}\n\n{lines}\n{signed}\n{sha256(body).hexdigest()}"
         scope = f"{timestamp[:8]}/{self.region}/{self.service}/aws4_request"
         digest = sha256(request.encode()).hexdigest()
