@@ -1,5 +1,6 @@
 """What a developer and CI run: `nox -s tests`, or any other session by its name."""
 
+import os
 import re
 import shutil
 import sys
@@ -28,9 +29,11 @@ SCHEMAS = {
     "readthedocs": ".readthedocs.yaml",
 }
 
-# Each process has emulators of its own, so a few are as many as help. Each takes tests that follow
-# each other, which share fixtures, until it has to take some of another's.
-PROCESSES = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+# Tests wait for servers a third of their time, so there is a process more than cores. Each has
+# emulators of its own, so a few are as many as help. Each takes tests that follow each other and
+# share fixtures, until it has to take some of another's.
+NUMBER = str(min(4, (os.cpu_count() or 1) + 1))
+PROCESSES = ["--numprocesses", NUMBER, "--dist", "worksteal"]
 QUICK = ["-m", "not emulator and not browser and not slow"]
 
 

@@ -7,15 +7,14 @@ a deleted event.
 from __future__ import annotations
 
 import os
-import secrets
 
 import pytest
 
 from tests.histories.plan import History
 from tests.histories.run import Figures, ground, workers
 
-# The last seed differs in each run; to replay it, set HISTORY_SEED to what a failure prints.
-SEEDS = [1, 2, int(os.environ.get("HISTORY_SEED", secrets.randbits(32)))]
+# To replay a history of the soak, set HISTORY_SEED.
+SEEDS = [1, int(os.environ.get("HISTORY_SEED", "2"))]
 
 
 @pytest.mark.parametrize("faults", [False, True], ids=["without faults", "with faults"])
