@@ -41,7 +41,7 @@ QUICK = ["-m", "not emulator and not browser and not slow"]
 def tests(session: nox.Session) -> None:
     """Every test on this Python, some on each other; arguments select some, on this one alone."""
     install_wheel(session, *group("tests"))
-    run_tests(session)
+    session.run("python", "-m", "pytest", *PROCESSES, "--durations=20", *session.posargs)
     if not session.posargs:
         running = f"{sys.version_info.major}.{sys.version_info.minor}"
         for python in PYTHONS:
@@ -81,7 +81,18 @@ def tests_upstream(session: nox.Session) -> None:
     """The same tests with aiobotocore as its main branch is today."""
     install_wheel(session, *group("tests"))
     session.install("aiobotocore @ git+https://github.com/aio-libs/aiobotocore@main")
-    run_tests(session)
+    session.run("python", "-m", "pytest", *PROCESSES, *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """How much of the code the tests reach; tracing makes them a quarter slower."""
+    install_wheel(session, *group("tests"))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *PROCESSES, *session.posargs)
+    session.run("coverage", "combine")
+    # A selection of the tests covers only its own part.
+    session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
 
 
 @nox.session
@@ -202,11 +213,3 @@ def install_wheel(session: nox.Session, *requirements: str) -> None:
     session.install(wheel, *requirements)
     # An environment that is used again (nox -r) may hold an older build of the same version.
     session.install("--force-reinstall", "--no-deps", wheel)
-
-
-def run_tests(session: nox.Session) -> None:
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *PROCESSES, *session.posargs)
-    session.run("coverage", "combine")
-    # A selection of the tests covers only its own part.
-    session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
