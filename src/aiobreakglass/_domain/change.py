@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from aiobreakglass._domain.event import BreakGlassEvent
 
@@ -35,7 +36,8 @@ _BEFORE_LAPSE: Final = (Action.CREATED, Action.UPDATED, Action.EXTENDED, Action.
 """The actions that are allowed only before the event lapses."""
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Change:
     """What happens to one event at one instant; every write of a store is exactly one change."""
 
     action: Action
