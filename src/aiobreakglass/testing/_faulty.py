@@ -60,7 +60,7 @@ class FaultyStore(BreakGlassStore):
 
     @property
     def lost(self) -> tuple[tuple[str, Literal["request", "answer"]], ...]:
-        """What has been lost so far: the method's name, and whether `request` or `answer`."""
+        """The losses so far, each as the name of the method, and "request" or "answer"."""
         return tuple(self._losses)
 
     async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
