@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -293,7 +294,9 @@ def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     A limit then cuts off no attempt that would be answered: its outcome would be unknown.
     """
     longest = LONG_ENOUGH.total_seconds()
-    monkeypatch.setattr("random.uniform", lambda least, most: most if most < 0.1 else longest)
+    monkeypatch.setattr(
+        Random, "uniform", lambda self, least, most: most if most < 0.1 else longest
+    )
 
 
 @pytest.mark.asyncio(loop_scope="module")
