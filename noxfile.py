@@ -41,7 +41,7 @@ QUICK = ["-m", "not emulator and not browser and not slow"]
 def tests(session: nox.Session) -> None:
     """Every test on this Python, some on each other; arguments select some, on this one alone."""
     install_wheel(session, *group("tests"))
-    session.run("python", "-m", "pytest", *PROCESSES, "--durations=20", *session.posargs)
+    run_pytest(session, "--durations=20")
     if not session.posargs:
         running = f"{sys.version_info.major}.{sys.version_info.minor}"
         for python in PYTHONS:
@@ -53,14 +53,14 @@ def tests(session: nox.Session) -> None:
 def tests_python(session: nox.Session) -> None:
     """The quick tests, on each Python that is installed."""
     install_wheel(session, *group("tests"))
-    session.run("python", "-m", "pytest", *PROCESSES, *QUICK, *session.posargs)
+    run_pytest(session, *QUICK)
 
 
 @nox.session
 def quick(session: nox.Session) -> None:
     """The tests without emulator and browser that take no longer than a few seconds."""
     install_wheel(session, *group("tests"))
-    session.run("python", "-m", "pytest", *PROCESSES, *QUICK, *session.posargs)
+    run_pytest(session, *QUICK)
 
 
 @nox.session
@@ -73,7 +73,7 @@ def tests_lowest(session: nox.Session) -> None:
         if dependency.startswith(("aiobotocore>", "pydantic>"))
     ]
     install_wheel(session, *group("tests"), *lowest)
-    session.run("python", "-m", "pytest", *PROCESSES, *session.posargs)
+    run_pytest(session)
 
 
 @nox.session
@@ -81,7 +81,7 @@ def tests_upstream(session: nox.Session) -> None:
     """The same tests with aiobotocore as its main branch is today."""
     install_wheel(session, *group("tests"))
     session.install("aiobotocore @ git+https://github.com/aio-libs/aiobotocore@main")
-    session.run("python", "-m", "pytest", *PROCESSES, *session.posargs)
+    run_pytest(session)
 
 
 @nox.session
@@ -215,3 +215,7 @@ def install_wheel(session: nox.Session, *requirements: str) -> None:
     session.install(wheel, *requirements)
     # An environment that is used again (nox -r) may hold an older build of the same version.
     session.install("--force-reinstall", "--no-deps", wheel)
+
+
+def run_pytest(session: nox.Session, *options: str) -> None:
+    session.run("python", "-m", "pytest", *PROCESSES, *options, *session.posargs)
