@@ -64,6 +64,15 @@ def check_reason(argument: str, reason: str) -> str:
     return _check(argument, reason, str, valid_reason)
 
 
+def check_closing(event_id: str, closed_by: str, closed_reason: str) -> tuple[str, str, str]:
+    """Return the arguments of `close`, each checked."""
+    return (
+        check_event_id(event_id),
+        check_name("closed_by", closed_by),
+        check_reason("closed_reason", closed_reason),
+    )
+
+
 def check_instant(argument: str, instant: datetime) -> datetime:
     """Return an instant in UTC, or raise if it is not aware."""
     return _check(argument, instant, datetime, valid_instant)

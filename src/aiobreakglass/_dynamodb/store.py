@@ -198,11 +198,9 @@ class AsyncDynamoDBStore(Lists):
             return await self._checks.holders(operation, invoker, names)
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
-        event_id = arguments.check_event_id(event_id)
-        closed_by = arguments.check_name("closed_by", closed_by)
-        closed_reason = arguments.check_reason("closed_reason", closed_reason)
+        event_id, by, reason = arguments.check_closing(event_id, closed_by, closed_reason)
         return await self._change(
-            event_id, lambda stored, now: decide_close(stored, closed_by, closed_reason, now)
+            event_id, lambda stored, now: decide_close(stored, by, reason, now)
         )
 
     async def _page(self, request: PageRequest) -> EventPage:

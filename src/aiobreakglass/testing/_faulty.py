@@ -170,12 +170,10 @@ class FaultyStore(BreakGlassStore):
         )
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
-        event_id = arguments.check_event_id(event_id)
-        closed_by = arguments.check_name("closed_by", closed_by)
-        closed_reason = arguments.check_reason("closed_reason", closed_reason)
+        event_id, by, reason = arguments.check_closing(event_id, closed_by, closed_reason)
         return await self._call(
             "close",
-            lambda: self._store.close(event_id, closed_by=closed_by, closed_reason=closed_reason),
+            lambda: self._store.close(event_id, closed_by=by, closed_reason=reason),
         )
 
     async def _call(self, name: str, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
