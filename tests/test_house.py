@@ -30,7 +30,7 @@ LAYERS = [
     ["_domain.change"],
     ["_domain.rules"],
     ["_contract.store"],
-    ["_contract.arguments"],
+    ["_contract.arguments", "_contract.iteration"],
     ["_contract.cursor"],
     ["_contract.lists"],
     ["_memory.store", "_workers.expiry"],

@@ -37,7 +37,7 @@ from aiobreakglass import (
     InMemoryStore,
     InvalidStateTransitionError,
 )
-from aiobreakglass._contract.store import ListMethod
+from aiobreakglass._contract.iteration import ListMethod
 from aiobreakglass._dynamodb.codec import decode_event
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.rows import LAYOUT, Rows

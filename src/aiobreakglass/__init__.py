@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from aiobreakglass._contract.iteration import iterate
 from aiobreakglass._contract.store import (
     DEFAULT_QUERY_LIMIT,
     MAX_QUERY_LIMIT,
     BreakGlassStore,
     EventPage,
-    iterate,
 )
 from aiobreakglass._domain.errors import (
     ActiveEventExistsError,
