@@ -23,8 +23,8 @@ from aiobreakglass import (
     expire_due,
     iterate,
 )
-from aiobreakglass._aws.calls import Transport, TransportName
 from aiobreakglass._aws.client import open_client
+from aiobreakglass._aws.transport import Transport, TransportName
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard
 from aiobreakglass.testing import make_event
 from tests.backends.dynamodb_local import dynamodb_local

@@ -43,7 +43,7 @@ LAYERS = [
         "_aws.fast.wire",
         "_aws.transaction",
     ],
-    ["_aws.loading", "_aws.outcomes"],
+    ["_aws.loading", "_aws.outcomes", "_aws.transport"],
     ["_aws.hooks"],
     ["_aws.calls"],
     ["_aws.fast.transport"],

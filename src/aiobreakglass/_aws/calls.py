@@ -7,9 +7,8 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from aiobreakglass import _randomness
@@ -18,65 +17,15 @@ from aiobreakglass._aws.borrowing import check_client, check_transport, is_close
 from aiobreakglass._aws.failures import BrokenAnswerError, TooLateError, shorten_traceback
 from aiobreakglass._aws.hooks import Sending
 from aiobreakglass._aws.transaction import Item, Part, Refusal, Request, transaction
+from aiobreakglass._aws.transport import StandardTransport, Transport, TransportName
 from aiobreakglass._back_off import back_off
 from aiobreakglass._domain.errors import BreakGlassError
-from aiobreakglass._shielding import shielded
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _FIRST_PAUSE: Final = 0.025
 _LONGEST_PAUSE: Final = 1.0
-
-TransportName = Literal["fast", "standard"]
-
-
-class Transport(Protocol):
-    """A transport sends requests: through the client, or directly over its connections."""
-
-    @property
-    def in_use(self) -> TransportName:
-        """The name of the transport that the next request takes."""
-        ...
-
-    async def call(
-        self,
-        name: str,
-        request: Request,
-        on_send: Callable[[], None],
-        deadline: float | None = None,
-        /,
-    ) -> dict[str, Any]:
-        """Send a request, and return its answer.
-
-        Args:
-            name: The name of DynamoDB's operation.
-            request: The operation's parameters.
-            on_send: The transport must call this right before it sends the request.
-            deadline: If given, a cancelled caller must wait for the answer to a request that was
-                sent, but no longer than until this time, by the event loop's clock.
-        """
-        ...
-
-
-class StandardTransport:
-    """Sends requests through the client, with aiobotocore's own transport."""
-
-    in_use: TransportName = "standard"
-
-    def __init__(self, client: DynamoDBClient) -> None:
-        self._client = client
-
-    async def call(
-        self,
-        name: str,
-        request: Request,
-        _on_send: Callable[[], None],
-        deadline: float | None = None,
-        /,
-    ) -> dict[str, Any]:
-        """Send a request through the client, which reports each attempt through its hooks."""
-        return await call_client(self._client, name, request, deadline)
 
 
 @dataclass(slots=True)
@@ -322,11 +271,3 @@ class Calls:
             outcome_unknown=outcome_unknown,
             last_failure=transmission.last_failure,
         )
-
-
-async def call_client(
-    client: DynamoDBClient, name: str, request: Request, shielded_until: float | None
-) -> dict[str, Any]:
-    """Send through the client; a deadline shields the call from cancellation, see `Transport`."""
-    call: Coroutine[Any, Any, dict[str, Any]] = getattr(client, xform_name(name))(**request)
-    return await (call if shielded_until is None else shielded(call, shielded_until))

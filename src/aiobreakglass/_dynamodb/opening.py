@@ -8,8 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, get_args
 
-from aiobreakglass._aws.calls import Calls, Transport, TransportName
+from aiobreakglass._aws.calls import Calls
 from aiobreakglass._aws.client import Opened
+from aiobreakglass._aws.transport import Transport, TransportName
 from aiobreakglass._dynamodb.layout import check_table_name
 
 if TYPE_CHECKING:

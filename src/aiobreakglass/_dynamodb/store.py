@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
-from aiobreakglass._aws.calls import Calls, Transport, TransportName
+from aiobreakglass._aws.calls import Calls
 from aiobreakglass._aws.client import OPERATION_TIMEOUT, open_client
+from aiobreakglass._aws.transport import Transport, TransportName
 from aiobreakglass._contract import arguments
 from aiobreakglass._contract.arguments import Listing
 from aiobreakglass._contract.lists import Lists, PageRequest

@@ -11,8 +11,8 @@ from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.session import AioSession
 
 from aiobreakglass import AsyncDynamoDBStore
-from aiobreakglass._aws.calls import TransportName
 from aiobreakglass._aws.client import open_client
+from aiobreakglass._aws.transport import TransportName
 from aiobreakglass._dynamodb.store import StoreOptions
 from tests.dynamodb.canned import CannedServer
 from tests.dynamodb.conftest import REGION

@@ -28,12 +28,12 @@ from botocore.parsers import ResponseParserError
 from aiobreakglass import _randomness
 from aiobreakglass._aws import answers
 from aiobreakglass._aws.answers import loads
-from aiobreakglass._aws.calls import TransportName, call_client
 from aiobreakglass._aws.failures import TooLateError
 from aiobreakglass._aws.fast.passage import Passage
 from aiobreakglass._aws.fast.signing import Signer
 from aiobreakglass._aws.fast.wire import Response, Route
 from aiobreakglass._aws.transaction import Request
+from aiobreakglass._aws.transport import TransportName, call_client
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
