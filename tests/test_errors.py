@@ -136,7 +136,7 @@ class TestError:
     def test_attributes_tell_what_happened(
         self, error: BreakGlassError, attributes: dict[str, Any], told: list[str]
     ) -> None:
-        """The attributes tell a program what happened to which event."""
+        """The attributes tell a program what happened, and to which event."""
         assert {name: getattr(error, name) for name in attributes} == attributes
 
     @each_error

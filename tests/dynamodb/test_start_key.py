@@ -84,7 +84,7 @@ def test_start_key_has_the_keys_of_table_and_index(
 def test_cursor_keeps_the_rows_own_created_at(
     listing: Listing, created_at: str, key: bytes | None
 ) -> None:
-    """The cursor has the stored text, whoever wrote the row."""
+    """The cursor has the stored text, also of a row that another program wrote."""
     row = {**ROW, "created_at": {"S": created_at}}
     cursor = cursor_after(row, listing, key)
     assert decode_cursor(cursor, listing, key) == Position(created_at, ID)

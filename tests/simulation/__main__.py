@@ -49,7 +49,7 @@ def _report(figures: Figures, seconds: float) -> None:
     print(f"histories     {figures.histories:,}, of {timedelta(seconds=round(figures.seconds))}")
     print(f"operations    {_told(figures.kinds)}")
     print(f"answers       {_told(figures.answers)}")
-    print(f"requests      {figures.requests:,}, of which faulty {faulty / figures.requests:.1%}")
+    print(f"requests      {figures.requests:,} ({faulty / figures.requests:.1%} faulty)")
     print(f"faults        {_told(figures.faults)}")
     print(f"searched      {figures.searched:,}")
     for kind in Kind:

@@ -1,4 +1,4 @@
-"""What must hold of the table after every commit, whoever made it."""
+"""Check the table after every commit, also after other writers' commits."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def _step(
 
 
 def _on_the_brink(random: Random, step: Step) -> Step:
-    """Have an event last for seconds, and whoever is interested come near its lapse."""
+    """Have an event last for seconds, and others ask about it near its lapse."""
     return replace(
         step,
         pair=0,

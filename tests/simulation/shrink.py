@@ -46,7 +46,7 @@ def reduced(
     fails: Callable[[Sequence[_Part]], bool],
     is_patient: Callable[[], bool] = lambda: True,
 ) -> Sequence[_Part]:
-    """Return parts of which none can be left out, or as few as patience allows.
+    """Leave out parts while the rest still fails, until patience ends.
 
     After Zeller and Hildebrandt ("Simplifying and isolating failure-inducing input", 2002).
     """

@@ -167,7 +167,7 @@ class ImmutableFieldError(BreakGlassError):
 
 
 class CorruptItemError(BreakGlassError):
-    """A row is not what its key says, whoever wrote it.
+    """A row is not what its key says. Any program may have written it.
 
     Attributes:
         key: The row's partition key.

@@ -50,7 +50,7 @@ def version_not_moved_on(plant: Plant) -> Store:
 
 
 def guard_removed_by_time(plant: Plant) -> Store:
-    """A lapsed holder makes way without being marked."""
+    """A new event replaces a lapsed holder that is not marked expired."""
 
     async def mutated(self: Commits, operation: Operation, row: Row) -> None:
         event = row.event
