@@ -40,6 +40,7 @@ def check_transport(transport: Any) -> None:
 
 def is_closed(client: Any) -> bool:
     """Return whether a client's own `async with` block has ended."""
-    # Only the client's private attributes tell. Without them, the request fails instead.
+    # Only the client's private attributes tell, since aiobotocore 3.0. An older client just opens
+    # new connections.
     endpoint = vars(client).get("_endpoint")
     return getattr(getattr(endpoint, "http_session", None), "_sessions", {}) is None
