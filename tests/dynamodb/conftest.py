@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Iterator
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,3 +73,17 @@ async def store(
         table_name, region_name=REGION, endpoint_url=endpoint_url, session=session, clock=clock
     ) as store:
         yield store
+
+
+@pytest.fixture
+def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the store pause twice; make its next pause longer than any time limit.
+
+    The call then gives up soon, and between two attempts. If the time limit cut off an attempt,
+    less would be known about its outcome.
+    """
+
+    def uniform(_: SystemRandom, _least: float, most: float) -> float:
+        return most if most < 0.1 else 3600
+
+    monkeypatch.setattr(SystemRandom, "uniform", uniform)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dynamodb.conftest import client, clock, session, table_name
+from tests.dynamodb.conftest import client, clock, few_attempts, session, table_name
 from tests.dynamodb.rows import Rows
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-__all__ = ["client", "clock", "session", "table_name"]
+__all__ = ["client", "clock", "few_attempts", "session", "table_name"]
 
 
 @pytest.fixture

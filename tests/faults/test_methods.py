@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -285,18 +284,6 @@ async def laboratory(benches: dict[str, Bench]) -> Laboratory:
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the SDK's pauses as short as the store's first pause."""
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.01)
-
-
-@pytest.fixture
-def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the store pause twice, and then longer than any time limit.
-
-    A limit then cuts off no attempt that would be answered: its outcome would be unknown.
-    """
-    longest = LONG_ENOUGH.total_seconds()
-    monkeypatch.setattr(
-        Random, "uniform", lambda self, least, most: most if most < 0.1 else longest
-    )
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
-from random import SystemRandom
 from typing import Literal
 
 import pytest
@@ -65,18 +64,3 @@ async def store(
     ) as store:
         proxy.on_hang = partial(lose_patience, store._calls._client)
         yield store
-
-
-@pytest.fixture
-def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the store pause twice; make its next pause longer than any time limit.
-
-    The call then gives up soon, and between two attempts. If the time limit cut off an attempt,
-    less would be known about its outcome.
-    """
-    longest = LONG_ENOUGH.total_seconds()
-
-    def uniform(_: SystemRandom, _least: float, most: float) -> float:
-        return most if most < 0.1 else longest
-
-    monkeypatch.setattr(SystemRandom, "uniform", uniform)
