@@ -17,7 +17,16 @@ def encode_time(instant: datetime) -> str:
     The text always has six decimals, because text with trimmed zeros sorts `.1Z` after `.12Z`.
     """
     utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    # Faster than `isoformat`; every write encodes at least three times.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031 - twice as fast as an f-string
+        utc.year,
+        utc.month,
+        utc.day,
+        utc.hour,
+        utc.minute,
+        utc.second,
+        utc.microsecond,
+    )
 
 
 def decode_time(text: str) -> datetime:
