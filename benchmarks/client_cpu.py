@@ -111,10 +111,11 @@ async def in_turns(
     figures: dict[str, list[float]] = {name: [] for name in entrants}
     for turn in range(-1, number):
         for name, contestant in entrants.items():
+            # Or a contestant would pay for the garbage of the one before it.
+            gc.collect()
             figure = await measure(contestant)
             if turn >= 0:  # The round before the first one warms up.
                 figures[name].append(figure)
-        gc.collect()
     return {name: statistics.median(values) for name, values in figures.items()}
 
 
