@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from aiobreakglass._contract.governed import GovernedStore
 from aiobreakglass._contract.iteration import iterate
 from aiobreakglass._contract.store import (
     DEFAULT_QUERY_LIMIT,
@@ -28,8 +29,15 @@ from aiobreakglass._domain.errors import (
 )
 
 if TYPE_CHECKING:
-    from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, ReasonCode
+    from aiobreakglass._domain.change import Action
+    from aiobreakglass._domain.event import (
+        BreakGlassEvent,
+        BreakGlassStatus,
+        ReasonCode,
+        ReviewOutcome,
+    )
     from aiobreakglass._domain.fields import MAX_DURATION
+    from aiobreakglass._domain.history import HistoryEntry
     from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
     from aiobreakglass._memory.store import InMemoryStore
     from aiobreakglass._workers.expiry import expire_due, run_expiry
@@ -40,6 +48,7 @@ __all__ = [
     "DEFAULT_QUERY_LIMIT",
     "MAX_DURATION",
     "MAX_QUERY_LIMIT",
+    "Action",
     "ActiveEventExistsError",
     "AsyncDynamoDBStore",
     "BreakGlassError",
@@ -52,11 +61,14 @@ __all__ = [
     "EventNotFoundError",
     "EventPage",
     "ExpiryError",
+    "GovernedStore",
+    "HistoryEntry",
     "ImmutableFieldError",
     "InMemoryStore",
     "InvalidStateTransitionError",
     "ItemTooLargeError",
     "ReasonCode",
+    "ReviewOutcome",
     "StoreUnavailableError",
     "TableError",
     "TableLayout",
@@ -70,11 +82,14 @@ __all__ = [
 # everything else together.
 _IMPORTED_WHEN_FIRST_NEEDED = {
     "MAX_DURATION": "aiobreakglass._domain.fields",
+    "Action": "aiobreakglass._domain.change",
     "AsyncDynamoDBStore": "aiobreakglass._dynamodb",
     "BreakGlassEvent": "aiobreakglass._domain.event",
     "BreakGlassStatus": "aiobreakglass._domain.event",
+    "HistoryEntry": "aiobreakglass._domain.history",
     "InMemoryStore": "aiobreakglass._memory.store",
     "ReasonCode": "aiobreakglass._domain.event",
+    "ReviewOutcome": "aiobreakglass._domain.event",
     "TableLayout": "aiobreakglass._dynamodb",
     "create_table": "aiobreakglass._dynamodb",
     "expire_due": "aiobreakglass._workers.expiry",

@@ -73,6 +73,14 @@ def check_closing(event_id: str, closed_by: str, closed_reason: str) -> tuple[st
     )
 
 
+def check_by_and_note(by: str | None, note: str | None) -> tuple[str | None, str | None]:
+    """Return who makes a change and why, each checked unless it is None."""
+    return (
+        None if by is None else check_name("by", by),
+        None if note is None else check_reason("note", note),
+    )
+
+
 def check_instant(argument: str, instant: datetime) -> datetime:
     """Return an instant in UTC, or raise if it is not aware."""
     return _check(argument, instant, datetime, valid_instant)
