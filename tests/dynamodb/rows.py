@@ -32,7 +32,7 @@ class Rows:
 
     async def put_event(self, event: BreakGlassEvent, **attributes: Item | Any) -> None:
         """Put an event's row without a guard, as a program that knows no guards does."""
-        item = encode_event(event, LAYOUT, write_id="foreign", retention=None)
+        item = encode_event(event, LAYOUT, write_id="foreign")
         await self.put({**item, **attributes})
 
     async def put(self, item: Item) -> None:
