@@ -132,6 +132,7 @@ def tombstone(text: str) -> Item:
     }
 
 
+PINNED = (*BreakGlassEvent.model_fields, "revision", "head", "digest")
 AS_READ: dict[str, Any] = {
     "TableName": "breakglass",
     "ConditionExpression": (
@@ -149,9 +150,7 @@ AS_READ: dict[str, Any] = {
         "AND attribute_not_exists(#held_reason) AND attribute_not_exists(#labels) "
         "AND #revision = :revision AND #head = :head AND #digest = :digest"
     ),
-    "ExpressionAttributeNames": {
-        f"#{name}": name for name in (*BreakGlassEvent.model_fields, "revision", "head", "digest")
-    },
+    "ExpressionAttributeNames": {f"#{name}": name for name in PINNED},
     "ExpressionAttributeValues": {
         ":id": {"S": ID},
         ":invoker": {"S": "alice"},
@@ -507,9 +506,7 @@ WRITES = [
             put_entry(UNKNOWN_DELETED),
             {
                 "Put": {
-                    **as_read(
-                        **{name[1:]: ABSENT for name in AS_READ["ExpressionAttributeNames"]}
-                    ),
+                    **as_read(**dict.fromkeys(PINNED)),
                     "Item": tombstone(UNKNOWN_DELETED),
                 }
             },
