@@ -112,6 +112,7 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "expire_due": "aiobreakglass._workers.expiry",
     "export_events": "aiobreakglass._evidence.export",
     "run_expiry": "aiobreakglass._workers.expiry",
+    "verify_anchor": "aiobreakglass._evidence.verify",
     "verify_history": "aiobreakglass._domain.verification",
 }
 

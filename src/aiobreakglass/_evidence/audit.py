@@ -12,7 +12,7 @@ from aiobreakglass._aws.transaction import Item
 from aiobreakglass._contract.arguments import check_async_callback, check_instant
 from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import utc_now
-from aiobreakglass._domain.finding import Finding
+from aiobreakglass._domain.finding import Finding, shown_entry
 from aiobreakglass._dynamodb.layout import Table, TableLayout
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.record import decode_record, number_of
@@ -221,8 +221,8 @@ class _Audit:
         if entry is not None and revision > reached:
             ttl = number_of(entry, "history_ttl")
             is_going = is_past(ttl, self._now)
-            key = self._layout.history_key(event_id, revision)
-            found.append(expired(key) if is_going else unlinked(key))
+            subject = shown_entry(event_id, revision)
+            found.append(expired(subject) if is_going else unlinked(subject))
         return found
 
 

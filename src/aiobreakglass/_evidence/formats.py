@@ -56,13 +56,13 @@ class Spelling(NamedTuple):
 
     def header(self, *, of_history: bool) -> bytes:
         """Return the first row of a CSV file, with the names of the columns."""
-        fields = [_column(field) for field in self._fields]
+        fields = [_column(field) for field in self._event_fields]
         if of_history:
             fields = [*_ENTRY_COLUMNS, *(f"event.{field}" for field in fields)]
         return _csv([fields])
 
     @property
-    def _fields(self) -> list[str]:
+    def _event_fields(self) -> list[str]:
         left_out: Collection[str] = () if self.has_justifications else (_JUSTIFICATION,)
         return [field for field in BreakGlassEvent.model_fields if field not in left_out]
 
@@ -90,10 +90,10 @@ class Spelling(NamedTuple):
 
     def _cells(self, record: Record) -> list[str]:
         if isinstance(record, BreakGlassEvent):
-            return [_cell(getattr(record, field)) for field in self._fields]
+            return [_cell(getattr(record, field)) for field in self._event_fields]
         cells = [_cell(getattr(record, column)) for column in _ENTRY_COLUMNS]
         if record.event is None:
-            return [*cells, *[""] * len(self._fields)]
+            return [*cells, *[""] * len(self._event_fields)]
         return [*cells, *self._cells(record.event)]
 
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent
-from aiobreakglass._domain.finding import Finding, Severity
+from aiobreakglass._domain.finding import Finding, Severity, error, shown_event
 from aiobreakglass._domain.history import HistoryEntry, Tip, seconds_since_1970
 from aiobreakglass._domain.verification import verify_history
 from aiobreakglass._dynamodb.codec import decode_event, guarded_pair, is_tombstone
@@ -20,8 +20,6 @@ EXPIRED: Final = "expired by retention"
 """The kind of findings that explain what retention has removed, as `verify_history` has it."""
 
 _ACTIVE: Final = {"S": ACTIVE.value}
-
-_COMPARE: Final = "compare with an anchor or a backup, and find out who could write to the table"
 
 Place = Literal["event", "guard", "history"]
 
@@ -62,7 +60,7 @@ def guard_findings(record: EventRecord) -> list[Finding]:
     row = record.row
     if row is None or row.get("status") != _ACTIVE:
         return []
-    subject = f"event {record.event_id}"
+    subject = shown_event(record.event_id)
     pair = guarded_pair(row)
     if pair is None:
         return [
@@ -116,7 +114,7 @@ def stale_guard_findings(key: str, row: Item | None, layout: TableLayout) -> lis
         Finding(
             "warning",
             "guard without event",
-            key,
+            shown_row(key),
             f"a guard that points to {found}",
             "a guard that points to an active event of its pair",
             "nothing needs to be done: it grants nothing, and the next event replaces it",
@@ -124,12 +122,12 @@ def stale_guard_findings(key: str, row: Item | None, layout: TableLayout) -> lis
     ]
 
 
-def not_understood(subject: str, found: str, severity: Severity = "error") -> Finding:
+def not_understood(key: str, found: str, severity: Severity = "error") -> Finding:
     """Return the finding for a row that is not what its key says."""
     return Finding(
         severity,
         "not understood",
-        subject,
+        shown_row(key),
         found,
         "a row as this library writes it",
         "mend it or delete it; if another program needs it, give that program a table of its own",
@@ -141,22 +139,21 @@ def unsettled(event_id: str) -> Finding:
     return Finding(
         "info",
         "unsettled",
-        f"event {event_id}",
+        shown_event(event_id),
         "a row that changed whenever it was read",
         "a row that stays unchanged for a moment",
         "audit it again",
     )
 
 
-def unlinked(key: str) -> Finding:
+def unlinked(subject: str) -> Finding:
     """Return the finding for an entry that no history reaches."""
-    return Finding(
-        "error",
+    return error(
         "unlinked entry",
-        key,
+        subject,
         "an entry beyond the end of its history",
         "entries without gaps, up to the one that the event's row names",
-        f"entries were removed, or this one was added: {_COMPARE}",
+        "entries were removed, or this one was added",
     )
 
 
@@ -170,6 +167,11 @@ def expired(subject: str) -> Finding:
         "nothing of it, as soon as DynamoDB has deleted the rest",
         "nothing needs to be done",
     )
+
+
+def shown_row(key: str) -> str:
+    """Return how a finding names a row; the key of another writer's row may hold anything."""
+    return f"row {key!r}"
 
 
 def is_past(ttl: int | None, now: datetime) -> bool:
@@ -201,7 +203,7 @@ def _event(
 
 def _tip_findings(record: EventRecord, tip: Tip | None, now: datetime) -> list[Finding]:
     """Compare the newest entry with what the event's row says about it."""
-    subject = f"event {record.event_id}"
+    subject = shown_event(record.event_id)
     last = max(record.chain, default=0)
     if tip is None or tip.revision < last:
         if not last:
@@ -220,24 +222,22 @@ def _tip_findings(record: EventRecord, tip: Tip | None, now: datetime) -> list[F
         if is_past(tip.history_ttl, now):
             return [expired(subject)]
         return [
-            Finding(
-                "error",
+            error(
                 "truncated",
                 subject,
                 f"a history that ends with entry {last}" if last else "no history",
                 f"entry {tip.revision}, which the event's row names",
-                f"the newest entries were removed: {_COMPARE}",
+                "the newest entries were removed",
             )
         ]
     if record.chain[last].get("hash") != {"S": tip.head}:
         return [
-            Finding(
-                "error",
+            error(
                 "altered",
                 subject,
                 f"another hash of entry {last} in the event's row than in the entry",
                 "the hash of the newest entry",
-                f"the row or the entry was altered: {_COMPARE}",
+                "the row or the entry was altered",
             )
         ]
     return []

@@ -17,7 +17,7 @@ from aiobreakglass._domain.change import Action
 from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import utc_now
 from aiobreakglass._domain.fields import valid_event_id
-from aiobreakglass._domain.finding import Finding
+from aiobreakglass._domain.finding import Finding, error, shown_entry, shown_event
 from aiobreakglass._domain.history import HistoryEntry, digest_of, hash_of
 from aiobreakglass._domain.rules import MAX_CLOCK_LEAD
 from aiobreakglass._domain.timestamps import decode_time
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 _LINES: Final = 500
 """How many lines of an anchor are read at once."""
-
-_FIX: Final = "compare with a backup, and find out who could write to the table"
 
 
 async def verify_anchor(
@@ -196,13 +194,12 @@ class _Search:
             return False
 
     def _findings(self, event_id: str, row: Item, item: Item | None, key: str) -> list[Finding]:
-        subject = f"event {event_id}"
+        subject = shown_event(event_id)
         expected = "every event from before the anchor in the anchor"
         entry = _readable(item, key)
         if entry is not None and entry.at < self._before:
             found = "an event whose first entry is older than the anchor, which does not have it"
-            fix = f"it was added to the table with a false time: {_FIX}"
-            return [Finding("error", "added", subject, found, expected, fix)]
+            return [error("added", subject, found, expected, "it was added with a false time")]
         is_recorded = entry is not None and entry.action is not Action.ADOPTED
         if is_recorded or is_tombstone(row):
             # A store recorded the import of an old event after the anchor was made.
@@ -243,37 +240,35 @@ def anchored_findings(
     line: Anchored, record: EventRecord, layout: TableLayout, now: datetime
 ) -> list[Finding]:
     """Return what in a record contradicts its line of an anchor."""
-    is_over = is_past(line.ttl, now)
+    is_over, whole = is_past(line.ttl, now), shown_event(line.event_id)
     if record.row is None and not record.chain:
-        return [expired(line.event_id) if is_over else _removed(f"event {line.event_id}")]
+        return [expired(whole) if is_over else _removed(whole)]
     if line.revision is None:
         return _unadopted_findings(line, record, layout)
     found: list[Finding] = []
-    subject = f"event {line.event_id} entry {line.revision}"
+    subject = shown_entry(line.event_id, line.revision)
     item = record.chain.get(line.revision)
     if item is None:
         found.append(expired(subject) if is_over else _removed(subject))
     elif not _has_hash(item, line.head):
         found.append(
-            Finding(
-                "error",
+            error(
                 "altered",
                 subject,
                 "an entry with another hash",
                 f"{line.head}, the hash in the anchor",
-                f"the history was altered: {_FIX}",
+                "the history was altered",
             )
         )
     tip = None if record.row is None else decode_record(record.row)
     if tip is not None and tip.revision < line.revision:
         found.append(
-            Finding(
-                "error",
+            error(
                 "reverted",
-                f"event {line.event_id}",
+                whole,
                 f"a row that names entry {tip.revision}",
                 f"entry {line.revision}, which the anchor has, or a later one",
-                f"the row was restored from an older state: {_FIX}",
+                "the row was restored from an older state",
             )
         )
     return found
@@ -296,7 +291,7 @@ def _unadopted_findings(line: Anchored, record: EventRecord, layout: TableLayout
         Finding(
             "warning",
             "changed outside",
-            f"event {line.event_id}",
+            shown_event(line.event_id),
             "another content than when the anchor was made, and no entry that says why",
             "the content that the anchor has the digest of",
             "it had no history then; adopt_table gives events their first entry",
@@ -305,13 +300,12 @@ def _unadopted_findings(line: Anchored, record: EventRecord, layout: TableLayout
 
 
 def _removed(subject: str) -> Finding:
-    return Finding(
-        "error",
+    return error(
         "removed",
         subject,
         "nothing",
         "what the anchor has, because its retention has not ended",
-        f"it was removed outside the library: {_FIX}",
+        "it was removed outside the library",
     )
 
 
