@@ -81,7 +81,7 @@ def revision_used_twice(plant: Plant) -> Store:
     return AsyncDynamoDBStore
 
 
-def adopted_row_without_its_entry(plant: Plant) -> Store:
+def change_of_others_hidden(plant: Plant) -> Store:
     """The entry of a change hides what others had done to the row."""
     original = commit.recorded
 
@@ -92,7 +92,7 @@ def adopted_row_without_its_entry(plant: Plant) -> Store:
     return AsyncDynamoDBStore
 
 
-def adoption_not_written(plant: Plant) -> Store:
+def adopted_row_without_its_first_entry(plant: Plant) -> Store:
     """The first entry of an adopted row is counted, and not written."""
     plant(AdoptionPart, _entries=lambda self, attempt: [])
     return AsyncDynamoDBStore
@@ -113,7 +113,7 @@ MUTANTS: Final = (
     entry_in_a_second_request,
     head_not_pinned,
     revision_used_twice,
-    adopted_row_without_its_entry,
-    adoption_not_written,
+    change_of_others_hidden,
+    adopted_row_without_its_first_entry,
     own_attempt_asked_of_the_event,
 )
