@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from operator import itemgetter
 
 from aiobreakglass import CorruptItemError
 from aiobreakglass._aws.transaction import Item

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from aiobreakglass import Action, BreakGlassEvent, HistoryEntry
-from tests.histories.chains import Chain, Entry, flaws, read, stated
 from tests.simulation.dynamodb.database import Commit
 from tests.simulation.record import Call, Finding, Kind, Packet
 from tests.simulation.timeline import DELETED, LAYOUT, Sight, Timeline, event_id_of
+from tests.simulation.whole import Chain, Entry, flaws, read, stated
 
 _CHANGES: Final = ("create", "update", "close", "delete")
 _ENDINGS: Final = {"closed": Action.CLOSED, "expired": Action.EXPIRED}

@@ -14,11 +14,11 @@ import pytest
 from aiobreakglass import AsyncDynamoDBStore
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass.testing import FakeClock, make_event
-from tests.histories.chains import Chain, chains, flaws
 from tests.simulation import draws
 from tests.simulation.client import Client, success
 from tests.simulation.dynamodb.database import PROMPT, TABLE_NAME, Database
 from tests.simulation.timeline import LAYOUT
+from tests.simulation.whole import Chain, chains, flaws
 
 EVENT_ID = "0123456789abcdef"
 
