@@ -39,6 +39,8 @@ class Chains:
         """The entries that each caller has left."""
         self._disturbed: set[str] = set()
         """The events of which others have changed a row."""
+        self._unsettled: set[str] = set()
+        """Those that the library has not changed since."""
         self._gone: set[str] = set()
         """The events of which TTL has deleted the row."""
 
@@ -57,10 +59,12 @@ class Chains:
         for event_id, of_event in by_event.items():
             if packet is not None and packet.call is not None:
                 self._find(self._of_change(event_id, of_event, packet.call))
+                self._unsettled.discard(event_id)
             elif commit.cause == "ttl":
                 self._find(self._of_deletion(event_id, of_event))
             else:
                 self._disturbed.add(event_id)
+                self._unsettled.add(event_id)
 
     def end(self, calls: Iterable[Call]) -> None:
         """Judge the record at the end, and whether what callers were told is in it."""
@@ -87,7 +91,7 @@ class Chains:
         """A row must not stay when its history goes."""
         if LAYOUT.event_key(event_id) in changes:
             self._gone.add(event_id)
-        elif self._timeline.event(event_id).item and not self.is_disturbed(event_id):
+        elif self._timeline.event(event_id).item and event_id not in self._unsettled:
             yield f"{', '.join(changes)} went before the row of the event"
 
     def _of_change(
