@@ -36,7 +36,7 @@ class TestTombstones:
         }
         created, deleted = await store.history(event.id)
         assert (row["revision"], row["head"]) == ({"N": "2"}, {"S": deleted.hash})
-        assert row["recorded_at"] == {"S": "2024-01-01T00:00:00.000001Z"}
+        assert row["recorded_at"] == {"S": "2001-02-03T04:05:06.000001Z"}
         assert int(row["history_ttl"]["N"]) == created.history_ttl == deleted.history_ttl
         assert int(row["ttl"]["N"]) == int((clock() + timedelta(days=365)).timestamp())
 
