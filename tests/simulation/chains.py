@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Final, NamedTuple
 
-from aiobreakglass import Action, BreakGlassEvent, HistoryEntry
+from aiobreakglass import Action, BreakGlassEvent, HistoryEntry, verify_history
 from tests.simulation.dynamodb.database import Commit
 from tests.simulation.record import Call, Finding, Kind, Packet
-from tests.simulation.timeline import DELETED, LAYOUT, Sight, Timeline, event_id_of
-from tests.simulation.whole import Chain, Entry, flaws, read, stated
+from tests.simulation.timeline import CORRUPT, DELETED, LAYOUT, Sight, Timeline, event_id_of
+from tests.simulation.whole import Chain, Entry, flaws, read, stated, story_flaws
 
 _CHANGES: Final = ("create", "update", "close", "delete")
 _ENDINGS: Final = {"closed": Action.CLOSED, "expired": Action.EXPIRED}
@@ -66,20 +67,23 @@ class Chains:
                 self._disturbed.add(event_id)
                 self._unsettled.add(event_id)
 
-    def end(self, calls: Iterable[Call]) -> None:
-        """Judge the record at the end, and whether what callers were told is in it."""
+    def end(self, calls: Iterable[Call], now: datetime, *, one_retention: bool) -> None:
+        """Judge the record at the end, and whether what callers were told is in it.
+
+        A history does not say why a row has gone if stores keep rows for different times.
+        """
         for event_id in self._timeline.event_ids():
             self._find(self._of_record(event_id))
+            if one_retention or event_id not in self._gone:
+                self._find(self._of_verification(event_id, now))
         for call in calls:
             if call.kind in _CHANGES:
                 self._find(self._of_call(call))
 
-    def flaws(self, event_id: str) -> list[str]:
-        """Return what keeps the history of an event from being whole."""
+    def _chain(self, event_id: str) -> Chain:
         keys = [LAYOUT.event_key(event_id), *self._timeline.history_keys(event_id)]
         row, *entries = [self._timeline.now(key).item for key in keys]
-        chain = Chain(row, [entry for entry in entries if entry])
-        return list(flaws(event_id, chain, may_be_gone=event_id in self._gone))
+        return Chain(row, [entry for entry in entries if entry])
 
     def _find(self, texts: Iterable[str]) -> None:
         for text in texts:
@@ -183,16 +187,29 @@ class Chains:
             self._write_ids[write_id] = keys[-1]
 
     def _of_record(self, event_id: str) -> Iterator[str]:
-        found = self.flaws(event_id)
         if not self.is_disturbed(event_id):
-            yield from found
+            is_gone = event_id in self._gone
+            yield from flaws(event_id, self._chain(event_id), may_be_gone=is_gone)
+
+    def _of_verification(self, event_id: str, now: datetime) -> Iterator[str]:
+        """`verify_history` calls a history whole if nobody has disturbed it, and only if it is."""
+        chain = self._chain(event_id)
+        entries = self._timeline.entries(event_id, self._timeline.serial)
+        sight = self._timeline.event(event_id)
+        if sight.said == CORRUPT or len(entries) != len(chain.entries):
+            # A row that cannot be read is told of as such, and not verified.
+            return
+        found = [
+            finding
+            for finding in verify_history(entries, sight.event, at=now)
+            if finding.severity != "info"
+        ]
+        if not self.is_disturbed(event_id):
+            yield from map(str, found)
         elif not found:
-            # Nothing that others did may be hidden in a history that is called whole.
-            entries = self._timeline.entries(event_id, self._timeline.serial)
-            for entry in entries:
-                recorded = self._written.get(entry.hash)
-                if recorded is None:
-                    yield f"entry {entry.revision} of {event_id} was never written"
+            is_gone = event_id in self._gone
+            for flaw in story_flaws(event_id, chain, may_be_gone=is_gone):
+                yield f"verification calls the history of {event_id} whole: {flaw}"
 
     def _of_call(self, call: Call) -> Iterator[str]:
         """A change that was acknowledged has one entry, with all that its caller said."""

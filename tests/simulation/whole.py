@@ -53,10 +53,19 @@ def chains(rows: Iterable[Item]) -> dict[str, Chain]:
 
 
 def flaws(event_id: str, chain: Chain, *, may_be_gone: bool = False) -> Iterator[str]:
-    """Yield what keeps the history of an event from being whole, and from being the event's.
+    """Yield all that is wrong with the history of an event, and with what its row says of it.
 
     The row of an event goes before its history, if TTL deletes both.
     """
+    yield from story_flaws(event_id, chain, may_be_gone=may_be_gone)
+    if chain.row is not None and chain.entries:
+        newest = read(max(chain.entries, key=_key))
+        if newest is not None:
+            yield from (f"{event_id} {flaw}" for flaw in _of_tip(chain.row, newest))
+
+
+def story_flaws(event_id: str, chain: Chain, *, may_be_gone: bool = False) -> Iterator[str]:
+    """Yield what keeps the history of an event from being whole, and from being the event's."""
     newest: Entry | None = None
     for revision, row in enumerate(sorted(chain.entries, key=_key), 1):
         name = f"entry {revision} of {event_id}"
@@ -119,12 +128,16 @@ def _of_event(row: Item | None, newest: Entry) -> Iterator[str]:
     if row is None:
         yield "has gone, and its history has not"
         return
+    if snapshot != stated(row):
+        yield "is not what its newest entry says"
+
+
+def _of_tip(row: Item, newest: Entry) -> Iterator[str]:
     if row.get("revision") != {"N": str(newest.values["revision"])}:
         yield "says another revision than its newest entry"
     if row.get("head") != {"S": newest.hash}:
         yield "does not say the hash of its newest entry"
-    if snapshot != stated(row):
-        yield "is not what its newest entry says"
+    snapshot = newest.values["event"]
     digest = None if snapshot is None else {"S": _hash(_canonical(snapshot))}
     if row.get("digest") != digest:
         yield "has a digest of something else"

@@ -115,7 +115,11 @@ class World:
             await task
         await ending(self)
         self.outcome.seconds = self.loop.time()
-        self.invariants.chains.end(self.outcome.calls)
+        self.invariants.chains.end(
+            self.outcome.calls,
+            START + timedelta(seconds=self.loop.time()),
+            one_retention=len(set(self.history.conditions.retentions)) == 1,
+        )
         await old_age(self)
         self.outcome.timeline = self.timeline
         self.outcome.findings += [
