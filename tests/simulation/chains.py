@@ -207,13 +207,9 @@ class Chains:
         if sight.said == CORRUPT or len(entries) != len(chain.entries):
             # A row that cannot be read is told of as such, and not verified.
             return
-        found = [
-            finding
-            for finding in verify_history(entries, sight.event, at=now)
-            if finding.severity != "info"
-        ]
+        found = verify_history(entries, sight.event, at=now)
         if not self.is_disturbed(event_id):
-            yield from map(str, found)
+            yield from (str(finding) for finding in found if finding.severity != "info")
         elif not found:
             is_gone = event_id in self._gone
             for flaw in story_flaws(event_id, chain, may_be_gone=is_gone):
