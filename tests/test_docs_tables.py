@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import inspect
 import json
 import re
@@ -10,12 +12,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 import aiobreakglass
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassError, create_table
+from aiobreakglass import (
+    Action,
+    AsyncDynamoDBStore,
+    BreakGlassError,
+    BreakGlassEvent,
+    GovernedStore,
+    HistoryEntry,
+    create_table,
+)
+from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import decode_event, encode_guard, is_tombstone
+from aiobreakglass._dynamodb.record import decode_entry, decode_record, encode_entry
 from aiobreakglass.testing import FakeClock
 from tests.documents import pages
 from tests.documents.calls import CALLS, LAYOUT, TABLE, Alice, Recorder, policy
-from tests.documents.pages import REFERENCE, SCALE
+from tests.documents.pages import CONTROLS, EVIDENCE, REFERENCE, SCALE
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -48,12 +60,62 @@ def test_documented_exceptions_are_those_that_exist() -> None:
 
 def test_example_rows_match_what_the_store_writes() -> None:
     (block,) = pages.TABLE.texts("json")
-    row, guard, tombstone = json.loads(block)
+    row, guard, _, tombstone = json.loads(block)
     event = decode_event(row, LAYOUT)
     assert row["pk"] == tombstone["pk"] == {"S": LAYOUT.event_key(event.id)}
     assert guard == encode_guard(event, LAYOUT)
     assert not is_tombstone(row)
     assert is_tombstone(tombstone)
+
+
+def test_example_entry_is_the_newest_of_the_example_row() -> None:
+    (block,) = pages.TABLE.texts("json")
+    row, _, item, tombstone = json.loads(block)
+    entry = decode_entry(item, LAYOUT.history_key(row["id"]["S"], 1))
+    assert entry.event == decode_event(row, LAYOUT)
+    assert hashlib.sha256(entry.entry.encode()).hexdigest() == entry.hash
+    assert decode_record(row) == tip_of(entry)
+    assert item == encode_entry(
+        entry, LAYOUT, write_id=row["write_id"]["S"], ttl=entry.history_ttl
+    )
+    # The deletion is the second change, and its entry is not shown.
+    tip = decode_record(tombstone)
+    assert tip is not None
+    assert (tip.revision, tip.digest) == (2, None)
+
+
+@pytest.mark.parametrize("standard", ["SOC 2", "ISO/IEC 27001:2022, Annex A", "PCI DSS"])
+def test_each_control_names_evidence_that_exists(standard: str) -> None:
+    """Each line says what gives the evidence, by names that exist, and what it does not give."""
+    known = {
+        *aiobreakglass.__all__,
+        *dir(GovernedStore),
+        *BreakGlassEvent.model_fields,
+        *Action,
+        *(field.name for field in dataclasses.fields(HistoryEntry)),
+        *inspect.signature(AsyncDynamoDBStore).parameters,
+        *inspect.signature(GovernedStore.list_by_status).parameters,
+    }
+    rows = CONTROLS.rows(standard)
+    assert rows
+    for control, about, evidence, missing in rows:
+        assert about, control
+        assert missing, control
+        assert evidence.startswith("nothing") or "`" in evidence or "](" in evidence, control
+        assert names([evidence]) <= known, control
+
+
+def test_documented_actions_are_those_that_exist() -> None:
+    """The page for auditors explains each action of an entry, and each member."""
+    text = EVIDENCE.section("What a history is")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+    described = names([cells[0] for cells in rows])
+    fields = {field.name for field in dataclasses.fields(HistoryEntry)}
+    assert described - {"action"} == (fields | {*Action}) - {"action"}
 
 
 async def test_calls_send_and_need_what_the_pages_say(
