@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from aiobreakglass._domain.fields import MAX_DURATION
     from aiobreakglass._domain.history import HistoryEntry
+    from aiobreakglass._domain.verification import Finding, verify_history
     from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
     from aiobreakglass._memory.store import InMemoryStore
     from aiobreakglass._workers.expiry import expire_due, run_expiry
@@ -61,6 +62,7 @@ __all__ = [
     "EventNotFoundError",
     "EventPage",
     "ExpiryError",
+    "Finding",
     "GovernedStore",
     "HistoryEntry",
     "ImmutableFieldError",
@@ -76,6 +78,7 @@ __all__ = [
     "expire_due",
     "iterate",
     "run_expiry",
+    "verify_history",
 ]
 
 # These import pydantic, asyncio or botocore. Each of the three costs several times as much as
@@ -86,6 +89,7 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "AsyncDynamoDBStore": "aiobreakglass._dynamodb",
     "BreakGlassEvent": "aiobreakglass._domain.event",
     "BreakGlassStatus": "aiobreakglass._domain.event",
+    "Finding": "aiobreakglass._domain.verification",
     "HistoryEntry": "aiobreakglass._domain.history",
     "InMemoryStore": "aiobreakglass._memory.store",
     "ReasonCode": "aiobreakglass._domain.event",
@@ -94,6 +98,7 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "create_table": "aiobreakglass._dynamodb",
     "expire_due": "aiobreakglass._workers.expiry",
     "run_expiry": "aiobreakglass._workers.expiry",
+    "verify_history": "aiobreakglass._domain.verification",
 }
 
 

@@ -21,6 +21,9 @@ from aiobreakglass._domain.timestamps import decode_time, encode_time
 HISTORY_MARGIN: Final = timedelta(days=8)
 """How much longer than its event a history is kept, because TTL may be days late."""
 
+MAX_REVISION: Final = 999_999
+"""The last revision, because the keys of entries have room for six digits."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MICROSECONDS: Final = 1_000_000
@@ -41,7 +44,6 @@ _TIMES: Final = (
     "held_at",
 )
 
-
 _UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -50,6 +52,7 @@ _UNREADABLE: Final = (
     OverflowError,
     RecursionError,
 )
+"""What a text that is not that of an entry can raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +232,22 @@ def read_entry(text: str, entry_hash: str, history_ttl: int | None) -> HistoryEn
             hash=entry_hash,
             history_ttl=history_ttl,
         )
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-        OverflowError,
-    ) as error:
+    except _UNREADABLE as error:
         raise ValueError("is not the text of an entry") from error
+
+
+def entry_values(entry: HistoryEntry) -> dict[str, Any]:
+    """Return an entry as the JSON values of its text."""
+    return _values(
+        entry.event_id,
+        entry.revision,
+        entry.at,
+        entry.action,
+        entry.by,
+        entry.note,
+        entry.event,
+        entry.previous,
+    )
 
 
 def _entry(
@@ -252,21 +262,32 @@ def _entry(
     by: str | None = None,
     note: str | None = None,
 ) -> HistoryEntry:
-    text = canonical_json(
-        {
-            "event_id": event_id,
-            "revision": revision,
-            "at": encode_time(at),
-            "action": str(action),
-            "by": by,
-            "note": note,
-            "event": None if event is None else event_values(event),
-            "previous": previous,
-        }
-    )
+    text = canonical_json(_values(event_id, revision, at, action, by, note, event, previous))
     return HistoryEntry(
         event_id, revision, at, action, by, note, event, previous, text, hash_of(text), ttl
     )
+
+
+def _values(
+    event_id: str,
+    revision: int,
+    at: datetime,
+    action: Action,
+    by: str | None,
+    note: str | None,
+    event: BreakGlassEvent | None,
+    previous: str | None,
+) -> dict[str, Any]:
+    return {
+        "event_id": event_id,
+        "revision": revision,
+        "at": encode_time(at),
+        "action": str(action),
+        "by": by,
+        "note": note,
+        "event": None if event is None else event_values(event),
+        "previous": previous,
+    }
 
 
 def _json(value: object) -> object:
@@ -292,4 +313,6 @@ def _text(value: object) -> str:
 def _revision(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError
+    if not 1 <= value <= MAX_REVISION:
+        raise ValueError
     return value
