@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
 import inspect
@@ -21,6 +22,7 @@ from aiobreakglass import (
     HistoryEntry,
     create_table,
 )
+from aiobreakglass._domain import chain, verification
 from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import decode_event, encode_guard, is_tombstone
 from aiobreakglass._dynamodb.record import decode_entry, decode_record, encode_entry
@@ -144,3 +146,20 @@ async def test_creating_the_table_needs_what_its_policy_grants(
     # `create_table` probes for transactions; a denied probe is an answer as well.
     probe = ("dynamodb:ConditionCheckItem", "table", "TransactWriteItems")
     assert recorder.permissions - {probe} == policy("Makes the table")
+
+
+def test_documented_kinds_are_those_that_verification_finds() -> None:
+    """The page for auditors explains each kind of finding in a history."""
+    rows = EVIDENCE.rows("What verification can find")
+    documented = {kind for kinds, *_ in rows for kind in re.findall("`([^`]+)`", kinds)}
+    found = {
+        argument.value
+        for module in (chain, verification)
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("error", "Finding")
+        for argument in node.args[:1] + (node.args[1:2] if node.func.id == "Finding" else [])
+        if isinstance(argument, ast.Constant)
+    }
+    assert documented == {str(kind) for kind in found} - {"error", "warning", "info"}
