@@ -19,7 +19,7 @@ from aiobreakglass import (
     InMemoryStore,
 )
 from aiobreakglass._aws.client import Opened, open_client
-from aiobreakglass.testing import FakeClock, StoreContract, make_event
+from aiobreakglass.testing import FakeClock, GovernedStoreContract, StoreContract, make_event
 from aiobreakglass.testing._contract_cursors import CursorsContract
 from aiobreakglass.testing._contract_endings import EndingsContract
 from aiobreakglass.testing._contract_lists import ListsContract
@@ -39,7 +39,7 @@ LONG_ENOUGH = timedelta(minutes=5)
 on_one_loop = pytest.mark.asyncio(loop_scope="class")
 
 
-class TestInMemoryStore(StoreContract):
+class TestInMemoryStore(GovernedStoreContract):
     @pytest.fixture
     def store(self, clock: FakeClock) -> InMemoryStore:
         return InMemoryStore(clock=clock)
