@@ -8,6 +8,7 @@ import re
 import sys
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,9 +20,12 @@ from aiobreakglass import (
     CorruptItemError,
     ExpiryError,
     TableLayout,
+    audit_table,
     create_table,
     expire_due,
+    export_events,
     run_expiry,
+    verify_anchor,
 )
 from aiobreakglass.testing import FakeClock, make_event
 from tests.documents import calls
@@ -66,10 +70,20 @@ async def marks_what_has_run_out(alice: Alice, event: BreakGlassEvent) -> None:
     ]
 
 
+async def audits(alice: Alice, event: BreakGlassEvent) -> None:
+    client = alice.recorder.client
+    assert await audit_table(client, TABLE) == []
+    with TemporaryDirectory() as folder:
+        manifest = await export_events(client, TABLE, folder)
+        assert await verify_anchor(client, TABLE, manifest) == []
+    assert event.id
+
+
 ROLES = {
     "Only asks": only_asks,
     "Reviews": reviews,
     "Marks what has run out": marks_what_has_run_out,
+    "Audits": audits,
 }
 
 

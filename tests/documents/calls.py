@@ -35,6 +35,7 @@ class Recorder:
     """The requests that a client sends, in the pages' words, and the permissions they need."""
 
     def __init__(self, client: DynamoDBClient) -> None:
+        self.client = client
         self.requests: list[str] = []
         self.permissions: set[Permission] = set()
         client.meta.events.register("provide-client-params.dynamodb", self._record)
