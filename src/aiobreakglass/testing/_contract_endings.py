@@ -135,7 +135,9 @@ class EndingsContract:
         with pytest.raises(InvalidStateTransitionError) as refusal:
             await attempt(store, event)
         assert _transition(refusal.value) == (event.id, EXPIRED, new_status)
-        assert await store.get(event.id) == changed(event, status=EXPIRED, updated_at=clock())
+        assert await store.get(event.id) == changed(
+            event, status=EXPIRED, updated_at=clock(), ended_at=event.expires_at
+        )
         await assert_free(store, clock, event)
 
     @pytest.mark.parametrize("fields", [CLOSING, EXPIRING], ids=["closed", "expired"])
