@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aiobreakglass._domain.fields import MAX_DURATION
     from aiobreakglass._domain.history import HistoryEntry
     from aiobreakglass._domain.verification import Finding, verify_history
-    from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
+    from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, adopt_table, create_table
     from aiobreakglass._memory.store import InMemoryStore
     from aiobreakglass._workers.expiry import expire_due, run_expiry
 
@@ -74,6 +74,7 @@ __all__ = [
     "StoreUnavailableError",
     "TableError",
     "TableLayout",
+    "adopt_table",
     "create_table",
     "expire_due",
     "iterate",
@@ -95,6 +96,7 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "ReasonCode": "aiobreakglass._domain.event",
     "ReviewOutcome": "aiobreakglass._domain.event",
     "TableLayout": "aiobreakglass._dynamodb",
+    "adopt_table": "aiobreakglass._dynamodb",
     "create_table": "aiobreakglass._dynamodb",
     "expire_due": "aiobreakglass._workers.expiry",
     "run_expiry": "aiobreakglass._workers.expiry",

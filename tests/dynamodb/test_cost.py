@@ -49,7 +49,7 @@ async def put_all(
 ) -> None:
     """Put many events without a store, as a backfill does."""
     requests: list[Any] = [
-        {"PutRequest": {"Item": encode_event(event, TableLayout(), write_id="w", retention=None)}}
+        {"PutRequest": {"Item": encode_event(event, TableLayout(), write_id="w")}}
         for event in events
     ]
     for start in range(0, len(requests), BATCH):

@@ -143,7 +143,7 @@ def hostile_calls(draw: st.DrawFn) -> tuple[str, tuple[Any, ...], dict[str, Any]
 
 
 def encoded(event: BreakGlassEvent) -> Item:
-    return encode_event(event, LAYOUT, write_id="w", retention=None)
+    return encode_event(event, LAYOUT, write_id="w")
 
 
 ROW = encoded(EVENT)

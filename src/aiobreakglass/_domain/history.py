@@ -169,7 +169,8 @@ def recorded(
     """Return the entries that a change adds to a history.
 
     If the history does not know the event as it was read, the first entry adopts that event.
-    Without it, the entry of the change would hide what another writer did.
+    Without it, the entry of the change would hide what another writer did. A change that does
+    nothing but adopt has one entry.
 
     Args:
         event_id: The id of the event.
@@ -178,7 +179,11 @@ def recorded(
         new_ttl: Returns the `history_ttl` of an event that was created at an instant.
     """
     before = change.before
-    is_adopted = before is not None and (tip is None or tip.digest != digest_of(before))
+    is_adopted = (
+        before is not None
+        and change.action is not Action.ADOPTED
+        and (tip is None or tip.digest != digest_of(before))
+    )
     # The entry that adopts needs an instant between the entry before and this one.
     step = _MICROSECOND * (2 if is_adopted else 1)
     if tip is None:

@@ -25,7 +25,9 @@ from aiobreakglass._domain.rules import decide_delete, decide_expiry
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
-from aiobreakglass._dynamodb.parts.guard import stale_guard_parts
+from aiobreakglass._dynamodb.parts.event import EventPart
+from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
+from aiobreakglass._dynamodb.parts.history import AdoptionPart, HistoryPart
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row, event_row
@@ -211,6 +213,16 @@ class Commits:
 
     async def _mark_expired(self, operation: Operation, row: Row) -> None:
         await self.commit(operation.for_other_rows(), row.event_id, _expiry_rule, row)
+
+
+def contributors(table: Table, retention: Retention) -> list[Contributor]:
+    """Return all contributors; if several parts are refused, the first one's verdict counts."""
+    return [
+        HistoryPart(table),
+        AdoptionPart(table),
+        EventPart(table, retention),
+        GuardPart(table),
+    ]
 
 
 def event_rule(event_id: str, decide: Decide) -> Rule[Change]:

@@ -42,10 +42,11 @@ class Histories:
             for revision in sorted(rows)
         ]
 
-    async def tip(self, operation: Operation, event_id: str, taken: int) -> Tip:
+    async def tip(self, operation: Operation, event_id: str, taken: int) -> Tip | None:
         """Return the newest entry of a history, given that the key of one revision is taken.
 
-        The entry does not vouch for the event's row, so its tip has no digest.
+        The entry does not vouch for the event's row, so its tip has no digest. None means that TTL
+        or another writer has just removed the entry, so its key is free again.
         """
         known, step = taken, 1
         while await self._exists(operation, event_id, known + step):
@@ -55,8 +56,7 @@ class Histories:
             if await self._exists(operation, event_id, known + step):
                 known += step
         rows = await self._rows(operation, event_id, [known])
-        # Without a row, TTL or another writer has just removed it, and its key is free again.
-        return decode_tip(known, rows.get(known, {}))
+        return decode_tip(known, rows[known]) if known in rows else None
 
     async def _exists(self, operation: Operation, event_id: str, revision: int) -> bool:
         key = self._layout.history_key(event_id, revision)
