@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from aiobreakglass._domain.history import HistoryEntry
     from aiobreakglass._domain.verification import Finding, verify_history
     from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, adopt_table, create_table
+    from aiobreakglass._evidence.access import access_at
+    from aiobreakglass._evidence.audit import audit_table
+    from aiobreakglass._evidence.export import export_events
+    from aiobreakglass._evidence.progress import ScanProgress
+    from aiobreakglass._evidence.verify import verify_anchor
     from aiobreakglass._memory.store import InMemoryStore
     from aiobreakglass._workers.expiry import expire_due, run_expiry
 
@@ -71,14 +76,19 @@ __all__ = [
     "ItemTooLargeError",
     "ReasonCode",
     "ReviewOutcome",
+    "ScanProgress",
     "StoreUnavailableError",
     "TableError",
     "TableLayout",
+    "access_at",
     "adopt_table",
+    "audit_table",
     "create_table",
     "expire_due",
+    "export_events",
     "iterate",
     "run_expiry",
+    "verify_anchor",
     "verify_history",
 ]
 
@@ -95,11 +105,16 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "InMemoryStore": "aiobreakglass._memory.store",
     "ReasonCode": "aiobreakglass._domain.event",
     "ReviewOutcome": "aiobreakglass._domain.event",
+    "ScanProgress": "aiobreakglass._evidence.progress",
     "TableLayout": "aiobreakglass._dynamodb",
+    "access_at": "aiobreakglass._evidence.access",
     "adopt_table": "aiobreakglass._dynamodb",
+    "audit_table": "aiobreakglass._evidence.audit",
     "create_table": "aiobreakglass._dynamodb",
     "expire_due": "aiobreakglass._workers.expiry",
+    "export_events": "aiobreakglass._evidence.export",
     "run_expiry": "aiobreakglass._workers.expiry",
+    "verify_anchor": "aiobreakglass._evidence.verify",
     "verify_history": "aiobreakglass._domain.verification",
 }
 
