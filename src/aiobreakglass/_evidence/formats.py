@@ -119,7 +119,7 @@ def _cell(value: object) -> str:
             seconds, rest = divmod(value, _SECONDS)
             return f"{seconds}.{rest.microseconds:06d}" if rest else str(seconds)
         case Mapping():
-            return canonical_json(value) if value else ""
+            return canonical_json(dict(value)) if value else ""
         case _:
             return defused(str(value))
 
