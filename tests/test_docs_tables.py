@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import json
 import re
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ from aiobreakglass._domain import chain, verification
 from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import decode_event, encode_guard, is_tombstone
 from aiobreakglass._dynamodb.record import decode_entry, decode_record, encode_entry
+from aiobreakglass._evidence import judgments, verify
 from aiobreakglass.testing import FakeClock
 from tests.documents import pages
 from tests.documents.calls import CALLS, LAYOUT, TABLE, Alice, Recorder, policy
@@ -148,18 +150,35 @@ async def test_creating_the_table_needs_what_its_policy_grants(
     assert recorder.permissions - {probe} == policy("Makes the table")
 
 
-def test_documented_kinds_are_those_that_verification_finds() -> None:
-    """The page for auditors explains each kind of finding in a history."""
-    rows = EVIDENCE.rows("What verification can find")
+@pytest.mark.parametrize(
+    ("heading", "modules"),
+    [
+        ("What verification can find", [chain, verification]),
+        ("Audit a whole table", [judgments]),
+        ("Prove that nothing was removed", [verify]),
+    ],
+    ids=["history", "table", "anchor"],
+)
+def test_documented_kinds_are_those_that_are_found(
+    heading: str, modules: list[ModuleType]
+) -> None:
+    """The page for auditors explains each kind of finding."""
+    sections = ["What verification can find", heading]
+    rows = [row for section in sections for row in EVIDENCE.rows(section)]
     documented = {kind for kinds, *_ in rows for kind in re.findall("`([^`]+)`", kinds)}
-    found = {
-        argument.value
-        for module in (chain, verification)
-        for node in ast.walk(ast.parse(inspect.getsource(module)))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in ("error", "Finding")
-        for argument in node.args[:1] + (node.args[1:2] if node.func.id == "Finding" else [])
-        if isinstance(argument, ast.Constant)
-    }
-    assert documented == {str(kind) for kind in found} - {"error", "warning", "info"}
+    found = {kind for module in modules for kind in kinds_in(module)}
+    assert found <= documented
+    own = {kind for kinds, *_ in EVIDENCE.rows(heading) for kind in re.findall("`([^`]+)`", kinds)}
+    assert own <= found
+
+
+def kinds_in(module: ModuleType) -> set[str]:
+    """Return the kinds of the findings that a module makes, as they stand in its source."""
+    kinds: set[str] = set()
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        match node:
+            case ast.Call(func=ast.Name(id="error"), args=[ast.Constant(value=kind), *_]):
+                kinds.add(str(kind))
+            case ast.Call(func=ast.Name(id="Finding"), args=[_, ast.Constant(value=kind), *_]):
+                kinds.add(str(kind))
+    return kinds
