@@ -8,9 +8,9 @@ from typing import Any
 from aiobreakglass import BreakGlassEvent, TableLayout
 from aiobreakglass._aws.transaction import Item, Part
 from aiobreakglass._contract.arguments import check_listing
-from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.change import Action, Change
 from aiobreakglass._domain.history import HistoryEntry, recorded
-from aiobreakglass._domain.rules import decide_create, decide_delete
+from aiobreakglass._domain.rules import decide_delete
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard, encode_tombstone
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor
@@ -38,7 +38,9 @@ FOR_EVER = Retention(None)
 
 def first_entry(event: BreakGlassEvent, kept: Retention = FOR_EVER) -> HistoryEntry:
     """Return the entry of the change that creates an event."""
-    (entry,) = recorded(event.id, decide_create(event, CREATED_AT), None, kept.of_history)
+    action = Action.IMPORTED if event.status.is_terminal else Action.CREATED
+    change = Change(action, None, event, event.created_at, event.invoker)
+    (entry,) = recorded(event.id, change, None, kept.of_history)
     return entry
 
 
