@@ -144,7 +144,7 @@ def check_then_put() -> type[AsyncDynamoDBStore]:
         )
 
     class Mutant(AsyncDynamoDBStore):
-        async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        async def create(self, event: BreakGlassEvent, **options: Any) -> BreakGlassEvent:
             now = self._now()
             check_creatable(event, now)
             with self._calls.operation() as operation:
@@ -152,10 +152,10 @@ def check_then_put() -> type[AsyncDynamoDBStore]:
                     operation, event.invoker, event.profile
                 )
                 if holder is not None:
-                    attempt = Attempt(decide_create(event, now), None, "")
+                    attempt = Attempt(decide_create(event, now), None, [], "")
                     guard = {"event_id": {"S": holder}}
                     await self._commits._clear_guard(operation, attempt, guard)
-            return await super().create(event)
+            return await super().create(event, **options)
 
     _plant(calls, transaction=mutated)
     return Mutant

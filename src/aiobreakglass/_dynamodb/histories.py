@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from aiobreakglass._aws.calls import Operation
 from aiobreakglass._aws.transaction import Item
@@ -43,6 +43,9 @@ class Histories:
         while last in rows:
             first, last = last + 1, last + BATCH
             rows |= await self._rows(operation, event_id, range(first, last + 1))
+        # A batch is not read at one instant, so entries that it lacks may have been written
+        # while it was read: before a later entry that it has.
+        rows |= await self._rows(operation, event_id, _gaps(rows))
         if row is None and not rows:
             raise EventNotFoundError(event_id)
         return [
@@ -77,3 +80,8 @@ class Histories:
         keys = {self._layout.history_key(event_id, revision): revision for revision in revisions}
         rows = await self._reads.rows(operation, keys)
         return {keys[key]: row for key, row in rows.items()}
+
+
+def _gaps(rows: Collection[int]) -> list[int]:
+    """Return the revisions that are missing before the last one."""
+    return [revision for revision in range(1, max(rows, default=0)) if revision not in rows]

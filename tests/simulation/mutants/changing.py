@@ -29,7 +29,9 @@ def dated_at_the_beginning(plant: Plant) -> Store:
 
     async def mutated(self: Commits, *arguments: Any) -> Any:
         first = self._clock()
-        again = Commits(self._calls, self._table, self._contributors, lambda: first)
+        again = Commits(
+            self._calls, self._table, self._contributors, self._retention, lambda: first
+        )
         return await original(again, *arguments)
 
     plant(Commits, _commit=mutated)
@@ -40,8 +42,10 @@ def version_not_moved_on(plant: Plant) -> Store:
     """A change is dated by the clock alone, also when that is behind the version before."""
     original = rules._change
 
-    def mutated(action: Action, stored: Any, changed: Any, now: datetime) -> Change:
-        made = original(action, stored, changed, now)
+    def mutated(
+        action: Action, stored: Any, changed: Any, now: datetime, *by_and_note: Any
+    ) -> Change:
+        made = original(action, stored, changed, now, *by_and_note)
         dated = max(now, stored.created_at)
         return replace(made, after=made.stored.model_copy(update={"updated_at": dated}))
 
@@ -65,8 +69,8 @@ def tombstone_not_left(plant: Plant) -> Store:
     """A delete removes the row."""
     original = EventPart._put_tombstone
 
-    def mutated(self: EventPart, change: Change, row: Row) -> Part:
-        part = original(self, change, row)
+    def mutated(self: EventPart, attempt: Attempt, row: Row) -> Part:
+        part = original(self, attempt, row)
         parameters = dict(part.action["Put"])
         del parameters["Item"]
         return part._replace(action={"Delete": parameters | {"Key": part.key}})
@@ -79,8 +83,8 @@ def tombstone_overwritten(plant: Plant) -> Store:
     """A create takes the place of a tombstone."""
     original = EventPart._put_new
 
-    def mutated(self: EventPart, event: BreakGlassEvent, write_id: str) -> Part:
-        part = original(self, event, write_id)
+    def mutated(self: EventPart, attempt: Attempt) -> Part:
+        part = original(self, attempt)
         parameters = part.action["Put"]
         condition = f"{parameters['ConditionExpression']} OR attribute_exists(deleted_at)"
         return part._replace(action={"Put": parameters | {"ConditionExpression": condition}})
