@@ -120,7 +120,7 @@ def events(draw: st.DrawFn) -> BreakGlassEvent:
     mfa_verified = draw(st.booleans())
     mfa_details = st.none() | names() if mfa_verified else st.none()
     invoker = draw(names())
-    nothing: st.SearchStrategy[dict[str, Any]] = st.just({})
+    nothing: st.SearchStrategy[dict[str, Any]] = st.builds(dict)
     ended: dict[str, Any] = {}
     if status.is_terminal:
         ended = draw(nothing | reviews(invoker))
