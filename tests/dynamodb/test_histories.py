@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -23,10 +23,14 @@ from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.record import RECORD
 from aiobreakglass.testing import FakeClock, make_event
+from tests.documents.calls import Recorder
 from tests.dynamodb.conftest import PAIR
 from tests.dynamodb.example import ENTRY_ROW, ID, LAYOUT, TABLE
 from tests.dynamodb.rows import Rows
 from tests.faults.audit import audit
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
 
 CREATED, UPDATED, CLOSED = Action.CREATED, Action.UPDATED, Action.CLOSED
 ADOPTED, DELETED = Action.ADOPTED, Action.DELETED
@@ -263,6 +267,17 @@ class TestHistory:
         assert history[-1].event == event
         await rows.unset(event.id, *RECORD)
         assert await store.history(event.id) == history
+
+    async def test_history_of_a_row_that_claims_a_million_entries(
+        self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
+    ) -> None:
+        """The claim costs one read, and not ten thousand."""
+        store = AsyncDynamoDBStore(client, table_name, clock=clock)
+        event = await event_with(store, clock, 3)
+        await rows.set(event.id, revision={"N": "999999"})
+        recorder = Recorder(client)
+        assert len(await store.history(event.id)) == 3
+        assert len(recorder.requests) <= 4
 
     async def test_history_without_entries_that_ttl_removed(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock

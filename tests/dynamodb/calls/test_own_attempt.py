@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import PAIR
 from tests.dynamodb.rows import Rows
+from tests.faults import proxy as faults
 from tests.faults.audit import audit
 from tests.faults.proxy import AbortedError, Exchange, FaultProxy
 
@@ -130,3 +132,29 @@ async def test_write_that_landed_unseen_happens_once(
     assert [(entry.action, entry.by) for entry in history] == case.recorded
     if case.happens is not somebody_reopens:
         assert audit(await rows.all()) == []
+
+
+async def test_write_that_landed_in_an_earlier_round_returns_what_is_stored(
+    store: AsyncDynamoDBStore, proxy: FaultProxy, rows: Rows, clock: FakeClock
+) -> None:
+    """A later round decides at a later instant, but what counts is the attempt that landed."""
+    event = await store.create(make_event(**PAIR, created_at=clock()))
+    guard = {"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": "f" * 16}}
+    await rows.put(guard)
+    first = len(proxy.sent(WRITE))
+
+    async def refuse_and_go_on(exchange: Exchange) -> Any:
+        answer = await exchange.forward()
+        clock.advance(timedelta(seconds=1))
+        return answer
+
+    async def arrive_behind_the_first(exchange: Exchange) -> Any:
+        await rows.remove(guard["pk"]["S"])
+        await proxy.sent(WRITE)[first].forward()
+        return await exchange.forward()
+
+    proxy.script(WRITE, faults.reset, refuse_and_go_on, arrive_behind_the_first)
+    closed = await store.close(event.id, closed_by="us", closed_reason="Over")
+    assert closed == await store.get(event.id)
+    assert [entry.event for entry in await store.history(event.id)] == [event, closed]
+    assert audit(await rows.all()) == []
