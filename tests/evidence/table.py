@@ -92,16 +92,27 @@ class Reader:
 
 
 class Past:
-    """One event and its history, as stores write them."""
+    """One event and its history, as stores write them.
 
-    def __init__(self, **fields: Any) -> None:
+    Args:
+        is_old: Whether the event is from before histories existed, so that it has none yet.
+        recorded_at: When the event is created or imported, if not at its `created_at`.
+        fields: The fields of the event.
+    """
+
+    def __init__(
+        self, *, is_old: bool = False, recorded_at: datetime | None = None, **fields: Any
+    ) -> None:
         self.entries: list[HistoryEntry] = []
         self.event: BreakGlassEvent | None = None
         event = make_event(**{"created_at": NOW, **fields})
         self.id = event.id
         self.created = event
         self._deleted_at: datetime | None = None
-        self._apply(decide_create(event, event.created_at))
+        if is_old:
+            self.event = event
+        else:
+            self._apply(decide_create(event, recorded_at or event.created_at))
 
     def close(self, after: timedelta = timedelta(minutes=10)) -> Past:
         """Close the event."""
@@ -187,4 +198,5 @@ def some_pasts() -> list[Past]:
 
 def removed(rows: Rows, keys: Iterable[str]) -> Rows:
     """Return the rows without some of them."""
-    return {key: row for key, row in rows.items() if key not in set(keys)}
+    gone = set(keys)
+    return {key: row for key, row in rows.items() if key not in gone}
