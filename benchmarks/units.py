@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from aiobreakglass import ActiveEventExistsError, AsyncDynamoDBStore, create_table
@@ -83,7 +84,8 @@ async def measure(client: "DynamoDBClient", history: int) -> dict[str, str]:
     """Return the units of each call for a pair with this many earlier events."""
     table_name = f"units-{uuid4().hex}"
     await create_table(client, table_name)
-    store = AsyncDynamoDBStore(client, table_name)
+    # Units do not depend on the time that a call takes, and the machine may be busy.
+    store = AsyncDynamoDBStore(client, table_name, operation_timeout=timedelta(minutes=2))
     now = datetime.now(UTC)
     await put_past_events(client, table_name, now, history)
     meter = Meter(client)
@@ -125,6 +127,7 @@ async def main(histories: list[int]) -> None:
             "dynamodb",
             region_name=REGION,
             endpoint_url=url,
+            config=AioConfig(read_timeout=60),
             aws_access_key_id="testing",
             aws_secret_access_key="testing",  # noqa: S106 - the emulator takes any
         ) as client:
