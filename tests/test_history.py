@@ -326,6 +326,19 @@ class TestRecorded:
         assert verify_history(entries, None) == []
 
 
+CREATED: dict[str, Any] = json.loads(CREATED_TEXT)
+WRONG_VALUES: dict[str, list[Any]] = {
+    "event_id": [None, 7],
+    "revision": [None, "1", 1.0, True, 0, -1, MAX_REVISION + 1],
+    "at": [None, 7, "now", "2024-03-01T12:00:00"],
+    "action": [None, 7, "Created", "forged", []],
+    "by": [7],
+    "note": [7],
+    "previous": [7],
+    "event": [7, {}, [], {"id": ID}],
+}
+
+
 class TestReadEntry:
     @pytest.mark.parametrize("name", RECORDED)
     def test_entry_is_read_back(self, name: str) -> None:
@@ -341,28 +354,13 @@ class TestReadEntry:
             *("", "{", "[]", "null", "7", '"x"', "{}", "NaN", "[" * 100_000),
             *('{"event":' * 500 + "0" + "}" * 500, "9" * 5000),
             *(
-                canonical_json({**json.loads(CREATED_TEXT), **changes})
-                for changes in (
-                    *({"event_id": value} for value in (None, 7)),
-                    *(
-                        {"revision": value}
-                        for value in (None, "1", 1.0, True, 0, -1, MAX_REVISION + 1)
-                    ),
-                    *({"at": value} for value in (None, 7, "now", "2024-03-01T12:00:00")),
-                    *({"action": value} for value in (None, 7, "Created", "forged", [])),
-                    *({name: 7} for name in ("by", "note", "previous", "event")),
-                    *({"event": value} for value in ({}, [], {"id": ID})),
-                )
+                canonical_json({**CREATED, name: value})
+                for name, values in WRONG_VALUES.items()
+                for value in values
             ),
             *(
-                canonical_json(
-                    {
-                        name: value
-                        for name, value in json.loads(CREATED_TEXT).items()
-                        if name != missing
-                    }
-                )
-                for missing in json.loads(CREATED_TEXT)
+                canonical_json({name: CREATED[name] for name in CREATED if name != missing})
+                for missing in CREATED
             ),
         ],
         ids=lambda text: text[:30],

@@ -280,8 +280,8 @@ class TestField:
         assert fresh.expires_at - fresh.created_at == fresh.duration == HOUR
         assert fresh.status is BreakGlassStatus.ACTIVE
         assert fresh.mfa_verified is False
-        optional = ("closed_by", "closed_reason", "request_id", "mfa_method", "mfa_challenge_id")
-        optional += ("ended_at", *REVIEW_FIELDS, *HOLD_FIELDS)
+        optional = {"closed_by", "closed_reason", "request_id", "mfa_method", "mfa_challenge_id"}
+        optional |= {"ended_at", *REVIEW_FIELDS, *HOLD_FIELDS}
         assert {getattr(fresh, field) for field in optional} == {None}
         assert (fresh.extensions, fresh.labels) == (0, {})
 
