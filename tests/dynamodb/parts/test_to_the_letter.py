@@ -201,7 +201,6 @@ def update(
     expression: str,
     entry: str,
     condition: dict[str, Any] = AS_READ,
-    event: str = "",
     **values: dict[str, Any],
 ) -> dict[str, Any]:
     """Return an update that requires the row as it was read, and names its newest entry."""
@@ -211,7 +210,7 @@ def update(
         "write_id": {"S": "w2"},
         "revision": {"N": str(record["revision"])},
         "head": {"S": hash_of(entry)},
-        "digest": {"S": hash_of(event or event_json(**record["event"]))},
+        "digest": {"S": hash_of(event_json(**record["event"]))},
         "recorded_at": {"S": record["at"]},
     }
     values = {name: value for name, value in values.items() if f":new_{name}" in expression}
