@@ -78,7 +78,7 @@ async def test_names_narrow_the_answer_and_both_must_match(
         await opened(store, clock, invoker=invoker, profile=profile) for invoker, profile in pairs
     ]
 
-    async def names(**asked: str) -> set[str]:
+    async def names(**asked: Any) -> set[str]:
         return {event.id for event in await access_at(store, clock(), **asked)}
 
     assert await names() == {event.id for event in events}

@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from hashlib import sha256
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from aiobreakglass import ScanProgress, StoreUnavailableError, export_events
+from aiobreakglass import BreakGlassEvent, ScanProgress, StoreUnavailableError, export_events
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb import scan as scans
 from aiobreakglass._evidence import files
@@ -315,12 +316,45 @@ async def test_cancelled_export_leaves_nothing(tmp_path: Path) -> None:
             assert contents_of(tmp_path / str(steps)) == {}
 
 
+async def test_cancelled_export_waits_for_a_write_under_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A thread cannot be cancelled, and its file must not be closed under it."""
+    writing, go_on = threading.Event(), threading.Event()
+    steps: list[str] = []
+    write, discard = files.UnfinishedFile.write, files.UnfinishedFile.discard
+
+    def slow_write(self: files.UnfinishedFile, content: bytes, count: int = 0) -> None:
+        if count and not steps:
+            writing.set()
+            go_on.wait()
+            steps.append("written")
+        write(self, content, count)
+
+    def noted_discard(self: files.UnfinishedFile) -> None:
+        steps.append("discarded")
+        discard(self)
+
+    monkeypatch.setattr(files.UnfinishedFile, "write", slow_write)
+    monkeypatch.setattr(files.UnfinishedFile, "discard", noted_discard)
+    task = asyncio.create_task(exported(table_of(*some_pasts()), tmp_path))
+    await asyncio.to_thread(writing.wait)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.wait({task}, timeout=0)
+    assert not task.done()
+    assert steps == []
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert steps[:2] == ["written", "discarded"]
+    assert contents_of(tmp_path) == {}
+
+
 async def test_file_work_is_done_in_threads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A slow disk does not stop the event loop."""
-    import threading
-
     here = threading.get_ident()
     threads: set[int] = set()
     write = files.UnfinishedFile.write
@@ -355,6 +389,4 @@ async def test_memory_does_not_grow_with_the_table(
 
 
 def _events_alive() -> int:
-    from aiobreakglass import BreakGlassEvent
-
     return sum(type(found) is BreakGlassEvent for found in gc.get_objects())

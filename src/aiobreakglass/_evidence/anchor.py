@@ -68,26 +68,20 @@ def decode_line(line: bytes) -> Anchored:
     """Return what a line says; raise `ValueError` if it is not a line of an anchor."""
     try:
         values = json.loads(line)
-        read = Anchored(
-            values["id"],
-            values["revision"],
-            values["head"],
-            values["history_ttl"],
-            values.get("digest"),
-        )
+        event_id, revision = values["id"], values["revision"]
+        head, ttl = values["head"], values["history_ttl"]
+        digest = values.get("digest")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError("is not a line of an anchor") from error
     is_right = (
-        isinstance(read.event_id, str)
-        and _is_number(read.revision)
-        and _is_number(read.ttl)
-        and _is_hash(read.head)
-        and _is_hash(read.digest)
-        and (read.revision is None) == (read.head is None)
+        isinstance(event_id, str)
+        and all(map(_is_number, (revision, ttl)))
+        and all(map(_is_hash, (head, digest)))
+        and (revision is None) == (head is None)
     )
     if not is_right:
         raise ValueError("is not a line of an anchor")
-    return read
+    return Anchored(event_id, revision, head, ttl, digest)
 
 
 class Manifest(NamedTuple):
