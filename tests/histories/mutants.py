@@ -83,7 +83,8 @@ def stale_update_accepted() -> type[AsyncDynamoDBStore]:
     """Update does not compare the version that its caller has read."""
 
     def mutated(stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any) -> Change:
-        fresh = proposed.model_copy(update={"updated_at": stored.updated_at})
+        kept = {"updated_at": stored.updated_at, "extensions": stored.extensions}
+        fresh = proposed.model_copy(update=kept)
         return decide_update(stored, fresh, *arguments)
 
     _plant(store, decide_update=mutated)

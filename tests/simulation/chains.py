@@ -29,7 +29,14 @@ class _Recorded(NamedTuple):
 class Chains:
     """Watch the histories, commit by commit."""
 
-    def __init__(self, timeline: Timeline, on_finding: Callable[[Finding], None]) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        on_finding: Callable[[Finding], None],
+        *,
+        one_retention: bool,
+    ) -> None:
+        self._one_retention = one_retention
         self._timeline = timeline
         self._on_finding = on_finding
         self._written: dict[str, _Recorded] = {}
@@ -67,15 +74,16 @@ class Chains:
                 self._disturbed.add(event_id)
                 self._unsettled.add(event_id)
 
-    def end(self, calls: Iterable[Call], now: datetime, *, one_retention: bool) -> None:
-        """Judge the record at the end, and whether what callers were told is in it.
-
-        A history does not say why a row has gone if stores keep rows for different times.
-        """
+    def look(self, now: datetime) -> None:
+        """Judge the record as it is."""
         for event_id in self._timeline.event_ids():
             self._find(self._of_record(event_id))
-            if one_retention or event_id not in self._gone:
+            # A history does not say why a row has gone if stores keep rows for different times.
+            if self._one_retention or event_id not in self._gone:
                 self._find(self._of_verification(event_id, now))
+
+    def end(self, calls: Iterable[Call]) -> None:
+        """Judge whether what callers were told is in the record."""
         for call in calls:
             if call.kind in _CHANGES:
                 self._find(self._of_call(call))
@@ -199,13 +207,9 @@ class Chains:
         if sight.said == CORRUPT or len(entries) != len(chain.entries):
             # A row that cannot be read is told of as such, and not verified.
             return
-        found = [
-            finding
-            for finding in verify_history(entries, sight.event, at=now)
-            if finding.severity != "info"
-        ]
+        found = verify_history(entries, sight.event, at=now)
         if not self.is_disturbed(event_id):
-            yield from map(str, found)
+            yield from (str(finding) for finding in found if finding.severity != "info")
         elif not found:
             is_gone = event_id in self._gone
             for flaw in story_flaws(event_id, chain, may_be_gone=is_gone):

@@ -56,6 +56,7 @@ async def _look(world: World) -> None:
         await calls.serve(process, number)
     await _sweep(world, calls)
     await calls.compare_lists(world.processes[0])
+    world.look_at_chains()
     world.network.hot_key = None
     await asyncio.sleep(_SERVED_WITHIN)
     await _delete(world, calls)

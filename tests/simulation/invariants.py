@@ -26,13 +26,15 @@ class Invariants:
         timeline: Timeline,
         on_finding: Callable[[Finding], None],
         on_apart: Callable[[Apart], None],
+        *,
+        one_retention: bool,
     ) -> None:
         self._timeline = timeline
         self._on_finding = on_finding
         self._on_apart = on_apart
         self._active: defaultdict[Pair, dict[str, None]] = defaultdict(dict)
         """The keys of the rows that say that they are active, by the pair that they are of."""
-        self.chains = Chains(timeline, on_finding)
+        self.chains = Chains(timeline, on_finding, one_retention=one_retention)
         self._outlaws: set[str] = set()
         """Those of them that others left without a guard."""
 

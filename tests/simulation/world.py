@@ -67,7 +67,12 @@ class World:
         self.outcome = Outcome(history)
         self.loop = VirtualLoop(draws.seeded(history.seed, "order"))
         self.timeline = Timeline()
-        self.invariants = Invariants(self.timeline, self.find, self._note_apart)
+        self.invariants = Invariants(
+            self.timeline,
+            self.find,
+            self._note_apart,
+            one_retention=len(set(conditions.retentions)) == 1,
+        )
         self.database = Database(
             LAYOUT,
             now=lambda: START.timestamp() + self.loop.time(),
@@ -115,11 +120,8 @@ class World:
             await task
         await ending(self)
         self.outcome.seconds = self.loop.time()
-        self.invariants.chains.end(
-            self.outcome.calls,
-            START + timedelta(seconds=self.loop.time()),
-            one_retention=len(set(self.history.conditions.retentions)) == 1,
-        )
+        self.look_at_chains()
+        self.invariants.chains.end(self.outcome.calls)
         await old_age(self)
         self.outcome.timeline = self.timeline
         self.outcome.findings += [
@@ -128,6 +130,10 @@ class World:
         self.outcome.faults = self.network.faults
         self.outcome.requests = self.network.requests
         self.outcome.met = self.network.met
+
+    def look_at_chains(self) -> None:
+        """Judge all histories as they are now."""
+        self.invariants.chains.look(START + timedelta(seconds=self.loop.time()))
 
     async def call(self, call: Call, work: Work, cut: float | None) -> None:
         """Have a process make a call, and judge its answer; `cut` cancels it after so long."""

@@ -10,6 +10,7 @@ from aiobreakglass import (
     ActiveEventExistsError,
     AsyncDynamoDBStore,
     BreakGlassEvent,
+    HistoryEntry,
 )
 from aiobreakglass._aws.calls import Operation
 from aiobreakglass._aws.transaction import Item, Part
@@ -19,6 +20,7 @@ from aiobreakglass._dynamodb.commit import Commits
 from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart
+from aiobreakglass._dynamodb.parts.history import HistoryPart
 from aiobreakglass._dynamodb.row import Row
 from tests.simulation.mutants.planting import Plant, Store
 
@@ -80,17 +82,27 @@ def tombstone_not_left(plant: Plant) -> Store:
 
 
 def tombstone_overwritten(plant: Plant) -> Store:
-    """A create takes the place of a tombstone."""
-    original = EventPart._put_new
+    """A create takes the place of a tombstone.
+
+    Its entry takes the place of the first entry, because that alone would protect the tombstone.
+    """
+    put_new, put_entry = EventPart._put_new, HistoryPart._put
 
     def mutated(self: EventPart, attempt: Attempt) -> Part:
-        part = original(self, attempt)
-        parameters = part.action["Put"]
-        condition = f"{parameters['ConditionExpression']} OR attribute_exists(deleted_at)"
-        return part._replace(action={"Put": parameters | {"ConditionExpression": condition}})
+        return _also_if(put_new(self, attempt), "attribute_exists(deleted_at)")
+
+    def mutated_entry(self: HistoryPart, entry: HistoryEntry, attempt: Attempt) -> Part:
+        return _also_if(put_entry(self, entry, attempt), "attribute_exists(#pk)")
 
     plant(EventPart, _put_new=mutated)
+    plant(HistoryPart, _put=mutated_entry)
     return AsyncDynamoDBStore
+
+
+def _also_if(part: Part, condition: str) -> Part:
+    parameters = part.action["Put"]
+    either = f"{parameters['ConditionExpression']} OR {condition}"
+    return part._replace(action={"Put": parameters | {"ConditionExpression": either}})
 
 
 def marked_before_its_time(plant: Plant) -> Store:

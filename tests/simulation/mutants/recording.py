@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiobreakglass import Action, AsyncDynamoDBStore, BreakGlassEvent, HistoryEntry
 from aiobreakglass._aws.calls import Operation
 from aiobreakglass._aws.transaction import Item, Part, Refusal
+from aiobreakglass._domain import verification
 from aiobreakglass._domain.change import Change
 from aiobreakglass._dynamodb import commit
 from aiobreakglass._dynamodb.commit import Commits
@@ -108,6 +109,18 @@ def own_attempt_asked_of_the_event(plant: Plant) -> Store:
     return AsyncDynamoDBStore
 
 
+def links_not_verified(plant: Plant) -> Store:
+    """Verification does not see that an entry is missing, or linked to another one."""
+    plant(verification, chain_findings=lambda *_, **__: [])
+    return AsyncDynamoDBStore
+
+
+def stored_event_not_verified(plant: Plant) -> Store:
+    """Verification does not compare the stored event with its newest entry."""
+    plant(verification, _event_findings=lambda *_: [])
+    return AsyncDynamoDBStore
+
+
 MUTANTS: Final = (
     entry_left_out,
     entry_in_a_second_request,
@@ -116,4 +129,6 @@ MUTANTS: Final = (
     change_of_others_hidden,
     adopted_row_without_its_first_entry,
     own_attempt_asked_of_the_event,
+    links_not_verified,
+    stored_event_not_verified,
 )
