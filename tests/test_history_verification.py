@@ -118,6 +118,11 @@ class TestWhole:
         """A deleted event has a history and is not there."""
         assert verify([*ENTRIES, *DELETED], None) == []
 
+    def test_deletion_of_a_row_that_is_no_event_has_no_findings(self) -> None:
+        """Such a row has no history before it is deleted."""
+        change = Change(Action.DELETED, None, None, START)
+        assert verify(recorded(ID, change, None, lambda _: TTL), None) == []
+
     def test_nothing_is_known_of_nothing(self) -> None:
         """Without entries and event there is nothing to judge."""
         assert verify([], None) == []

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aiobreakglass._domain.fields import MAX_DURATION
     from aiobreakglass._domain.history import HistoryEntry
     from aiobreakglass._domain.verification import Finding, verify_history
-    from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
+    from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, adopt_table, create_table
     from aiobreakglass._evidence.access import access_at
     from aiobreakglass._evidence.audit import audit_table
     from aiobreakglass._evidence.export import export_events
@@ -81,6 +81,7 @@ __all__ = [
     "TableError",
     "TableLayout",
     "access_at",
+    "adopt_table",
     "audit_table",
     "create_table",
     "expire_due",
@@ -107,6 +108,7 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "ScanProgress": "aiobreakglass._evidence.progress",
     "TableLayout": "aiobreakglass._dynamodb",
     "access_at": "aiobreakglass._evidence.access",
+    "adopt_table": "aiobreakglass._dynamodb",
     "audit_table": "aiobreakglass._evidence.audit",
     "create_table": "aiobreakglass._dynamodb",
     "expire_due": "aiobreakglass._workers.expiry",

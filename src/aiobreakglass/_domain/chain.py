@@ -25,7 +25,9 @@ from aiobreakglass._domain.moves import (
 )
 from aiobreakglass._domain.timestamps import encode_time
 
-_OPENING: Final = (Action.CREATED, Action.IMPORTED)
+_ONLY_FIRST: Final = (Action.CREATED, Action.IMPORTED)
+# A row that is not an event can be deleted before anything of it is recorded.
+_NOT_FIRST: Final = {*Action} - {*_ONLY_FIRST, Action.ADOPTED, Action.DELETED}
 _REMOVED: Final = "entries were removed, or this one was altered"
 
 
@@ -166,7 +168,7 @@ def _entry_findings(subject: str, entry: HistoryEntry) -> Iterator[Finding]:
             "an event that this action leaves",
             "no store wrote this entry",
         )
-    if entry.action is not Action.ADOPTED and is_first != (entry.action in _OPENING):
+    if entry.action in _NOT_FIRST if is_first else entry.action in _ONLY_FIRST:
         yield error(
             "wrong action",
             subject,

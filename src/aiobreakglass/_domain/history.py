@@ -25,6 +25,8 @@ MAX_REVISION: Final = 999_999
 """The last revision, because the keys of entries have room for six digits."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGINNING_OF_TIME: Final = datetime.min.replace(tzinfo=UTC)
+_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MICROSECONDS: Final = 1_000_000
 """In a second."""
@@ -169,7 +171,8 @@ def recorded(
     """Return the entries that a change adds to a history.
 
     If the history does not know the event as it was read, the first entry adopts that event.
-    Without it, the entry of the change would hide what another writer did.
+    Without it, the entry of the change would hide what another writer did. A change that does
+    nothing but adopt has one entry.
 
     Args:
         event_id: The id of the event.
@@ -178,16 +181,21 @@ def recorded(
         new_ttl: Returns the `history_ttl` of an event that was created at an instant.
     """
     before = change.before
-    is_adopted = before is not None and (tip is None or tip.digest != digest_of(before))
+    is_adopted = (
+        before is not None
+        and change.action is not Action.ADOPTED
+        and (tip is None or tip.digest != digest_of(before))
+    )
     # The entry that adopts needs an instant between the entry before and this one.
     step = _MICROSECOND * (2 if is_adopted else 1)
     if tip is None:
         first = before or change.after
-        revision, previous, at = 0, None, change.at
+        revision, previous, last_at = 0, None, _BEGINNING_OF_TIME
         ttl = new_ttl(change.at if first is None else first.created_at)
     else:
-        revision, previous, at = tip.revision, tip.head, max(change.at, tip.at + step)
+        revision, previous, last_at = tip.revision, tip.head, tip.at
         ttl = tip.history_ttl
+    at = max(change.at, _later(last_at, step))
     entries: list[HistoryEntry] = []
     if is_adopted:
         adopted = _entry(
@@ -288,6 +296,15 @@ def _values(
         "event": None if event is None else event_values(event),
         "previous": previous,
     }
+
+
+def _later(instant: datetime, step: timedelta) -> datetime:
+    """Return the instant after a step, or the last one that there is."""
+    try:
+        return instant + step
+    except OverflowError:
+        # Only another writer records such a time, and it must not keep the event from changing.
+        return _END_OF_TIME
 
 
 def _json(value: object) -> object:

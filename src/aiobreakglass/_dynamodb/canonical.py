@@ -62,17 +62,20 @@ _COUNT: Final = core_schema.no_info_after_validator_function(
 _OUTCOME = core_schema.enum_schema(ReviewOutcome, list(ReviewOutcome), sub_type="str")
 
 
-def _labels(values: dict[str, dict[str, str]]) -> Labels:
-    labels = Labels({key: value["S"] for key, value in values.items()})
+def _attribute(wire_type: str, schema: core_schema.CoreSchema) -> core_schema.CoreSchema:
+    return core_schema.typed_dict_schema({wire_type: core_schema.typed_dict_field(schema)})
+
+
+def _labels(attribute: dict[str, dict[str, dict[str, str]]]) -> Labels:
+    labels = Labels({key: value["S"] for key, value in attribute["M"].items()})
     check_labels(labels)
     return labels
 
 
 _LABELS: Final = core_schema.no_info_after_validator_function(
     _labels,
-    core_schema.dict_schema(
-        core_schema.str_schema(strict=True),
-        core_schema.typed_dict_schema({"S": core_schema.typed_dict_field(_NAME)}),
+    _attribute(
+        "M", core_schema.dict_schema(core_schema.str_schema(strict=True), _attribute("S", _NAME))
     ),
 )
 
@@ -130,7 +133,9 @@ def _validator(layout: TableLayout) -> SchemaValidator:
         "held_by": _optional("held_by", "S", _NAME),
         "held_at": _optional("held_at", "S", _TIME),
         "held_reason": _optional("held_reason", "S", _REASON),
-        "labels": _optional("labels", "M", _LABELS, default=NO_LABELS),
+        "labels": core_schema.model_field(
+            core_schema.with_default_schema(_LABELS, default=NO_LABELS)
+        ),
         # The key is not a field of the model; `read_canonical` removes it.
         key: _field(key, "S", core_schema.str_schema(strict=True)),
     }

@@ -6,6 +6,7 @@ A row has the form of DynamoDB's low-level API: `{"status": {"S": "active"}, ...
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -25,6 +26,7 @@ _Value = TypeVar("_Value")
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ACTIVE: Final = {"S": ACTIVE.value}
+_COUNT: Final = re.compile("0|[1-9][0-9]{0,5}")
 
 _TEXTS: Final = ("id", "invoker", "profile", "reason_code", "justification", "status")
 _TIMES: Final = ("created_at", "updated_at", "expires_at")
@@ -176,10 +178,10 @@ class _Reader:
     def count(self, field: str) -> int:
         if field not in self._item:
             return 0
-        try:
-            return int(self._value(field, "N", str))
-        except ValueError as error:
-            raise self._corrupt(field, "is not an integer") from error
+        number = self._value(field, "N", str)
+        if not _COUNT.fullmatch(number):
+            raise self._corrupt(field, "is not an integer from 0 to 999999")
+        return int(number)
 
     def labels(self, field: str) -> dict[str, str]:
         if field not in self._item:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -25,7 +26,9 @@ from aiobreakglass._domain.rules import decide_delete, decide_expiry
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
-from aiobreakglass._dynamodb.parts.guard import stale_guard_parts
+from aiobreakglass._dynamodb.parts.event import EventPart
+from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
+from aiobreakglass._dynamodb.parts.history import AdoptionPart, HistoryPart, written_entry
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row, event_row
@@ -115,7 +118,7 @@ class Commits:
             role, verdict = self._verdict(attempt, refusal)
             match verdict:
                 case Verdict.OURS:
-                    return change
+                    return self._landed(change, refusal.rows[role])
                 case Verdict.AGAIN:
                     # DynamoDB returned the row that refused ours; None means that it is gone.
                     row = event_row(refusal.rows[role], self._table.layout)
@@ -181,6 +184,11 @@ class Commits:
                 break
         return verdicts[-1]
 
+    def _landed(self, change: Change, existing: Item | None) -> Change:
+        """Return our own change as an earlier round wrote it, at another instant perhaps."""
+        entry = None if existing is None else written_entry(existing, self._table.layout)
+        return change if entry is None else replace(change, after=entry.event)
+
     async def _clear_guard(
         self, operation: Operation, attempt: Attempt, guard: Item | None
     ) -> bool:
@@ -211,6 +219,16 @@ class Commits:
 
     async def _mark_expired(self, operation: Operation, row: Row) -> None:
         await self.commit(operation.for_other_rows(), row.event_id, _expiry_rule, row)
+
+
+def contributors(table: Table, retention: Retention) -> list[Contributor]:
+    """Return all contributors; if several parts are refused, the first one's verdict counts."""
+    return [
+        HistoryPart(table),
+        AdoptionPart(table),
+        EventPart(table, retention),
+        GuardPart(table),
+    ]
 
 
 def event_rule(event_id: str, decide: Decide) -> Rule[Change]:

@@ -10,7 +10,12 @@ from aiobreakglass._domain.errors import EventNotFoundError
 from aiobreakglass._domain.history import HistoryEntry, Tip
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.reads import Reads
-from aiobreakglass._dynamodb.record import decode_entry, decode_record, decode_tip
+from aiobreakglass._dynamodb.record import (
+    MAX_REVISION,
+    decode_entry,
+    decode_record,
+    decode_tip,
+)
 from aiobreakglass._dynamodb.requests import BATCH
 
 
@@ -30,6 +35,9 @@ class Histories:
         row = await self._reads.row(operation, self._layout.event_key(event_id))
         tip = None if row is None else decode_record(row)
         last = 1 if tip is None else tip.revision + 1
+        if last > BATCH and not await self._exists(operation, event_id, last - 1):
+            # The revision may be another writer's, and there may be a million rows to look for.
+            last = 1
         rows = await self._rows(operation, event_id, range(1, last + 1))
         # The row may be reverted, and others may write meanwhile, so read to the end.
         while last in rows:
@@ -42,21 +50,21 @@ class Histories:
             for revision in sorted(rows)
         ]
 
-    async def tip(self, operation: Operation, event_id: str, taken: int) -> Tip:
+    async def tip(self, operation: Operation, event_id: str, taken: int) -> Tip | None:
         """Return the newest entry of a history, given that the key of one revision is taken.
 
-        The entry does not vouch for the event's row, so its tip has no digest.
+        The entry does not vouch for the event's row, so its tip has no digest. None means that TTL
+        or another writer has just removed the entry, so its key is free again.
         """
         known, step = taken, 1
-        while await self._exists(operation, event_id, known + step):
+        while known < MAX_REVISION and await self._exists(operation, event_id, known + step):
             known, step = known + step, step * 2
         while step > 1:
             step //= 2
             if await self._exists(operation, event_id, known + step):
                 known += step
         rows = await self._rows(operation, event_id, [known])
-        # Without a row, TTL or another writer has just removed it, and its key is free again.
-        return decode_tip(known, rows.get(known, {}))
+        return decode_tip(known, rows[known]) if known in rows else None
 
     async def _exists(self, operation: Operation, event_id: str, revision: int) -> bool:
         key = self._layout.history_key(event_id, revision)

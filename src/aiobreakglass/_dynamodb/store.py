@@ -19,13 +19,18 @@ from aiobreakglass._domain.event import BreakGlassEvent, utc_now
 from aiobreakglass._domain.history import HistoryEntry
 from aiobreakglass._domain.rules import decide_close, decide_create, decide_update
 from aiobreakglass._dynamodb.checks import Checks
-from aiobreakglass._dynamodb.commit import Commits, Decide, Decided, Rule, delete_rule, event_rule
+from aiobreakglass._dynamodb.commit import (
+    Commits,
+    Decide,
+    Decided,
+    Rule,
+    contributors,
+    delete_rule,
+    event_rule,
+)
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
 from aiobreakglass._dynamodb.opening import Opening, opened_store
-from aiobreakglass._dynamodb.parts.event import EventPart
-from aiobreakglass._dynamodb.parts.guard import GuardPart
-from aiobreakglass._dynamodb.parts.history import AdoptionPart, HistoryPart
 from aiobreakglass._dynamodb.queries import Queries
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.recent import RecentRows
@@ -91,15 +96,8 @@ class AsyncDynamoDBStore(Lists):
         self._checks = Checks(self._reads, self._now)
         self._recent_rows = RecentRows(self._layout)
         self._queries = Queries(self._calls, table, self._cursor_key, self._recent_rows)
-        # If several parts are refused, the first contributor's verdict counts.
         kept = Retention(retention)
-        contributors = [
-            HistoryPart(table),
-            AdoptionPart(table),
-            EventPart(table, kept),
-            GuardPart(table),
-        ]
-        self._commits = Commits(self._calls, table, contributors, kept, self._now)
+        self._commits = Commits(self._calls, table, contributors(table, kept), kept, self._now)
         self._histories = Histories(self._reads, table)
 
     @classmethod

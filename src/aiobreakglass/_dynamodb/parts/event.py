@@ -103,6 +103,9 @@ class EventPart(Contributor):
         """
         old = self._encode(row.event, attempt.write_id)
         new = self._encode(attempt.change.stored, attempt.write_id)
+        if not row.item.get("ended_at", {}).get("S"):
+            # It was derived from `updated_at`, which moves, so store it from now on.
+            old.pop("ended_at", None)
         changes: dict[str, AttributeValue | None] = {
             name: new.get(name) for name in {**new, **old} if new.get(name) != old.get(name)
         }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from aiobreakglass._aws.transaction import Item, Part
-from aiobreakglass._domain.change import Change
-from aiobreakglass._domain.errors import EventExistsError
+from aiobreakglass._domain.change import Action, Change
+from aiobreakglass._domain.errors import CorruptItemError, EventExistsError
 from aiobreakglass._domain.history import HistoryEntry
-from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.codec import row_key
+from aiobreakglass._dynamodb.layout import Table, TableLayout
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
 from aiobreakglass._dynamodb.parts.expressions import part
-from aiobreakglass._dynamodb.record import encode_entry
+from aiobreakglass._dynamodb.record import decode_entry, encode_entry
 from aiobreakglass._dynamodb.row import Row
 
 HISTORY: Final = "history"
@@ -62,6 +63,15 @@ class AdoptionPart(HistoryPart):
 
     def _entries(self, attempt: Attempt) -> list[HistoryEntry]:
         return attempt.entries[:-1]
+
+
+def written_entry(existing: Item, layout: TableLayout) -> HistoryEntry | None:
+    """Return the entry of a change from the row that refused it; None if it is no such row."""
+    try:
+        entry = decode_entry(existing, row_key(existing, layout))
+    except CorruptItemError:
+        return None
+    return None if entry.action is Action.ADOPTED else entry
 
 
 def _is_held(change: Change) -> bool:
