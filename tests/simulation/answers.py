@@ -80,6 +80,11 @@ class Span:
         event = sight.event
         return event is not None and sight.claimed == pair and event.is_active(now)
 
+    def first_entry(self, event_id: str) -> Iterator[Sight]:
+        """Yield what the row of a history's first entry was."""
+        key = LAYOUT.history_key(event_id, 1)
+        return self.timeline.during(key, self._began, self._ended)
+
     def had_entry(self, event_id: str, entry: HistoryEntry) -> bool:
         """Tell whether a history had an entry in its place."""
         key = LAYOUT.history_key(event_id, entry.revision)
@@ -159,7 +164,9 @@ def _create(call: Call, span: Span) -> Iterator[str]:
         ):
             yield f"was said to be refused for {told(event)}"
     elif isinstance(error, EventExistsError):
-        if all(sight.said is None for sight in span.event(subject.id)):
+        # An id is taken for as long as anything is known of it.
+        known = (*span.event(subject.id), *span.first_entry(subject.id))
+        if all(sight.said is None for sight in known):
             yield "was said to be there"
     elif isinstance(error, ValueError):
         if not any(_cannot_be_created(subject, now) for now in call.nows):
