@@ -39,7 +39,13 @@ if TYPE_CHECKING:
     from aiobreakglass._domain.fields import MAX_DURATION
     from aiobreakglass._domain.history import HistoryEntry
     from aiobreakglass._domain.verification import Finding, verify_history
-    from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, adopt_table, create_table
+    from aiobreakglass._dynamodb import (
+        Adoption,
+        AsyncDynamoDBStore,
+        TableLayout,
+        adopt_table,
+        create_table,
+    )
     from aiobreakglass._evidence.access import access_at
     from aiobreakglass._evidence.audit import audit_table
     from aiobreakglass._evidence.export import export_events
@@ -56,6 +62,7 @@ __all__ = [
     "MAX_QUERY_LIMIT",
     "Action",
     "ActiveEventExistsError",
+    "Adoption",
     "AsyncDynamoDBStore",
     "BreakGlassError",
     "BreakGlassEvent",
@@ -97,6 +104,7 @@ __all__ = [
 _IMPORTED_WHEN_FIRST_NEEDED = {
     "MAX_DURATION": "aiobreakglass._domain.fields",
     "Action": "aiobreakglass._domain.change",
+    "Adoption": "aiobreakglass._dynamodb",
     "AsyncDynamoDBStore": "aiobreakglass._dynamodb",
     "BreakGlassEvent": "aiobreakglass._domain.event",
     "BreakGlassStatus": "aiobreakglass._domain.event",

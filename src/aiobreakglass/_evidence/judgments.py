@@ -169,6 +169,14 @@ def expired(subject: str) -> Finding:
     )
 
 
+def readable_entry(item: Item | None, key: str) -> HistoryEntry | None:
+    """Return the entry of a row; None if there is no row, or if it is not an entry."""
+    try:
+        return None if item is None else decode_entry(item, key)
+    except CorruptItemError:
+        return None
+
+
 def shown_row(key: str) -> str:
     """Return how a finding names a row; the key of another writer's row may hold anything."""
     return f"row {key!r}"

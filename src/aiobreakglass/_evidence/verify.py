@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -13,18 +11,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._contract.arguments import check_async_callback, check_instant
-from aiobreakglass._domain.change import Action
 from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import utc_now
-from aiobreakglass._domain.fields import valid_event_id
 from aiobreakglass._domain.finding import Finding, error, shown_entry, shown_event
-from aiobreakglass._domain.history import HistoryEntry, digest_of, hash_of
-from aiobreakglass._domain.rules import MAX_CLOCK_LEAD
-from aiobreakglass._domain.timestamps import decode_time
+from aiobreakglass._domain.history import digest_of, hash_of
 from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.record import decode_entry, decode_record
+from aiobreakglass._dynamodb.record import decode_record
 from aiobreakglass._dynamodb.scan import Scan
+from aiobreakglass._evidence.added import Ids, Search
 from aiobreakglass._evidence.anchor import Anchored, decode_line, read_manifest
 from aiobreakglass._evidence.files import in_thread, sha256_of
 from aiobreakglass._evidence.judgments import (
@@ -32,7 +27,7 @@ from aiobreakglass._evidence.judgments import (
     expired,
     history_findings,
     is_past,
-    place_of,
+    readable_entry,
     unsettled,
 )
 from aiobreakglass._evidence.progress import OnProgress, ScanProgress
@@ -90,7 +85,7 @@ async def verify_anchor(
     made = await in_thread(read_manifest, Path(manifest))
     if await in_thread(sha256_of, made.anchor) != made.sha256:
         return [_of_another_manifest(made.anchor)]
-    known = _Ids()
+    known = Ids()
     findings: list[Finding] = []
     removed = done = 0
 
@@ -116,7 +111,7 @@ async def verify_anchor(
                 )
                 await report(len(group), [finding for of_one in kept for finding in of_one])
     known.sort()
-    search = _Search(records, table.layout, known, made.started_at)
+    search = Search(records, table.layout, known, made.started_at)
 
     async def count(page: tuple[int, list[Finding]]) -> None:
         await report(*page)
@@ -154,86 +149,6 @@ class _Comparison:
             *anchored_findings(line, record, self._layout, self._now),
             *history_findings(record, self._layout, self._now),
         ]
-
-
-class _Search:
-    """Searches for events that claim to be older than an anchor that does not have them."""
-
-    def __init__(
-        self, records: Records, layout: TableLayout, known: _Ids, started_at: datetime
-    ) -> None:
-        self._records = records
-        self._layout = layout
-        self._known = known
-        # The hosts' clocks differ.
-        self._before = started_at - MAX_CLOCK_LEAD
-
-    async def visit(self, rows: Sequence[Item]) -> tuple[int, list[Finding]]:
-        """Return how many rows were visited, and the findings about them."""
-        unknown: dict[str, Item] = {}
-        for row in rows:
-            key = row[self._layout.partition_key]["S"]
-            if place_of(key, self._layout) != "event":
-                continue
-            event_id = key.removeprefix(self._layout.event_prefix)
-            if event_id not in self._known and not self._is_new(row):
-                unknown[event_id] = row
-        found: list[Finding] = []
-        for group in groups(unknown):
-            keys = {event_id: self._layout.history_key(event_id, 1) for event_id in group}
-            entries = await self._records.rows(list(keys.values()))
-            for event_id, key in keys.items():
-                found += self._findings(event_id, unknown[event_id], entries.get(key), key)
-        return len(rows), found
-
-    def _is_new(self, row: Item) -> bool:
-        """Return whether an event says itself that it was created after the anchor."""
-        try:
-            return decode_time(row["created_at"]["S"]) >= self._before
-        except (KeyError, TypeError, ValueError):
-            return False
-
-    def _findings(self, event_id: str, row: Item, item: Item | None, key: str) -> list[Finding]:
-        subject = shown_event(event_id)
-        expected = "every event from before the anchor in the anchor"
-        entry = _readable(item, key)
-        if entry is not None and entry.at < self._before:
-            found = "an event whose first entry is older than the anchor, which does not have it"
-            return [error("added", subject, found, expected, "it was added with a false time")]
-        is_recorded = entry is not None and entry.action is not Action.ADOPTED
-        if is_recorded or is_tombstone(row):
-            # A store recorded the import of an old event after the anchor was made.
-            return []
-        found = "an event that claims to be older than the anchor, which does not have it"
-        fix = "find out which program added it without its history"
-        return [Finding("warning", "added", subject, found, expected, fix)]
-
-
-class _Ids:
-    """A set of event ids in 8 bytes each; `sort` it before asking."""
-
-    def __init__(self) -> None:
-        self._numbers = array("Q")
-        self._others: set[str] = set()
-
-    def add(self, event_ids: Iterable[str]) -> None:
-        """Add some ids."""
-        for event_id in event_ids:
-            if _is_event_id(event_id):
-                self._numbers.append(int(event_id, 16))
-            else:
-                self._others.add(event_id)
-
-    def sort(self) -> None:
-        """Make the set ready for questions."""
-        self._numbers = array("Q", sorted(self._numbers))
-
-    def __contains__(self, event_id: str) -> bool:
-        if not _is_event_id(event_id):
-            return event_id in self._others
-        number = int(event_id, 16)
-        place = bisect_left(self._numbers, number)
-        return place < len(self._numbers) and self._numbers[place] == number
 
 
 def anchored_findings(
@@ -277,7 +192,7 @@ def anchored_findings(
 def _unadopted_findings(line: Anchored, record: EventRecord, layout: TableLayout) -> list[Finding]:
     """Compare an event that had no history when the anchor was made."""
     event = None
-    first = _readable(record.chain.get(1), layout.history_key(line.event_id, 1))
+    first = readable_entry(record.chain.get(1), layout.history_key(line.event_id, 1))
     if first is not None:
         event = first.event
     elif record.row is not None and not is_tombstone(record.row):
@@ -335,13 +250,6 @@ def _counted(name: str, removed: int) -> list[Finding]:
     ]
 
 
-def _readable(item: Item | None, key: str) -> HistoryEntry | None:
-    try:
-        return None if item is None else decode_entry(item, key)
-    except CorruptItemError:
-        return None
-
-
 def _has_hash(item: Item, head: str | None) -> bool:
     """Return whether an entry's text, and not only what its row says, has this hash."""
     text = item.get("entry", {}).get("S")
@@ -349,14 +257,6 @@ def _has_hash(item: Item, head: str | None) -> bool:
         return item.get("hash") == {"S": head} and isinstance(text, str) and hash_of(text) == head
     except UnicodeEncodeError:
         return False
-
-
-def _is_event_id(text: str) -> bool:
-    try:
-        valid_event_id(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _read_lines(file: BinaryIO) -> list[Anchored]:
