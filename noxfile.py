@@ -56,7 +56,7 @@ def tests_python(session: nox.Session) -> None:
     run_pytest(session, *QUICK)
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def quick(session: nox.Session) -> None:
     """The tests without emulator and browser that take no longer than a few seconds."""
     install_wheel(session, *group("tests"))
