@@ -56,11 +56,12 @@ def tests_python(session: nox.Session) -> None:
     run_pytest(session, *QUICK)
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def quick(session: nox.Session) -> None:
     """The tests without emulator and browser that take no longer than a few seconds."""
-    install_wheel(session, *group("tests"))
-    run_pytest(session, *QUICK)
+    session.install("--editable", ".", *group("tests"))
+    # These tests never wait, so more processes than cores would only take longer.
+    run_pytest(session, "--numprocesses=auto", *QUICK)
 
 
 @nox.session

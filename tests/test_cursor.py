@@ -112,6 +112,7 @@ class TestGenuineCursor:
 
 
 class TestTamperedCursor:
+    @pytest.mark.slow
     @with_and_without_key
     def test_cursor_with_one_changed_character_is_refused(self, key: bytes | None) -> None:
         """Every character counts, even the spare bits that base64 leaves at the end."""

@@ -19,6 +19,8 @@ from tests.dynamodb import canned
 from tests.dynamodb.canned import CannedServer, Spoil, canned_server
 from tests.dynamodb.conftest import REGION
 
+pytestmark = pytest.mark.slow
+
 EVENT = make_event(created_at=FakeClock.START)
 AWS = f"dynamodb.{REGION}.amazonaws.com"
 

@@ -245,6 +245,7 @@ class TestKeysThatAreLeft:
         assert len(backend.batches) > 4
         assert all(batch["ConsistentRead"] for batch in backend.batches)
 
+    @pytest.mark.slow
     async def test_unprocessed_keys_until_the_time_limit_are_an_error(
         self, transport: Transport, clock: FakeClock
     ) -> None:

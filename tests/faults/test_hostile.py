@@ -40,6 +40,8 @@ from tests.strategies import events
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.slow
+
 LAYOUT = TableLayout()
 NOW = FakeClock.START
 EVENT = make_event(created_at=NOW, id="0123456789abcdef")

@@ -33,6 +33,8 @@ from .conftest import (
 from .crowded import crowd
 from .stores import FaultyStore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def app(store: FaultyStore) -> FastAPI:

@@ -21,6 +21,8 @@ from tests.dynamodb.waiting import PATIENT_AND_SENDING_ONCE
 
 from .conftest import LONG_ENOUGH
 
+pytestmark = pytest.mark.slow
+
 Reply = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 
 WHERE_CREDENTIALS_ARE = (

@@ -30,6 +30,8 @@ from tests.dynamodb.conftest import REGION
 
 from .calls import REQUESTS, opened, unheard
 
+pytestmark = pytest.mark.slow
+
 
 async def add_nothing(**_: Any) -> None:
     """Stand for a user's event handler."""

@@ -21,6 +21,8 @@ from tests.dynamodb.waiting import PATIENT, lose_patience
 
 from .calls import BINARY, REQUESTS, carried, opened, outcome, sent, unheard
 
+pytestmark = pytest.mark.slow
+
 SPOILS: dict[str, Spoil] = {
     "nothing": canned.right,
     "throttled": canned.error(400, "ThrottlingException"),

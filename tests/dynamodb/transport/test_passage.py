@@ -27,6 +27,8 @@ from tests.dynamodb.canned import ANSWERS, CannedServer
 
 from .calls import REQUESTS, carried, opened, unheard, without_metadata
 
+pytestmark = pytest.mark.slow
+
 PATCHABLE = [
     pytest.param(owner, name, id=f"{owner.__name__}.{name}")
     for owner, names in METHODS.items()
