@@ -23,7 +23,16 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module may import modules from the lines above its own, and none from its own line.
 LAYERS = [
-    ["_domain", "_contract", "_memory", "_workers", "_aws", "_aws.fast", "_dynamodb.parts"],
+    [
+        "_domain",
+        "_contract",
+        "_memory",
+        "_workers",
+        "_aws",
+        "_aws.fast",
+        "_dynamodb.parts",
+        "_evidence",
+    ],
     ["_back_off", "_randomness", "_shielding"],
     ["_domain.errors", "_domain.fields", "_domain.timestamps"],
     ["_domain.finding", "_domain.labels"],
@@ -56,7 +65,7 @@ LAYERS = [
     ["_dynamodb.holders", "_dynamodb.layout"],
     ["_dynamodb.canonical", "_dynamodb.record", "_dynamodb.retention"],
     ["_dynamodb.codec"],
-    ["_dynamodb.cursor", "_dynamodb.requests", "_dynamodb.row"],
+    ["_dynamodb.cursor", "_dynamodb.requests", "_dynamodb.row", "_dynamodb.scan"],
     [
         "_dynamodb.opening",
         "_dynamodb.parts.contributor",
@@ -73,8 +82,19 @@ LAYERS = [
     ],
     ["_dynamodb.checks", "_dynamodb.histories"],
     ["_dynamodb.commit"],
-    ["_dynamodb.store"],
+    ["_dynamodb.adoption", "_dynamodb.store"],
     ["_dynamodb"],
+    [
+        "_evidence.access",
+        "_evidence.anchor",
+        "_evidence.files",
+        "_evidence.formats",
+        "_evidence.progress",
+        "_evidence.records",
+    ],
+    ["_evidence.judgments"],
+    ["_evidence.added", "_evidence.audit", "_evidence.export"],
+    ["_evidence.verify"],
     ["__init__"],
 ]
 PLACES = {module: place for place, layer in enumerate(LAYERS) for module in layer}
@@ -85,6 +105,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_workers": ("_contract", "_domain"),
     "_aws": ("_domain.errors",),
     "_dynamodb": ("_aws", "_contract", "_domain"),
+    "_evidence": ("_aws", "_contract", "_domain", "_dynamodb"),
 }
 """The packages, or single modules, that each package may import besides itself."""
 FOR_EVERYBODY = ["_back_off", "_randomness", "_shielding"]
