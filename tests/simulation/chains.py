@@ -134,8 +134,8 @@ class Chains:
         yield from _of_row(entries[-1], written[-1], before, after)
         yield from self._of_write(sorted(rows), rows, after)
         yield from _of_author(written[-1], call)
-        for key, entry in zip(sorted(rows), written, strict=True):
-            self._written[entry.hash] = _Recorded(key, entry, before.event)
+        for key, recorded in zip(sorted(rows), written, strict=True):
+            self._written[recorded.hash] = _Recorded(key, recorded, before.event)
         if (by := written[-1].by) is not None:
             self._signed[by].append(written[-1])
 

@@ -58,7 +58,8 @@ async def close(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
 
 
 async def delete(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
-    return await store.delete(event.id, by="us")
+    await store.delete(event.id, by="us")
+    return None
 
 
 async def somebody_updates(store: AsyncDynamoDBStore, rows: Rows, event: BreakGlassEvent) -> None:
