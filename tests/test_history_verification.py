@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
@@ -615,6 +616,21 @@ def test_no_forgery_makes_verification_fail(
     """Whatever a history holds, it gets findings that can be printed, and never a traceback."""
     findings = verify_history(entries, event, at=at)
     assert all(finding.kind in str(finding) for finding in findings)
+
+
+def test_text_without_utf8_has_no_hash_that_fits() -> None:
+    """A surrogate has no UTF-8, so no hash can be about a text with one."""
+    entry = replace(ENTRIES[0], entry=ENTRIES[0].entry.replace('"by":"alice"', '"by":"\ud800"'))
+    found = [finding.kind for finding in verify_history([entry], OPEN, at=START)]
+    assert "wrong hash" in found
+
+
+def test_no_depth_of_nesting_makes_verification_fail() -> None:
+    """Some depth can just be read and not be written again, whatever the stack is now."""
+    end = ENTRIES[0].entry.removesuffix("}")
+    for depth in range(1, sys.getrecursionlimit() + 10):
+        text = f'{end},"zone":{"[" * depth}{"]" * depth}}}'
+        verify_history([replace(ENTRIES[0], entry=text)], OPEN, at=START)
 
 
 @given(st.data())
