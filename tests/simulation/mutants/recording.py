@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -84,7 +85,7 @@ def revision_used_twice(plant: Plant) -> Store:
 
 def change_of_others_hidden(plant: Plant) -> Store:
     """The entry of a change hides what others had done to the row."""
-    original = commit.recorded
+    original: Callable[..., list[HistoryEntry]] = vars(commit)["recorded"]
 
     def mutated(event_id: str, change: Change, *arguments: Any) -> list[HistoryEntry]:
         return original(event_id, replace(change, before=None), *arguments)
