@@ -117,6 +117,7 @@ def terminal_reopened() -> type[AsyncDynamoDBStore]:
             "status": BreakGlassStatus.ACTIVE,
             "closed_by": None,
             "closed_reason": None,
+            "ended_at": None,
         }
         return decide_update(stored.model_copy(update=revived), proposed, *arguments)
 

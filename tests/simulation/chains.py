@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
-from aiobreakglass import Action, BreakGlassEvent, HistoryEntry, verify_history
+from aiobreakglass import Action, HistoryEntry, verify_history
 from tests.simulation.dynamodb.database import Commit
 from tests.simulation.record import Call, Finding, Kind, Packet
 from tests.simulation.timeline import CORRUPT, DELETED, LAYOUT, Sight, Timeline, event_id_of
@@ -15,15 +15,6 @@ from tests.simulation.whole import Chain, Entry, flaws, read, stated, story_flaw
 
 _CHANGES: Final = ("create", "update", "close", "delete")
 _ENDINGS: Final = {"closed": Action.CLOSED, "expired": Action.EXPIRED}
-
-
-class _Recorded(NamedTuple):
-    """An entry as it was written."""
-
-    key: str
-    entry: HistoryEntry
-    before: BreakGlassEvent | None
-    """What the row of the event said then."""
 
 
 class Chains:
@@ -39,7 +30,7 @@ class Chains:
         self._one_retention = one_retention
         self._timeline = timeline
         self._on_finding = on_finding
-        self._written: dict[str, _Recorded] = {}
+        self._written: dict[str, HistoryEntry] = {}
         """All that was ever recorded, by hash."""
         self._write_ids: dict[str, str] = {}
         """The entry of each write, by its id."""
@@ -134,8 +125,7 @@ class Chains:
         yield from _of_row(entries[-1], written[-1], before, after)
         yield from self._of_write(sorted(rows), rows, after)
         yield from _of_author(written[-1], call)
-        for key, recorded in zip(sorted(rows), written, strict=True):
-            self._written[recorded.hash] = _Recorded(key, recorded, before.event)
+        self._written.update((entry.hash, entry) for entry in written)
         if (by := written[-1].by) is not None:
             self._signed[by].append(written[-1])
 
@@ -171,13 +161,9 @@ class Chains:
             yield f"{event_id} was adopted as something else"
         if before.event is None:
             return
-        previous = adopted[0] if adopted else self._entry(newest.previous)
+        previous = adopted[0] if adopted else self._written.get(newest.previous or "")
         if previous is None or previous.event != before.event:
             yield f"entry {newest.revision} of {event_id} hides what it replaced"
-
-    def _entry(self, entry_hash: str | None) -> HistoryEntry | None:
-        recorded = self._written.get(entry_hash or "")
-        return None if recorded is None else recorded.entry
 
     def _of_write(
         self, keys: list[str], rows: Mapping[str, tuple[Sight, Sight]], after: Sight

@@ -52,6 +52,9 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         _CANCELLED,
         "It gives it as the reason of one action",
     ),
+    Difference(
+        _MOTO, "null in an expression", _CANCELLED, "ok", "It takes a missing attribute for null"
+    ),
     Difference(_MOTO, "*", "ok, more to come", "ok", "It says at once that a list has ended"),
     Difference(_MOTO, "repetition", "ok", "*", "It knows no tokens, and writes again"),
 )
