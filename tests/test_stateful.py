@@ -138,8 +138,8 @@ class Model:
         may_change.add("ended_at")
         if event.status is ACTIVE:
             may_change.add("expires_at")
-        for field in BreakGlassEvent.model_fields.keys() - may_change:
-            if getattr(event, field) != getattr(stored, field):
+        for field in BreakGlassEvent.model_fields:
+            if field not in may_change and getattr(event, field) != getattr(stored, field):
                 raise ImmutableFieldError(event.id, field)
         if event.expires_at != stored.expires_at and event.expires_at < self.clock():
             raise ValueError("expires_at")
