@@ -83,7 +83,7 @@ CHANGES: dict[str, tuple[Callable[[list[Item]], Any], str]] = {
         lambda rows: [rows.remove(entry_row(rows, revision)) for revision in range(1, 5)],
         "has no history",
     ),
-    "the row removed": (lambda rows: rows.remove(event_row(rows)), "has gone"),
+    "the tombstone removed": (lambda rows: rows.remove(event_row(rows)), "tombstone has gone"),
     "a text that was changed": (
         lambda rows: rewritten(rows, 2, by="eve"),
         "2 .* another hash",
@@ -135,6 +135,13 @@ def test_an_event_that_was_changed_outside(rows: list[Item]) -> None:
     row["request_id"] = {"S": "by hand"}
     (flaw,) = found(rows)
     assert "is not what its newest entry says" in flaw
+
+
+def test_an_event_that_went(rows: list[Item]) -> None:
+    """Without its row, its history is all that is left."""
+    rows.remove(next(row for row in rows if row.get("status") == {"S": "active"}))
+    (flaw,) = found(rows)
+    assert "has gone, and its history has not" in flaw
 
 
 def test_an_event_that_came_back(rows: list[Item]) -> None:

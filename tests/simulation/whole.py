@@ -58,10 +58,13 @@ def flaws(event_id: str, chain: Chain, *, may_be_gone: bool = False) -> Iterator
     The row of an event goes before its history, if TTL deletes both.
     """
     yield from story_flaws(event_id, chain, may_be_gone=may_be_gone)
-    if chain.row is not None and chain.entries:
-        newest = read(max(chain.entries, key=_key))
-        if newest is not None:
-            yield from (f"{event_id} {flaw}" for flaw in _of_tip(chain.row, newest))
+    newest = read(max(chain.entries, key=_key)) if chain.entries else None
+    if newest is None:
+        return
+    if chain.row is not None:
+        yield from (f"{event_id} {flaw}" for flaw in _of_tip(chain.row, newest))
+    elif newest.values["event"] is None and not may_be_gone:
+        yield f"{event_id} was deleted, and its tombstone has gone"
 
 
 def story_flaws(event_id: str, chain: Chain, *, may_be_gone: bool = False) -> Iterator[str]:
@@ -126,7 +129,8 @@ def _of_link(before: Entry | None, entry: Entry) -> Iterator[str]:
 def _of_event(row: Item | None, newest: Entry) -> Iterator[str]:
     snapshot = newest.values["event"]
     if row is None:
-        yield "has gone, and its history has not"
+        if snapshot is not None:
+            yield "has gone, and its history has not"
         return
     if snapshot != stated(row):
         yield "is not what its newest entry says"
