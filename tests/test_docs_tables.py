@@ -27,7 +27,7 @@ from aiobreakglass._domain import chain, verification
 from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import decode_event, encode_guard, is_tombstone
 from aiobreakglass._dynamodb.record import decode_entry, decode_record, encode_entry
-from aiobreakglass._evidence import judgments, verify
+from aiobreakglass._evidence import added, judgments, verify
 from aiobreakglass.testing import FakeClock
 from tests.documents import pages
 from tests.documents.calls import CALLS, LAYOUT, TABLE, Alice, Recorder, policy
@@ -155,7 +155,7 @@ async def test_creating_the_table_needs_what_its_policy_grants(
     [
         ("What verification can find", [chain, verification]),
         ("Audit a whole table", [judgments]),
-        ("Prove that nothing was removed", [verify]),
+        ("Prove that nothing was removed", [verify, added]),
     ],
     ids=["history", "table", "anchor"],
 )

@@ -145,7 +145,7 @@ class BreakGlassEvent(BaseModel):
     mfa_method: Name | None = None
     mfa_challenge_id: Name | None = None
     ended_at: Instant | None = None
-    """UTC; when access ended: the instant of closing, or `expires_at`. Set exactly on ended
+    """UTC; the instant of closing, or `expires_at`, when access ended. Set exactly on ended
     events. Only stores need to set it; an ended event without it gets the time that its other
     fields imply."""
     extensions: Extensions = 0
