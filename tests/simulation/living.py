@@ -21,6 +21,8 @@ def quiet() -> Iterator[None]:
     """
     was_enabled, disabled = gc.isenabled(), logging.root.manager.disable
     gc.disable()
+    # The history before this one is garbage only now, and frozen garbage is never collected.
+    gc.collect()
     # What is there already need not be looked through again each time.
     gc.freeze()
     logging.disable()
@@ -28,7 +30,6 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(disabled)
-        gc.collect()
         gc.unfreeze()
         if was_enabled:
             gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from tests.simulation.campaign import live_some
 from tests.simulation.record import Kind
+from tests.simulation.world import World
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +43,12 @@ def test_histories(seeds: range) -> None:
     assert figures.wrong.total() == 0
     assert figures.undecided == 0
     assert figures.operations > 200 * len(seeds)
+
+
+def test_history_is_forgotten() -> None:
+    """At most one history is in memory, so that a run of any length needs the same memory."""
+    live_some(range(3))
+    assert sum(isinstance(each, World) for each in gc.get_objects()) <= 1
 
 
 def test_every_kind_of_fault_is_met() -> None:
