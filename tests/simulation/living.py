@@ -21,16 +21,16 @@ def quiet() -> Iterator[None]:
     """
     was_enabled, disabled = gc.isenabled(), logging.root.manager.disable
     gc.disable()
-    # The history before this one is garbage only now, and frozen garbage is never collected.
+    # The history before this one is garbage only now: until its outcome was judged, the errors in
+    # it kept it.
     gc.collect()
-    # What is there already need not be looked through again each time.
+    # What is there already need not be looked through again each time, so it stays frozen.
     gc.freeze()
     logging.disable()
     try:
         yield
     finally:
         logging.disable(disabled)
-        gc.unfreeze()
         if was_enabled:
             gc.enable()
 
