@@ -112,7 +112,7 @@ def typing(session: nox.Session) -> None:
     """Types, strictly: our own by mypy, and by pyright what users import."""
     install_wheel(session, *group("typing"))
     session.run("mypy", *session.posargs)
-    # Else it takes the environment in `.venv`, which holds nox alone.
+    # Otherwise it takes the environment in `.venv`, which holds nox alone.
     here = ["--pythonpath", f"{session.virtualenv.bin}/python"]
     session.run("basedpyright", *here, "--level", "error", CONSUMER)
     session.run("basedpyright", *here, "--verifytypes", "aiobreakglass", "--ignoreexternal")

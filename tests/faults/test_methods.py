@@ -79,19 +79,6 @@ WITHIN_THE_SDKS_ATTEMPTS = (
     "response lost, then `ThrottlingException`",
 )
 
-# A call for each of DynamoDB's operations and each kind of change. All others differ above the
-# transports only.
-ON_THE_FAST_TRANSPORT = (
-    "create",
-    "create where another has lapsed, its read",
-    "update",
-    "close",
-    "delete",
-    "get",
-    "list_by_invoker",
-    "count_by_invoker_since",
-)
-
 # The expectations of each setting, by name. The settings run one after the other, because each
 # needs new clients; each setting is one object, because pytest compares them by identity.
 TRIED: list[tuple[Setting, dict[str, Expectation]]] = [
@@ -292,9 +279,7 @@ async def benches(
 
         backend = (await opened(dynamodb_local_endpoint)).client
         benches = {}
-        names = ON_THE_FAST_TRANSPORT if setting.transport == "fast" else CALLS
-        for name in names:
-            call = CALLS[name]
+        for name, call in CALLS.items():
             proxy = await stack.enter_async_context(fault_proxy(dynamodb_local_endpoint))
             own = await opened(proxy.url)
             transport = await own.transport("breakglass") if setting.transport == "fast" else None
@@ -339,7 +324,7 @@ class TestEveryMethod:
 
 def check(trials: dict[str, Trial], expected: Expectation, *, read: Seen, write: Seen) -> None:
     assert {name: trial.seen for name, trial in trials.items()} == {
-        name: write if trial.call.is_write else read for name, trial in trials.items()
+        name: write if call.is_write else read for name, call in CALLS.items()
     }
     assert [name for name, trial in trials.items() if not trial.is_true] == []
     assert [name for name, trial in trials.items() if not trial.is_recorded_once] == []

@@ -181,15 +181,7 @@ class FastTransport:
         on_send: Callable[[], None],
         deadline: float | None = None,
     ) -> Any:
-        """Return the answer to a request, or raise what the client raises.
-
-        Args:
-            name: The name of DynamoDB's operation.
-            request: The operation's parameters.
-            on_send: Called right before the request is sent.
-            deadline: If given, a cancelled caller waits for the answer to a request that was sent:
-                for `CANCELLATION_GRACE`, and until this time at most, by the event loop's clock.
-        """
+        """Return the answer to a request, or raise what the client raises; see `Transport`."""
         message = await self._message(name, request)
         if message is None:
             return await self._client_call(name, request, deadline)

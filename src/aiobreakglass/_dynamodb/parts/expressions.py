@@ -34,15 +34,17 @@ def part(
         parameters: The other parameters of the action.
     """
     key: Item = {table.layout.partition_key: {"S": partition_key}}
-    action: dict[str, Any] = {"TableName": table.name, **parameters}
-    if kind != "Put":
-        action["Key"] = key
-    action["ConditionExpression"] = condition
-    # Several of our names are DynamoDB's reserved words.
-    action["ExpressionAttributeNames"] = {
-        f"#{name}": table.layout.partition_key if name == "pk" else name for name in names
+    action: dict[str, Any] = {
+        "TableName": table.name,
+        **({} if kind == "Put" else {"Key": key}),
+        **parameters,
+        "ConditionExpression": condition,
+        # Several of our names are DynamoDB's reserved words.
+        "ExpressionAttributeNames": {
+            f"#{name}": table.layout.partition_key if name == "pk" else name for name in names
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-    action["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
     if values:
         action["ExpressionAttributeValues"] = dict(values)
     return Part(role, key, {kind: action})
