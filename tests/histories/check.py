@@ -89,6 +89,9 @@ def _settled(calls: list[Call], final: Mapping[str, Version | None]) -> list[Cal
                 answer = UNAVAILABLE
             elif call.kind != "create" or attempts[call.event_id] == 1:
                 returned = signs.get((call.event_id, _sign(call)))
+                if returned is not None and call.kind == "update":
+                    # The event is active still: a later attempt may mark it once it has lapsed.
+                    settled.append(replace(call, answer=UNAVAILABLE))
         if call.kind not in ("get", "find") or answer not in (UNKNOWN, UNAVAILABLE):
             settled.append(replace(call, answer=answer, returned=returned))
     return settled + reads

@@ -18,6 +18,7 @@ A_SHORT = A._replace(expires_at=900_000)
 A_EXTENDED = A._replace(updated_at=20, expires_at=2 * EXPIRY, request_id="extension", extensions=1)
 A_CLOSED = A._replace(status="closed", updated_at=30, closed_by="bob", closed_reason="done")
 A_EXPIRED = A._replace(status="expired", updated_at=LATE)
+A_EXTENDED_EXPIRED = A_EXTENDED._replace(status="expired", updated_at=2 * EXPIRY + 1)
 B = Version("active", updated_at=40, expires_at=3 * EXPIRY, evidence="b")
 B_LATE = B._replace(updated_at=LATE)
 
@@ -153,6 +154,16 @@ POSSIBLE: dict[str, tuple[list[Call], Ending]] = {
             delete(6, 7),
         ],
         {"a": None},
+    ),
+    "a lost update that happened, and marked what lapsed when it was repeated": (
+        [
+            CREATED,
+            replace(extend(2, 3, UNKNOWN), nows=(20, 2 * EXPIRY + 1)),
+            get(4, 5, A_EXTENDED),
+            get(6, 7, A_EXTENDED),
+            get(8, 9, A_EXTENDED_EXPIRED),
+        ],
+        {"a": A_EXTENDED_EXPIRED},
     ),
     "a lost delete that happened": (
         [CREATED, delete(2, 3, UNKNOWN), find(4, 5, A), find(6, 7, None)],

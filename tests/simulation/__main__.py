@@ -12,7 +12,6 @@ from collections import Counter
 from datetime import timedelta
 
 from tests.simulation.campaign import Figures, campaign, history_of, judged
-from tests.simulation.living import live
 from tests.simulation.plan import History
 from tests.simulation.record import Apart, Finding, Kind
 from tests.simulation.shrink import shrunk
@@ -36,7 +35,7 @@ def main() -> int:
 
 
 def _tell(history: History) -> int:
-    outcome = live(history, traced=True)
+    outcome = judged(history, traced=True)
     print(history.conditions)
     print("\n".join(outcome.trace))
     for finding in outcome.findings:

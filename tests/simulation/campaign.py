@@ -72,9 +72,9 @@ def history_of(seed: int) -> History:
     return searchable(seed) if seed % _SEARCHED == 0 else history(seed)
 
 
-def judged(lived: History) -> Outcome:
+def judged(lived: History, *, traced: bool = False) -> Outcome:
     """Live a history, and have it searched for one order of its calls, if it is made for that."""
-    outcome = live(lived)
+    outcome = live(lived, traced=traced)
     # What no client can prevent fits no order, either.
     if not lived.conditions.is_searched or outcome.apart:
         return outcome
