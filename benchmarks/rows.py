@@ -20,6 +20,6 @@ def stored_row(event: BreakGlassEvent, write_id: str) -> Item:
     kept = Retention(RETENTION)
     action = Action.IMPORTED if event.status.is_terminal else Action.CREATED
     change = Change(action, None, event, event.updated_at, event.invoker)
-    (entry,) = recorded(event.id, change, None, kept.of_history)
-    row = encode_event(event, LAYOUT, write_id=write_id) | encode_record(entry)
+    (entry,), tip = recorded(event.id, change, None, kept.of_history)
+    row = encode_event(event, LAYOUT, write_id=write_id) | encode_record(tip)
     return row | {"ttl": {"N": str(kept.of_event(change, None, entry.history_ttl))}}

@@ -137,7 +137,7 @@ class TestCanonicalJson:
     ) -> None:
         """The text of any entry is canonical JSON (RFC 8785), so other programs can verify it."""
         change = decide_create_or_import(event, by, note)
-        (entry,) = recorded(event.id, change, None, lambda _: None)
+        (entry,) = recorded(event.id, change, None, lambda _: None).entries
         assert entry.entry.encode() == rfc8785.dumps(json.loads(entry.entry))
         assert entry.hash == sha256(entry.entry.encode()).hexdigest()
 
@@ -266,7 +266,7 @@ class TestRecorded:
     def test_change_adds_these_entries(self, name: str) -> None:
         """A change adds its entry, after one that adopts what the history does not know."""
         change, known, expected = RECORDED[name]
-        entries = recorded(ID, change, known, lambda _: TTL)
+        entries = recorded(ID, change, known, lambda _: TTL).entries
         hashes = [entry.hash for entry in entries]
         assert [
             (
@@ -298,12 +298,12 @@ class TestRecorded:
         """Even a clock in the year 1 leaves room for an adoption."""
         beginning = datetime.min.replace(tzinfo=UTC)
         change = Change(Action.DELETED, STORED, None, beginning)
-        times = [entry.at for entry in recorded(ID, change, None, lambda _: None)]
+        times = [entry.at for entry in recorded(ID, change, None, lambda _: None).entries]
         assert times == [beginning + MICROSECOND, beginning + 2 * MICROSECOND]
 
     def test_text_of_the_first_release_stays(self) -> None:
         """Later releases write the same text for the same change."""
-        (entry,) = recorded(ID, CREATE, None, lambda _: None)
+        (entry,) = recorded(ID, CREATE, None, lambda _: None).entries
         assert entry.entry == CREATED_TEXT
 
     @given(events(), st.lists(st.timedeltas(-HOUR, HOUR), max_size=4))
@@ -311,18 +311,18 @@ class TestRecorded:
         self, event: BreakGlassEvent, steps: list[timedelta]
     ) -> None:
         """Whatever an event says and the clock does, verification finds nothing."""
-        entries = recorded(event.id, decide_create_or_import(event), None, lambda _: None)
+        entries = recorded(event.id, decide_create_or_import(event), None, lambda _: None).entries
         now = event.created_at
         for step in steps:
             now += step
             if not event.is_active(now):
                 break
             change = decide_update(event, event, now)
-            entries += recorded(event.id, change, tip_of(entries[-1]), lambda _: None)
+            entries += recorded(event.id, change, tip_of(entries[-1]), lambda _: None).entries
             event = change.stored
         assert verify_history(entries, event) == []
         change = decide_delete(event, now)
-        entries += recorded(event.id, change, tip_of(entries[-1]), lambda _: None)
+        entries += recorded(event.id, change, tip_of(entries[-1]), lambda _: None).entries
         assert verify_history(entries, None) == []
 
 
@@ -344,7 +344,7 @@ class TestReadEntry:
     def test_entry_is_read_back(self, name: str) -> None:
         """An entry is the same when it is read from its text."""
         change, known, _ = RECORDED[name]
-        for entry in recorded(ID, change, known, lambda _: TTL):
+        for entry in recorded(ID, change, known, lambda _: TTL).entries:
             assert read_entry(entry.entry, entry.hash, entry.history_ttl) == entry
             assert canonical_json(entry_values(entry)) == entry.entry
 
@@ -380,12 +380,12 @@ class TestReadEntry:
 class TestTip:
     def test_tip_says_what_a_row_must_say(self) -> None:
         """The newest entry gives its revision, hash, time and digest."""
-        (entry,) = recorded(ID, CREATE, None, lambda _: TTL)
+        (entry,) = recorded(ID, CREATE, None, lambda _: TTL).entries
         assert tip_of(entry) == Tip(1, entry.hash, CREATED_AT, digest_of(STORED), TTL)
 
     def test_tip_of_a_deletion_has_no_digest(self) -> None:
         """After a deletion there is no event to compare with."""
-        (entry,) = recorded(ID, DELETE, tip(), lambda _: TTL)
+        (entry,) = recorded(ID, DELETE, tip(), lambda _: TTL).entries
         assert tip_of(entry).digest is None
 
 
@@ -435,7 +435,7 @@ def test_entry_of_all_fields_is_read_back() -> None:
         **REVIEW,
         **HOLD,
     )
-    (entry,) = recorded(ID, decide_create_or_import(event), None, lambda _: TTL)
+    (entry,) = recorded(ID, decide_create_or_import(event), None, lambda _: TTL).entries
     read: HistoryEntry = read_entry(entry.entry, entry.hash, TTL)
     assert read == entry
     assert read.event is not None

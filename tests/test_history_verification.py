@@ -66,7 +66,7 @@ OPEN = ENTRIES[0].event
 assert OPEN is not None
 DELETED = recorded(
     ID, Change(Action.DELETED, CLOSED, None, START + HOUR), tip_of(ENTRIES[-1]), lambda _: TTL
-)
+).entries
 ELSEWHERE = make_event(id="f" * 16, created_at=START)
 
 
@@ -122,7 +122,7 @@ class TestWhole:
     def test_deletion_of_a_row_that_is_no_event_has_no_findings(self) -> None:
         """Such a row has no history before it is deleted."""
         change = Change(Action.DELETED, None, None, START)
-        assert verify(recorded(ID, change, None, lambda _: TTL), None) == []
+        assert verify(recorded(ID, change, None, lambda _: TTL).entries, None) == []
 
     def test_nothing_is_known_of_nothing(self) -> None:
         """Without entries and event there is nothing to judge."""

@@ -9,7 +9,7 @@ from aiobreakglass import BreakGlassEvent, TableLayout
 from aiobreakglass._aws.transaction import Item, Part
 from aiobreakglass._contract.arguments import check_listing
 from aiobreakglass._domain.change import Action, Change
-from aiobreakglass._domain.history import HistoryEntry, recorded
+from aiobreakglass._domain.history import HistoryEntry, recorded, tip_of
 from aiobreakglass._domain.rules import decide_delete
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard, encode_tombstone
 from aiobreakglass._dynamodb.layout import Table
@@ -40,13 +40,13 @@ def first_entry(event: BreakGlassEvent, kept: Retention = FOR_EVER) -> HistoryEn
     """Return the entry of the change that creates an event."""
     action = Action.IMPORTED if event.status.is_terminal else Action.CREATED
     change = Change(action, None, event, event.created_at, event.invoker)
-    (entry,) = recorded(event.id, change, None, kept.of_history)
+    (entry,) = recorded(event.id, change, None, kept.of_history).entries
     return entry
 
 
 def row(event: BreakGlassEvent, **attributes: Any) -> Item:
     """Return the row of an event as its creation leaves it, with some attributes changed."""
-    item = encode_event(event, LAYOUT, write_id="w1") | encode_record(first_entry(event))
+    item = encode_event(event, LAYOUT, write_id="w1") | encode_record(tip_of(first_entry(event)))
     changed = {**item, **attributes}
     return {name: value for name, value in changed.items() if value is not ABSENT}
 
@@ -65,7 +65,7 @@ CLOSED_ROW = row(CLOSED)
 GUARD = encode_guard(EVENT, LAYOUT)
 ENTRY_ROW = encode_entry(first_entry(EVENT), LAYOUT, write_id="w1", ttl=None)
 TOMBSTONE = encode_tombstone(ID, LAYOUT, deleted_at=UNTIL) | encode_record(
-    attempt_of(decide_delete(EVENT, UNTIL), ROW).entries[-1]
+    attempt_of(decide_delete(EVENT, UNTIL), ROW).record.tip
 )
 BY_INVOKER = check_listing("invoker", "alice")
 BY_INVOKER_SINCE = check_listing("invoker", "alice", SINCE)

@@ -15,6 +15,7 @@ from aiobreakglass import (
     StoreUnavailableError,
     TableError,
     adopt_table,
+    verify_history,
 )
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.adoption import Adoption
@@ -195,10 +196,15 @@ class TestResume:
 
         with pytest.raises(RuntimeError, match="stop"):
             await adopt_table(client, table_name, clock=clock, on_progress=stop_after_two)
-        recorder = Recorder(client)
+        starts: list[Any] = []
+
+        def note_start(params: dict[str, Any], **_: object) -> None:
+            starts.append(params.get("ExclusiveStartKey"))
+
+        client.meta.events.register("provide-client-params.dynamodb.Scan", note_start)
         rest = await adopt_table(client, table_name, clock=clock, resume=seen[-1].resume)
         assert seen[-1].adopted + rest.adopted == len(old_events)
-        assert recorder.requests.count("Scan") <= 4
+        assert starts[0] == {"pk": {"S": seen[-1].resume}}
         assert audit(await rows.all()) == []
 
     async def test_adoption_ends_at_the_first_failure(
@@ -305,6 +311,27 @@ class TestBesideOtherWriters:
         await closes(store, old.id)
         assert [entry.action for entry in await store.history(old.id)] == [ADOPTED, CLOSED]
         assert audit(await rows.all()) == []
+
+    async def test_event_that_another_writer_has_changed(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        store: AsyncDynamoDBStore,
+        rows: Rows,
+        clock: FakeClock,
+    ) -> None:
+        """The history records what is stored, and verification still names the change."""
+        event = await store.create(make_event(created_at=clock()))
+        await closes(store, event.id)
+        await rows.set(event.id, justification={"S": "Something else that is long enough"})
+        changed = await store.get(event.id)
+        assert (await adopt_table(client, table_name, clock=clock)).adopted == 1
+        history = await store.history(event.id)
+        assert [entry.action for entry in history] == [CREATED, CLOSED, ADOPTED]
+        assert await store.get(event.id) == history[-1].event == changed
+        findings = verify_history(history, changed)
+        assert [finding.kind for finding in findings] == ["altered"]
+        assert await adopt_table(client, table_name, clock=clock) == Adoption()
 
     async def test_event_that_lost_its_record(
         self,

@@ -39,7 +39,7 @@ from tests.strategies import events
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 A_YEAR = Retention(timedelta(days=365))
 ENTRY = first_entry(EVENT, A_YEAR)
-DELETED = attempt_of(decide_delete(EVENT, UNTIL), ROW).entries[-1]
+DELETED = attempt_of(decide_delete(EVENT, UNTIL), ROW).record.entries[-1]
 KEY = f"HISTORY#{ID}#000001"
 ENTRY_ROW: Item = {
     "pk": {"S": KEY},
@@ -67,17 +67,17 @@ def changed(item: Item, changes: dict[str, Any]) -> Item:
 class TestRecordOfARow:
     def test_row_names_its_newest_entry(self) -> None:
         """The row of an event says where its history ends, and what the event was then."""
-        assert encode_record(ENTRY) == RECORD
+        assert encode_record(tip_of(ENTRY)) == RECORD
         assert decode_record(RECORD) == TIP == tip_of(ENTRY)
 
     def test_tombstone_names_its_newest_entry(self) -> None:
         """A tombstone has no event, and so no digest; a history kept for ever has no end."""
-        assert encode_record(DELETED) == {
+        assert encode_record(tip_of(DELETED)) == {
             "revision": {"N": "2"},
             "head": {"S": DELETED.hash},
             "recorded_at": {"S": "2024-03-02T12:00:00.000000Z"},
         }
-        assert decode_record(encode_record(DELETED)) == tip_of(DELETED)
+        assert decode_record(encode_record(tip_of(DELETED))) == tip_of(DELETED)
 
     @pytest.mark.parametrize(
         ("changes", "expected"),

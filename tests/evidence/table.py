@@ -137,7 +137,7 @@ class Past:
 
     def _apply(self, change: Change) -> Past:
         tip = tip_of(self.entries[-1]) if self.entries else None
-        self.entries += recorded(self.id, change, tip, Retention(RETENTION).of_history)
+        self.entries += recorded(self.id, change, tip, Retention(RETENTION).of_history).entries
         self.event = change.after
         return self
 
@@ -159,7 +159,7 @@ class Past:
             self.entry_key(entry.revision): encode_entry(entry, LAYOUT, write_id="w", ttl=None)
             for entry in self.entries
         }
-        record = encode_record(self.entries[-1])
+        record = encode_record(tip_of(self.entries[-1]))
         if self.event is None:
             assert self._deleted_at is not None
             tombstone = encode_tombstone(self.id, LAYOUT, deleted_at=self._deleted_at)

@@ -27,6 +27,7 @@ from aiobreakglass import (
     InMemoryStore,
 )
 from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.record import RECORD, encode_record
@@ -150,7 +151,7 @@ def hostile_calls(draw: st.DrawFn) -> tuple[str, tuple[Any, ...], dict[str, Any]
 def encoded(event: BreakGlassEvent) -> Item:
     """Return the row of an event as its creation leaves it."""
     entry = first_entry(event)
-    return encode_event(event, LAYOUT, write_id="w") | encode_record(entry)
+    return encode_event(event, LAYOUT, write_id="w") | encode_record(tip_of(entry))
 
 
 ROW = encoded(EVENT)

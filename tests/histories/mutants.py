@@ -14,6 +14,7 @@ from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus
 from aiobreakglass._aws import calls, outcomes
 from aiobreakglass._aws.transaction import Part
 from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.history import recorded
 from aiobreakglass._domain.rules import check_creatable, decide_create, decide_update
 from aiobreakglass._dynamodb import commit, store
 from aiobreakglass._dynamodb.parts import event as event_part
@@ -154,7 +155,9 @@ def check_then_put() -> type[AsyncDynamoDBStore]:
                     operation, event.invoker, event.profile
                 )
                 if holder is not None:
-                    attempt = Attempt(decide_create(event, now), None, [], "")
+                    change = decide_create(event, now)
+                    record = recorded(event.id, change, None, self._commits._retention.of_history)
+                    attempt = Attempt(change, None, record, "")
                     guard = {"event_id": {"S": holder}}
                     await self._commits._clear_guard(operation, attempt, guard)
             return await super().create(event, **options)

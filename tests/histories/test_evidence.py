@@ -39,7 +39,7 @@ def table(*changes: tuple[str | None, BreakGlassEvent | None]) -> list[Item]:
         at = (version or before or ACTIVE).updated_at
         change = Change(_action(before, version), before, version, at, author)
         tip = tip_of(entries[-1]) if entries else None
-        entries += recorded(ACTIVE.id, change, tip, lambda _: None)
+        entries += recorded(ACTIVE.id, change, tip, lambda _: None).entries
         before = version
     if before is None:
         row = encode_tombstone(ACTIVE.id, LAYOUT, deleted_at=ACTIVE.created_at)
@@ -47,7 +47,7 @@ def table(*changes: tuple[str | None, BreakGlassEvent | None]) -> list[Item]:
         row = encode_event(before, LAYOUT, write_id="history")
     guards = [] if before is None or before.status.is_terminal else [GUARD]
     histories = [encode_entry(entry, LAYOUT, write_id="history", ttl=None) for entry in entries]
-    return [row | encode_record(entries[-1]), *guards, *histories]
+    return [row | encode_record(tip_of(entries[-1])), *guards, *histories]
 
 
 def _action(before: BreakGlassEvent | None, after: BreakGlassEvent | None) -> Action:

@@ -46,6 +46,21 @@ _TIMES: Final = (
     "held_at",
 )
 
+
+def _nanoseconds(duration: timedelta) -> int:
+    return duration // _MICROSECOND * 1000
+
+
+_ENCODERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    **dict.fromkeys(_TIMES, encode_time),
+    **dict.fromkeys(("reason_code", "status", "review_outcome"), str),
+    "duration": _nanoseconds,
+    "labels": dict,
+}
+"""How the values of these fields become JSON; those of all others are JSON already."""
+
+_NO_EVENT: Final = '"event":null'
+
 _UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -97,10 +112,18 @@ class Tip(NamedTuple):
     """When the history may be deleted, in seconds since 1970; None means never."""
 
 
+class Recorded(NamedTuple):
+    """What a change adds to a history."""
+
+    entries: list[HistoryEntry]
+    """The new entries; the last one is the change's own."""
+    tip: Tip
+    """The last entry, as the event's row will name it."""
+
+
 def tip_of(entry: HistoryEntry) -> Tip:
     """Return an entry as the newest one of its history."""
-    digest = None if entry.event is None else digest_of(entry.event)
-    return Tip(entry.revision, entry.hash, entry.at, digest, entry.history_ttl)
+    return _tip(entry, None if entry.event is None else digest_of(entry.event))
 
 
 def event_values(event: BreakGlassEvent) -> dict[str, Any]:
@@ -108,7 +131,11 @@ def event_values(event: BreakGlassEvent) -> dict[str, Any]:
 
     Absent values, `extensions` of 0 and empty labels are left out.
     """
-    values = {name: _json(value) for name, value in vars(event).items() if value is not None}
+    values = {
+        name: encode(value) if (encode := _ENCODERS.get(name)) else value
+        for name, value in vars(event).items()
+        if value is not None
+    }
     for name in ("extensions", "labels"):
         if not values[name]:
             del values[name]
@@ -167,8 +194,8 @@ def rounded_up(interval: timedelta) -> int:
 
 def recorded(
     event_id: str, change: Change, tip: Tip | None, new_ttl: Callable[[datetime], int | None]
-) -> list[HistoryEntry]:
-    """Return the entries that a change adds to a history.
+) -> Recorded:
+    """Return what a change adds to a history.
 
     If the history does not know the event as it was read, the first entry adopts that event.
     Without it, the entry of the change would hide what another writer did. A change that does
@@ -198,25 +225,24 @@ def recorded(
     at = max(change.at, _later(last_at, step))
     entries: list[HistoryEntry] = []
     if is_adopted:
-        adopted = _entry(
+        adopted, _ = _entry(
             event_id, revision + 1, at - _MICROSECOND, Action.ADOPTED, before, previous, ttl
         )
         entries.append(adopted)
         revision, previous = adopted.revision, adopted.hash
-    entries.append(
-        _entry(
-            event_id,
-            revision + 1,
-            at,
-            change.action,
-            change.after,
-            previous,
-            ttl,
-            by=change.by,
-            note=change.note,
-        )
+    newest, digest = _entry(
+        event_id,
+        revision + 1,
+        at,
+        change.action,
+        change.after,
+        previous,
+        ttl,
+        by=change.by,
+        note=change.note,
     )
-    return entries
+    entries.append(newest)
+    return Recorded(entries, _tip(newest, digest))
 
 
 def read_entry(text: str, entry_hash: str, history_ttl: int | None) -> HistoryEntry:
@@ -269,11 +295,23 @@ def _entry(
     *,
     by: str | None = None,
     note: str | None = None,
-) -> HistoryEntry:
-    text = canonical_json(_values(event_id, revision, at, action, by, note, event, previous))
-    return HistoryEntry(
+) -> tuple[HistoryEntry, str | None]:
+    """Return an entry, and the digest of the event in it."""
+    values = _values(event_id, revision, at, action, by, note, None, previous)
+    text, digest = canonical_json(values), None
+    if event is not None:
+        # The digest is of this very text, so the event is encoded once. No value contains the
+        # placeholder, because quotes in values are escaped.
+        event_text = canonical_json(event_values(event))
+        text, digest = text.replace(_NO_EVENT, f'"event":{event_text}'), hash_of(event_text)
+    entry = HistoryEntry(
         event_id, revision, at, action, by, note, event, previous, text, hash_of(text), ttl
     )
+    return entry, digest
+
+
+def _tip(entry: HistoryEntry, digest: str | None) -> Tip:
+    return Tip(entry.revision, entry.hash, entry.at, digest, entry.history_ttl)
 
 
 def _values(
@@ -305,20 +343,6 @@ def _later(instant: datetime, step: timedelta) -> datetime:
     except OverflowError:
         # Only another writer records such a time, and it must not keep the event from changing.
         return _END_OF_TIME
-
-
-def _json(value: object) -> object:
-    match value:
-        case str():
-            return str(value)
-        case datetime():
-            return encode_time(value)
-        case timedelta():
-            return value // _MICROSECOND * 1000
-        case Mapping():
-            return dict(value)
-        case _:
-            return value
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Write the first history entries of events from before histories existed."""
+"""Record events as they are stored, where their histories do not."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from aiobreakglass._contract import arguments
 from aiobreakglass._domain.change import Action, Change
 from aiobreakglass._domain.errors import CorruptItemError, ItemTooLargeError
 from aiobreakglass._domain.event import utc_now
+from aiobreakglass._domain.history import digest_of
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.commit import Commits, contributors
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
@@ -34,7 +35,7 @@ class Adoption:
     """How far the adoption of a table has come."""
 
     adopted: int = 0
-    """How many events have got the first entry of their history."""
+    """How many events have got an entry that records them as they are."""
     skipped: int = 0
     """How many rows have got none, because they are not events or their entry would be too large.
     `audit_table` names them."""
@@ -53,11 +54,14 @@ async def adopt_table(
     on_progress: Callable[[Adoption], Awaitable[object]] | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Adoption:
-    """Begin the history of each event that has none, and return how many this call adopted.
+    """Record each event that its history does not show as it is, and return how many.
 
-    Call it once, after all writers of the table have been upgraded. An event that is not adopted
-    here is adopted by its next change. So the call matters for ended events, which seldom change
-    again.
+    These are the events from before histories existed, and the events that another writer has
+    changed. The history gets the entry `adopted`, with the event as it is stored. The difference
+    to the entry before stays visible.
+
+    Call it after all writers of the table have been upgraded. An event that is not adopted here is
+    adopted by its next change. So the call matters for ended events, which seldom change again.
 
     Each entry is written in one transaction with the row of its event, and only if the row is as
     it was read. So it is safe beside other writers, in several processes at once, and to repeat.
@@ -119,7 +123,7 @@ class _Pass:
         with self._calls.operation() as operation:
             answer = await self._calls.read(operation, "Scan", request, is_asked=self._is_event)
         rows = [event_row(item, self._table.layout) for item in answer["Items"]]
-        waiting = iter([row for row in rows if row is not None and row.tip is None])
+        waiting = iter([row for row in rows if row is not None])
         outcomes: Counter[bool | None] = Counter()
 
         async def work() -> None:
@@ -143,7 +147,7 @@ class _Pass:
         )
 
     async def _adopt(self, row: Row) -> bool | None:
-        """Adopt an event; return False if somebody else did, and None if it cannot be adopted."""
+        """Adopt an event; return False if there is no need, and None if it is not possible."""
         try:
             with self._calls.operation() as operation:
                 change = await self._commits.commit(operation, row.event_id, _rule, row)
@@ -157,7 +161,7 @@ class _Pass:
 
 
 def _rule(row: Row | None, now: datetime) -> Change | None:
-    """Adopt an event unless it is gone, or its row names an entry by now."""
-    if row is None or row.tip is not None:
+    """Adopt an event unless it is gone, or its newest entry records it as it is."""
+    if row is None or (row.tip is not None and row.tip.digest == digest_of(row.event)):
         return None
     return Change(Action.ADOPTED, row.event, row.event, now)

@@ -105,8 +105,8 @@ class Commits:
                 return change
             if row is not decided_on:
                 tip = None if row is None else row.tip
-            entries = recorded(event_id, change, tip, self._retention.of_history)
-            attempt = Attempt(change, row, entries, write_id)
+            record = recorded(event_id, change, tip, self._retention.of_history)
+            attempt = Attempt(change, row, record, write_id)
             refusal = await self._send(operation, attempt, without)
             if refusal is None:
                 return change
@@ -127,7 +127,8 @@ class Commits:
                     without = role
                 case Verdict.BEHIND:
                     # Another writer dropped or reverted what the row says about the history.
-                    tip = await self._histories.tip(operation, event_id, entries[0].revision)
+                    taken = record.entries[0].revision
+                    tip = await self._histories.tip(operation, event_id, taken)
                 case Verdict.BLOCKED:
                     if await self._clear_guard(operation, attempt, refusal.rows[role]):
                         return change

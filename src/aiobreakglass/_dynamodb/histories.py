@@ -7,15 +7,10 @@ from collections.abc import Collection, Iterable
 from aiobreakglass._aws.calls import Operation
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.errors import EventNotFoundError
-from aiobreakglass._domain.history import HistoryEntry, Tip
+from aiobreakglass._domain.history import MAX_REVISION, HistoryEntry, Tip
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.reads import Reads
-from aiobreakglass._dynamodb.record import (
-    MAX_REVISION,
-    decode_entry,
-    decode_record,
-    decode_tip,
-)
+from aiobreakglass._dynamodb.record import decode_entry, decode_record, decode_tip
 from aiobreakglass._dynamodb.requests import BATCH
 
 

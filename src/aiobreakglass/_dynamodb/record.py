@@ -9,32 +9,29 @@ from typing import Any, Final
 
 from aiobreakglass._aws.transaction import AttributeValue, Item
 from aiobreakglass._domain.errors import CorruptItemError
-from aiobreakglass._domain.history import HistoryEntry, Tip, digest_of, hash_of, read_entry
+from aiobreakglass._domain.history import MAX_REVISION, HistoryEntry, Tip, hash_of, read_entry
 from aiobreakglass._domain.timestamps import decode_time, encode_time
 from aiobreakglass._dynamodb.layout import TableLayout
 
 _HASH: Final = re.compile("[0-9a-f]{64}")
-_NUMBER: Final = re.compile("[1-9][0-9]{0,17}")
+_INTEGER: Final = re.compile("0|-?[1-9][0-9]{0,17}")
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
-
-MAX_REVISION: Final = 999_999
-"""The last revision that a key has room for."""
 
 RECORD: Final = ("revision", "head", "digest", "recorded_at", "history_ttl")
 """The attributes of an event's row that say what its newest entry is."""
 
 
-def encode_record(newest: HistoryEntry) -> Item:
+def encode_record(tip: Tip) -> Item:
     """Return the attributes that name the newest entry of an event; a tombstone has them, too."""
     item: Item = {
-        "revision": {"N": str(newest.revision)},
-        "head": {"S": newest.hash},
-        "recorded_at": {"S": encode_time(newest.at)},
+        "revision": {"N": str(tip.revision)},
+        "head": {"S": tip.head},
+        "recorded_at": {"S": encode_time(tip.at)},
     }
-    if newest.event is not None:
-        item["digest"] = {"S": digest_of(newest.event)}
-    if newest.history_ttl is not None:
-        item["history_ttl"] = {"N": str(newest.history_ttl)}
+    if tip.digest is not None:
+        item["digest"] = {"S": tip.digest}
+    if tip.history_ttl is not None:
+        item["history_ttl"] = {"N": str(tip.history_ttl)}
     return item
 
 
@@ -45,7 +42,7 @@ def decode_record(item: Mapping[str, AttributeValue]) -> Tip | None:
     makes a write start over, and the next entry records what the row says.
     """
     revision, head = number_of(item, "revision"), _hash(item, "head")
-    if revision is None or revision > MAX_REVISION or head is None:
+    if revision is None or not 1 <= revision <= MAX_REVISION or head is None:
         return None
     at = _time(item, "recorded_at") or _time(item, "updated_at") or _BEGINNING
     return Tip(revision, head, at, _hash(item, "digest"), number_of(item, "history_ttl"))
@@ -96,9 +93,9 @@ def decode_entry(item: Mapping[str, AttributeValue], key: str) -> HistoryEntry:
 
 
 def number_of(item: Mapping[str, AttributeValue], name: str) -> int | None:
-    """Return a positive integer of a row; None if there is none."""
+    """Return an integer of a row; None if there is none."""
     text = _attribute(item, name, "N")
-    return int(text) if text is not None and _NUMBER.fullmatch(text) else None
+    return int(text) if text is not None and _INTEGER.fullmatch(text) else None
 
 
 def _time(item: Mapping[str, AttributeValue], name: str) -> datetime | None:

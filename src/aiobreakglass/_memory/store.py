@@ -202,7 +202,7 @@ class InMemoryStore(Lists):
     def _record(self, event_id: str, change: Change) -> None:
         entries = self._histories.setdefault(event_id, [])
         tip = tip_of(entries[-1]) if entries else None
-        entries += recorded(event_id, change, tip, lambda _: None)
+        entries += recorded(event_id, change, tip, lambda _: None).entries
 
     def _put(self, event: BreakGlassEvent) -> None:
         self._events[event.id] = event

@@ -148,7 +148,7 @@ class TestAgainstDynamoDB:
         await rows.put({**ROW, "ticket": {"S": "INC-7"}})
         close = decide_close(EVENT, "bob", "Over", CREATED_AT)
         assert await refusal(client, parts_of(close, ROW, table)) is None
-        record = encode_record(attempt_of(close, ROW).entries[-1])
+        record = encode_record(attempt_of(close, ROW).record.tip)
         expected = row(close.stored, write_id={"S": "w2"}, ticket={"S": "INC-7"}, **record)
         assert await rows.event(ID) == expected
 

@@ -97,8 +97,8 @@ class OurRequests:
     def _attempt(self, label: str, change: Change, row: Row | None) -> Case:
         event_id = change.stored.id if row is None else row.event_id
         tip = None if row is None else row.tip
-        entries = recorded(event_id, change, tip, _RETENTION.of_history)
-        attempt = Attempt(change, row, entries, self.token())
+        record = recorded(event_id, change, tip, _RETENTION.of_history)
+        attempt = Attempt(change, row, record, self.token())
         parts = [part for each in _CONTRIBUTORS for part in each.parts(attempt)]
         alone = self._random.random() < 0.1
         return self._write(label, parts[:1] if alone else parts)

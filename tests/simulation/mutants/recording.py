@@ -11,6 +11,7 @@ from aiobreakglass._aws.calls import Operation
 from aiobreakglass._aws.transaction import Item, Part, Refusal
 from aiobreakglass._domain import verification
 from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.history import Recorded
 from aiobreakglass._dynamodb import commit
 from aiobreakglass._dynamodb.commit import Commits
 from aiobreakglass._dynamodb.parts import event as event_part
@@ -85,9 +86,9 @@ def revision_used_twice(plant: Plant) -> Store:
 
 def change_of_others_hidden(plant: Plant) -> Store:
     """The entry of a change hides what others had done to the row."""
-    original: Callable[..., list[HistoryEntry]] = vars(commit)["recorded"]
+    original: Callable[..., Recorded] = vars(commit)["recorded"]
 
-    def mutated(event_id: str, change: Change, *arguments: Any) -> list[HistoryEntry]:
+    def mutated(event_id: str, change: Change, *arguments: Any) -> Recorded:
         return original(event_id, replace(change, before=None), *arguments)
 
     plant(commit, recorded=mutated)

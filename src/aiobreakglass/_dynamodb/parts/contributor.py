@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from aiobreakglass._aws.transaction import Item, Part
 from aiobreakglass._domain.change import Change
-from aiobreakglass._domain.history import HistoryEntry
+from aiobreakglass._domain.history import Recorded
 from aiobreakglass._dynamodb.row import Row
 
 
@@ -32,8 +32,8 @@ class Attempt(NamedTuple):
     change: Change
     row: Row | None
     """The row that the decision is based on; None for a new event."""
-    entries: list[HistoryEntry]
-    """What the history records about the change; the last entry is the change's own."""
+    record: Recorded
+    """What the history records about the change."""
     write_id: str
     """The same for all rounds of one write, and for no other write."""
 

@@ -58,10 +58,10 @@ class EventPart(Contributor):
         )
 
     def _put_tombstone(self, attempt: Attempt, row: Row) -> Part:
-        deleted_at, newest = attempt.change.at, attempt.entries[-1]
+        deleted_at, tip = attempt.change.at, attempt.record.tip
         tombstone = encode_tombstone(row.event_id, self._layout, deleted_at=deleted_at)
-        tombstone |= encode_record(newest)
-        ttl = self._retention.of_tombstone(deleted_at, newest.history_ttl)
+        tombstone |= encode_record(tip)
+        ttl = self._retention.of_tombstone(deleted_at, tip.history_ttl)
         if ttl is not None:
             tombstone[self._layout.ttl_attribute] = {"N": str(ttl)}
         condition, values = _unchanged_condition(row.item)
@@ -118,9 +118,9 @@ class EventPart(Contributor):
 
     def _record(self, attempt: Attempt, stored_ttl: int | None) -> Item:
         """Return the attributes about the history, and the time to live that depends on it."""
-        newest = attempt.entries[-1]
-        record = encode_record(newest)
-        ttl = self._retention.of_event(attempt.change, stored_ttl, newest.history_ttl)
+        tip = attempt.record.tip
+        record = encode_record(tip)
+        ttl = self._retention.of_event(attempt.change, stored_ttl, tip.history_ttl)
         if ttl is not None:
             record[self._layout.ttl_attribute] = {"N": str(ttl)}
         return record

@@ -40,7 +40,7 @@ class HistoryPart(Contributor):
         return Verdict.BEHIND
 
     def _entries(self, attempt: Attempt) -> list[HistoryEntry]:
-        return attempt.entries[-1:]
+        return attempt.record.entries[-1:]
 
     def _put(self, entry: HistoryEntry, attempt: Attempt) -> Part:
         ttl = None if _is_held(attempt.change) else entry.history_ttl
@@ -62,7 +62,7 @@ class AdoptionPart(HistoryPart):
     role = ADOPTION
 
     def _entries(self, attempt: Attempt) -> list[HistoryEntry]:
-        return attempt.entries[:-1]
+        return attempt.record.entries[:-1]
 
 
 def written_entry(existing: Item, layout: TableLayout) -> HistoryEntry | None:
