@@ -19,6 +19,7 @@ from aiobreakglass import (
     MAX_QUERY_LIMIT,
     Action,
     ActiveEventExistsError,
+    Adoption,
     AsyncDynamoDBStore,
     BreakGlassError,
     BreakGlassEvent,
@@ -39,13 +40,19 @@ from aiobreakglass import (
     ItemTooLargeError,
     ReasonCode,
     ReviewOutcome,
+    ScanProgress,
     StoreUnavailableError,
     TableError,
     TableLayout,
+    access_at,
+    adopt_table,
+    audit_table,
     create_table,
     expire_due,
+    export_events,
     iterate,
     run_expiry,
+    verify_anchor,
     verify_history,
 )
 from aiobreakglass.testing import (
@@ -129,6 +136,27 @@ async def test_history_is_fully_typed(breakglass_clock: FakeClock) -> None:
     assert assert_type(history[0].action, Action) is Action.CREATED
     assert assert_type(history[0].event, BreakGlassEvent | None) == event
     assert assert_type(verify_history(history, event), list[Finding]) == []
+
+
+async def test_past_is_fully_typed(breakglass_clock: FakeClock) -> None:
+    store = Audited(clock=breakglass_clock)
+    event = await store.create(make_event(created_at=breakglass_clock()))
+    held = assert_type(
+        await access_at(store, event.created_at, profile="prod"), list[BreakGlassEvent]
+    )
+    assert held == [event]
+
+
+async def evidence(client: DynamoDBClient, folder: Path) -> list[Finding]:
+    """Adopt, export and verify a whole table."""
+
+    async def show(progress: ScanProgress) -> None:
+        assert_type(progress.rows, int)
+
+    assert_type(await adopt_table(client, "events"), Adoption)
+    manifest = assert_type(await export_events(client, "events", folder), Path)
+    findings = await audit_table(client, "events", on_progress=show)
+    return findings + await verify_anchor(client, "events", manifest)
 
 
 async def opened(client: DynamoDBClient, layout: TableLayout) -> AsyncIterator[BreakGlassStore]:

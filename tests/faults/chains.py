@@ -14,7 +14,8 @@ from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
 
 WEEK = 7 * 24 * 60 * 60
-BEGINNINGS = ("created", "imported", "adopted")
+BEGINNINGS = ("created", "imported", "adopted", "deleted")
+"""The actions of first entries. A row that is not an event can be deleted, and not adopted."""
 
 
 def chain_violations(

@@ -30,10 +30,10 @@ from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.record import RECORD, encode_record
+from aiobreakglass._dynamodb.record import RECORD, encode_entry, encode_record
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.codec.strategies import ATTRIBUTES
-from tests.dynamodb.example import ENTRY_ROW, first_entry
+from tests.dynamodb.example import first_entry
 from tests.dynamodb.rows import Rows
 from tests.faults.audit import audit
 from tests.strategies import events
@@ -156,6 +156,7 @@ def encoded(event: BreakGlassEvent) -> Item:
 
 ROW = encoded(EVENT)
 GUARD = encode_guard(EVENT, LAYOUT)
+ENTRY_ROW = encode_entry(first_entry(EVENT), LAYOUT, write_id="w", ttl=None)
 
 
 class FakeClient:
@@ -422,7 +423,7 @@ class TestJunk:
         self, store: AsyncDynamoDBStore, rows: Rows, row: Item
     ) -> None:
         """Every call that reads junk at the key of an event says so, and it can be deleted."""
-        for item in (row, GUARD):
+        for item in (row, GUARD, *([ENTRY_ROW] if "revision" in row else [])):
             await rows.put(item)
         with pytest.raises(CorruptItemError, match=EVENT.id):
             await store.get(EVENT.id)

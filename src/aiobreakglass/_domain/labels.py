@@ -39,6 +39,10 @@ class Labels(Mapping[str, str]):
     def __repr__(self) -> str:
         return repr(self._values)
 
+    def __reduce__(self) -> tuple[type[Labels], tuple[dict[str, str]]]:
+        # Pickle's oldest protocols cannot store slots by themselves.
+        return Labels, (self._values,)
+
 
 NO_LABELS: Final = Labels()
 
