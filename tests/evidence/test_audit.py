@@ -79,6 +79,10 @@ DAMAGES: dict[str, tuple[Damage, set[str]]] = {
         lambda past: removed(past.rows, [past.entry_key(1), past.entry_key(2)]),
         {"truncated"},
     ),
+    "history of a deleted event removed": (
+        lambda past: {past.key: past.delete().rows[past.key]},
+        {"truncated"},
+    ),
     "entry altered": (
         lambda past: with_entry(
             past, 1, entry={"S": past.entries[0].entry.replace("incident", "security")}
