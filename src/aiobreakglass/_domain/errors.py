@@ -7,6 +7,9 @@ BreakGlassError
 |-- ConcurrentModificationError
 |-- InvalidStateTransitionError
 |-- ImmutableFieldError
+|-- LimitExceededError
+|-- ReviewRefusedError
+|-- EventHeldError
 |-- CorruptItemError
 |-- ItemTooLargeError
 |-- ExpiryError (ExceptionGroup)
@@ -21,6 +24,7 @@ pydantic's `ValidationError`, and a store that is closed or belongs to another e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -164,6 +168,91 @@ class ImmutableFieldError(BreakGlassError):
 
     def __str__(self) -> str:
         return f"{self.field} of event {self.event_id} cannot be changed; open a new event instead"
+
+
+class LimitExceededError(BreakGlassError):
+    """A rule of `Limits` refused to open or to extend access. Nothing was written.
+
+    Attributes:
+        limit: The field of `Limits` that refused.
+        reason: The rule, in words.
+        retry_at: When the limit allows it again, if nobody else is faster; None if time alone does
+            not help.
+        event_ids: The events that use the limit up, oldest first.
+    """
+
+    def __init__(
+        self,
+        limit: str,
+        reason: str,
+        retry_at: datetime | str | None = None,
+        event_ids: Sequence[str] = (),
+    ) -> None:
+        if isinstance(retry_at, str):
+            retry_at = datetime.fromisoformat(retry_at)
+        shown = None if retry_at is None else retry_at.isoformat()
+        super().__init__(limit, reason, shown, list(event_ids))
+        self.limit = limit
+        self.reason = reason
+        self.retry_at = retry_at
+        self.event_ids = tuple(event_ids)
+
+    def __str__(self) -> str:
+        text = f"{self.limit}: {self.reason}"
+        if self.retry_at is not None:
+            text += f"; try again at {self.retry_at.isoformat()}"
+        if self.event_ids:
+            text += f" (events {', '.join(self.event_ids)})"
+        return text
+
+
+class _AboutEventError(BreakGlassError):
+    """Carries the event that is in the way; `args` hold its id alone."""
+
+    def __init__(self, event: BreakGlassEvent | str, reason: str) -> None:
+        if isinstance(event, str):
+            super().__init__(event, reason)
+        else:
+            super().__init__(event.id, reason)
+            self._event = event
+        self.reason = reason
+
+    @property
+    def event(self) -> BreakGlassEvent:
+        """The event as it is stored, from a strongly consistent read.
+
+        If the exception was rebuilt from its `args`, it has no event, and `event` raises
+        `AttributeError`.
+        """
+        event: BreakGlassEvent | None = vars(self).get("_event")
+        if event is None:
+            raise AttributeError("this error was rebuilt from its args, which hold no event")
+        return event
+
+    def __str__(self) -> str:
+        return f"event {self.args[0]} {self.reason}"
+
+
+class ReviewRefusedError(_AboutEventError):
+    """The event cannot be reviewed like this: not yet, not by this person, or not again.
+
+    Attributes:
+        reason: Why the store refused.
+    """
+
+
+class EventHeldError(_AboutEventError):
+    """The event is under a legal hold, so it cannot be deleted, or held once more.
+
+    Attributes:
+        reason: Who holds it, and what to do.
+    """
+
+    def __init__(self, event: BreakGlassEvent | str, reason: str | None = None) -> None:
+        if reason is None:
+            holder = "somebody" if isinstance(event, str) else repr(event.held_by)
+            reason = f"is held by {holder}; release the hold first"
+        super().__init__(event, reason)
 
 
 class CorruptItemError(BreakGlassError):
