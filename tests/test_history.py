@@ -42,7 +42,7 @@ from tests.strategies import events, names, texts
 
 ID = "0123456789abcdef"
 IN_TIME = CREATED_AT + HOUR / 2
-TTL, OLD_TTL = 1_800_000_000, 1_700_000_000
+TTL, OLD_TTL = 1_800_000_000, 1_720_000_000
 HEAD = "0" * 64
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from aiobreakglass import _randomness
@@ -21,8 +22,8 @@ from aiobreakglass._domain.errors import (
     StoreUnavailableError,
 )
 from aiobreakglass._domain.event import BreakGlassEvent
-from aiobreakglass._domain.history import recorded
-from aiobreakglass._domain.rules import decide_delete, decide_expiry
+from aiobreakglass._domain.history import Tip, recorded
+from aiobreakglass._domain.rules import MAX_CLOCK_LEAD, decide_delete, decide_expiry
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
@@ -105,7 +106,8 @@ class Commits:
                 return change
             if row is not decided_on:
                 tip = None if row is None else row.tip
-            record = recorded(event_id, change, tip, self._retention.of_history)
+            tip = await self._with_true_time(operation, event_id, tip, change.at)
+            record = recorded(event_id, change, tip, self._new_ttl(change, row))
             attempt = Attempt(change, row, record, write_id)
             refusal = await self._send(operation, attempt, without)
             if refusal is None:
@@ -135,6 +137,25 @@ class Commits:
         raise StoreUnavailableError(
             f"event {event_id}: others changed its rows {ROUNDS} times in a row; try again"
         )
+
+    async def _with_true_time(
+        self, operation: Operation, event_id: str, tip: Tip | None, now: datetime
+    ) -> Tip | None:
+        """Return the newest entry with its own time, if the row says that it is in the future.
+
+        Another writer may have set that, and all later entries would get later times still.
+        """
+        if tip is None or tip.at - now <= MAX_CLOCK_LEAD:
+            return tip
+        read = await self._histories.tip(operation, event_id, tip.revision)
+        is_same = read is not None and read[:2] == tip[:2]
+        return tip._replace(at=read.at) if read is not None and is_same else tip
+
+    def _new_ttl(self, change: Change, row: Row | None) -> Callable[[datetime], int | None]:
+        """Return what decides how long a history is kept that begins with a change."""
+        if row is None or change.before is None:
+            return self._retention.of_history
+        return partial(self._retention.of_old_history, stored=row.ttl)
 
     async def _decide(
         self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None
