@@ -11,8 +11,10 @@ from typing import TypeVar, get_args
 
 from aiobreakglass._contract.store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT, OnCorrupt
 from aiobreakglass._domain.event import (
+    UNREVIEWED,
     BreakGlassEvent,
     BreakGlassStatus,
+    ReviewOutcome,
     read_event,
     written_event,
 )
@@ -80,6 +82,50 @@ def check_by_and_note(by: str | None, note: str | None) -> tuple[str | None, str
         None if by is None else check_name("by", by),
         None if note is None else check_reason("note", note),
     )
+
+
+def check_extension(
+    event_id: str, expires_at: datetime, extended_by: str, reason: str
+) -> tuple[str, datetime, str, str]:
+    """Return the arguments of `extend`, each checked."""
+    return (
+        check_event_id(event_id),
+        check_instant("expires_at", expires_at),
+        check_name("extended_by", extended_by),
+        check_reason("reason", reason),
+    )
+
+
+def check_review(
+    event_id: str, reviewed_by: str, outcome: ReviewOutcome | str, comment: str
+) -> tuple[str, str, ReviewOutcome, str]:
+    """Return the arguments of `review`, each checked."""
+    return (
+        check_event_id(event_id),
+        check_name("reviewed_by", reviewed_by),
+        check_outcome(outcome),
+        check_reason("comment", comment),
+    )
+
+
+def check_hold(event_id: str, argument: str, by: str, reason: str) -> tuple[str, str, str]:
+    """Return the arguments of `hold` or `release_hold`, each checked."""
+    return check_event_id(event_id), check_name(argument, by), check_reason("reason", reason)
+
+
+def check_outcome(outcome: ReviewOutcome | str) -> ReviewOutcome:
+    """Return the outcome of a review, given as itself or as its text."""
+    return _check("outcome", outcome, str, _valid_outcome)
+
+
+def check_awaited(outcome: ReviewOutcome | str | None) -> str:
+    """Return what the events say about their review that wait for one after this outcome."""
+    if outcome is None:
+        return UNREVIEWED
+    outcome = check_outcome(outcome)
+    if outcome.is_final:
+        raise ValueError(f"outcome must be None or needs_follow_up: {outcome} is final")
+    return str(outcome)
 
 
 def check_instant(argument: str, instant: datetime) -> datetime:
@@ -188,6 +234,13 @@ def _check_number(argument: str, number: int | None) -> int | None:
     if number < 1:
         raise ValueError(f"{argument} must be at least 1")
     return number
+
+
+def _valid_outcome(outcome: str) -> ReviewOutcome:
+    try:
+        return ReviewOutcome(outcome)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(ReviewOutcome)}") from None
 
 
 def _valid_status(status: str) -> BreakGlassStatus:

@@ -71,6 +71,10 @@ class ReviewOutcome(StrEnum):
         return self is not ReviewOutcome.NEEDS_FOLLOW_UP
 
 
+UNREVIEWED: Final = "unreviewed"
+"""What a row says of an event that was never reviewed, where an outcome would stand."""
+
+
 class BreakGlassStatus(StrEnum):
     """The status of an event: active, then closed or expired for ever."""
 
@@ -368,6 +372,14 @@ def _check_review(event: BreakGlassEvent, *, is_complete: bool) -> None:
         raise ValueError("only an ended event can have a review")
     if is_same_person(reviewer, event.invoker):
         raise ValueError("reviewed_by must not be the invoker")
+
+
+def awaited_review(event: BreakGlassEvent) -> str | None:
+    """Return the review that an event waits for: the first one, or one after an outcome."""
+    outcome = event.review_outcome
+    if outcome is None:
+        return UNREVIEWED
+    return None if outcome.is_final else str(outcome)
 
 
 def is_same_person(one: str, other: str) -> bool:

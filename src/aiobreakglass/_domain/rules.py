@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from aiobreakglass._domain.change import EXTENSION_MARGIN, Action, Change
 from aiobreakglass._domain.errors import (
     ConcurrentModificationError,
+    EventHeldError,
     ImmutableFieldError,
     InvalidStateTransitionError,
 )
@@ -17,6 +18,7 @@ from aiobreakglass._domain.event import (
     within_life,
     written_event,
 )
+from aiobreakglass._domain.limits import NO_LIMITS, Limits, check_extension
 
 MAX_CLOCK_LEAD = timedelta(minutes=5)
 """How far a new active event's times may be ahead of the store's clock."""
@@ -100,6 +102,8 @@ def decide_update(
     now: datetime,
     by: str | None = None,
     note: str | None = None,
+    *,
+    limits: Limits = NO_LIMITS,
 ) -> Change:
     """Return the change that replaces `stored` by `proposed`, or raise if it is not allowed."""
     if stored.status.is_terminal:
@@ -127,6 +131,8 @@ def decide_update(
     action = Action.EXTENDED if extended else _ACTIONS[proposed.status]
     if action is Action.CLOSED:
         by, note = by or proposed.closed_by, note or proposed.closed_reason
+    if extended:
+        check_extension(limits, stored, proposed)
     return _change(action, stored, proposed, now, by, note)
 
 
@@ -149,8 +155,21 @@ def decide_delete(
     by: str | None = None,
     note: str | None = None,
 ) -> Change:
-    """Return the change that deletes an event of any status; None means a row without an event."""
+    """Return the change that deletes an event of any status; None means a row without an event.
+
+    A held event cannot be deleted: `EventHeldError`.
+    """
+    if stored is not None and stored.held_by is not None:
+        raise EventHeldError(stored)
     return Change(Action.DELETED, stored, None, now, by, note)
+
+
+def refuse_unextendable(stored: BreakGlassEvent, now: datetime) -> None:
+    """Raise `InvalidStateTransitionError` if an event has ended, or lapses within the margin."""
+    if stored.status.is_terminal:
+        raise InvalidStateTransitionError(stored.id, stored.status, BreakGlassStatus.ACTIVE)
+    _refuse_lapsed(stored, BreakGlassStatus.ACTIVE, now)
+    _refuse_late_extension(stored, now)
 
 
 def _refuse_lapsed(stored: BreakGlassEvent, new: BreakGlassStatus, now: datetime) -> None:
@@ -182,10 +201,18 @@ def _change(
     by: str | None = None,
     note: str | None = None,
 ) -> Change:
+    after = changed_event(action, stored, changed, now)
+    return Change(action, stored, after, now, by, note)
+
+
+def changed_event(
+    action: Action, stored: BreakGlassEvent, changed: BreakGlassEvent, now: datetime
+) -> BreakGlassEvent:
+    """Return an event as it is stored after a change, with what only stores set."""
     # Strictly later than the previous version, even if the clock has stepped back.
     values = {**vars(changed), "updated_at": max(now, stored.updated_at + _MICROSECOND)}
     if action is Action.EXTENDED:
         values["extensions"] = stored.extensions + 1
     elif action is Action.CLOSED:
         values["ended_at"] = within_life(stored, now)
-    return Change(action, stored, read_event(values), now, by, note)
+    return read_event(values)

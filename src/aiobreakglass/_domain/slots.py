@@ -1,7 +1,8 @@
 """Decide which slots an opening takes: rows of which each stands for one use within a limit.
 
-A quota of N within W has N slots, and each opening takes one of them for W. So there are never more
-than N openings within any interval of the length W, wherever it begins (the pigeonhole principle).
+A quota of N within W has N slots, and each opening takes one of them for W. So there are never
+more than N openings within any interval of the length W, wherever it begins (the pigeonhole
+principle).
 """
 
 from __future__ import annotations

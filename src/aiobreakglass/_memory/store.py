@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from aiobreakglass._contract import arguments
@@ -11,15 +11,32 @@ from aiobreakglass._contract.arguments import Listing
 from aiobreakglass._contract.cursor import Position, encode_cursor
 from aiobreakglass._contract.lists import Lists, PageRequest
 from aiobreakglass._contract.store import EventPage
-from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.change import Action, Change
 from aiobreakglass._domain.errors import (
     ActiveEventExistsError,
     EventExistsError,
     EventNotFoundError,
     InvalidStateTransitionError,
 )
-from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, utc_now
+from aiobreakglass._domain.event import (
+    BreakGlassEvent,
+    BreakGlassStatus,
+    ReviewOutcome,
+    utc_now,
+)
 from aiobreakglass._domain.history import HistoryEntry, recorded, tip_of
+from aiobreakglass._domain.limits import (
+    LimitsFor,
+    check_limits,
+    check_opening,
+    limits_of,
+)
+from aiobreakglass._domain.oversight import (
+    decide_extend,
+    decide_hold,
+    decide_release,
+    decide_review,
+)
 from aiobreakglass._domain.rules import (
     check_creatable,
     decide_close,
@@ -28,6 +45,7 @@ from aiobreakglass._domain.rules import (
     decide_expiry,
     decide_update,
 )
+from aiobreakglass._domain.slots import Slot, Taken, Use, pools_of, take
 from aiobreakglass._domain.timestamps import encode_time
 
 
@@ -40,13 +58,21 @@ class InMemoryStore(Lists):
     Args:
         clock: Returns the current time as an aware datetime.
         cursor_key: Signs cursors, so that they can be given to browsers; at least 16 bytes.
+        limits: The rules for opening and extending access, or a function that returns those of an
+            event.
     """
 
     def __init__(
-        self, *, clock: Callable[[], datetime] = utc_now, cursor_key: bytes | None = None
+        self,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        cursor_key: bytes | None = None,
+        limits: LimitsFor | None = None,
     ) -> None:
         super().__init__(cursor_key)
         self._clock = clock
+        self._limits = check_limits(limits)
+        self._uses: dict[Slot, Use] = {}
         self._events: dict[str, BreakGlassEvent] = {}
         self._active: dict[tuple[str, str], BreakGlassEvent] = {}
         self._deleted: set[str] = set()
@@ -64,7 +90,7 @@ class InMemoryStore(Lists):
         now = self._now()
         change = decide_create(event, now, by, note)
         if change.stored.status is BreakGlassStatus.ACTIVE:
-            self._clear_guard(change.stored, now)
+            self._open(change.stored, now)
         created = self._apply(change)
         await _simulate_network()
         return created
@@ -82,7 +108,10 @@ class InMemoryStore(Lists):
         event = arguments.check_event(event)
         by, note = arguments.check_by_and_note(by, note)
         return await self._change(
-            event.id, lambda stored, now: decide_update(stored, event, now, by, note)
+            event.id,
+            lambda stored, now: decide_update(
+                stored, event, now, by, note, limits=limits_of(self._limits, stored)
+            ),
         )
 
     async def delete(
@@ -128,6 +157,46 @@ class InMemoryStore(Lists):
         event_id, by, reason = arguments.check_closing(event_id, closed_by, closed_reason)
         return await self._change(
             event_id, lambda stored, now: decide_close(stored, by, reason, now)
+        )
+
+    async def extend(
+        self, event_id: str, *, expires_at: datetime, extended_by: str, reason: str
+    ) -> BreakGlassEvent:
+        event_id, end, by, why = arguments.check_extension(
+            event_id, expires_at, extended_by, reason
+        )
+        return await self._change(
+            event_id,
+            lambda stored, now: decide_extend(
+                stored, end, by, why, now, limits_of(self._limits, stored)
+            ),
+        )
+
+    async def review(
+        self, event_id: str, *, reviewed_by: str, outcome: ReviewOutcome | str, comment: str
+    ) -> BreakGlassEvent:
+        event_id, by, decided, why = arguments.check_review(
+            event_id, reviewed_by, outcome, comment
+        )
+
+        def decide(stored: BreakGlassEvent, now: datetime) -> Change:
+            change = decide_review(stored, by, decided, why, now)
+            if change.action is Action.EXPIRED:
+                return decide_review(self._apply(change), by, decided, why, now)
+            return change
+
+        return await self._change(event_id, decide)
+
+    async def hold(self, event_id: str, *, held_by: str, reason: str) -> BreakGlassEvent:
+        event_id, by, why = arguments.check_hold(event_id, "held_by", held_by, reason)
+        return await self._change(event_id, lambda stored, now: decide_hold(stored, by, why, now))
+
+    async def release_hold(
+        self, event_id: str, *, released_by: str, reason: str
+    ) -> BreakGlassEvent:
+        event_id, by, why = arguments.check_hold(event_id, "released_by", released_by, reason)
+        return await self._change(
+            event_id, lambda stored, now: decide_release(stored, by, why, now)
         )
 
     async def history(self, event_id: str) -> list[HistoryEntry]:
@@ -224,6 +293,21 @@ class InMemoryStore(Lists):
             raise ActiveEventExistsError(holder)
         self._apply(decide_expiry(holder, now))
 
+    def _open(self, event: BreakGlassEvent, now: datetime) -> None:
+        """Make way for an event, and let it take its slots; raise if it may not be opened."""
+        limits = limits_of(self._limits, event)
+        check_opening(limits, event)
+        self._clear_guard(event, now)
+        unsettled = {use.event_id for use in self._uses.values() if not self._is_settled(use)}
+        settled = {use.event_id for use in self._uses.values()} - unsettled
+        for taken in take(pools_of(limits), event, self._uses, settled, now, _first):
+            self._uses[taken.slot] = Use(now, event.id)
+
+    def _is_settled(self, use: Use) -> bool:
+        event = self._events.get(use.event_id)
+        outcome = None if event is None else event.review_outcome
+        return outcome is not None and outcome.is_final
+
     def _newest_first(self, listing: Listing) -> list[BreakGlassEvent]:
         return sorted(
             (
@@ -235,6 +319,10 @@ class InMemoryStore(Lists):
             key=_sort_key,
             reverse=True,
         )
+
+
+def _first(free: Sequence[Taken]) -> Taken:
+    return free[0]
 
 
 def _pair(event: BreakGlassEvent) -> tuple[str, str]:
