@@ -79,7 +79,8 @@ class BreakGlassStore(Protocol):
         Raises:
             ValueError: The event is active but has lapsed already, or its `created_at` or
                 `updated_at` is more than 5 minutes ahead of the store's clock, or it has been
-                extended, or it is held.
+                extended, or it is held. Or the event is expired, and its `ended_at` is not its
+                `expires_at`.
             EventExistsError: The id is taken, even if by a deleted event. This is checked before
                 `ActiveEventExistsError`.
             ActiveEventExistsError: The event is active, and another event of the same invoker and

@@ -35,7 +35,10 @@ def is_result_of(action: Action, event: BreakGlassEvent | None) -> bool:
     if event is None or action is Action.DELETED:
         return event is None and action is Action.DELETED
     match action:
-        case Action.CREATED | Action.UPDATED | Action.EXTENDED:
+        case Action.CREATED:
+            is_new = not event.extensions and event.held_by is None
+            return is_new and event.status is BreakGlassStatus.ACTIVE
+        case Action.UPDATED | Action.EXTENDED:
             return event.status is BreakGlassStatus.ACTIVE
         case Action.IMPORTED:
             return event.status.is_terminal

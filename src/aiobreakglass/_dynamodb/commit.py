@@ -31,6 +31,7 @@ from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
 from aiobreakglass._dynamodb.parts.history import AdoptionPart, HistoryPart, written_entry
 from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.requests import BATCH
 from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row, event_row
 
@@ -106,7 +107,7 @@ class Commits:
                 return change
             if row is not decided_on:
                 tip = None if row is None else row.tip
-            tip = await self._with_true_time(operation, event_id, tip, change.at)
+            tip = await self._verified(operation, event_id, tip, change.at)
             record = recorded(event_id, change, tip, self._new_ttl(change, row))
             attempt = Attempt(change, row, record, write_id)
             refusal = await self._send(operation, attempt, without)
@@ -138,18 +139,23 @@ class Commits:
             f"event {event_id}: others changed its rows {ROUNDS} times in a row; try again"
         )
 
-    async def _with_true_time(
+    async def _verified(
         self, operation: Operation, event_id: str, tip: Tip | None, now: datetime
     ) -> Tip | None:
-        """Return the newest entry with its own time, if the row says that it is in the future.
+        """Return the newest entry from the history itself if what the row says is doubtful.
 
-        Another writer may have set that, and all later entries would get later times still.
+        Another writer may have set it. A revision that no entry has would put the next entry where
+        nobody looks for it, and a time in the future would give all later entries later times.
         """
-        if tip is None or tip.at - now <= MAX_CLOCK_LEAD:
+        if tip is None or (tip.revision <= BATCH and tip.at - now <= MAX_CLOCK_LEAD):
             return tip
         read = await self._histories.tip(operation, event_id, tip.revision)
-        is_same = read is not None and read[:2] == tip[:2]
-        return tip._replace(at=read.at) if read is not None and is_same else tip
+        if read is None:
+            read = await self._histories.tip(operation, event_id, 1)
+        if read is None:
+            return tip
+        is_same = (read.revision, read.head) == (tip.revision, tip.head)
+        return tip._replace(at=read.at) if is_same else read
 
     def _new_ttl(self, change: Change, row: Row | None) -> Callable[[datetime], int | None]:
         """Return what decides how long a history is kept that begins with a change."""
