@@ -19,11 +19,14 @@ from aiobreakglass._domain.errors import (
     ConcurrentModificationError,
     CorruptItemError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     ExpiryError,
     ImmutableFieldError,
     InvalidStateTransitionError,
     ItemTooLargeError,
+    LimitExceededError,
+    ReviewRefusedError,
     StoreUnavailableError,
     TableError,
 )
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     )
     from aiobreakglass._domain.fields import MAX_DURATION
     from aiobreakglass._domain.history import HistoryEntry
+    from aiobreakglass._domain.limits import Limits, Quota
     from aiobreakglass._domain.verification import Finding, verify_history
     from aiobreakglass._dynamodb import (
         Adoption,
@@ -71,6 +75,7 @@ __all__ = [
     "ConcurrentModificationError",
     "CorruptItemError",
     "EventExistsError",
+    "EventHeldError",
     "EventNotFoundError",
     "EventPage",
     "ExpiryError",
@@ -81,8 +86,12 @@ __all__ = [
     "InMemoryStore",
     "InvalidStateTransitionError",
     "ItemTooLargeError",
+    "LimitExceededError",
+    "Limits",
+    "Quota",
     "ReasonCode",
     "ReviewOutcome",
+    "ReviewRefusedError",
     "ScanProgress",
     "StoreUnavailableError",
     "TableError",
@@ -111,6 +120,8 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "Finding": "aiobreakglass._domain.verification",
     "HistoryEntry": "aiobreakglass._domain.history",
     "InMemoryStore": "aiobreakglass._memory.store",
+    "Limits": "aiobreakglass._domain.limits",
+    "Quota": "aiobreakglass._domain.limits",
     "ReasonCode": "aiobreakglass._domain.event",
     "ReviewOutcome": "aiobreakglass._domain.event",
     "ScanProgress": "aiobreakglass._evidence.progress",

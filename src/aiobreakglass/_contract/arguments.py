@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import TypeVar, get_args
+from typing import Final, TypeVar, get_args
 
 from aiobreakglass._contract.store import DEFAULT_QUERY_LIMIT, MAX_QUERY_LIMIT, OnCorrupt
 from aiobreakglass._domain.event import (
@@ -176,6 +176,10 @@ def check_interval(argument: str, interval: timedelta, *, at_least: timedelta) -
     return interval
 
 
+AWAITING_REVIEW: Final = "awaiting_review"
+"""What lists of events that wait for a review list by, as if it was a field."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A list query: one value of one indexed field, within a range of `created_at`."""
@@ -184,6 +188,11 @@ class Listing:
     value: str
     since: datetime | None = None
     until: datetime | None = None
+
+    @property
+    def is_oldest_first(self) -> bool:
+        """Whether the list begins with the oldest event: reviews do, with what waited longest."""
+        return self.field == AWAITING_REVIEW
 
     @property
     def is_empty(self) -> bool:
@@ -212,9 +221,13 @@ def check_listing(
     field: str, value: str, since: datetime | None = None, until: datetime | None = None
 ) -> Listing:
     """Return a list query, or raise if an argument is wrong."""
+    if field == "status":
+        value = check_status(value).value
+    elif field != AWAITING_REVIEW:
+        value = check_name(field, value)
     return Listing(
         field,
-        check_status(value).value if field == "status" else check_name(field, value),
+        value,
         None if since is None else check_instant("since", since),
         None if until is None else check_instant("until", until),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from aiobreakglass._contract.store import BreakGlassStore, EventPage
-from aiobreakglass._domain.event import BreakGlassEvent, ReviewOutcome
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aiobreakglass._domain.event import BreakGlassEvent, ReviewOutcome
     from aiobreakglass._domain.history import HistoryEntry
 
 
@@ -92,7 +93,8 @@ class GovernedStore(BreakGlassStore, Protocol):
     ) -> EventPage:
         """Return one page of the events that wait for a review, oldest first.
 
-        The list is eventually consistent. It leaves out active events, and has lapsed ones, marked or not.
+        The list is eventually consistent. It leaves out active events, and has lapsed ones, marked
+        or not.
 
         Args:
             limit: As for `list_by_invoker`.

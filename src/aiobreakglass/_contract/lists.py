@@ -10,7 +10,7 @@ from aiobreakglass._contract import arguments
 from aiobreakglass._contract.arguments import Listing
 from aiobreakglass._contract.cursor import Position, check_cursor_key, decode_cursor
 from aiobreakglass._contract.store import BreakGlassStore, EventPage, OnCorrupt
-from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus
+from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, ReviewOutcome
 
 
 class PageRequest(NamedTuple):
@@ -22,6 +22,8 @@ class PageRequest(NamedTuple):
     after: Position | None
     """The last event of the previous page; None for the first page."""
     skips_corrupt: bool
+    ended_by: datetime | None = None
+    """Leave out events that are active at this instant; None means to list them, too."""
 
 
 class Lists(BreakGlassStore):
@@ -69,6 +71,21 @@ class Lists(BreakGlassStore):
         listing = arguments.check_listing("profile", profile, since, until)
         return await self._page(self._page_request(listing, limit, cursor, on_corrupt))
 
+    async def list_awaiting_review(
+        self,
+        limit: int | None = None,
+        *,
+        outcome: ReviewOutcome | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> EventPage:
+        """Return one page of the events that wait for a review, as `GovernedStore` says."""
+        awaited = arguments.check_awaited(outcome)
+        listing = arguments.check_listing(arguments.AWAITING_REVIEW, awaited, since, until)
+        request = self._page_request(listing, limit, cursor, "raise")
+        return await self._page(request._replace(ended_by=self._now()))
+
     async def count_by_invoker_since(
         self, invoker: str, since: datetime, *, at_most: int | None = None
     ) -> int:
@@ -88,8 +105,12 @@ class Lists(BreakGlassStore):
         return await self._newest(listing, arguments.check_name("profile", profile))
 
     @abstractmethod
+    def _now(self) -> datetime:
+        """Return the time by the store's clock, or raise if the clock is wrong."""
+
+    @abstractmethod
     async def _page(self, request: PageRequest) -> EventPage:
-        """Return one page of events, newest first."""
+        """Return one page of events, in the order of the listing."""
 
     @abstractmethod
     async def _count(self, listing: Listing, at_most: int | None) -> int:

@@ -94,8 +94,6 @@ class Limits:
         return sum(quotas) + (self.cooldown is not None) + (self.max_unreviewed or 0)
 
 
-NO_LIMITS: Final = Limits()
-
 LimitsFor = Limits | Callable[[BreakGlassEvent], Limits]
 """The limits of every event, or a function that returns those of one."""
 
@@ -180,3 +178,6 @@ def _check_names(field: str, names: Collection[str]) -> None:
         raise TypeError(f"{field} must be a collection of names, not {type(names).__name__}")
     if not all(isinstance(name, str) for name in names):
         raise TypeError(f"{field} must have names alone")
+
+
+NO_LIMITS: Final = Limits()

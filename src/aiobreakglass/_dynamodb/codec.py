@@ -15,8 +15,9 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from aiobreakglass._aws.transaction import AttributeValue, Item
+from aiobreakglass._contract.arguments import AWAITING_REVIEW
 from aiobreakglass._domain.errors import CorruptItemError
-from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent, read_event
+from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent, awaited_review, read_event
 from aiobreakglass._domain.fields import MAX_DURATION, valid_name
 from aiobreakglass._domain.timestamps import decode_time, encode_time
 from aiobreakglass._dynamodb.canonical import read_canonical
@@ -63,6 +64,9 @@ def encode_event(event: BreakGlassEvent, layout: TableLayout, *, write_id: str) 
         item["extensions"] = {"N": str(event.extensions)}
     if event.labels:
         item["labels"] = {"M": {key: {"S": value} for key, value in event.labels.items()}}
+    awaited = awaited_review(event)
+    if awaited is not None:
+        item[AWAITING_REVIEW] = {"S": awaited}
     item["duration"] = {"N": str(event.duration // _MICROSECOND * 1000)}
     item["mfa_verified"] = {"BOOL": event.mfa_verified}
     item[layout.write_id_attribute] = {"S": write_id}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,11 +12,12 @@ from typing import Final, TypeVar
 from aiobreakglass import _randomness
 from aiobreakglass._aws.calls import Calls, Operation
 from aiobreakglass._aws.transaction import Item, Refusal
-from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.change import Action, Change
 from aiobreakglass._domain.errors import (
     ActiveEventExistsError,
     BreakGlassError,
     CorruptItemError,
+    EventHeldError,
     EventNotFoundError,
     InvalidStateTransitionError,
     StoreUnavailableError,
@@ -24,12 +25,14 @@ from aiobreakglass._domain.errors import (
 from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._domain.history import Tip, recorded
 from aiobreakglass._domain.rules import MAX_CLOCK_LEAD, decide_delete, decide_expiry
+from aiobreakglass._domain.slots import SlotKind, Taken
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
 from aiobreakglass._dynamodb.parts.history import AdoptionPart, HistoryPart, written_entry
+from aiobreakglass._dynamodb.parts.slot import SlotPart
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.requests import BATCH
 from aiobreakglass._dynamodb.retention import Retention
@@ -45,6 +48,9 @@ It returns None if there is nothing to do, and raises if the change is not allow
 
 Decide = Callable[[BreakGlassEvent, datetime], Change]
 """Decides what to do with an existing event at an instant."""
+
+TakeSlots = Callable[[Operation, Change, str], Awaitable[Sequence[Taken]]]
+"""Returns the slots that a change takes, or raises what refuses it; the text is the write's id."""
 
 ROUNDS: Final = 16
 """How often a write starts over because others changed its rows meanwhile."""
@@ -70,7 +76,12 @@ class Commits:
         self._clock = clock
 
     async def commit(
-        self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None
+        self,
+        operation: Operation,
+        event_id: str,
+        rule: Rule[Decided],
+        row: Row | None,
+        take_slots: TakeSlots | None = None,
     ) -> Decided:
         """Write the change that a rule decides on and return it; None if there is nothing to do.
 
@@ -81,9 +92,10 @@ class Commits:
             event_id: The id of the event.
             rule: Decides on the change, and again after each conflict.
             row: The event's row as it was read; None if there is none.
+            take_slots: Reads what limits the change, and returns the slots that it takes.
         """
         try:
-            return await self._commit(operation, event_id, rule, row)
+            return await self._commit(operation, event_id, rule, row, take_slots)
         except Exception as error:
             if not operation.outcome_unknown or getattr(error, "outcome_unknown", False):
                 raise
@@ -95,7 +107,12 @@ class Commits:
             ) from error
 
     async def _commit(
-        self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None
+        self,
+        operation: Operation,
+        event_id: str,
+        rule: Rule[Decided],
+        row: Row | None,
+        take_slots: TakeSlots | None,
     ) -> Decided:
         write_id = _randomness.token(16)
         without: str | None = None
@@ -108,8 +125,12 @@ class Commits:
             if row is not decided_on:
                 tip = None if row is None else row.tip
             tip = await self._verified(operation, event_id, tip, change.at)
+            if change.action is Action.RELEASED and tip is not None:
+                kept = self._retention.of_release(change.at, tip.history_ttl)
+                tip = tip._replace(history_ttl=kept)
             record = recorded(event_id, change, tip, self._new_ttl(change, row))
-            attempt = Attempt(change, row, record, write_id)
+            slots = await take_slots(operation, change, write_id) if take_slots else ()
+            attempt = Attempt(change, row, record, write_id, slots)
             refusal = await self._send(operation, attempt, without)
             if refusal is None:
                 return change
@@ -128,6 +149,9 @@ class Commits:
                     tip = None if row is None else row.tip
                 case Verdict.WITHOUT:
                     without = role
+                case Verdict.TAKEN:
+                    # The next round reads the slots again.
+                    pass
                 case Verdict.BEHIND:
                     # Another writer dropped or reverted what the row says about the history.
                     taken = record.entries[0].revision
@@ -256,6 +280,7 @@ def contributors(table: Table, retention: Retention) -> list[Contributor]:
         AdoptionPart(table),
         EventPart(table, retention),
         GuardPart(table),
+        *(SlotPart(table, kind) for kind in SlotKind),
     ]
 
 
@@ -279,6 +304,8 @@ def delete_rule(by: str | None, note: str | None) -> Rule[Change | None]:
         try:
             event = row.event
         except CorruptItemError:
+            if "held_by" in row.item:
+                raise EventHeldError(row.event_id) from None
             return decide_delete(None, now, by, note)
         return decide_delete(event, now, by, note)
 

@@ -27,6 +27,14 @@ class Histories:
         Entries that TTL or another writer removed are missing, which is for `verify_history` to
         find.
         """
+        rows = await self.rows(operation, event_id)
+        return [
+            decode_entry(rows[revision], self._layout.history_key(event_id, revision))
+            for revision in sorted(rows)
+        ]
+
+    async def rows(self, operation: Operation, event_id: str) -> dict[int, Item]:
+        """Return the rows of all entries by revision; raise if nothing is known of the event."""
         row = await self._reads.row(operation, self._layout.event_key(event_id))
         tip = None if row is None else decode_record(row)
         named = 0 if tip is None else tip.revision
@@ -51,10 +59,7 @@ class Histories:
         rows |= await self._rows(operation, event_id, _gaps(rows)[-BATCH:])
         if row is None and not rows:
             raise EventNotFoundError(event_id)
-        return [
-            decode_entry(rows[revision], self._layout.history_key(event_id, revision))
-            for revision in sorted(rows)
-        ]
+        return rows
 
     async def tip(self, operation: Operation, event_id: str, taken: int) -> Tip | None:
         """Return the newest entry of a history, given that the key of one revision is taken.

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Final, NamedTuple
 
+from aiobreakglass._contract.arguments import AWAITING_REVIEW
 from aiobreakglass._domain.event import BreakGlassEvent
+from aiobreakglass._domain.slots import Slot, SlotKind
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -17,7 +19,11 @@ _TABLE_ARN = re.compile(
 
 _TEXT = re.compile("[!-~]{1,255}")
 
+_INDEXES: Final = ("invoker_index", "status_index", "profile_index", "review_index")
+
 _OTHER_ATTRIBUTES: Final = (
+    AWAITING_REVIEW,
+    "used_at",
     "event_id",
     "deleted_at",
     "revision",
@@ -50,17 +56,21 @@ class TableLayout:
     """The beginning of the partition keys of guards."""
     history_prefix: str = "HISTORY#"
     """The beginning of the partition keys of history entries."""
+    slot_prefix: str = "SLOT#"
+    """The beginning of the partition keys of slots, which limits are counted by."""
     invoker_index: str = "invoker-index"
     status_index: str = "status-index"
     profile_index: str = "profile-index"
+    review_index: str = "review-index"
+    """The index of the events that wait for a review; it has no others."""
     ttl_attribute: str = "ttl"
     write_id_attribute: str = "write_id"
 
     def __post_init__(self) -> None:
-        for field in ("invoker_index", "status_index", "profile_index"):
+        for field in _INDEXES:
             _check(field, getattr(self, field), _TABLE_NAME, "3 to 255 of a-z A-Z 0-9 _ . -")
         attributes = ("partition_key", "ttl_attribute", "write_id_attribute")
-        prefixes = ("event_prefix", "guard_prefix", "history_prefix")
+        prefixes = ("event_prefix", "guard_prefix", "history_prefix", "slot_prefix")
         for field in (*attributes, *prefixes):
             _check(field, getattr(self, field), _TEXT, "1 to 255 visible ASCII characters")
         taken = [getattr(self, field) for field in attributes]
@@ -69,9 +79,9 @@ class TableLayout:
             raise ValueError(
                 f"{', '.join(attributes)} must differ, also from the attributes of a row"
             )
-        if len(self.indexes) != 3:
-            raise ValueError("invoker_index, status_index and profile_index must differ")
-        # Otherwise the key of an event could be the key of a guard or of a history entry.
+        if len(self.indexes) != len(_INDEXES):
+            raise ValueError(f"{', '.join(_INDEXES)} must differ")
+        # Otherwise the key of an event could be the key of a guard, of an entry or of a slot.
         for one, other in permutations(prefixes, 2):
             if getattr(self, one).startswith(getattr(self, other)):
                 raise ValueError(f"{one} must not begin with {other}")
@@ -83,12 +93,12 @@ class TableLayout:
             self.invoker_index: "invoker",
             self.status_index: "status",
             self.profile_index: "profile",
+            self.review_index: AWAITING_REVIEW,
         }
 
     def index_of(self, field: str) -> str:
         """Return the name of the index over a field."""
-        index: str = getattr(self, f"{field}_index")
-        return index
+        return next(index for index, indexed in self.indexes.items() if indexed == field)
 
     def event_key(self, event_id: str) -> str:
         """Return the partition key of an event or of its tombstone."""
@@ -97,6 +107,21 @@ class TableLayout:
     def history_key(self, event_id: str, revision: int) -> str:
         """Return the partition key of an entry in the history of an event."""
         return f"{self.history_prefix}{event_id}#{revision:06d}"
+
+    def slot_key(self, slot: Slot) -> str:
+        """Return the partition key of a slot.
+
+        A length makes the key of a pair unambiguous if a name contains `#`.
+        """
+        kind, invoker, profile, number = slot
+        match kind:
+            case SlotKind.PROFILE:
+                rest = f"{profile}#{number:02d}"
+            case SlotKind.INVOKER | SlotKind.UNREVIEWED:
+                rest = f"{invoker}#{number:02d}"
+            case SlotKind.PAIR:
+                rest = f"{len(invoker.encode())}#{invoker}#{profile}"
+        return f"{self.slot_prefix}{kind}#{rest}"
 
     def guard_key(self, invoker: str, profile: str) -> str:
         """Return the partition key of a pair's guard.

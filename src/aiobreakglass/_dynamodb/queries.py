@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from aiobreakglass._aws.calls import Calls, Operation
@@ -32,10 +33,10 @@ class Queries:
         self._recent_rows = recent_rows
 
     async def page(self, asked: PageRequest) -> EventPage:
-        """Return one page of events, newest first."""
+        """Return one page of events, in the order of the listing."""
         layout, listing = self._table.layout, asked.listing
         start = None if asked.after is None else start_key(asked.after, listing, layout)
-        rows = _Rows(layout, self._recent_rows, asked.size, asked.skips_corrupt)
+        rows = _Rows(layout, self._recent_rows, asked.size, asked.skips_corrupt, asked.ended_by)
         with self._calls.operation() as operation:
             if listing.is_empty:
                 return EventPage(())
@@ -93,6 +94,7 @@ class _Rows:
     recent_rows: RecentRows
     size: int
     skips: bool
+    ended_by: datetime | None
     events: list[BreakGlassEvent] = field(default_factory=list)
     corrupt: list[CorruptItemError] = field(default_factory=list)
     last: Item | None = None
@@ -112,7 +114,7 @@ class _Rows:
             for item, event in zip(items, self._decoded(items[:room]), strict=False):
                 if isinstance(event, CorruptItemError):
                     self.corrupt.append(event)
-                else:
+                elif self.ended_by is None or not event.is_active(self.ended_by):
                     self.events.append(event)
                     self.recent_rows.remember(event, item)
                     self.last = item

@@ -172,7 +172,7 @@ def _query(table: Table, listing: Listing) -> Request:
         "KeyConditionExpression": condition,
         "ExpressionAttributeNames": _names(table, names),
         "ExpressionAttributeValues": values,
-        "ScanIndexForward": False,
+        "ScanIndexForward": listing.is_oldest_first,
     }
 
 

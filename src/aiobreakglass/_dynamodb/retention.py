@@ -11,7 +11,12 @@ from typing import Final
 
 from aiobreakglass._domain.change import Change
 from aiobreakglass._domain.event import BreakGlassEvent
-from aiobreakglass._domain.history import history_ttl, rounded_up, seconds_since_1970
+from aiobreakglass._domain.history import (
+    HISTORY_MARGIN,
+    history_ttl,
+    rounded_up,
+    seconds_since_1970,
+)
 
 TOMBSTONE_RETENTION_FLOOR: Final = timedelta(days=1)
 """How long a tombstone is kept at least, so that it outlives any late write that it must stop."""
@@ -65,7 +70,17 @@ class Retention:
             return None
         if before is None or before.expires_at != event.expires_at:
             stored = self._after(event.expires_at, self.interval)
+        elif before.held_by is not None:
+            # A held event has no such time, so it begins anew with the release.
+            stored = self._after(max(event.expires_at, change.at), self.interval)
         return _before_history(stored, history)
+
+    def of_release(self, released_at: datetime, history: int | None) -> int | None:
+        """Return when the history of an event that is released now may be deleted."""
+        ttl = self._after(released_at, self.interval)
+        if ttl is None or history is None:
+            return None
+        return max(history, ttl + rounded_up(HISTORY_MARGIN))
 
     def of_tombstone(self, deleted_at: datetime, history: int | None) -> int | None:
         """Return when the tombstone of an event that is deleted now may be deleted."""

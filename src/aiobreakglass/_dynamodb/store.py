@@ -14,9 +14,12 @@ from aiobreakglass._contract import arguments
 from aiobreakglass._contract.arguments import Listing
 from aiobreakglass._contract.lists import Lists, PageRequest
 from aiobreakglass._contract.store import EventPage
+from aiobreakglass._domain.change import Action
 from aiobreakglass._domain.errors import EventNotFoundError
-from aiobreakglass._domain.event import BreakGlassEvent, utc_now
+from aiobreakglass._domain.event import BreakGlassEvent, ReviewOutcome, utc_now
 from aiobreakglass._domain.history import HistoryEntry
+from aiobreakglass._domain.limits import LimitsFor, check_limits
+from aiobreakglass._domain.oversight import decide_extend, decide_review
 from aiobreakglass._domain.rules import decide_close, decide_create, decide_update
 from aiobreakglass._dynamodb.checks import Checks
 from aiobreakglass._dynamodb.commit import (
@@ -29,7 +32,9 @@ from aiobreakglass._dynamodb.commit import (
     event_rule,
 )
 from aiobreakglass._dynamodb.histories import Histories
+from aiobreakglass._dynamodb.holds import Holds
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
+from aiobreakglass._dynamodb.limiting import Limiting
 from aiobreakglass._dynamodb.opening import Opening, opened_store
 from aiobreakglass._dynamodb.queries import Queries
 from aiobreakglass._dynamodb.reads import Reads
@@ -51,6 +56,7 @@ class StoreOptions(TypedDict, total=False):
     clock: Callable[[], datetime]
     cursor_key: bytes | None
     operation_timeout: timedelta
+    limits: LimitsFor | None
 
 
 class AsyncDynamoDBStore(Lists):
@@ -69,6 +75,8 @@ class AsyncDynamoDBStore(Lists):
         clock: Returns the current time as an aware datetime.
         cursor_key: Signs cursors, so that they can be given to browsers; at least 16 bytes.
         operation_timeout: The time limit of each call, including all its retries and pages.
+        limits: The rules for opening and extending access, or a function that returns those of an
+            event. Every writer of the table must have the same.
         transport: Sends the requests in the client's place. Only `open` makes one, for the client
             that it makes.
     """
@@ -83,6 +91,7 @@ class AsyncDynamoDBStore(Lists):
         clock: Callable[[], datetime] = utc_now,
         cursor_key: bytes | None = None,
         operation_timeout: timedelta = OPERATION_TIMEOUT,
+        limits: LimitsFor | None = None,
         transport: Transport | None = None,
     ) -> None:
         super().__init__(cursor_key)
@@ -100,6 +109,8 @@ class AsyncDynamoDBStore(Lists):
         kept = Retention(retention)
         self._commits = Commits(self._calls, table, contributors(table, kept), kept, self._now)
         self._histories = Histories(self._reads, table)
+        self._holds = Holds(self._calls, table, self._reads, self._histories, self._commits)
+        self._limiting = Limiting(self._reads, table, check_limits(limits), self._now)
 
     @classmethod
     def open(
@@ -134,7 +145,7 @@ class AsyncDynamoDBStore(Lists):
                 connect, 3 s to read, and a pool of 64 connections.
             transport: "fast" or "standard".
             store_options: The constructor's options: `layout`, `retention`, `clock`,
-                `cursor_key` and `operation_timeout`.
+                `cursor_key`, `operation_timeout` and `limits`.
 
         Raises:
             ValueError: The region, the URL or another argument is missing or wrong.
@@ -170,7 +181,11 @@ class AsyncDynamoDBStore(Lists):
         by, note = arguments.check_by_and_note(by, note)
         with self._calls.operation() as operation:
             change = await self._commits.commit(
-                operation, event.id, lambda _, now: decide_create(event, now, by, note), None
+                operation,
+                event.id,
+                lambda _, now: decide_create(event, now, by, note),
+                None,
+                self._limiting.slots,
             )
         return change.stored
 
@@ -190,7 +205,9 @@ class AsyncDynamoDBStore(Lists):
         by, note = arguments.check_by_and_note(by, note)
         return await self._change(
             event.id,
-            lambda stored, now: decide_update(stored, event, now, by, note),
+            lambda stored, now: decide_update(
+                stored, event, now, by, note, limits=self._limiting.of(stored)
+            ),
             self._recent_rows.recall(event),
         )
 
@@ -222,6 +239,44 @@ class AsyncDynamoDBStore(Lists):
         return await self._change(
             event_id, lambda stored, now: decide_close(stored, by, reason, now)
         )
+
+    async def extend(
+        self, event_id: str, *, expires_at: datetime, extended_by: str, reason: str
+    ) -> BreakGlassEvent:
+        event_id, end, by, why = arguments.check_extension(
+            event_id, expires_at, extended_by, reason
+        )
+        return await self._change(
+            event_id,
+            lambda stored, now: decide_extend(
+                stored, end, by, why, now, self._limiting.of(stored)
+            ),
+        )
+
+    async def review(
+        self, event_id: str, *, reviewed_by: str, outcome: ReviewOutcome | str, comment: str
+    ) -> BreakGlassEvent:
+        event_id, by, decided, why = arguments.check_review(
+            event_id, reviewed_by, outcome, comment
+        )
+        rule = event_rule(
+            event_id, lambda stored, now: decide_review(stored, by, decided, why, now)
+        )
+        change = await self._commit(event_id, rule)
+        if change.action is Action.EXPIRED:
+            # The event had lapsed, and is marked now.
+            change = await self._commit(event_id, rule)
+        return change.stored
+
+    async def hold(self, event_id: str, *, held_by: str, reason: str) -> BreakGlassEvent:
+        event_id, by, why = arguments.check_hold(event_id, "held_by", held_by, reason)
+        return await self._holds.hold(event_id, by, why)
+
+    async def release_hold(
+        self, event_id: str, *, released_by: str, reason: str
+    ) -> BreakGlassEvent:
+        event_id, by, why = arguments.check_hold(event_id, "released_by", released_by, reason)
+        return await self._holds.release(event_id, by, why)
 
     async def history(self, event_id: str) -> list[HistoryEntry]:
         event_id = arguments.check_event_id(event_id)

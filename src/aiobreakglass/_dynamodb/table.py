@@ -36,7 +36,7 @@ async def create_table(
     """Create the table with its indexes and TTL, billed on demand, and wait until it is ready.
 
     It is safe to call this again, and from several processes at once. It keeps an existing table,
-    and turns on TTL and the requested protections if they are off. Both protections belong on a
+    adds the index of reviews if that alone is missing, and turns on TTL and the requested protections if they are off. Both protections belong on a
     table whose rows are evidence. They are off by default because they cost money and because a
     test's table must be easy to remove.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
@@ -64,6 +64,8 @@ async def create_table(
             await _check_transactions(client, table_name, layout)
             await _ensure_exists(client, table_name, layout, deletion_protection)
             description = await _await_active(client, table_name)
+            if await _adds_review_index(client, table_name, layout, description):
+                description = await _await_active(client, table_name)
             if differences := table_differences(description, layout):
                 raise TableError(
                     f"table {table_name!r} is not laid out as a break-glass table: "
@@ -91,16 +93,19 @@ def table_definition(
         ],
         "KeySchema": [{"AttributeName": layout.partition_key, "KeyType": "HASH"}],
         "GlobalSecondaryIndexes": [
-            {
-                "IndexName": index,
-                "KeySchema": [
-                    {"AttributeName": field, "KeyType": "HASH"},
-                    {"AttributeName": "created_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for index, field in layout.indexes.items()
+            _index_definition(index, field) for index, field in layout.indexes.items()
         ],
+    }
+
+
+def _index_definition(index: str, field: str) -> dict[str, Any]:
+    return {
+        "IndexName": index,
+        "KeySchema": [
+            {"AttributeName": field, "KeyType": "HASH"},
+            {"AttributeName": "created_at", "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "ALL"},
     }
 
 
@@ -158,6 +163,29 @@ async def _ensure_exists(
         # "In use" means that somebody else is creating it at this moment.
         with _ignored("ResourceInUseException"):
             await client.create_table(**table_definition(table_name, layout, deletion_protection))
+
+
+async def _adds_review_index(
+    client: DynamoDBClient, table_name: str, layout: TableLayout, description: Mapping[str, Any]
+) -> bool:
+    """Add the index of reviews to a table that lacks nothing else; return whether it did."""
+    missing = f"index {layout.review_index} is missing"
+    if table_differences(description, layout) != [missing]:
+        return False
+    field = layout.indexes[layout.review_index]
+    # "In use" means that somebody else is adding it at this moment.
+    with _ignored("ResourceInUseException"):
+        await client.update_table(
+            TableName=table_name,
+            AttributeDefinitions=[
+                {"AttributeName": attribute, "AttributeType": "S"}
+                for attribute in (field, "created_at")
+            ],
+            GlobalSecondaryIndexUpdates=[
+                {"Create": _index_definition(layout.review_index, field)}  # type: ignore[typeddict-item] # the same as in CreateTable
+            ],
+        )
+    return True
 
 
 async def _await_active(client: DynamoDBClient, table_name: str) -> Mapping[str, Any]:

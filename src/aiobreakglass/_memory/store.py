@@ -22,6 +22,7 @@ from aiobreakglass._domain.event import (
     BreakGlassEvent,
     BreakGlassStatus,
     ReviewOutcome,
+    awaited_review,
     utc_now,
 )
 from aiobreakglass._domain.history import HistoryEntry, recorded, tip_of
@@ -228,12 +229,13 @@ class InMemoryStore(Lists):
 
     async def _page(self, request: PageRequest) -> EventPage:
         # No row here is corrupt, so none is skipped.
-        listing, size, after, _ = request
+        listing, size, after, _, ended_by = request
         await _simulate_network()
         remaining = [
             event
-            for event in self._newest_first(listing)
-            if after is None or _sort_key(event) < (after.created_at, after.event_id)
+            for event in self._listed(listing)
+            if after is None or _follows(event, after, listing)
+            if ended_by is None or not event.is_active(ended_by)
         ]
         await _simulate_network()
         page = tuple(remaining[:size])
@@ -244,13 +246,13 @@ class InMemoryStore(Lists):
 
     async def _count(self, listing: Listing, at_most: int | None) -> int:
         await _simulate_network()
-        count = len(self._newest_first(listing))
+        count = len(self._listed(listing))
         await _simulate_network()
         return count if at_most is None else min(count, at_most)
 
     async def _newest(self, listing: Listing, profile: str) -> BreakGlassEvent | None:
         await _simulate_network()
-        newest_first = self._newest_first(listing)
+        newest_first = self._listed(listing)
         await _simulate_network()
         return next((event for event in newest_first if event.profile == profile), None)
 
@@ -308,16 +310,16 @@ class InMemoryStore(Lists):
         outcome = None if event is None else event.review_outcome
         return outcome is not None and outcome.is_final
 
-    def _newest_first(self, listing: Listing) -> list[BreakGlassEvent]:
+    def _listed(self, listing: Listing) -> list[BreakGlassEvent]:
         return sorted(
             (
                 event
                 for event in self._events.values()
-                if getattr(event, listing.field) == listing.value
+                if _listed_by(event, listing.field) == listing.value
                 and listing.covers(encode_time(event.created_at))
             ),
             key=_sort_key,
-            reverse=True,
+            reverse=not listing.is_oldest_first,
         )
 
 
@@ -327,6 +329,20 @@ def _first(free: Sequence[Taken]) -> Taken:
 
 def _pair(event: BreakGlassEvent) -> tuple[str, str]:
     return event.invoker, event.profile
+
+
+def _listed_by(event: BreakGlassEvent, field: str) -> str | None:
+    """Return what an index over a field lists an event by."""
+    if field == arguments.AWAITING_REVIEW:
+        return awaited_review(event)
+    value: str = getattr(event, field)
+    return value
+
+
+def _follows(event: BreakGlassEvent, after: Position, listing: Listing) -> bool:
+    """Return whether an event is behind a position in the order of a listing."""
+    place, position = _sort_key(event), (after.created_at, after.event_id)
+    return place > position if listing.is_oldest_first else place < position
 
 
 def _sort_key(event: BreakGlassEvent) -> tuple[str, str]:

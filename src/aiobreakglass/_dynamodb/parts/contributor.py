@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from aiobreakglass._aws.transaction import Item, Part
 from aiobreakglass._domain.change import Change
 from aiobreakglass._domain.history import Recorded
+from aiobreakglass._domain.slots import Taken
 from aiobreakglass._dynamodb.row import Row
 
 
@@ -22,6 +24,8 @@ class Verdict(Enum):
     """Send again without this part, because its row no longer belongs to this event."""
     BLOCKED = auto()
     """Another event blocks this one: end that event if it has lapsed, then start over."""
+    TAKEN = auto()
+    """Another opening was faster to take a slot: read the slots again, then start over."""
     BEHIND = auto()
     """The history is longer than the event's row says: find its end, then start over."""
 
@@ -36,6 +40,8 @@ class Attempt(NamedTuple):
     """What the history records about the change."""
     write_id: str
     """The same for all rounds of one write, and for no other write."""
+    slots: Sequence[Taken] = ()
+    """The slots that an opening takes."""
 
 
 class Contributor(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from aiobreakglass._aws.transaction import AttributeValue, Item, Part
+from aiobreakglass._contract.arguments import AWAITING_REVIEW
 from aiobreakglass._domain.errors import EventExistsError
 from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._dynamodb.codec import encode_event, encode_tombstone
@@ -113,7 +114,10 @@ class EventPart(Contributor):
         is_first = attempt.record.entries[0].revision == 1
         ttl = self._retention.of_adopted(row.event, row.ttl) if is_first else row.ttl
         record = self._record(attempt, ttl)
-        for name in (*RECORD, self._layout.ttl_attribute):
+        if AWAITING_REVIEW in new:
+            record[AWAITING_REVIEW] = new[AWAITING_REVIEW]
+        for name in (*RECORD, self._layout.ttl_attribute, AWAITING_REVIEW):
+            # As the row has it, because an older release does not write all of these.
             if record.get(name) != row.item.get(name):
                 changes[name] = record.get(name)
         return changes

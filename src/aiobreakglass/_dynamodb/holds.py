@@ -1,0 +1,186 @@
+"""Hold events and release them: first the event itself, then the rows of its history.
+
+While an event is held, neither its row nor its history has a time to live. A history can have more
+rows than one transaction, so they follow the change in transactions of their own. Each requires
+that the event is still held, or still released, as the change left it. Otherwise a slow release
+would give back the time to live of an event that is held again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+from aiobreakglass._aws.calls import Calls
+from aiobreakglass._aws.transaction import MAX_PARTS, AttributeValue, Item, Part
+from aiobreakglass._domain.errors import (
+    BreakGlassError,
+    EventHeldError,
+    InvalidStateTransitionError,
+    StoreUnavailableError,
+)
+from aiobreakglass._domain.event import BreakGlassEvent
+from aiobreakglass._domain.oversight import decide_hold, decide_release
+from aiobreakglass._dynamodb.commit import Commits, Decide, event_rule
+from aiobreakglass._dynamodb.histories import Histories
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.parts.event import EVENT
+from aiobreakglass._dynamodb.parts.expressions import part
+from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.row import Row
+
+_TOGETHER: Final = MAX_PARTS - 1
+"""How many entries follow in one transaction, beside the check of the event."""
+
+_ROUNDS: Final = 16
+
+
+class Holds:
+    """Puts events under legal holds, and releases them."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        table: Table,
+        reads: Reads,
+        histories: Histories,
+        commits: Commits,
+    ) -> None:
+        self._calls = calls
+        self._table = table
+        self._reads = reads
+        self._histories = histories
+        self._commits = commits
+
+    async def hold(self, event_id: str, held_by: str, reason: str) -> BreakGlassEvent:
+        """Hold an event; if it is held already, complete that and raise `EventHeldError`."""
+        return await self._change(
+            event_id,
+            lambda stored, now: decide_hold(stored, held_by, reason, now),
+            EventHeldError,
+        )
+
+    async def release(self, event_id: str, released_by: str, reason: str) -> BreakGlassEvent:
+        """Release an event; if it is not held, complete that and raise."""
+        return await self._change(
+            event_id,
+            lambda stored, now: decide_release(stored, released_by, reason, now),
+            InvalidStateTransitionError,
+        )
+
+    async def _change(
+        self, event_id: str, decide: Decide, refusal: type[BreakGlassError]
+    ) -> BreakGlassEvent:
+        try:
+            with self._calls.operation() as operation:
+                row = await self._reads.event_row(operation, event_id)
+                change = await self._commits.commit(
+                    operation, event_id, event_rule(event_id, decide), row
+                )
+        except refusal:
+            # An earlier call may have got no further than this.
+            await self._follow(event_id)
+            raise
+        await self._follow(event_id)
+        return change.stored
+
+    async def _follow(self, event_id: str) -> None:
+        """Give the rows of a history the time to live that the event's row says, or none."""
+        try:
+            for _ in range(_ROUNDS):
+                if await self._follow_once(event_id):
+                    return
+        except StoreUnavailableError as error:
+            raise StoreUnavailableError(error.message, outcome_unknown=True) from error
+        raise StoreUnavailableError(
+            f"event {event_id}: others changed its history {_ROUNDS} times in a row; try again",
+            outcome_unknown=True,
+        )
+
+    async def _follow_once(self, event_id: str) -> bool:
+        with self._calls.operation() as operation:
+            row = await self._reads.event_row(operation, event_id)
+            if row is None:
+                # It was deleted, and only a released event can be.
+                return True
+            entries = (await self._histories.rows(operation, event_id)).values()
+        waiting = iter([each for each in map(self._update_of(row), entries) if each is not None])
+        while parts := list(islice(waiting, _TOGETHER)):
+            # Each transaction has its own time limit, because there may be many.
+            with self._calls.operation() as operation:
+                refusal = await self._calls.write(operation, [self._check(row), *parts])
+            if refusal is not None:
+                return False
+        return True
+
+    def _check(self, row: Row) -> Part:
+        """Require that the event is held as it was read, or not held and kept as long."""
+        held_at, kept = row.item.get("held_at"), row.item.get("history_ttl")
+        values: Item = {}
+        conditions: list[str] = []
+        for name, value in (("held_at", held_at), ("history_ttl", kept)):
+            if value is None:
+                conditions.append(f"attribute_not_exists(#{name})")
+            else:
+                conditions.append(f"#{name} = :{name}")
+                values[f":{name}"] = value
+        return part(
+            self._table,
+            EVENT,
+            "ConditionCheck",
+            row.key,
+            " AND ".join(conditions),
+            names=("held_at", "history_ttl"),
+            values=values,
+        )
+
+    def _update_of(self, row: Row) -> Callable[[Item], Part | None]:
+        """Return a function that returns the update of an entry's row; None if there is none."""
+        layout = self._table.layout
+        is_held, kept = "held_at" in row.item, row.item.get("history_ttl")
+        ttl = None if is_held else kept
+        expected: dict[str, AttributeValue | None] = {
+            "history_ttl": kept,
+            layout.ttl_attribute: ttl,
+        }
+
+        def update(entry: Item) -> Part | None:
+            changes = {name: value for name, value in expected.items() if entry.get(name) != value}
+            if not changes:
+                return None
+            key = str(entry[layout.partition_key]["S"])
+            return _changed(self._table, key, entry, changes)
+
+        return update
+
+
+def _changed(
+    table: Table, key: str, entry: Item, changes: dict[str, AttributeValue | None]
+) -> Part:
+    """Return the update of attributes of a row that is as it was read."""
+    sets = [name for name, value in changes.items() if value is not None]
+    removals = [name for name, value in changes.items() if value is None]
+    values: Item = {f":new_{name}": value for name, value in changes.items() if value is not None}
+    conditions = []
+    for name in ("hash", *changes):
+        if name in entry:
+            conditions.append(f"#{name} = :{name}")
+            values[f":{name}"] = entry[name]
+        else:
+            conditions.append(f"attribute_not_exists(#{name})")
+    expressions = []
+    if sets:
+        expressions.append("SET " + ", ".join(f"#{name} = :new_{name}" for name in sets))
+    if removals:
+        expressions.append("REMOVE " + ", ".join(f"#{name}" for name in removals))
+    return part(
+        table,
+        key,
+        "Update",
+        key,
+        " AND ".join(conditions),
+        names=("hash", *changes),
+        values=values,
+        UpdateExpression=" ".join(expressions),
+    )

@@ -1,0 +1,138 @@
+"""Read what limits the opening of access, and choose the slots that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+
+from aiobreakglass import _randomness
+from aiobreakglass._aws.calls import Operation
+from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.errors import (
+    ActiveEventExistsError,
+    CorruptItemError,
+    EventExistsError,
+)
+from aiobreakglass._domain.event import BreakGlassEvent, ReviewOutcome
+from aiobreakglass._domain.history import seconds_since_1970
+from aiobreakglass._domain.limits import NO_LIMITS, Limits, LimitsFor, check_opening, limits_of
+from aiobreakglass._domain.slots import Pool, Slot, SlotKind, Taken, Use, pools_of, slots_of, take
+from aiobreakglass._domain.timestamps import decode_time
+from aiobreakglass._dynamodb.codec import is_tombstone, row_key
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.record import number_of
+from aiobreakglass._dynamodb.row import Row
+
+_FINAL = [{"S": str(outcome)} for outcome in ReviewOutcome if outcome.is_final]
+
+
+class Limiting:
+    """Applies a store's limits to each opening of access."""
+
+    def __init__(
+        self, reads: Reads, table: Table, limits: LimitsFor, clock: Callable[[], datetime]
+    ) -> None:
+        self._reads = reads
+        self._table = table
+        self._limits = limits
+        self._clock = clock
+
+    def of(self, event: BreakGlassEvent) -> Limits:
+        """Return the limits of an event, or raise `TypeError`."""
+        return limits_of(self._limits, event)
+
+    async def slots(self, operation: Operation, change: Change, write_id: str) -> Sequence[Taken]:
+        """Return the slots that an opening takes, or raise what refuses it.
+
+        Whoever already holds access is told that, before any limit that they have used up. Without
+        limits, nothing is read.
+        """
+        event = change.stored
+        limits = NO_LIMITS if event.status.is_terminal else self.of(event)
+        if limits == NO_LIMITS:
+            return ()
+        pools = pools_of(limits)
+        slots = {
+            self._table.layout.slot_key(slot): slot
+            for slot in chain.from_iterable(slots_of(pool, event) for pool in pools)
+        }
+        rows = await self._rows(operation, event, slots)
+        layout = self._table.layout
+        first = rows.get(layout.history_key(event.id, 1))
+        if first is not None and Row(first, layout).is_written_by(write_id):
+            # An earlier attempt of this very write has succeeded; the next one will show that.
+            return ()
+        if first is not None or layout.event_key(event.id) in rows:
+            raise EventExistsError(event.id)
+        check_opening(limits, event)
+        await self._refuse_holder(operation, event, rows)
+        uses = {slot: self._use(rows[key]) for key, slot in slots.items() if key in rows}
+        settled = await self._settled(operation, pools, uses)
+        return take(pools, event, uses, settled, change.at, _choose)
+
+    async def _rows(
+        self, operation: Operation, event: BreakGlassEvent, slots: Iterable[str]
+    ) -> Mapping[str, Item]:
+        layout = self._table.layout
+        return await self._reads.rows(
+            operation,
+            [
+                layout.event_key(event.id),
+                layout.history_key(event.id, 1),
+                layout.guard_key(event.invoker, event.profile),
+                *slots,
+            ],
+        )
+
+    async def _refuse_holder(
+        self, operation: Operation, event: BreakGlassEvent, rows: Mapping[str, Item]
+    ) -> None:
+        guard = rows.get(self._table.layout.guard_key(event.invoker, event.profile))
+        if guard is None:
+            return
+        row = await self._reads.event_row(operation, self._reads.event_id_of(guard))
+        holder = None if row is None else row.active_event(event.invoker, event.profile)
+        if holder is not None and holder.is_active(self._clock()):
+            raise ActiveEventExistsError(holder)
+
+    def _use(self, row: Item) -> Use:
+        used_at, event_id = (row.get(name, {}).get("S") for name in ("used_at", "event_id"))
+        try:
+            if not isinstance(used_at, str) or not isinstance(event_id, str):
+                raise ValueError  # noqa: TRY004, TRY301 - any row that is no slot is corrupt
+            return Use(decode_time(used_at), event_id)
+        except ValueError as error:
+            key = row_key(row, self._table.layout)
+            raise CorruptItemError(key, "used_at or event_id is not that of a slot") from error
+
+    async def _settled(
+        self, operation: Operation, pools: Iterable[Pool], uses: Mapping[Slot, Use]
+    ) -> set[str]:
+        """Return the events of the slots of reviews that are gone or finally reviewed."""
+        if not any(pool.kind is SlotKind.UNREVIEWED for pool in pools):
+            return set()
+        layout = self._table.layout
+        keys = {
+            layout.event_key(use.event_id): use.event_id
+            for slot, use in uses.items()
+            if slot.kind is SlotKind.UNREVIEWED
+        }
+        rows = await self._reads.rows(operation, keys)
+        now = seconds_since_1970(self._clock())
+        return {event_id for key, event_id in keys.items() if _is_settled(rows.get(key), now)}
+
+
+def _is_settled(row: Item | None, now: int) -> bool:
+    """Return whether an event's row is gone or finally reviewed: that is never reversed."""
+    if row is None or row.get("review_outcome") in _FINAL:
+        return True
+    # Deleting an event must not evade its review.
+    kept = number_of(row, "history_ttl") if is_tombstone(row) else None
+    return kept is not None and kept <= now
+
+
+def _choose(free: Sequence[Taken]) -> Taken:
+    return _randomness.source.get().choice(free)

@@ -1,0 +1,78 @@
+"""Take the slots of an opening: one row for each limit, so that no race exceeds it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from aiobreakglass._aws.transaction import AttributeValue, Item, Part
+from aiobreakglass._domain.history import rounded_up, seconds_since_1970
+from aiobreakglass._domain.slots import SlotKind, Taken, free_before
+from aiobreakglass._domain.timestamps import encode_time
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
+from aiobreakglass._dynamodb.parts.expressions import part
+
+_TTL_MARGIN: Final = timedelta(days=1)
+"""How much longer a slot is kept than it is taken, because hosts' clocks differ from TTL's."""
+
+
+class SlotPart(Contributor):
+    """Contributes the slot that an opening takes of one kind."""
+
+    def __init__(self, table: Table, kind: SlotKind) -> None:
+        self._table = table
+        self._kind = kind
+
+    @property
+    def role(self) -> str:
+        return f"slot {self._kind}"
+
+    def parts(self, attempt: Attempt) -> list[Part]:
+        return [
+            self._put(taken, attempt) for taken in attempt.slots if taken.slot.kind is self._kind
+        ]
+
+    def refused(self, attempt: Attempt, existing: Item | None) -> Verdict:  # noqa: ARG002 - the slots are read again
+        return Verdict.TAKEN
+
+    def _put(self, taken: Taken, attempt: Attempt) -> Part:
+        condition, names, values = _is_free(taken, attempt)
+        return part(
+            self._table,
+            self.role,
+            "Put",
+            self._table.layout.slot_key(taken.slot),
+            condition,
+            names=("pk", *names),
+            values=values,
+            Item=self._encode(taken, attempt),
+        )
+
+    def _encode(self, taken: Taken, attempt: Attempt) -> Item:
+        layout, now = self._table.layout, attempt.change.at
+        item: Item = {
+            layout.partition_key: {"S": layout.slot_key(taken.slot)},
+            "used_at": {"S": encode_time(now)},
+            "event_id": {"S": attempt.change.stored.id},
+            layout.write_id_attribute: {"S": attempt.write_id},
+        }
+        within = taken.pool.within
+        if within is not None:
+            kept = seconds_since_1970(now) + rounded_up(within) + rounded_up(_TTL_MARGIN)
+            item[layout.ttl_attribute] = {"N": str(kept)}
+        return item
+
+
+def _is_free(
+    taken: Taken, attempt: Attempt
+) -> tuple[str, tuple[str, ...], dict[str, AttributeValue]]:
+    """Return the condition that a slot is still free, the names in it, and the values."""
+    latest = free_before(taken.pool, attempt.change.at)
+    if latest is not None:
+        values: dict[str, AttributeValue] = {":latest": {"S": encode_time(latest)}}
+        return "attribute_not_exists(#pk) OR #used_at <= :latest", ("used_at",), values
+    if taken.seen is None:
+        return "attribute_not_exists(#pk)", (), {}
+    values = {":seen": {"S": taken.seen.event_id}}
+    return "attribute_not_exists(#pk) OR #event_id = :seen", ("event_id",), values
