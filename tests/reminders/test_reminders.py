@@ -72,9 +72,10 @@ class Replica:
         self.told: list[tuple[str, int]] = []
         self.fails: Callable[[str], bool] = lambda _: False
         self._queue = queue
+        store: Any = queue
         self._task = asyncio.create_task(
             run_reminders(
-                queue,
+                store,
                 self._remind,
                 **{"pause": TICK, "jitter": timedelta(0), "clock": clock, **options},
             )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from aiobreakglass._contract.arguments import check_async_callback, check_instant, check_interval
 from aiobreakglass._contract.governed import GovernedStore
@@ -111,7 +111,7 @@ class _Reminders:
         self,
         store: GovernedStore,
         remind: Callable[[_Reminder], Awaitable[bool]],
-        on_corrupt: Callable[[CorruptItemError], Awaitable[None]],
+        on_corrupt: Callable[[CorruptItemError], Coroutine[Any, Any, None]],
         after: timedelta,
         interval: timedelta,
     ) -> None:
