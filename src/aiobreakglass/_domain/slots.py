@@ -165,12 +165,14 @@ def _take(
 
 def _refusal(pool: Pool, event: BreakGlassEvent) -> str:
     invoker, profile = repr(event.invoker), repr(event.profile)
+    times = "once" if pool.size == 1 else f"{pool.size} times"
     match pool.kind:
         case SlotKind.PAIR:
-            return f"{invoker} may open {profile} once within {pool.within}"
+            return f"{invoker} may open {profile} {times} within {pool.within}"
         case SlotKind.INVOKER:
-            return f"{invoker} may open {pool.size} within {pool.within}"
+            return f"{invoker} may open access {times} within {pool.within}"
         case SlotKind.PROFILE:
-            return f"{profile} may be opened {pool.size} times within {pool.within}"
+            return f"{profile} may be opened {times} within {pool.within}"
         case SlotKind.UNREVIEWED:
-            return f"{invoker} may have {pool.size} unreviewed; have one reviewed first"
+            events = "event" if pool.size == 1 else "events"
+            return f"{invoker} may have {pool.size} unreviewed {events}; have one reviewed first"

@@ -110,9 +110,7 @@ class InMemoryStore(Lists):
         by, note = arguments.check_by_and_note(by, note)
         return await self._change(
             event.id,
-            lambda stored, now: decide_update(
-                stored, event, now, by, note, limits=limits_of(self._limits, stored)
-            ),
+            lambda stored, now: decide_update(stored, event, now, by, note, limits=self._limits),
         )
 
     async def delete(
@@ -168,9 +166,7 @@ class InMemoryStore(Lists):
         )
         return await self._change(
             event_id,
-            lambda stored, now: decide_extend(
-                stored, end, by, why, now, limits_of(self._limits, stored)
-            ),
+            lambda stored, now: decide_extend(stored, end, by, why, now, self._limits),
         )
 
     async def review(
