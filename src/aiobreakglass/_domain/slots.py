@@ -41,11 +41,13 @@ class Pool(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """One slot of a pool."""
+    """One slot of a pool; openings that share a limit have equal slots."""
 
     kind: SlotKind
     invoker: str
+    """Empty if the limit counts the openings of all invokers."""
     profile: str
+    """Empty if the limit counts the openings of all profiles."""
     number: int
 
 
@@ -82,7 +84,9 @@ def pools_of(limits: Limits) -> list[Pool]:
 
 def slots_of(pool: Pool, event: BreakGlassEvent) -> list[Slot]:
     """Return the slots of a pool for one event."""
-    return [Slot(pool.kind, event.invoker, event.profile, number) for number in range(pool.size)]
+    invoker = "" if pool.kind is SlotKind.PROFILE else event.invoker
+    profile = event.profile if pool.kind in {SlotKind.PROFILE, SlotKind.PAIR} else ""
+    return [Slot(pool.kind, invoker, profile, number) for number in range(pool.size)]
 
 
 def free_before(pool: Pool, now: datetime) -> datetime | None:
