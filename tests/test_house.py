@@ -46,7 +46,8 @@ LAYERS = [
     ["_contract.arguments", "_contract.governed", "_contract.iteration"],
     ["_contract.cursor"],
     ["_contract.lists"],
-    ["_memory.store", "_workers.expiry"],
+    ["_memory.store", "_workers.loop"],
+    ["_workers.expiry", "_workers.reminders"],
     [
         "_aws.answers",
         "_aws.borrowing",

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from aiobreakglass._evidence.verify import verify_anchor
     from aiobreakglass._memory.store import InMemoryStore
     from aiobreakglass._workers.expiry import expire_due, run_expiry
+    from aiobreakglass._workers.reminders import run_reminders
 
     __version__: str
 
@@ -104,6 +105,7 @@ __all__ = [
     "export_events",
     "iterate",
     "run_expiry",
+    "run_reminders",
     "verify_anchor",
     "verify_history",
 ]
@@ -133,6 +135,7 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "expire_due": "aiobreakglass._workers.expiry",
     "export_events": "aiobreakglass._evidence.export",
     "run_expiry": "aiobreakglass._workers.expiry",
+    "run_reminders": "aiobreakglass._workers.reminders",
     "verify_anchor": "aiobreakglass._evidence.verify",
     "verify_history": "aiobreakglass._domain.verification",
 }

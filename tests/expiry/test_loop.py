@@ -20,7 +20,7 @@ from aiobreakglass import (
     TableError,
     run_expiry,
 )
-from aiobreakglass._workers.expiry import _pause
+from aiobreakglass._workers.loop import pause as pause_after
 from aiobreakglass.testing import FakeClock, make_event
 
 from .stores import changed, open_some
@@ -64,7 +64,7 @@ def test_pause_grows_with_failures_and_has_jitter(
     interval: int, failures: int, chance: float, pause: float
 ) -> None:
     """A pause is the interval, doubled by each failure in a row up to 5 minutes, plus jitter."""
-    waited = _pause(timedelta(seconds=interval), timedelta(seconds=5), failures, chance)
+    waited = pause_after(timedelta(seconds=interval), timedelta(seconds=5), failures, chance)
     assert waited == pause
 
 

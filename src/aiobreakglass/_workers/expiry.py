@@ -5,14 +5,12 @@ A lapsed event grants nothing, whether or not it is marked; the mark completes t
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NoReturn, TypeVar
+from typing import Final, NoReturn
 
 from aiobreakglass import _randomness
-from aiobreakglass._back_off import back_off
 from aiobreakglass._contract.arguments import check_async_callback, check_instant, check_interval
 from aiobreakglass._contract.store import MAX_QUERY_LIMIT, BreakGlassStore
 from aiobreakglass._domain.errors import (
@@ -28,18 +26,17 @@ from aiobreakglass._domain.errors import (
 )
 from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, utc_now
 from aiobreakglass._shielding import shielded
-
-_Subject = TypeVar("_Subject")
-_About = Mapping[str, str]
-"""The extra fields of a log record."""
-
-_CONCURRENCY: Final = 16
-"""How many events a pass marks at the same time."""
+from aiobreakglass._workers.loop import (
+    CONCURRENCY,
+    About,
+    call_back,
+    for_each,
+    log_fields,
+    repeat,
+)
 
 _ROUNDS: Final = 16
 """How often a pass judges an event again because others changed it meanwhile."""
-
-_LONGEST_BACK_OFF: Final = timedelta(minutes=5)
 
 _logger = logging.getLogger("aiobreakglass.expiry")
 
@@ -73,7 +70,7 @@ async def expire_due(
     async def collect_expired(event: BreakGlassEvent) -> None:
         expired.append(event)
 
-    async def collect_failed(error: BreakGlassError, _: _About) -> None:
+    async def collect_failed(error: BreakGlassError, _: About) -> None:
         failures.append(error)
 
     instant = utc_now() if now is None else check_instant("now", now)
@@ -128,30 +125,18 @@ async def run_expiry(
     check_async_callback("on_failed", on_failed)
 
     async def report_expired(event: BreakGlassEvent) -> None:
-        about = _log_fields(event)
+        about = log_fields(event)
         _logger.info("expired event %s", event.id, extra=about)
-        await _call_back("on_expired", on_expired, event, about)
+        await call_back("on_expired", on_expired, event, about=about, logger=_logger)
 
-    async def report_failed(error: BreakGlassError, about: _About) -> None:
-        await _call_back("on_failed", on_failed, error, about)
+    async def report_failed(error: BreakGlassError, about: About) -> None:
+        await call_back("on_failed", on_failed, error, about=about, logger=_logger)
 
-    failures = 0
-    while True:
+    async def one_pass() -> StoreUnavailableError | None:
         now = check_instant("clock()", clock())
-        try:
-            stopped_by = await _Pass(store, now, report_expired, report_failed).run()
-        except StoreUnavailableError as error:
-            stopped_by = error
-        failures = 0 if stopped_by is None else failures + 1
-        if stopped_by is not None:
-            _logger.warning(
-                "expiry pass failed (%d in a row): %s",
-                failures,
-                stopped_by,
-                extra={"failures": failures, "outcome_unknown": stopped_by.outcome_unknown},
-            )
-        chance = _randomness.source.get().random()
-        await asyncio.sleep(_pause(interval, jitter, failures, chance))
+        return await _Pass(store, now, report_expired, report_failed).run()
+
+    await repeat("expiry", one_pass, interval, jitter, _logger)
 
 
 class _Pass:
@@ -162,7 +147,7 @@ class _Pass:
         store: BreakGlassStore,
         now: datetime,
         on_expired: Callable[[BreakGlassEvent], Awaitable[object]],
-        on_failed: Callable[[BreakGlassError, _About], Awaitable[object]],
+        on_failed: Callable[[BreakGlassError, About], Awaitable[object]],
     ) -> None:
         self._store = store
         self._now = now
@@ -197,20 +182,10 @@ class _Pass:
             cursor = page.next_cursor
 
     async def _mark_all(self, events: Sequence[BreakGlassEvent]) -> None:
-        waiting = iter(events)
-
-        async def work() -> None:
-            for event in waiting:
-                await shielded(self._mark(event))
-                if self._is_stopped():
-                    return
-
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(_CONCURRENCY, len(events))):
-                workers.create_task(work())
+        await for_each(events, self._mark, self._is_stopped)
 
     def _is_stopped(self) -> bool:
-        return len(self._unanswered) >= _CONCURRENCY
+        return len(self._unanswered) >= CONCURRENCY
 
     async def _mark(self, event: BreakGlassEvent) -> None:
         try:
@@ -230,15 +205,15 @@ class _Pass:
     async def _fail_to_mark(self, event: BreakGlassEvent, error: Exception) -> None:
         problem = f"event {event.id} could not be marked expired"
         if not isinstance(error, BreakGlassError):
-            _logger.error(problem, extra=_log_fields(event), exc_info=error)
+            _logger.error(problem, extra=log_fields(event), exc_info=error)
             # Only its type, because third-party messages may quote values.
             unexpected = BreakGlassError(type(error).__name__)
             unexpected.__cause__ = error
             error = unexpected
         error.add_note(problem)
-        await self._fail(error, problem, _log_fields(event))
+        await self._fail(error, problem, log_fields(event))
 
-    async def _fail(self, error: BreakGlassError, problem: str, about: _About) -> None:
+    async def _fail(self, error: BreakGlassError, problem: str, about: About) -> None:
         if isinstance(error, (CorruptItemError, ItemTooLargeError)):
             about = {**about, "key": error.key}
         _logger.warning("%s: %s", problem, error, extra=about)
@@ -264,39 +239,3 @@ async def _expire(
         # Somebody else deleted or ended it.
         pass
     return None
-
-
-async def _call_back(
-    name: str,
-    callback: Callable[[_Subject], Awaitable[object]] | None,
-    subject: _Subject,
-    about: _About,
-) -> None:
-    """Await a callback, and log its exception so that the other callbacks still run."""
-    if callback is None:
-        return
-    try:
-        await callback(subject)
-    except (Exception, asyncio.CancelledError) as error:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
-            raise
-        _logger.exception("%s failed", name, extra=about)
-
-
-def _pause(interval: timedelta, jitter: timedelta, failures: int, chance: float) -> float:
-    """Return how many seconds to wait before the next pass.
-
-    Args:
-        interval: The shortest pause.
-        jitter: The longest addition.
-        failures: How many passes in a row have failed.
-        chance: The share of `jitter` to add, from 0 to 1.
-    """
-    pause = back_off(interval.total_seconds(), _LONGEST_BACK_OFF.total_seconds(), failures)
-    return pause + jitter.total_seconds() * chance
-
-
-def _log_fields(event: BreakGlassEvent) -> _About:
-    """Return the fields that a log record has for an event; never its justification."""
-    return {"event_id": event.id, "invoker": event.invoker, "profile": event.profile}
