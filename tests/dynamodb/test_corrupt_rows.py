@@ -102,3 +102,16 @@ async def test_iteration_that_skips_corrupt_rows(
     assert [event async for event in skipping] == events
     with pytest.raises(CorruptItemError):
         await anext(iterate(getattr(store, method), key, 1))
+
+
+async def test_queue_of_reviews_raises_or_skips_corrupt_rows(
+    store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
+) -> None:
+    """One row that is not an event does not hide the events that wait for a review."""
+    events, corrupt = await put(rows, clock, "eecee")
+    with pytest.raises(CorruptItemError):
+        await store.list_awaiting_review()
+    first = await store.list_awaiting_review(3, on_corrupt="skip")
+    rest = await store.list_awaiting_review(3, on_corrupt="skip", cursor=first.next_cursor)
+    assert [*first, *rest] == events[::-1]
+    assert [error.key for error in (*first.corrupt, *rest.corrupt)] == corrupt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from aiobreakglass._contract.store import BreakGlassStore, EventPage
+from aiobreakglass._contract.store import BreakGlassStore, EventPage, OnCorrupt
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -90,6 +90,7 @@ class GovernedStore(BreakGlassStore, Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         """Return one page of the events that wait for a review, oldest first.
 
@@ -103,11 +104,12 @@ class GovernedStore(BreakGlassStore, Protocol):
             since: As for `list_by_invoker`.
             until: As for `list_by_invoker`.
             cursor: As for `list_by_invoker`.
+            on_corrupt: As for `list_by_invoker`.
 
         Raises:
             ValueError: `outcome` is final.
             TableError: The table has no index of reviews.
-            CorruptItemError: A row in the list is not an event.
+            CorruptItemError: A row in the list is not an event, and `on_corrupt` is "raise".
         """
         ...
 

@@ -79,11 +79,12 @@ class Lists(BreakGlassStore):
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        on_corrupt: OnCorrupt = "raise",
     ) -> EventPage:
         """Return one page of the events that wait for a review, as `GovernedStore` says."""
         awaited = arguments.check_awaited(outcome)
         listing = arguments.check_listing(arguments.AWAITING_REVIEW, awaited, since, until)
-        request = self._page_request(listing, limit, cursor, "raise")
+        request = self._page_request(listing, limit, cursor, on_corrupt)
         return await self._page(request._replace(ended_by=self._now()))
 
     async def count_by_invoker_since(
