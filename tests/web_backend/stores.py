@@ -85,7 +85,7 @@ class FaultyStore(InMemoryStore):
 
     async def list_awaiting_review(self, limit: int | None = None, **bounds: Any) -> EventPage:
         self._fail()
-        return await super().list_awaiting_review(limit, **bounds)
+        return self._meet(await super().list_awaiting_review(limit, **bounds), **bounds)
 
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
