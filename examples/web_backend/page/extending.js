@@ -43,10 +43,10 @@ function ends(event, { latest, extensions_left: extensions }) {
   const last = Date.parse(latest);
   if (extensions === 0 || last <= end) return [];
   const options = STEPS.filter((step) => end + step < last).map((step) => new Option(
-    `${length(step)} more, until ${time.format(end + step)}`, new Date(end + step).toISOString(),
+    `${length(step)}, until ${time.format(end + step)}`, new Date(end + step).toISOString(),
   ));
   // A Date would drop the microseconds of the latest end.
-  return [...options, new Option(`${length(last - end)} more, until ${time.format(last)}, the longest`, latest)];
+  return [...options, new Option(`${length(last - end)}, until ${time.format(last)}, the longest`, latest)];
 }
 
 function left(event, { latest, extensions_left: extensions }) {

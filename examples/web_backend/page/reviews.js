@@ -22,12 +22,17 @@ export class Reviews {
   #cursor = null;
   #pages = 1;
   #loads = 0;
+  #hasRead = false;
 
   constructor({ record, now, accept, askForRecord }) {
     this.#record = record;
     this.#now = now;
     this.#askForRecord = askForRecord;
     this.#asking = new Asking("reviewing", accept);
+    $("reviewing").addEventListener("close", () => {
+      // The button that had the focus has left with its event.
+      if (document.activeElement === document.body) $("queue").focus();
+    });
     $("queue").addEventListener("change", () => {
       this.#pages = 1;
       return this.load();
@@ -73,8 +78,6 @@ export class Reviews {
     this.#hasRead = true;
     this.show();
   }
-
-  #hasRead = false;
 
   show() {
     if (!this.#hasRead) return;

@@ -178,7 +178,8 @@ async def test_altered_event_is_shown_as_altered(visit: Visit, store: FaultyStor
 
 
 async def test_look_back_shows_who_held_access(visit: Visit, store: FaultyStore) -> None:
-    event = await ended(store)
+    begin = datetime.now(UTC) - timedelta(days=2)
+    event = await store.create(make_event(status="expired", created_at=begin))
     page = await visit("bob", width=360)
     # The field has the browser's local time.
     at = (event.created_at + timedelta(minutes=1)).timestamp() * 1000
@@ -214,6 +215,7 @@ async def test_review_works_with_the_keyboard_alone(visit: Visit, store: FaultyS
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await expect(queue(page)).to_have_count(0)
+    await expect(page.get_by_label("Show", exact=True)).to_be_focused()
     assert (await store.get(event.id)).review_outcome == "justified"
 
 
