@@ -307,6 +307,9 @@ class InMemoryStore(Lists):
 
     def _is_settled(self, use: Use) -> bool:
         event = self._events.get(use.event_id)
+        if event is None:
+            # It was deleted, and the entry before that has its review.
+            event = self._histories[use.event_id][-2].event
         outcome = None if event is None else event.review_outcome
         return outcome is not None and outcome.is_final
 

@@ -62,6 +62,10 @@ class EventPart(Contributor):
         deleted_at, tip = attempt.change.at, attempt.record.tip
         tombstone = encode_tombstone(row.event_id, self._layout, deleted_at=deleted_at)
         tombstone |= encode_record(tip)
+        outcome = None if attempt.change.before is None else attempt.change.before.review_outcome
+        if outcome is not None and outcome.is_final:
+            # A final review is never reversed, so the slot that it has freed stays free.
+            tombstone["review_outcome"] = {"S": str(outcome)}
         ttl = self._retention.of_tombstone(deleted_at, tip.history_ttl)
         if ttl is not None:
             tombstone[self._layout.ttl_attribute] = {"N": str(ttl)}
