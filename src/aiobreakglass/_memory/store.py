@@ -287,23 +287,26 @@ class InMemoryStore(Lists):
         if holder is not None and holder.id == event.id:
             del self._active[_pair(event)]
 
+    def _refuse_holder(self, event: BreakGlassEvent, now: datetime) -> None:
+        holder = self._active.get(_pair(event))
+        if holder is not None and holder.is_active(now):
+            raise ActiveEventExistsError(holder)
+
     def _clear_guard(self, event: BreakGlassEvent, now: datetime) -> None:
         holder = self._active.get(_pair(event))
-        if holder is None:
-            return
-        if holder.is_active(now):
-            raise ActiveEventExistsError(holder)
-        self._apply(decide_expiry(holder, now))
+        if holder is not None:
+            self._apply(decide_expiry(holder, now))
 
     def _open(self, event: BreakGlassEvent, now: datetime) -> None:
         """Make way for an event, and let it take its slots; raise if it may not be opened."""
         limits = limits_of(self._limits, event)
         check_opening(limits, event)
-        self._clear_guard(event, now)
+        self._refuse_holder(event, now)
         unsettled = {use.event_id for use in self._uses.values() if not self._is_settled(use)}
         settled = {use.event_id for use in self._uses.values()} - unsettled
         for taken in take(pools_of(limits), event, self._uses, settled, now, _first):
             self._uses[taken.slot] = Use(now, event.id)
+        self._clear_guard(event, now)
 
     def _is_settled(self, use: Use) -> bool:
         event = self._events.get(use.event_id)

@@ -1,4 +1,4 @@
-"""A review debt whose event is deleted, on a model of DynamoDB and in memory."""
+"""What limits leave behind, on a model of DynamoDB and in memory."""
 
 from __future__ import annotations
 
@@ -80,3 +80,16 @@ async def test_event_deleted_before_its_review_stays_a_debt(
     with pytest.raises(LimitExceededError) as caught:
         await store.create(make_event(created_at=clock()))
     assert (caught.value.limit, caught.value.event_ids) == ("max_unreviewed", (event_id,))
+
+
+async def test_opening_that_a_limit_refuses_marks_nothing(
+    open_store: Callable[[FakeClock], GovernedStore],
+) -> None:
+    """A lapsed event is marked only by an opening that takes its place."""
+    clock = FakeClock()
+    store = open_store(clock)
+    event = await store.create(make_event(created_at=clock()))
+    clock.set(event.expires_at)
+    with pytest.raises(LimitExceededError):
+        await store.create(make_event(created_at=clock()))
+    assert await store.get(event.id) == event
