@@ -125,8 +125,9 @@ def _create(call: Call, span: Span) -> Iterator[str]:
 
 def _cannot_be_created(event: BreakGlassEvent, now: datetime) -> bool:
     lead = max(event.created_at, event.updated_at) - now
-    is_extended = not event.status.is_terminal and event.extensions > 0
-    return event.is_lapsed(now) or lead > MAX_CLOCK_LEAD or is_extended
+    is_old = event.extensions > 0 or event.held_by is not None
+    is_wrong = not event.status.is_terminal and is_old
+    return event.is_lapsed(now) or lead > MAX_CLOCK_LEAD or is_wrong
 
 
 def _change(call: Call, span: Span) -> Iterator[str]:
