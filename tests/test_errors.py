@@ -17,11 +17,14 @@ from aiobreakglass import (
     ConcurrentModificationError,
     CorruptItemError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     ExpiryError,
     ImmutableFieldError,
     InvalidStateTransitionError,
     ItemTooLargeError,
+    LimitExceededError,
+    ReviewRefusedError,
     StoreUnavailableError,
     TableError,
 )
@@ -32,6 +35,15 @@ ID = "0123456789abcdef"
 EVENT = make_event(
     id=ID, justification="hunter2 hunter2 hunter2", created_at=datetime(2024, 3, 1, 12, tzinfo=UTC)
 )
+HELD = make_event(
+    id=ID,
+    justification="hunter2 hunter2 hunter2",
+    created_at=datetime(2024, 3, 1, 12, tzinfo=UTC),
+    held_by="dave",
+    held_at=datetime(2024, 3, 1, 12, 30, tzinfo=UTC),
+    held_reason="The regulator asks",
+)
+NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 ACTIVE, CLOSED, EXPIRED = BreakGlassStatus
 
 ERRORS: list[tuple[BreakGlassError, dict[str, Any], list[str]]] = [
@@ -68,6 +80,26 @@ ERRORS: list[tuple[BreakGlassError, dict[str, Any], list[str]]] = [
         [ID, "justification", "open a new event"],
     ),
     (
+        LimitExceededError("per_profile", "'prod' may be opened 2 times within a day", NOON, [ID]),
+        {"limit": "per_profile", "retry_at": NOON, "event_ids": (ID,)},
+        ["per_profile", "2 times within a day", "try again at 2024-03-01T12:00:00", ID],
+    ),
+    (
+        LimitExceededError("require_mfa", "access needs a verified second factor"),
+        {"limit": "require_mfa", "retry_at": None, "event_ids": ()},
+        ["require_mfa", "a verified second factor"],
+    ),
+    (
+        ReviewRefusedError(EVENT, "is active; review it once it has ended"),
+        {"event": EVENT, "reason": "is active; review it once it has ended"},
+        [ID, "is active", "once it has ended"],
+    ),
+    (
+        EventHeldError(HELD),
+        {"event": HELD, "reason": "is held by 'dave'; release the hold first"},
+        [ID, "'dave'", "release the hold first"],
+    ),
+    (
         CorruptItemError(f"BREAKGLASS#{ID}", "duration is missing"),
         {"key": f"BREAKGLASS#{ID}", "reason": "duration is missing"},
         [f"BREAKGLASS#{ID}", "duration is missing", "mend or delete it"],
@@ -100,6 +132,28 @@ each_error = pytest.mark.parametrize(
 )
 
 
+def public_bases(error: type[BaseException]) -> list[str]:
+    """Return the names of a class's bases, with the bases of a private one in its place."""
+    return [
+        name
+        for base in error.__bases__
+        for name in (public_bases(base) if base.__name__.startswith("_") else [base.__name__])
+    ]
+
+
+def public_subclasses(error: type[BreakGlassError]) -> set[type[BreakGlassError]]:
+    """Return our subclasses of a class, with those of a private one in its place."""
+    return {
+        found
+        for subclass in error.__subclasses__()
+        # Other tests define their own subclasses.
+        if subclass.__module__.startswith("aiobreakglass.")
+        for found in (
+            public_subclasses(subclass) if subclass.__name__.startswith("_") else {subclass}
+        )
+    }
+
+
 class TestTree:
     def test_drawing_matches_the_exceptions(self) -> None:
         """The drawing in the module's docstring shows every exception and its extra bases."""
@@ -109,22 +163,16 @@ class TestTree:
                 name, _, bases = line.partition("-- ")[2].partition(" (")
                 drawn.add((name, "BreakGlassError", *filter(None, [bases.rstrip(")")])))
         built = {
-            (error.__name__, *(base.__name__ for base in error.__bases__))
-            for error in vars(errors).values()
-            if inspect.isclass(error) and issubclass(error, BreakGlassError)
+            (error.__name__, *public_bases(error))
+            for name, error in vars(errors).items()
+            if inspect.isclass(error) and issubclass(error, BreakGlassError) and name[0] != "_"
         }
         assert built - drawn == {("BreakGlassError", "Exception")}
         assert drawn <= built
 
     def test_every_exception_is_tested_here(self) -> None:
         """The tests below cover every exception of the tree."""
-        ours = {
-            error
-            for error in BreakGlassError.__subclasses__()
-            # Other tests define their own subclasses.
-            if error.__module__.startswith("aiobreakglass.")
-        }
-        assert {type(error) for error, _, _ in ERRORS} == ours
+        assert {type(error) for error, _, _ in ERRORS} == public_subclasses(BreakGlassError)
 
     def test_event_not_found_is_a_lookup_error(self) -> None:
         """`EventNotFoundError` can be caught as a `LookupError`."""
@@ -173,15 +221,54 @@ class TestError:
             assert str(twin) == str(error)
             assert "hunter2" not in repr(twin)
 
-    def test_error_rebuilt_from_args_has_no_event(self) -> None:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            ActiveEventExistsError(EVENT),
+            ReviewRefusedError(EVENT, "is active"),
+            EventHeldError(HELD),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_error_rebuilt_from_args_has_no_event(
+        self, error: ActiveEventExistsError | ReviewRefusedError | EventHeldError
+    ) -> None:
         """An error that was rebuilt from its args has lost its event, and says so."""
-        error = ActiveEventExistsError(*ActiveEventExistsError(EVENT).args)
+        twin = type(error)(*error.args)
         with pytest.raises(AttributeError, match="rebuilt from its args"):
-            _ = error.event
-        assert (
-            ConcurrentModificationError(*ConcurrentModificationError(ID, EVENT).args).current
-            is None
+            _ = twin.event
+
+    def test_conflict_rebuilt_from_args_has_no_current_event(self) -> None:
+        """`current` of a conflict is optional, so a rebuilt one has None."""
+        error = ConcurrentModificationError(ID, EVENT)
+        assert ConcurrentModificationError(*error.args).current is None
+
+    def test_held_event_without_its_event_has_a_message(self) -> None:
+        """The name of the holder is only known from the event."""
+        assert str(EventHeldError(ID)) == (
+            f"event {ID} is held by somebody; release the hold first"
         )
+
+    @pytest.mark.parametrize(
+        ("error", "message"),
+        [
+            (LimitExceededError("cooldown", "once an hour"), "cooldown: once an hour"),
+            (
+                LimitExceededError("cooldown", "once an hour", NOON),
+                "cooldown: once an hour; try again at 2024-03-01T12:00:00+00:00",
+            ),
+            (
+                LimitExceededError("max_unreviewed", "2 at most", None, ["a", "b"]),
+                "max_unreviewed: 2 at most (events a, b)",
+            ),
+        ],
+        ids=["rule alone", "with a time", "with events"],
+    )
+    def test_exceeded_limit_tells_what_it_knows(
+        self, error: LimitExceededError, message: str
+    ) -> None:
+        """The message has the time and the events only if the limit knows them."""
+        assert str(error) == message
 
 
 class TestExpiryError:

@@ -18,9 +18,13 @@ from aiobreakglass import (
     EventPage,
     InMemoryStore,
     InvalidStateTransitionError,
+    LimitExceededError,
+    Limits,
+    Quota,
 )
 from aiobreakglass.testing import FakeClock, make_event
 
+HOUR = timedelta(hours=1)
 KEY = b"sixteen bytes at"
 OTHER_KEY = b"sixteen bytes of"
 
@@ -33,6 +37,11 @@ OPERATIONS: dict[str, Operation] = {
     "delete": lambda store, event: store.delete(event.id),
     "history": lambda store, event: store.history(event.id),
     "close": lambda store, event: store.close(event.id, closed_by="bob", closed_reason="Over"),
+    "extend": lambda store, event: store.extend(
+        event.id, expires_at=event.expires_at + HOUR, extended_by="carol", reason="Not over yet"
+    ),
+    "hold": lambda store, event: store.hold(event.id, held_by="dave", reason="A lawsuit"),
+    "list_awaiting_review": lambda store, event: store.list_awaiting_review(),
     "list_by_invoker": lambda store, event: store.list_by_invoker("alice"),
     "list_by_status": lambda store, event: store.list_by_status("active"),
     "list_by_profile": lambda store, event: store.list_by_profile("prod"),
@@ -59,6 +68,19 @@ class TestEventLoop:
         store = InMemoryStore()
         event = await store.create(make_event())
         assert list(operation(store, event).__await__()) == [None, None]
+
+    async def test_review_and_release_yield_before_and_after_their_effect(self) -> None:
+        """The operations on ended and held events yield as all others do."""
+        store = InMemoryStore()
+        event = await store.create(make_event())
+        await store.close(event.id, closed_by="bob", closed_reason="Over")
+        await store.hold(event.id, held_by="dave", reason="A lawsuit")
+        review = store.review(
+            event.id, reviewed_by="carol", outcome="justified", comment="No other way"
+        )
+        assert list(review.__await__()) == [None, None]
+        release = store.release_hold(event.id, released_by="dave", reason="It is settled")
+        assert list(release.__await__()) == [None, None]
 
     async def test_change_is_judged_when_it_takes_effect(self) -> None:
         """A change is dated and judged at the instant when it takes effect."""
@@ -194,3 +216,45 @@ class TestCursorKey:
         """A key shorter than 16 bytes is refused at once, because it could be guessed."""
         with pytest.raises(ValueError, match="cursor_key must have at least 16 bytes"):
             InMemoryStore(cursor_key=b"short")
+
+
+class TestLimits:
+    async def test_deleting_a_finally_reviewed_event_frees_its_debt(self) -> None:
+        """A final review settles the debt for good; deleting an unreviewed event does not."""
+        store = InMemoryStore(limits=Limits(max_unreviewed=1))
+        event = await store.create(make_event())
+        await store.close(event.id, closed_by="bob", closed_reason="Over")
+        await store.review(
+            event.id, reviewed_by="carol", outcome="justified", comment="No other way"
+        )
+        await store.delete(event.id)
+        another = await store.create(make_event())
+        await store.delete(another.id)
+        with pytest.raises(LimitExceededError) as refusal:
+            await store.create(make_event())
+        assert refusal.value.event_ids == (another.id,)
+
+    async def test_refused_opening_does_not_mark_a_lapsed_event(self) -> None:
+        """A refused opening writes nothing, also about the event that it would replace."""
+        clock = FakeClock()
+        store = InMemoryStore(clock=clock, limits=Limits(cooldown=2 * HOUR))
+        lapsed = await store.create(make_event(created_at=clock()))
+        clock.set(lapsed.expires_at)
+        with pytest.raises(LimitExceededError):
+            await store.create(make_event(created_at=clock()))
+        assert await store.get(lapsed.id) == lapsed
+        clock.advance(HOUR)
+        await store.create(make_event(created_at=clock()))
+        assert (await store.get(lapsed.id)).status == "expired"
+
+    async def test_refused_opening_takes_no_slot(self) -> None:
+        """If one limit is used up, an opening takes no slot of the other ones."""
+        limits = Limits(cooldown=2 * HOUR, per_profile=Quota(2, 24 * HOUR))
+        store = InMemoryStore(limits=limits)
+        await store.delete((await store.create(make_event())).id)
+        for _ in range(3):
+            with pytest.raises(LimitExceededError, match="cooldown"):
+                await store.create(make_event())
+        await store.create(make_event(invoker="bob"))
+        with pytest.raises(LimitExceededError, match="per_profile"):
+            await store.create(make_event(invoker="carol"))

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiobreakglass._domain.errors import LimitExceededError
 from aiobreakglass._domain.event import BreakGlassEvent, ReasonCode
+from aiobreakglass._domain.labels import Labels, check_labels
 
 MAX_USES: Final = 90
 MAX_UNREVIEWED: Final = 20
@@ -78,9 +79,10 @@ class Limits:
             _check_count("max_unreviewed", self.max_unreviewed, 1, MAX_UNREVIEWED)
         if self.reason_codes is not None:
             _check_names("reason_codes", self.reason_codes)
-            for code in self.reason_codes:
-                ReasonCode(code)
+            # As tuples, because limits must not change with the caller's collections.
+            object.__setattr__(self, "reason_codes", _reason_codes(self.reason_codes))
         _check_names("require_labels", self.require_labels)
+        object.__setattr__(self, "require_labels", _label_names(self.require_labels))
         for name in ("require_mfa", "require_request_id"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be a bool")
@@ -127,7 +129,7 @@ def check_opening(limits: Limits, event: BreakGlassEvent) -> None:
     """Raise `LimitExceededError` if an event by itself breaks a rule."""
     check_duration(limits, event)
     codes = limits.reason_codes
-    if codes is not None and event.reason_code not in {ReasonCode(code) for code in codes}:
+    if codes is not None and event.reason_code not in codes:
         raise LimitExceededError("reason_codes", f"only {', '.join(map(str, codes))} may be used")
     if limits.require_mfa and not event.mfa_verified:
         raise LimitExceededError("require_mfa", "access needs a verified second factor")
@@ -152,8 +154,8 @@ def check_extension(limits: Limits, stored: BreakGlassEvent, extended: BreakGlas
     if most is not None and stored.extensions >= most:
         raise LimitExceededError(
             "max_extensions",
-            f"an event may be extended {most} times, and this one was extended "
-            f"{stored.extensions} times; close it, and open a new one",
+            f"extensions are limited to {most}, and this event has had {stored.extensions}; "
+            "close it, and open a new one",
             None,
             [stored.id],
         )
@@ -178,6 +180,22 @@ def _check_names(field: str, names: Collection[str]) -> None:
         raise TypeError(f"{field} must be a collection of names, not {type(names).__name__}")
     if not all(isinstance(name, str) for name in names):
         raise TypeError(f"{field} must have names alone")
+
+
+def _reason_codes(codes: Collection[ReasonCode | str]) -> tuple[ReasonCode, ...]:
+    known = tuple(ReasonCode)
+    if not codes or not all(code in known for code in codes):
+        raise ValueError(f"reason_codes must be some of {', '.join(known)}")
+    return tuple(map(ReasonCode, codes))
+
+
+def _label_names(names: Collection[str]) -> tuple[str, ...]:
+    try:
+        check_labels(Labels(dict.fromkeys(names, "any")))
+    except ValueError as error:
+        # No event could have them, so nobody could ever open the door.
+        raise ValueError(f"require_labels {error}") from None
+    return tuple(names)
 
 
 NO_LIMITS: Final = Limits()

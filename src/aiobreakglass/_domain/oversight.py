@@ -17,7 +17,7 @@ from aiobreakglass._domain.event import (
     is_same_person,
 )
 from aiobreakglass._domain.fields import MAX_DURATION
-from aiobreakglass._domain.limits import Limits, check_extension
+from aiobreakglass._domain.limits import LimitsFor, check_extension, limits_of
 from aiobreakglass._domain.rules import changed_event, decide_expiry, refuse_unextendable
 
 
@@ -27,7 +27,7 @@ def decide_extend(
     extended_by: str,
     reason: str,
     now: datetime,
-    limits: Limits,
+    limits: LimitsFor,
 ) -> Change:
     """Return the change that moves the end of an event later, or raise if it is not allowed."""
     refuse_unextendable(stored, now)
@@ -36,7 +36,7 @@ def decide_extend(
     if expires_at - stored.created_at > MAX_DURATION:
         raise ValueError(f"expires_at must be at most {MAX_DURATION} after created_at")
     extended = stored.model_copy(update={"expires_at": expires_at})
-    check_extension(limits, stored, extended)
+    check_extension(limits_of(limits, stored), stored, extended)
     after = changed_event(Action.EXTENDED, stored, extended, now)
     return Change(Action.EXTENDED, stored, after, now, extended_by, reason)
 

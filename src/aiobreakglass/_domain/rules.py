@@ -18,7 +18,7 @@ from aiobreakglass._domain.event import (
     within_life,
     written_event,
 )
-from aiobreakglass._domain.limits import NO_LIMITS, Limits, check_extension
+from aiobreakglass._domain.limits import NO_LIMITS, LimitsFor, check_extension, limits_of
 
 MAX_CLOCK_LEAD = timedelta(minutes=5)
 """How far a new active event's times may be ahead of the store's clock."""
@@ -103,9 +103,12 @@ def decide_update(
     by: str | None = None,
     note: str | None = None,
     *,
-    limits: Limits = NO_LIMITS,
+    limits: LimitsFor = NO_LIMITS,
 ) -> Change:
-    """Return the change that replaces `stored` by `proposed`, or raise if it is not allowed."""
+    """Return the change that replaces `stored` by `proposed`, or raise if it is not allowed.
+
+    The limits are asked only about an extension: a function that fails keeps nothing from ending.
+    """
     if stored.status.is_terminal:
         raise InvalidStateTransitionError(stored.id, stored.status, proposed.status)
     if stored.updated_at != proposed.updated_at:
@@ -132,7 +135,7 @@ def decide_update(
     if action is Action.CLOSED:
         by, note = by or proposed.closed_by, note or proposed.closed_reason
     if extended:
-        check_extension(limits, stored, proposed)
+        check_extension(limits_of(limits, stored), stored, proposed)
     return _change(action, stored, proposed, now, by, note)
 
 

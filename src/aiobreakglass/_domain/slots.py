@@ -41,11 +41,13 @@ class Pool(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """One slot of a pool."""
+    """One slot of a pool; openings that share a limit have equal slots."""
 
     kind: SlotKind
     invoker: str
+    """Empty if the limit counts the openings of all invokers."""
     profile: str
+    """Empty if the limit counts the openings of all profiles."""
     number: int
 
 
@@ -82,7 +84,9 @@ def pools_of(limits: Limits) -> list[Pool]:
 
 def slots_of(pool: Pool, event: BreakGlassEvent) -> list[Slot]:
     """Return the slots of a pool for one event."""
-    return [Slot(pool.kind, event.invoker, event.profile, number) for number in range(pool.size)]
+    invoker = "" if pool.kind is SlotKind.PROFILE else event.invoker
+    profile = event.profile if pool.kind in {SlotKind.PROFILE, SlotKind.PAIR} else ""
+    return [Slot(pool.kind, invoker, profile, number) for number in range(pool.size)]
 
 
 def free_before(pool: Pool, now: datetime) -> datetime | None:
@@ -165,12 +169,14 @@ def _take(
 
 def _refusal(pool: Pool, event: BreakGlassEvent) -> str:
     invoker, profile = repr(event.invoker), repr(event.profile)
+    times = "once" if pool.size == 1 else f"{pool.size} times"
     match pool.kind:
         case SlotKind.PAIR:
-            return f"{invoker} may open {profile} once within {pool.within}"
+            return f"{invoker} may open {profile} {times} within {pool.within}"
         case SlotKind.INVOKER:
-            return f"{invoker} may open {pool.size} within {pool.within}"
+            return f"{invoker} may open access {times} within {pool.within}"
         case SlotKind.PROFILE:
-            return f"{profile} may be opened {pool.size} times within {pool.within}"
+            return f"{profile} may be opened {times} within {pool.within}"
         case SlotKind.UNREVIEWED:
-            return f"{invoker} may have {pool.size} unreviewed; have one reviewed first"
+            events = "event" if pool.size == 1 else "events"
+            return f"{invoker} may have {pool.size} unreviewed {events}; have one reviewed first"

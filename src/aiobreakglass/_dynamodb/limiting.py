@@ -17,7 +17,7 @@ from aiobreakglass._domain.errors import (
 )
 from aiobreakglass._domain.event import BreakGlassEvent, ReviewOutcome
 from aiobreakglass._domain.history import seconds_since_1970
-from aiobreakglass._domain.limits import NO_LIMITS, Limits, LimitsFor, check_opening, limits_of
+from aiobreakglass._domain.limits import NO_LIMITS, LimitsFor, check_opening, limits_of
 from aiobreakglass._domain.slots import Pool, Slot, SlotKind, Taken, Use, pools_of, slots_of, take
 from aiobreakglass._domain.timestamps import decode_time
 from aiobreakglass._dynamodb.codec import is_tombstone, row_key
@@ -37,12 +37,8 @@ class Limiting:
     ) -> None:
         self._reads = reads
         self._table = table
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
-
-    def of(self, event: BreakGlassEvent) -> Limits:
-        """Return the limits of an event, or raise `TypeError`."""
-        return limits_of(self._limits, event)
 
     async def slots(self, operation: Operation, change: Change, write_id: str) -> Sequence[Taken]:
         """Return the slots that an opening takes, or raise what refuses it.
@@ -51,7 +47,7 @@ class Limiting:
         limits, nothing is read.
         """
         event = change.stored
-        limits = NO_LIMITS if event.status.is_terminal else self.of(event)
+        limits = NO_LIMITS if event.status.is_terminal else limits_of(self.limits, event)
         if limits == NO_LIMITS:
             return ()
         pools = pools_of(limits)

@@ -206,7 +206,7 @@ class AsyncDynamoDBStore(Lists):
         return await self._change(
             event.id,
             lambda stored, now: decide_update(
-                stored, event, now, by, note, limits=self._limiting.of(stored)
+                stored, event, now, by, note, limits=self._limiting.limits
             ),
             self._recent_rows.recall(event),
         )
@@ -248,9 +248,7 @@ class AsyncDynamoDBStore(Lists):
         )
         return await self._change(
             event_id,
-            lambda stored, now: decide_extend(
-                stored, end, by, why, now, self._limiting.of(stored)
-            ),
+            lambda stored, now: decide_extend(stored, end, by, why, now, self._limiting.limits),
         )
 
     async def review(

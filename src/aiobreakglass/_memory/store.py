@@ -46,7 +46,7 @@ from aiobreakglass._domain.rules import (
     decide_expiry,
     decide_update,
 )
-from aiobreakglass._domain.slots import Slot, Taken, Use, pools_of, take
+from aiobreakglass._domain.slots import Slot, SlotKind, Taken, Use, pools_of, take
 from aiobreakglass._domain.timestamps import encode_time
 
 
@@ -76,7 +76,7 @@ class InMemoryStore(Lists):
         self._uses: dict[Slot, Use] = {}
         self._events: dict[str, BreakGlassEvent] = {}
         self._active: dict[tuple[str, str], BreakGlassEvent] = {}
-        self._deleted: set[str] = set()
+        self._deleted: dict[str, BreakGlassEvent] = {}
         self._histories: dict[str, list[HistoryEntry]] = {}
 
     async def create(
@@ -110,9 +110,7 @@ class InMemoryStore(Lists):
         by, note = arguments.check_by_and_note(by, note)
         return await self._change(
             event.id,
-            lambda stored, now: decide_update(
-                stored, event, now, by, note, limits=limits_of(self._limits, stored)
-            ),
+            lambda stored, now: decide_update(stored, event, now, by, note, limits=self._limits),
         )
 
     async def delete(
@@ -125,7 +123,7 @@ class InMemoryStore(Lists):
         if event is not None:
             self._record(event_id, decide_delete(event, self._now(), by, note))
             del self._events[event_id]
-            self._deleted.add(event_id)
+            self._deleted[event_id] = event
             self._remove_guard(event)
         await _simulate_network()
 
@@ -168,9 +166,7 @@ class InMemoryStore(Lists):
         )
         return await self._change(
             event_id,
-            lambda stored, now: decide_extend(
-                stored, end, by, why, now, limits_of(self._limits, stored)
-            ),
+            lambda stored, now: decide_extend(stored, end, by, why, now, self._limits),
         )
 
     async def review(
@@ -287,34 +283,27 @@ class InMemoryStore(Lists):
         if holder is not None and holder.id == event.id:
             del self._active[_pair(event)]
 
-    def _refuse_holder(self, event: BreakGlassEvent, now: datetime) -> None:
+    def _open(self, event: BreakGlassEvent, now: datetime) -> None:
+        """Clear the guard for an event, and let it take its slots; raise if it may not open."""
+        limits = limits_of(self._limits, event)
+        check_opening(limits, event)
         holder = self._active.get(_pair(event))
         if holder is not None and holder.is_active(now):
             raise ActiveEventExistsError(holder)
-
-    def _clear_guard(self, event: BreakGlassEvent, now: datetime) -> None:
-        holder = self._active.get(_pair(event))
+        pools = pools_of(limits)
+        for taken in take(pools, event, self._uses, self._settled(), now, _first):
+            self._uses[taken.slot] = Use(now, event.id)
         if holder is not None:
             self._apply(decide_expiry(holder, now))
 
-    def _open(self, event: BreakGlassEvent, now: datetime) -> None:
-        """Make way for an event, and let it take its slots; raise if it may not be opened."""
-        limits = limits_of(self._limits, event)
-        check_opening(limits, event)
-        self._refuse_holder(event, now)
-        unsettled = {use.event_id for use in self._uses.values() if not self._is_settled(use)}
-        settled = {use.event_id for use in self._uses.values()} - unsettled
-        for taken in take(pools_of(limits), event, self._uses, settled, now, _first):
-            self._uses[taken.slot] = Use(now, event.id)
-        self._clear_guard(event, now)
-
-    def _is_settled(self, use: Use) -> bool:
-        event = self._events.get(use.event_id)
-        if event is None:
-            # It was deleted, and the entry before that has its review.
-            event = self._histories[use.event_id][-2].event
-        outcome = None if event is None else event.review_outcome
-        return outcome is not None and outcome.is_final
+    def _settled(self) -> set[str]:
+        """Return the events of slots that were finally reviewed, deleted since or not."""
+        users = {
+            use.event_id for slot, use in self._uses.items() if slot.kind is SlotKind.UNREVIEWED
+        }
+        # Deleting an event must not evade its review.
+        events = (self._events.get(user) or self._deleted[user] for user in users)
+        return {event.id for event in events if awaited_review(event) is None}
 
     def _listed(self, listing: Listing) -> list[BreakGlassEvent]:
         return sorted(
