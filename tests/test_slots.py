@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,6 +48,10 @@ Uses = dict[Slot, Use]
 
 def first(free: Sequence[Taken]) -> Taken:
     return free[0]
+
+
+def nth(number: int, free: Sequence[Taken]) -> Taken:
+    return free[number % len(free)]
 
 
 def used_up(limits: Limits, used_at: datetime, event_id: str = "older") -> Uses:
@@ -283,13 +288,11 @@ def granted(uses: int, within: int, attempts: list[tuple[int, int]]) -> list[int
     """Return when the attempts were granted that a quota allowed."""
     limits = Limits(per_profile=Quota(uses, within * MICROSECOND))
     stored: Uses = {}
-    times = []
+    times: list[int] = []
     for time, choice in attempts:
         now = NOON + time * MICROSECOND
         with suppress(LimitExceededError):
-            (one,) = taken(
-                limits, stored, now, choose=lambda free, choice=choice: free[choice % len(free)]
-            )
+            (one,) = taken(limits, stored, now, choose=partial(nth, choice))
             stored[one.slot] = Use(now, str(len(times)))
             times.append(time)
     return times
