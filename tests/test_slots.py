@@ -150,7 +150,7 @@ class TestTime:
 
     @pytest.mark.parametrize("passed", [timedelta(0), 999 * DAY])
     def test_time_alone_frees_no_debt(self, passed: timedelta) -> None:
-        """An event waits for its review for as long as it takes, so nobody can say until when."""
+        """An event may wait for its review for any time, so the refusal has no `retry_at`."""
         error = refused(UNREVIEWED, used_up(UNREVIEWED, NOON - passed))
         assert (error.retry_at, error.event_ids) == (None, ("older", "older"))
 
@@ -234,7 +234,7 @@ class TestRefusal:
         ids=str,
     )
     def test_message_says_which_rule_and_how_many(self, limits: Limits, message: str) -> None:
-        """A person reads what the rule is, and, if time helps, when to try again."""
+        """The message has the rule and, if time helps, when to try again."""
         told = str(refused(limits, used_up(limits, NOON)))
         assert told.startswith(message)
         assert ("try again at 2024-0" in told) is (limits.max_unreviewed is None)
@@ -313,7 +313,7 @@ class TestLaws:
     def test_opening_is_refused_only_if_the_quota_is_used_up(
         self, case: tuple[int, int, list[tuple[int, int]]]
     ) -> None:
-        """While the clock moves forward, whoever has not used the quota up is never refused."""
+        """While the clock moves forward, an opening within the quota is never refused."""
         uses, within, attempts = case
         forward = sorted(attempts)
         times = granted(uses, within, forward)

@@ -91,7 +91,7 @@ class HoldContract:
     async def test_held_event_is_not_held_again(
         self, store: GovernedStore, clock: FakeClock
     ) -> None:
-        """The first hold stands, whoever repeats it; the error has the event."""
+        """The first hold stays, even if another person repeats it; the error has the event."""
         kept = await held(store, await opened(store, clock))
         for by in ("dave", "erin"):
             with pytest.raises(EventHeldError) as refusal:

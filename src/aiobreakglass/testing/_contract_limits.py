@@ -177,7 +177,7 @@ class LimitedStoreContract:
     async def test_use_counts_by_the_stores_clock(
         self, limited: Limited, clock: FakeClock
     ) -> None:
-        """What an event says about its beginning moves no window."""
+        """`created_at` does not move the window of a use."""
         store = limited(Limits(cooldown=DAY))
         first = clock()
         await closed(store, await opened(store, clock, created_at=first - HOUR / 2))
@@ -188,7 +188,7 @@ class LimitedStoreContract:
         assert (await refusal_of(store, clock, created_at=ahead)).limit == "cooldown"
 
     async def test_use_in_the_future_counts(self, limited: Limited, clock: FakeClock) -> None:
-        """If a clock steps back, nobody gets a window for free."""
+        """If a clock steps back, a use that lies ahead still counts."""
         store = limited(Limits(cooldown=HOUR))
         (event,) = await used(store, clock)
         clock.set(event.created_at - 9 * HOUR)
@@ -211,7 +211,7 @@ class LimitedStoreContract:
     async def test_refused_opening_does_not_count(
         self, limited: Limited, clock: FakeClock
     ) -> None:
-        """Whoever is refused for any reason has used nothing."""
+        """An opening that was refused for any reason uses no limit."""
         store = limited(Limits(per_profile=Quota(2, DAY), require_mfa=True))
         event = await opened(store, clock, mfa_verified=True)
         for _ in range(3):
@@ -224,10 +224,10 @@ class LimitedStoreContract:
         error = await refusal_of(store, clock, invoker="carol", mfa_verified=True)
         assert error.limit == "per_profile"
 
-    async def test_holder_is_told_before_any_limit(
+    async def test_holder_is_reported_before_any_limit(
         self, limited: Limited, clock: FakeClock
     ) -> None:
-        """Whoever already holds access, or repeats a call, is told that, and not a limit."""
+        """A taken id and an active event are reported before any limit."""
         limits = Limits(cooldown=DAY, per_invoker=Quota(1, DAY), max_unreviewed=1)
         store = limited(limits)
         event = await opened(store, clock)
@@ -274,7 +274,7 @@ class LimitedStoreContract:
         assert (await refusal_of(store, clock)).event_ids == ids([events[0], event])
 
     async def test_deletion_evades_no_review(self, limited: Limited, clock: FakeClock) -> None:
-        """Whoever could delete their debt would never be reviewed."""
+        """Deleting an unreviewed event leaves the debt."""
         store = limited(Limits(max_unreviewed=1))
         (event,) = await used(store, clock)
         await store.delete(event.id)
@@ -347,7 +347,7 @@ class LimitedStoreContract:
     async def test_function_that_returns_no_limits_opens_nothing(
         self, limited: Limited, clock: FakeClock, answer: Any
     ) -> None:
-        """Rules that nobody knows allow nothing, and the error says what is wrong."""
+        """Without limits nothing is opened; the error says what the function returned."""
         store = limited(lambda _: answer)
         event = fresh(clock)
         with pytest.raises(TypeError, match=f"must return Limits.*{event.id}"):

@@ -139,7 +139,7 @@ class OversightRacesContract:
     async def test_concurrent_release_and_hold_end_in_one_of_both(
         self, store: GovernedStore, clock: FakeClock
     ) -> None:
-        """Whatever comes last is on the event, and the history says in which order."""
+        """The event is as the last entry of its history says."""
         event = await held(store, await opened(store, clock))
         outcomes = await together(store, event, released, held)
         await assert_all_recorded(store, clock, event, outcomes)
@@ -185,7 +185,7 @@ class OversightRacesContract:
     async def test_concurrent_extensions_to_one_end_count_once(
         self, store: GovernedStore, clock: FakeClock
     ) -> None:
-        """Whoever comes second would move the end to where it is, and is told so."""
+        """The first one moves the end; the others do not move it later, so they are refused."""
         event = await opened(store, clock)
         outcomes = await together(store, event, extended, extended, extended)
         (longer,) = (each for each in outcomes if isinstance(each, BreakGlassEvent))

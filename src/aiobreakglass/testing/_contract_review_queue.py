@@ -1,4 +1,4 @@
-"""Test the contract of `list_awaiting_review`: what has waited longest comes first."""
+"""Test the contract of `list_awaiting_review`: its events, their order and their pages."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class ReviewQueueContract:
             assert await store.list_awaiting_review(outcome=outcome) == EventPage(())
 
     async def test_oldest_event_comes_first(self, store: GovernedStore) -> None:
-        """What has waited longest is at the head of the queue, whenever it was stored."""
+        """The list sorts by `created_at`, oldest first, regardless of the order of storing."""
         events = await waiting(store, 3, 0, 4, 1, 5, 2)
         assert list(await store.list_awaiting_review()) == events
 
@@ -101,7 +101,7 @@ class ReviewQueueContract:
     async def test_extended_event_waits_from_its_new_end_on(
         self, store: GovernedStore, clock: FakeClock
     ) -> None:
-        """Whoever still holds access has not ended."""
+        """An extension moves the instant from which the event waits."""
         event = await opened(store, clock)
         longer = await store.extend(
             event.id,
@@ -219,7 +219,7 @@ class ReviewQueueContract:
     async def test_event_that_is_reviewed_between_pages_is_not_repeated(
         self, store: GovernedStore
     ) -> None:
-        """A reviewer who works through the pages meets each event once."""
+        """Reviewing the events of a page moves no event of the next pages."""
         events = await waiting(store, *range(5))
         met: list[BreakGlassEvent] = []
         cursor = None
