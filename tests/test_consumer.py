@@ -28,6 +28,7 @@ from aiobreakglass import (
     ConcurrentModificationError,
     CorruptItemError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     EventPage,
     ExpiryError,
@@ -38,8 +39,12 @@ from aiobreakglass import (
     InMemoryStore,
     InvalidStateTransitionError,
     ItemTooLargeError,
+    LimitExceededError,
+    Limits,
+    Quota,
     ReasonCode,
     ReviewOutcome,
+    ReviewRefusedError,
     ScanProgress,
     StoreUnavailableError,
     TableError,
@@ -59,6 +64,7 @@ from aiobreakglass.testing import (
     FakeClock,
     FaultyStore,
     GovernedStoreContract,
+    LimitedStoreContract,
     StoreContract,
     make_event,
     moto_server,
@@ -87,12 +93,16 @@ class ContractOfFaulty(StoreContract):
         return FaultyStore(InMemoryStore(clock=clock), seed=1)
 
 
-class ContractOfAudited(GovernedStoreContract):
+class ContractOfAudited(LimitedStoreContract, GovernedStoreContract):
     """The contract for `Audited`; it is not run again here."""
 
     @pytest.fixture
     def store(self, clock: FakeClock) -> GovernedStore:
         return Audited(clock=clock)
+
+    @pytest.fixture
+    def limited(self, clock: FakeClock) -> Callable[..., GovernedStore]:
+        return lambda limits: Audited(clock=clock, limits=limits)
 
 
 async def test_event_life_cycle_is_fully_typed(
@@ -145,6 +155,69 @@ async def test_past_is_fully_typed(breakglass_clock: FakeClock) -> None:
         await access_at(store, event.created_at, profile="prod"), list[BreakGlassEvent]
     )
     assert held == [event]
+
+
+def rules(event: BreakGlassEvent) -> Limits:
+    """Return the limits of one event; those of a store may also be a value."""
+    if event.profile != "prod":
+        return Limits()
+    return Limits(
+        max_duration=timedelta(hours=2),
+        cooldown=timedelta(hours=1),
+        per_invoker=Quota(3, timedelta(days=1)),
+        per_profile=Quota(uses=9, within=timedelta(days=1)),
+        max_extensions=2,
+        max_unreviewed=2,
+        reason_codes=[ReasonCode.INCIDENT, "recovery"],
+        require_mfa=False,
+        require_request_id=False,
+        require_labels={"ticket"},
+    )
+
+
+async def test_governance_is_fully_typed(breakglass_clock: FakeClock) -> None:
+    clock = breakglass_clock
+    store: GovernedStore = Audited(clock=clock, limits=rules)
+    opened = make_event(created_at=clock(), labels={"ticket": "OPS-7"})
+    event = await store.create(opened)
+    end = event.expires_at + timedelta(minutes=30)
+    longer = await store.extend(
+        event.id, expires_at=end, extended_by="carol", reason="The replica is behind"
+    )
+    assert assert_type(longer.extensions, int) == 1
+    await store.close(event.id, closed_by="bob", closed_reason="It answers again")
+
+    waiting = assert_type(await store.list_awaiting_review(10, since=opened.created_at), EventPage)
+    assert [each.id for each in waiting] == [event.id]
+    await store.review(
+        event.id, reviewed_by="carol", outcome="needs_follow_up", comment="Why so long?"
+    )
+    again = await store.list_awaiting_review(outcome=ReviewOutcome.NEEDS_FOLLOW_UP)
+    assert len(again) == 1
+    reviewed = await store.review(
+        event.id, reviewed_by="carol", outcome=ReviewOutcome.JUSTIFIED, comment="I see"
+    )
+    assert assert_type(reviewed.reviewed_at, datetime | None) == clock()
+
+    held = await store.hold(event.id, held_by="dave", reason="The regulator asks")
+    assert assert_type(held.held_by, str | None) == "dave"
+    free = await store.release_hold(event.id, released_by="dave", reason="It is settled")
+    assert free.held_at is None
+
+
+async def refused(store: GovernedStore, event: BreakGlassEvent) -> datetime | str | None:
+    """Catch each refusal of a rule, and read its attributes."""
+    try:
+        await store.create(event)
+        await store.delete(event.id)
+    except LimitExceededError as error:
+        assert_type(error.event_ids, tuple[str, ...])
+        return assert_type(error.retry_at, datetime | None) or assert_type(error.limit, str)
+    except EventHeldError as error:
+        return assert_type(error.event, BreakGlassEvent).held_by
+    except ReviewRefusedError as error:
+        return assert_type(error.reason, str) + assert_type(error.event, BreakGlassEvent).id
+    return None
 
 
 async def evidence(client: DynamoDBClient, folder: Path) -> list[Finding]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Literal
 
@@ -19,16 +20,29 @@ from aiobreakglass import (
     InMemoryStore,
 )
 from aiobreakglass._aws.client import Opened, open_client
-from aiobreakglass.testing import FakeClock, GovernedStoreContract, StoreContract, make_event
+from aiobreakglass._domain.limits import LimitsFor
+from aiobreakglass.testing import (
+    FakeClock,
+    GovernedStoreContract,
+    LimitedStoreContract,
+    StoreContract,
+    make_event,
+)
 from aiobreakglass.testing._contract_cursors import CursorsContract
 from aiobreakglass.testing._contract_endings import EndingsContract
+from aiobreakglass.testing._contract_extension import ExtensionContract
 from aiobreakglass.testing._contract_governed_fields import GovernedFieldsContract
 from aiobreakglass.testing._contract_governed_races import GovernedRacesContract
 from aiobreakglass.testing._contract_history import HistoryContract
+from aiobreakglass.testing._contract_hold import HoldContract
+from aiobreakglass.testing._contract_limits import Limited
 from aiobreakglass.testing._contract_lists import ListsContract
 from aiobreakglass.testing._contract_opening import OpeningContract
+from aiobreakglass.testing._contract_oversight_races import OversightRacesContract
 from aiobreakglass.testing._contract_questions import QuestionsContract
 from aiobreakglass.testing._contract_races import RacesContract
+from aiobreakglass.testing._contract_review import ReviewContract
+from aiobreakglass.testing._contract_review_queue import ReviewQueueContract
 from aiobreakglass.testing._contract_updates import UpdatesContract
 from tests.dynamodb.tables import new_table
 from tests.dynamodb.waiting import PATIENT
@@ -42,10 +56,14 @@ LONG_ENOUGH = timedelta(minutes=5)
 on_one_loop = pytest.mark.asyncio(loop_scope="class")
 
 
-class TestInMemoryStore(GovernedStoreContract):
+class TestInMemoryStore(LimitedStoreContract, GovernedStoreContract):
     @pytest.fixture
     def store(self, clock: FakeClock) -> InMemoryStore:
         return InMemoryStore(clock=clock)
+
+    @pytest.fixture
+    def limited(self, clock: FakeClock) -> Limited:
+        return lambda limits: InMemoryStore(clock=clock, limits=limits)
 
 
 @pytest_asyncio.fixture(scope="class", loop_scope="class")
@@ -65,23 +83,38 @@ class OnDynamoDB:
     transport: Literal["fast", "standard"]
 
     @pytest_asyncio.fixture(loop_scope="class")
-    async def store(self, opened: Opened, clock: FakeClock) -> AsyncDynamoDBStore:
+    async def limited(self, opened: Opened, clock: FakeClock) -> Limited:
         name = await new_table(opened.client)
-        store = AsyncDynamoDBStore(
-            opened.client,
-            name,
-            clock=clock,
-            operation_timeout=LONG_ENOUGH,
-            transport=await opened.transport(name) if self.transport == "fast" else None,
-        )
-        assert store.transport == self.transport
+        transport = await opened.transport(name) if self.transport == "fast" else None
+
+        def store(limits: LimitsFor | None) -> AsyncDynamoDBStore:
+            store = AsyncDynamoDBStore(
+                opened.client,
+                name,
+                clock=clock,
+                operation_timeout=LONG_ENOUGH,
+                transport=transport,
+                limits=limits,
+            )
+            assert store.transport == self.transport
+            return store
+
         return store
+
+    @pytest.fixture
+    def store(self, limited: Callable[[None], AsyncDynamoDBStore]) -> AsyncDynamoDBStore:
+        return limited(None)
 
 
 class WritesContract(
     HistoryContract,
     GovernedFieldsContract,
     GovernedRacesContract,
+    ExtensionContract,
+    ReviewContract,
+    HoldContract,
+    OversightRacesContract,
+    LimitedStoreContract,
     OpeningContract,
     UpdatesContract,
     EndingsContract,
@@ -92,7 +125,7 @@ class WritesContract(
     clock = StoreContract.clock
 
 
-class ReadsContract(ListsContract, CursorsContract, QuestionsContract):
+class ReadsContract(ListsContract, ReviewQueueContract, CursorsContract, QuestionsContract):
     """The parts that depend on the emulator or the transport, but not on the combination."""
 
 
@@ -101,7 +134,7 @@ class ReadsContract(ListsContract, CursorsContract, QuestionsContract):
 
 
 @on_one_loop
-class TestFastOnDynamoDBLocal(OnDynamoDB, GovernedStoreContract):
+class TestFastOnDynamoDBLocal(OnDynamoDB, LimitedStoreContract, GovernedStoreContract):
     endpoint = "dynamodb_local_endpoint"
     transport = "fast"
 
@@ -235,6 +268,7 @@ class TestImportingTheKit:
             ("FakeClock, FaultyStore, make_event, moto_server", set()),
             ("StoreContract", {"pytest"}),
             ("GovernedStoreContract", {"pytest"}),
+            ("LimitedStoreContract", {"pytest"}),
         ],
     )
     def test_import_loads_pytest_only_for_contracts(self, names: str, loaded: set[str]) -> None:
@@ -253,3 +287,11 @@ class TestImportingTheKit:
         """An unknown name raises Python's usual `AttributeError`."""
         with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
             _ = aiobreakglass.testing.nonsense
+
+
+class TestParts:
+    def test_no_part_of_the_contract_hides_a_test_of_another(self) -> None:
+        """The parts are inherited together, so two tests of one name would be one test."""
+        parts = {*GovernedStoreContract.__mro__, LimitedStoreContract}
+        names = Counter(name for part in parts for name in vars(part) if name.startswith("test_"))
+        assert [name for name, count in names.items() if count > 1] == []

@@ -138,7 +138,7 @@ class TestFields:
             Limits(**most, max_unreviewed=1)  # type: ignore[arg-type] # mixed values
 
     def test_limits_do_not_change_with_the_callers_collections(self) -> None:
-        """Limits are a value: whoever made them cannot change them afterwards."""
+        """Limits are a value: nobody can change them afterwards."""
         codes, labels = ["incident"], ["ticket"]
         limits = Limits(reason_codes=codes, require_labels=labels)
         codes.append("other")
@@ -314,12 +314,12 @@ class TestLimitsOfAnEvent:
 
     @pytest.mark.parametrize("limits", [7, "strict", {"cooldown": HOUR}, QUOTA], ids=str)
     def test_store_refuses_what_is_neither(self, limits: Any) -> None:
-        """The mistake is told when the store is made, not in the emergency."""
+        """The constructor refuses it, long before the emergency."""
         with pytest.raises(TypeError, match="limits must be Limits, or a function of an event"):
             InMemoryStore(limits=limits)
 
     @each_wrong_function
-    def test_wrong_function_is_told_apart(
+    def test_error_names_mistake_of_the_function(
         self, function: Callable[[BreakGlassEvent], Any], message: str
     ) -> None:
         """The error says what the function did, and for which event."""
@@ -327,7 +327,7 @@ class TestLimitsOfAnEvent:
             limits_of(function, EVENT)
 
     def test_error_of_a_function_is_kept_as_cause(self) -> None:
-        """Whoever wrote the function sees where it failed."""
+        """The traceback shows where the function failed."""
         with pytest.raises(TypeError) as failure:
             limits_of(failing, EVENT)
         assert isinstance(failure.value.__cause__, LookupError)

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiobreakglass import (
     MAX_DURATION,
@@ -30,7 +32,12 @@ from aiobreakglass._domain.oversight import (
     decide_review,
     refuse_held,
 )
-from aiobreakglass._domain.rules import decide_delete, decide_update
+from aiobreakglass._domain.rules import (
+    decide_close,
+    decide_delete,
+    decide_expiry,
+    decide_update,
+)
 from tests.model.example import (
     CLOSING,
     CREATED_AT,
@@ -257,7 +264,7 @@ class TestReview:
 
     @pytest.mark.parametrize("now", [CREATED_AT, EXPIRES_AT - MICROSECOND])
     def test_review_of_an_active_event_is_refused(self, now: datetime) -> None:
-        """What is still going on cannot be judged."""
+        """An event can be reviewed once it has ended."""
         with pytest.raises(ReviewRefusedError, match="is active; review it once") as refusal:
             review(RUNNING, now=now)
         assert refusal.value.event == RUNNING
@@ -280,7 +287,7 @@ class TestReview:
     def test_review_by_the_invoker_is_refused(
         self, invoker: str, reviewer: str, status: BreakGlassStatus
     ) -> None:
-        """Nobody reviews their own use, whatever the case of the letters; nothing is marked."""
+        """Nobody reviews their own use, whatever the case of the letters."""
         own = event(invoker=invoker, **CLOSING if status is CLOSED else {"status": status})
         for outcome in ReviewOutcome:
             with pytest.raises(ReviewRefusedError, match="by its own invoker") as refusal:
@@ -289,7 +296,7 @@ class TestReview:
 
     @pytest.mark.parametrize("reviewer", ["alicia", "alice2", "bob", "al ice"])
     def test_review_by_another_person_is_allowed(self, reviewer: str) -> None:
-        """Whoever has another name may review, also the person who closed the event."""
+        """Anybody with another name may review, including the person who closed the event."""
         assert review(ENDED["closed"], by=reviewer).stored.reviewed_by == reviewer
 
     @pytest.mark.parametrize("final", [JUSTIFIED, UNJUSTIFIED])
@@ -297,7 +304,7 @@ class TestReview:
     def test_final_review_is_never_replaced(
         self, final: ReviewOutcome, outcome: ReviewOutcome
     ) -> None:
-        """Whoever disagrees says so elsewhere: the record keeps the first final outcome."""
+        """The record keeps the first final outcome."""
         stored = review(ENDED["closed"], final).stored
         with pytest.raises(ReviewRefusedError, match=f"reviewed as {final}, and that is final"):
             review(stored, outcome)
@@ -369,7 +376,7 @@ class TestHold:
         assert refusal.value.event == HELD
 
     def test_event_without_a_hold_is_not_refused(self) -> None:
-        """What nobody holds can be held and deleted."""
+        """An event without a hold can be held and deleted."""
         refuse_held(RUNNING)
         assert decide_delete(RUNNING, IN_TIME).after is None
 
@@ -384,3 +391,53 @@ class TestHold:
         assert HELD.is_active(EXPIRES_AT - MICROSECOND)
         assert not hold(RUNNING).stored.is_active(EXPIRES_AT)
         assert hold(RUNNING, LATER).stored.status is ACTIVE
+
+
+Step = Callable[[BreakGlassEvent, datetime], Change]
+
+STEPS: list[Step] = [
+    lambda stored, now: extend(stored, now + HOUR, now),
+    lambda stored, now: extend(stored, stored.created_at + MAX_DURATION, now),
+    lambda stored, now: review(stored, JUSTIFIED, now),
+    lambda stored, now: review(stored, NEEDS_FOLLOW_UP, now, "dave"),
+    lambda stored, now: review(stored, UNJUSTIFIED, now, "ALICE"),
+    hold,
+    release,
+    lambda stored, now: decide_close(stored, "bob", "Over", now),
+    decide_expiry,
+    lambda stored, now: decide_update(
+        stored, stored.model_copy(update={"expires_at": now + HOUR}), now
+    ),
+]
+
+REFUSALS = (InvalidStateTransitionError, ReviewRefusedError, EventHeldError, ValueError)
+
+
+class TestLaws:
+    @given(
+        steps=st.lists(
+            st.tuples(st.sampled_from(STEPS), st.integers(-60, 120)), min_size=1, max_size=30
+        )
+    )
+    def test_every_sequence_of_decisions_is_a_possible_life(
+        self, steps: list[tuple[Step, int]]
+    ) -> None:
+        """Verification accepts every change of a random sequence of decisions."""
+        stored, now = RUNNING, CREATED_AT
+        for step, minutes in steps:
+            now += timedelta(minutes=minutes)
+            try:
+                change = step(stored, now)
+            except REFUSALS:
+                continue
+            after = change.stored
+            assert change.before == stored
+            assert is_result_of(change.action, after)
+            assert fields_beyond(change.action, stored, after) == []
+            assert after.updated_at > stored.updated_at
+            assert after.expires_at - after.created_at <= MAX_DURATION
+            if after.expires_at > stored.expires_at:
+                assert stored.remaining(now) >= EXTENSION_MARGIN
+            if stored.review_outcome in (JUSTIFIED, UNJUSTIFIED):
+                assert after.review_outcome is stored.review_outcome
+            stored = after

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,6 +48,10 @@ Uses = dict[Slot, Use]
 
 def first(free: Sequence[Taken]) -> Taken:
     return free[0]
+
+
+def nth(number: int, free: Sequence[Taken]) -> Taken:
+    return free[number % len(free)]
 
 
 def used_up(limits: Limits, used_at: datetime, event_id: str = "older") -> Uses:
@@ -145,7 +150,7 @@ class TestTime:
 
     @pytest.mark.parametrize("passed", [timedelta(0), 999 * DAY])
     def test_time_alone_frees_no_debt(self, passed: timedelta) -> None:
-        """An event waits for its review for as long as it takes, so nobody can say until when."""
+        """An event may wait for its review for any time, so the refusal has no `retry_at`."""
         error = refused(UNREVIEWED, used_up(UNREVIEWED, NOON - passed))
         assert (error.retry_at, error.event_ids) == (None, ("older", "older"))
 
@@ -229,7 +234,7 @@ class TestRefusal:
         ids=str,
     )
     def test_message_says_which_rule_and_how_many(self, limits: Limits, message: str) -> None:
-        """A person reads what the rule is, and, if time helps, when to try again."""
+        """The message has the rule and, if time helps, when to try again."""
         told = str(refused(limits, used_up(limits, NOON)))
         assert told.startswith(message)
         assert ("try again at 2024-0" in told) is (limits.max_unreviewed is None)
@@ -283,13 +288,11 @@ def granted(uses: int, within: int, attempts: list[tuple[int, int]]) -> list[int
     """Return when the attempts were granted that a quota allowed."""
     limits = Limits(per_profile=Quota(uses, within * MICROSECOND))
     stored: Uses = {}
-    times = []
+    times: list[int] = []
     for time, choice in attempts:
         now = NOON + time * MICROSECOND
         with suppress(LimitExceededError):
-            (one,) = taken(
-                limits, stored, now, choose=lambda free, choice=choice: free[choice % len(free)]
-            )
+            (one,) = taken(limits, stored, now, choose=partial(nth, choice))
             stored[one.slot] = Use(now, str(len(times)))
             times.append(time)
     return times
@@ -310,7 +313,7 @@ class TestLaws:
     def test_opening_is_refused_only_if_the_quota_is_used_up(
         self, case: tuple[int, int, list[tuple[int, int]]]
     ) -> None:
-        """While the clock moves forward, whoever has not used the quota up is never refused."""
+        """While the clock moves forward, an opening within the quota is never refused."""
         uses, within, attempts = case
         forward = sorted(attempts)
         times = granted(uses, within, forward)

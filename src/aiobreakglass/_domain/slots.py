@@ -1,4 +1,4 @@
-"""Decide which slots an opening takes: rows of which each stands for one use within a limit.
+"""Decide which slots an opening takes: each slot is a row for one use within a limit.
 
 A quota of N within W has N slots, and each opening takes one of them for W. So there are never
 more than N openings within any interval of the length W, wherever it begins (the pigeonhole
@@ -21,7 +21,7 @@ _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class SlotKind(StrEnum):
-    """What the uses of a slot are counted by; a part of the slot's key."""
+    """The names by which a limit counts uses; a part of the slot's key."""
 
     PROFILE = "P"
     INVOKER = "I"
@@ -52,7 +52,7 @@ class Slot(NamedTuple):
 
 
 class Use(NamedTuple):
-    """What a slot says about its last use."""
+    """The last use of a slot."""
 
     used_at: datetime
     event_id: str

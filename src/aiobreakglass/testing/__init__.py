@@ -12,11 +12,13 @@ from aiobreakglass.testing._moto import moto_server
 if TYPE_CHECKING:
     from aiobreakglass.testing._contract import StoreContract
     from aiobreakglass.testing._contract_governed import GovernedStoreContract
+    from aiobreakglass.testing._contract_limits import LimitedStoreContract
 
 __all__ = [
     "FakeClock",
     "FaultyStore",
     "GovernedStoreContract",
+    "LimitedStoreContract",
     "StoreContract",
     "make_event",
     "moto_server",
@@ -25,6 +27,7 @@ __all__ = [
 # The contracts need pytest; a program that only starts moto, like the quickstart, does not.
 _IMPORTED_WHEN_FIRST_NEEDED = {
     "GovernedStoreContract": "aiobreakglass.testing._contract_governed",
+    "LimitedStoreContract": "aiobreakglass.testing._contract_limits",
     "StoreContract": "aiobreakglass.testing._contract",
 }
 

@@ -124,7 +124,7 @@ class InputContract:
         """A wrong value raises a `ValueError` that names the argument."""
         for argument in arguments:
             for value in BAD_VALUES[argument]:
-                await _assert_refused(ValueError, store, method, arguments, argument, value)
+                await assert_refused(ValueError, store, method, arguments, argument, value)
 
     @each_method
     async def test_argument_of_wrong_type_raises_type_error(
@@ -133,14 +133,14 @@ class InputContract:
         """A wrong type raises a `TypeError` that names the argument; no value is converted."""
         for argument in arguments:
             for value in BAD_TYPES[argument]:
-                await _assert_refused(TypeError, store, method, arguments, argument, value)
+                await assert_refused(TypeError, store, method, arguments, argument, value)
 
     @pytest.mark.parametrize("method", ["count_by_invoker_since", "count_by_profile_since"])
     async def test_count_without_since_raises_type_error(
         self, store: BreakGlassStore, method: str
     ) -> None:
         """A count requires `since`."""
-        await _assert_refused(TypeError, store, method, GOOD_CALLS[method], "since", None)
+        await assert_refused(TypeError, store, method, GOOD_CALLS[method], "since", None)
 
     @pytest.mark.parametrize("method", ["create", "update"])
     async def test_object_that_is_not_an_event_is_refused(
@@ -185,7 +185,7 @@ class InputContract:
 
 
 # A separate function, so that pytest shows the value that was not refused.
-async def _assert_refused(
+async def assert_refused(
     error: type[Exception],
     store: BreakGlassStore,
     method: str,
@@ -193,5 +193,6 @@ async def _assert_refused(
     argument: str,
     value: object,
 ) -> None:
+    """Assert that a method refuses a value, and names its argument."""
     with pytest.raises(error, match=rf"\b{argument}\b"):
         await getattr(store, method)(**arguments | {argument: value})
