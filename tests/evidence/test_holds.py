@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aiobreakglass import Finding, audit_table, export_events, verify_anchor
-from aiobreakglass._aws.transaction import Item
+from aiobreakglass._aws.transaction import AttributeValue
 from aiobreakglass._domain.oversight import decide_hold, decide_release
 
 from .table import LAYOUT, NAME, NOW, RETENTION, Past, Reader, Rows
@@ -51,7 +51,7 @@ def with_times(past: Past, *, longer: int = 0, held_entries: int = 0) -> Rows:
     return rows
 
 
-def _longer(ttl: Item, seconds: int) -> Item:
+def _longer(ttl: AttributeValue, seconds: int) -> AttributeValue:
     return {"N": str(int(ttl["N"]) + seconds)}
 
 
