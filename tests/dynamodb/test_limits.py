@@ -316,6 +316,20 @@ class TestLostAnswers:
         assert {row["event_id"]["S"] for row in (await slots(rows)).values()} == {event.id}
         assert len(await slots(rows)) == 2
 
+    async def test_own_attempt_that_lands_while_the_store_makes_way(
+        self, client: DynamoDBClient, open_store: Open, rows: Rows, clock: FakeClock
+    ) -> None:
+        """Before it reads the limits again, the store looks for its own opening."""
+        limits = Limits(cooldown=MINUTE, per_invoker=Quota(2, DAY))
+        holder = await open_store(limits).create(alice(clock))
+        clock.set(holder.expires_at)
+        store = open_store(limits, client=_DeliversLate(client))
+        event = await store.create(alice(clock))
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
+        assert len(await store.history(event.id)) == 1
+        uses = [row["event_id"]["S"] for row in (await slots(rows)).values()]
+        assert sorted(uses) == sorted([event.id, event.id, holder.id])
+
     async def test_create_that_is_repeated_by_the_caller_counts_once(
         self, client: DynamoDBClient, open_store: Open, rows: Rows, clock: FakeClock
     ) -> None:
@@ -332,6 +346,27 @@ class TestLostAnswers:
         with pytest.raises(EventExistsError):
             await open_store(Limits(per_invoker=Quota(3, DAY))).create(event)
         assert len(await slots(rows)) == 1
+
+
+class _DeliversLate:
+    """Loses the first write on its way, and delivers it after the third one."""
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self._client = client
+        self._requests: list[dict[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def transact_write_items(self, **request: Any) -> Any:
+        self._requests.append(request)
+        if len(self._requests) == 1:
+            raise ConnectionClosedError(endpoint_url="dynamodb")
+        answer = await self._client.transact_write_items(**request)
+        if len(self._requests) == 3:
+            late = {**self._requests[0], "ClientRequestToken": uuid4().hex}
+            await self._client.transact_write_items(**late)
+        return answer
 
 
 class _LosesFirstAnswer:
@@ -501,7 +536,7 @@ async def test_limits_function_that_fails_writes_nothing(
     function: Callable[[BreakGlassEvent], Awaitable[Limits]],
 ) -> None:
     """The caller gets a `TypeError`, and no request is sent."""
-    store: Any = open_store(function)  # type: ignore[arg-type] # on purpose
+    store: Any = open_store(function)
     recorder = Recorder(client)
     with pytest.raises(TypeError, match="limits function"):
         await store.create(alice(clock))
