@@ -104,7 +104,8 @@ def _signs(calls: list[Call]) -> dict[tuple[str, str], int]:
         if call.seen_id is None or call.seen is None or call.returned is None:
             continue
         seen = call.seen
-        for sign in filter(None, (seen.evidence, seen.request_id, seen.closed_by)):
+        signs_of = (seen.request_id, seen.closed_by, seen.reviewed_by, seen.held_by)
+        for sign in filter(None, (seen.evidence, *signs_of)):
             key = (call.seen_id, sign)
             signs[key] = min(call.returned, signs.get(key, _NEVER))
     return signs
@@ -116,7 +117,13 @@ def _sign(call: Call) -> str:
         return ""
     if call.kind == "create":
         return call.asked.evidence
-    return (call.asked.closed_by if call.kind == "close" else call.asked.request_id) or ""
+    sign = {
+        "close": call.asked.closed_by,
+        "update": call.asked.request_id,
+        "review": call.asked.reviewed_by,
+        "hold": call.asked.held_by,
+    }.get(call.kind)
+    return sign or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +214,8 @@ class _Search:
     def _foreseen(self, event_id: str, state: State) -> State | None:
         """Return the state, or None if an event ended in it as it was never seen to have ended.
 
-        An ended event never changes, so seeing it once tells how it ended. If nobody saw it, only
-        its status matters.
+        An ended event changes only in its review and its hold, so seeing it once tells how it
+        ended. If nobody saw it, only its status matters.
         """
         version = state[event_id]
         if version is None or version.status == "active":
@@ -216,7 +223,7 @@ class _Search:
         end = self._ends.get(event_id)
         if end is None:
             return {**state, event_id: Version(version.status, 0, 0, "")}
-        return state if version == end else None
+        return state if version.ending == end.ending else None
 
     def _candidates(self, node: _Node) -> Iterator[tuple[int, Call]]:
         """Yield the calls that can be under way: no pending call ended before they began.

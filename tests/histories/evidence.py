@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
-from aiobreakglass import CorruptItemError
+from aiobreakglass import CorruptItemError, Limits
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.history import read_event_values
 from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
@@ -19,6 +20,7 @@ from tests.faults.audit import audit
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 
 LAYOUT = TableLayout()
+_CHANGES = ("create", "update", "close", "prolong", "review", "hold", "release")
 
 
 def final_versions(rows: list[Item]) -> dict[str, Version | None]:
@@ -35,7 +37,7 @@ def final_versions(rows: list[Item]) -> dict[str, Version | None]:
     return versions
 
 
-def inspect(calls: list[Call], rows: list[Item]) -> list[str]:
+def inspect(calls: list[Call], rows: list[Item], limits: Limits | None = None) -> list[str]:
     """Return what is wrong with a table after these calls, whatever their order."""
     final = final_versions(rows)
     versions = _seen_versions(calls, final)
@@ -45,6 +47,7 @@ def inspect(calls: list[Call], rows: list[Item]) -> list[str]:
         *_rewritings(versions),
         *_denials(calls, versions),
         *_omissions(calls, rows),
+        *([] if limits is None else exceeded(rows, limits)),
     ]
 
 
@@ -84,7 +87,7 @@ def _rewritings(seen: Mapping[str, list[Version]]) -> Iterator[str]:
         if len({version.evidence for version in versions}) > 1:
             yield f"the evidence of {event_id} was rewritten"
         for earlier, later in pairwise(versions):
-            if earlier.status != "active":
+            if earlier.status != "active" and earlier.ending != later.ending:
                 yield f"{event_id} had ended, and changed: {earlier} became {later}"
             if earlier.updated_at == later.updated_at:
                 yield f"{event_id} has two versions of one updated_at: {earlier} and {later}"
@@ -96,7 +99,8 @@ def _denials(calls: list[Call], seen: Mapping[str, list[Version]]) -> Iterator[s
         if call.asked is None or call.kind == "create" or call.answer in (OK, UNKNOWN):
             continue
         for version in seen.get(call.event_id, ()):
-            if call.caller in (version.request_id, version.closed_by):
+            signs = (version.request_id, version.closed_by)
+            if call.caller in (*signs, version.reviewed_by, version.held_by):
                 yield f"{call.caller} was told {call.answer}, and {call.event_id} is {version}"
 
 
@@ -114,12 +118,48 @@ def _omissions(calls: list[Call], rows: list[Item]) -> Iterator[str]:
         entries, history = signed.pop(call.caller, []), f"the history of {call.event_id}"
         if len(entries) > 1:
             yield f"{history} says {len(entries)} times what {call.caller} did"
-        if call.answer == OK and call.kind in ("create", "update", "close"):
+        if call.answer == OK and call.kind in _CHANGES:
             if [_version(entry) for entry in entries] != [call.seen]:
                 yield f"{history} does not say what {call.caller} did"
         elif entries and call.answer not in (OK, UNKNOWN):
             yield f"{call.caller} was told {call.answer}, and is in {history}"
     yield from (f"a history says what {caller} did, who is nobody" for caller in signed)
+
+
+def exceeded(rows: list[Item], limits: Limits) -> Iterator[str]:
+    """Yield each limit that was exceeded, by the clocks of the hosts that decided."""
+    created = [
+        entry
+        for row in rows
+        if row["pk"]["S"].startswith(LAYOUT.history_prefix)
+        for entry in [json.loads(row["entry"]["S"])]
+        if entry["action"] == "created"
+    ]
+    for field, quota in (("profile", limits.per_profile), ("invoker", limits.per_invoker)):
+        by_name: defaultdict[str, list[datetime]] = defaultdict(list)
+        for entry in created:
+            by_name[entry["event"][field]].append(datetime.fromisoformat(entry["at"]))
+        for name, instants in by_name.items():
+            instants.sort()
+            for first, last in zip(instants, instants[quota.uses if quota else 0 :], strict=False):
+                if quota is not None and last < first + quota.within:
+                    yield f"{name} was opened {quota.uses + 1} times from {first} to {last}"
+    events = {row["pk"]["S"]: row for row in rows}
+    debts = Counter(
+        entry["event"]["invoker"]
+        for entry in created
+        if events.get(LAYOUT.event_key(entry["event_id"]), {}).get("review_outcome", {}).get("S")
+        not in ("justified", "unjustified")
+    )
+    for name, number in debts.items():
+        if limits.max_unreviewed is not None and number > limits.max_unreviewed:
+            yield f"{name} has {number} events without a review"
+    slots = Counter(
+        (key.split("#")[1], row["event_id"]["S"])
+        for key, row in events.items()
+        if key.startswith(LAYOUT.slot_prefix)
+    )
+    yield from (f"{use} was counted {number} times" for use, number in slots.items() if number > 1)
 
 
 def _version(entry: Mapping[str, Any]) -> Version | None:

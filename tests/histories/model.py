@@ -11,6 +11,8 @@ from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 
 _MARGIN: Final = EXTENSION_MARGIN // timedelta(microseconds=1)
 
+LIMITED: Final = "LimitExceededError"
+
 State = Mapping[str, Version | None]
 """The events of one pair by id; None is a deleted event."""
 
@@ -43,11 +45,15 @@ def answer_to(call: Call, now: int, state: State) -> Answer:
         return _answer_to_create(call, now, state)
     stored = state.get(call.event_id)
     if call.kind == "delete":
+        if stored is not None and stored.held_by is not None:
+            return Answer("EventHeldError", state, call.event_id, stored)
         return Answer(OK, {**state, call.event_id: None} if stored else state)
     if stored is None:
         return Answer("EventNotFoundError", state)
     if call.kind == "get":
         return Answer(OK, state, call.event_id, stored)
+    if call.kind in ("review", "hold", "release"):
+        return _answer_to_oversight(call, now, stored, state)
     return _answer_to_change(call, now, stored, state)
 
 
@@ -75,20 +81,26 @@ def holder(state: State) -> tuple[str, Version] | None:
 
 
 def _may_mark(call: Call) -> bool:
-    if call.kind == "create":
+    if call.kind in ("create", "review"):
         return True
-    answers = (UNKNOWN, UNAVAILABLE, "InvalidStateTransitionError(expired)")
-    return call.kind in ("update", "close") and call.answer in answers
+    # A release is refused as one of an event that is not held.
+    current = "active" if call.kind == "release" else "expired"
+    answers = (UNKNOWN, UNAVAILABLE, f"InvalidStateTransitionError({current})")
+    return call.kind in ("update", "close", "prolong", "release") and call.answer in answers
 
 
 def _answer_to_create(call: Call, now: int, state: State) -> Answer:
     assert call.asked is not None
     is_active = call.asked.status == "active"
-    if is_active and (call.asked.expires_at <= now or call.asked.extensions):
+    if is_active and (call.asked.expires_at <= now or call.asked.extensions or call.asked.held_by):
         return Answer("ValueError", state)
     if call.event_id in state:
         return Answer("EventExistsError", state)
     held = holder(state)
+    is_blocked = held is not None and held[1].expires_at > now
+    if call.answer == LIMITED and is_active and not is_blocked:
+        # Whether a limit is used up depends on other pairs, too: see `evidence`.
+        return Answer(LIMITED, state)
     if held is None or not is_active:
         created = {**state, call.event_id: call.asked}
         return Answer(OK, created, call.event_id, call.asked)
@@ -105,6 +117,12 @@ def _answer_to_change(call: Call, now: int, stored: Version, state: State) -> An
         return Answer(f"InvalidStateTransitionError({stored.status})", state)
     if call.kind == "update" and asked.updated_at != stored.updated_at:
         return Answer("ConcurrentModificationError", state, call.event_id, stored)
+    if call.kind == "prolong" and not is_lapsed and _is_late(stored, now):
+        return Answer("InvalidStateTransitionError(active)", state)
+    if call.kind == "prolong" and not is_lapsed:
+        if asked.expires_at <= stored.expires_at:
+            return Answer("ValueError", state)
+        asked = stored._replace(expires_at=asked.expires_at)
     if is_lapsed != (asked.status == "expired"):
         current = "expired" if is_lapsed else "active"
         return Answer(f"InvalidStateTransitionError({current})", state)
@@ -120,9 +138,34 @@ def _answer_to_change(call: Call, now: int, stored: Version, state: State) -> An
     return Answer(OK, {**state, call.event_id: changed}, call.event_id, changed)
 
 
+def _answer_to_oversight(call: Call, now: int, stored: Version, state: State) -> Answer:
+    asked = call.asked
+    assert asked is not None
+    is_held = stored.held_by is not None
+    if call.kind == "hold" and is_held:
+        return Answer("EventHeldError", state, call.event_id, stored)
+    if call.kind == "release" and not is_held:
+        return Answer(f"InvalidStateTransitionError({stored.status})", state)
+    changed = stored._replace(held_by=asked.held_by)
+    if call.kind == "review":
+        if stored.status == "active" and stored.expires_at <= now:
+            return Answer("nothing, before the lapsed event is marked", state)
+        if stored.status == "active" or stored.review_outcome == "justified":
+            return Answer("ReviewRefusedError", state, call.event_id, stored)
+        changed = stored._replace(
+            reviewed_by=asked.reviewed_by, review_outcome=asked.review_outcome
+        )
+    changed = _moved_on(changed, stored, now)
+    return Answer(OK, {**state, call.event_id: changed}, call.event_id, changed)
+
+
+def _is_late(stored: Version, now: int) -> bool:
+    return stored.expires_at - now < _MARGIN
+
+
 def _comes_too_late(asked: Version, stored: Version, now: int) -> bool:
     """Tell whether an extension is decided within the last second before the lapse."""
-    return _is_extension(asked, stored) and stored.expires_at - now < _MARGIN
+    return _is_extension(asked, stored) and _is_late(stored, now)
 
 
 def _is_extension(asked: Version, stored: Version) -> bool:

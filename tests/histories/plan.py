@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from random import Random
 from typing import Any, Final, Literal
 
+from aiobreakglass import Limits, Quota
 from tests.faults import proxy
 from tests.faults.proxy import Exchange, Fault
 
@@ -20,12 +22,29 @@ KINDS: Final = {
     "close by update": 6,
     "expire": 5,
     "close": 11,
-    "delete": 7,
+    "delete": 6,
+    "prolong": 6,
+    "review": 8,
+    "hold": 3,
+    "release": 3,
 }
 """The kinds of the next call, by weight."""
 
 FAULT_RATE: Final = 0.12
 CANCELLATION_RATE: Final = 0.1
+
+LIMITS: Final = Limits(
+    per_profile=Quota(24, timedelta(seconds=1)),
+    per_invoker=Quota(8, timedelta(seconds=0.5)),
+    max_unreviewed=16,
+)
+"""The limits of every other pair of histories."""
+
+APART: Final = 1_000_000
+"""How far the clocks of a process are ahead or behind in half of the histories, in microseconds.
+
+So two processes differ by 2 seconds.
+"""
 
 LAG: Final = 0.4
 """How many seconds a request is held: longer than its sender waits."""
@@ -50,7 +69,15 @@ class History:
     def steps_of(self, process: int, task: int) -> list[Step]:
         """Return the steps of one task in their order."""
         random = Random(f"{self.seed}/{process}/{task}")  # noqa: S311 - a plan, no secret
-        return [_step(random, self.pairs) for _ in range(self.steps)]
+        apart = APART if self.seed % 4 >= 2 else 0
+        lead = apart if process % 2 else -apart
+        steps = [_step(random, self.pairs) for _ in range(self.steps)]
+        return [replace(step, clock_lead=step.clock_lead + lead) for step in steps]
+
+    @property
+    def limits(self) -> Limits | None:
+        """The limits of all its stores."""
+        return LIMITS if self.seed % 8 < 4 else None
 
     def pair(self, number: int) -> tuple[str, str]:
         """Return the names of a pair."""

@@ -31,6 +31,9 @@ class Version(NamedTuple):
     closed_by: str | None = None
     closed_reason: str | None = None
     extensions: int = 0
+    reviewed_by: str | None = None
+    review_outcome: str | None = None
+    held_by: str | None = None
 
     @classmethod
     def of(cls, event: BreakGlassEvent) -> Version:
@@ -45,7 +48,15 @@ class Version(NamedTuple):
             event.closed_by,
             event.closed_reason,
             event.extensions,
+            event.reviewed_by,
+            event.review_outcome,
+            event.held_by,
         )
+
+    @property
+    def ending(self) -> Version:
+        """What never changes again once the event has ended: all but its review and its hold."""
+        return self._replace(updated_at=0, reviewed_by=None, review_outcome=None, held_by=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +70,8 @@ class Call:
 
     caller: str
     kind: str
-    """`create`, `get`, `find`, `update`, `close` or `delete`."""
+    """`create`, `get`, `find`, `update`, `close`, `delete`, `prolong`, `review`, `hold` or
+    `release`."""
     pair: str
     event_id: str = ""
     invoked: int

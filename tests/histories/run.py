@@ -169,7 +169,7 @@ async def ground(backend: str) -> AsyncIterator[Ground]:
 
 
 def _judge(history: History, calls: list[Call], rows: list[Item], figures: Figures) -> list[str]:
-    problems = inspect(calls, rows)
+    problems = inspect(calls, rows, history.limits)
     # A history with findings needs no search, which takes longest if no order exists.
     verdicts = [] if problems else check(calls, final_versions(rows))
     problems += [

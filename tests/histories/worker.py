@@ -27,7 +27,9 @@ from aiobreakglass import (
     AsyncDynamoDBStore,
     BreakGlassEvent,
     ConcurrentModificationError,
+    EventHeldError,
     InvalidStateTransitionError,
+    ReviewRefusedError,
     StoreUnavailableError,
 )
 from aiobreakglass.testing import FakeClock, make_event
@@ -94,6 +96,8 @@ class _Player:
         )
         if kind == "close":
             asked = Version("closed", 0, 0, "", None, caller, "done")
+        elif kind in ("prolong", "review", "hold", "release"):
+            asked = _asked(kind, caller, step, subject)
         # The instants that were read so far only made the arguments.
         clock.told.clear()
         invoked = time.monotonic_ns()
@@ -147,8 +151,27 @@ class _Player:
         if step.kind == "close":
             close = self.store.close(subject.id, closed_by=caller, closed_reason="done")
             return "close", subject, close
+        if step.kind in ("prolong", "review", "hold", "release"):
+            return step.kind, subject, self._governed(subject, step, caller)
         changed = _changed(subject, step, caller)
         return "update", changed, self.store.update(changed, by=caller)
+
+    def _governed(
+        self, subject: BreakGlassEvent, step: Step, caller: str
+    ) -> Coroutine[Any, Any, BreakGlassEvent | None]:
+        match step.kind:
+            case "prolong":
+                end = subject.expires_at + timedelta(microseconds=step.lifetime)
+                return self.store.extend(
+                    subject.id, expires_at=end, extended_by=caller, reason="more"
+                )
+            case "review":
+                return self.store.review(
+                    subject.id, reviewed_by=caller, outcome=_outcome_of(step), comment="seen"
+                )
+            case "hold":
+                return self.store.hold(subject.id, held_by=caller, reason="a case")
+        return self.store.release_hold(subject.id, released_by=caller, reason="over")
 
     def _new_event(self, step: Step, caller: str) -> BreakGlassEvent:
         invoker, profile = self.history.pair(step.pair)
@@ -180,7 +203,7 @@ class _Player:
             return UNKNOWN, None
         except StoreUnavailableError as error:
             return UNKNOWN if error.outcome_unknown else UNAVAILABLE, None
-        except ActiveEventExistsError as error:
+        except (ActiveEventExistsError, EventHeldError, ReviewRefusedError) as error:
             return type(error).__name__, error.event
         except ConcurrentModificationError as error:
             return type(error).__name__, error.current
@@ -188,6 +211,20 @@ class _Player:
             return f"{type(error).__name__}({error.current_status})", None
         except Exception as error:  # noqa: BLE001 - the checker knows which are allowed
             return type(error).__name__, None
+
+
+def _outcome_of(step: Step) -> str:
+    return "needs_follow_up" if step.choice < 0.3 else "justified"
+
+
+def _asked(kind: str, caller: str, step: Step, subject: BreakGlassEvent | None) -> Version:
+    """Return the part of a version that a call is to set."""
+    if kind == "review":
+        return Version("", 0, 0, "", reviewed_by=caller, review_outcome=_outcome_of(step))
+    if kind == "prolong":
+        assert subject is not None
+        return Version("active", 0, microseconds(subject.expires_at) + step.lifetime, "")
+    return Version("", 0, 0, "", held_by=caller if kind == "hold" else None)
 
 
 def _changed(event: BreakGlassEvent, step: Step, caller: str) -> BreakGlassEvent:
@@ -221,6 +258,7 @@ class _Worker:
             config=_HASTE if history.faults else _PATIENCE,
             transport=history.transport,
             clock=_now,
+            limits=history.limits,
             operation_timeout=timedelta(seconds=1.5 if history.faults else 30),
         ) as store:
             player = _Player(history, order["process"], store)
