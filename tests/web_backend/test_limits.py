@@ -119,7 +119,7 @@ steps = st.lists(
         st.sampled_from(["alice", "bob"]),
         st.sampled_from(["production", "staging"]),
         st.sampled_from(["incident", "other"]),
-        st.sampled_from([15, 45]),
+        st.sampled_from([15, 30, 45]),
         # Minutes until the next step; with 5 and 10 the boundary instants are met.
         st.sampled_from([0, 5, 10, 20]),
         st.sampled_from([None, "justified", "needs_follow_up"]),
@@ -166,6 +166,28 @@ def test_forecast_names_the_rule_that_refuses(
             clock.advance(timedelta(minutes=pause))
 
     asyncio.run(try_them())
+
+
+async def test_forecast_and_refusal_wait_for_the_oldest_use() -> None:
+    """Of several uses the oldest stops to count first; the boundary instant is allowed."""
+    limits = Limits(per_invoker=Quota(2, HOUR), max_duration=HOUR)
+    clock = FakeClock()
+    store = InMemoryStore(clock=clock, limits=limits)
+    begin = clock()
+    for profile in ("production", "staging"):
+        await store.create(make_event(profile=profile, duration=HOUR, created_at=clock()))
+        clock.advance(HOUR / 4)
+    event = make_event(profile="billing", duration=HOUR, created_at=clock())
+    longest, mine = await forecast(store, limits, event, clock())
+    assert not longest.is_reached
+    assert (mine.is_reached, mine.retry_at) == (True, begin + HOUR)
+    with pytest.raises(LimitExceededError) as refused:
+        await store.create(event)
+    assert refused.value.retry_at == begin + HOUR
+    clock.set(begin + HOUR)
+    later = make_event(profile="billing", duration=HOUR, created_at=clock())
+    assert not any(each.is_reached for each in await forecast(store, limits, later, clock()))
+    await store.create(later)
 
 
 class TestExtending:
