@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -32,6 +33,7 @@ from aiobreakglass import (
     BreakGlassStore,
     ConcurrentModificationError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     EventPage,
     GovernedStore,
@@ -39,6 +41,11 @@ from aiobreakglass import (
     ImmutableFieldError,
     InMemoryStore,
     InvalidStateTransitionError,
+    LimitExceededError,
+    Limits,
+    Quota,
+    ReviewOutcome,
+    ReviewRefusedError,
     verify_history,
 )
 from aiobreakglass._aws.transaction import Item
@@ -63,6 +70,7 @@ HOUR = timedelta(hours=1)
 LONG_ENOUGH = timedelta(minutes=5)
 
 ACTIVE, CLOSED, EXPIRED = BreakGlassStatus
+FINAL = ("justified", "unjustified")
 
 _Result = TypeVar("_Result")
 
@@ -76,6 +84,13 @@ class Told(NamedTuple):
     event: BreakGlassEvent | None
 
 
+class Opening(NamedTuple):
+    """A use of the door, which counts from the instant at which it was opened."""
+
+    at: datetime
+    event: BreakGlassEvent
+
+
 class Model:
     """The contract over a plain dict: slow, obvious, and without the stores' code."""
 
@@ -83,6 +98,10 @@ class Model:
         self.clock = clock
         self.events: dict[str, BreakGlassEvent] = {}
         self.deleted: set[str] = set()
+        self.limits = Limits()
+        self.openings: list[Opening] = []
+        self.settled: set[str] = set()
+        """The events that were finally reviewed, deleted since or not."""
         self.histories: defaultdict[str, list[Told]] = defaultdict(list)
 
     async def create(
@@ -98,11 +117,15 @@ class Model:
         if event.id in self.events or event.id in self.deleted:
             raise EventExistsError(event.id)
         if event.status is ACTIVE:
-            for other in list(self.events.values()):
+            self.refuse_length(event)
+            for other in self.events.values():
                 if self.is_in_the_way(other, event.invoker, event.profile):
                     raise ActiveEventExistsError(other)
+            self.refuse_use(event, now)
+            for other in list(self.events.values()):
                 if other.status is ACTIVE and pair_of(other) == pair_of(event):
                     self.mark_expired(other)
+            self.openings.append(Opening(now, event))
         self.events[event.id] = event
         action = "created" if event.status is ACTIVE else "imported"
         self.histories[event.id].append(Told(action, by or event.invoker, note, event))
@@ -143,6 +166,8 @@ class Model:
                 raise ImmutableFieldError(event.id, field)
         if event.expires_at != stored.expires_at and event.expires_at < self.clock():
             raise ValueError("expires_at")
+        if is_extension:
+            self.refuse_extension(stored, event)
         if event.status is CLOSED:
             by, note = by or event.closed_by, note or event.closed_reason
         action = "updated" if event.status is ACTIVE else event.status.value
@@ -162,9 +187,117 @@ class Model:
     async def delete(
         self, event_id: str, *, by: str | None = None, note: str | None = None
     ) -> None:
-        if self.events.pop(event_id, None) is not None:
+        stored = self.events.get(event_id)
+        if stored is not None:
+            if stored.held_by is not None:
+                raise EventHeldError(stored)
+            del self.events[event_id]
             self.deleted.add(event_id)
             self.histories[event_id].append(Told("deleted", by, note, None))
+
+    async def extend(
+        self, event_id: str, *, expires_at: datetime, extended_by: str, reason: str
+    ) -> BreakGlassEvent:
+        stored = await self.get(event_id)
+        left = stored.expires_at - self.clock()
+        if stored.status is not ACTIVE:
+            raise InvalidStateTransitionError(event_id, stored.status, ACTIVE)
+        if left <= timedelta(0):
+            self.mark_expired(stored)
+            raise InvalidStateTransitionError(event_id, EXPIRED, ACTIVE)
+        if left < timedelta(seconds=1):
+            raise InvalidStateTransitionError(event_id, ACTIVE, ACTIVE)
+        if not stored.expires_at < expires_at <= stored.created_at + MAX_DURATION:
+            raise ValueError("expires_at")
+        event = stored.model_copy(update={"expires_at": expires_at})
+        self.refuse_extension(stored, event)
+        return self.put_next(stored, event, "extended", extended_by, reason)
+
+    async def review(
+        self, event_id: str, *, reviewed_by: str, outcome: ReviewOutcome | str, comment: str
+    ) -> BreakGlassEvent:
+        stored = await self.get(event_id)
+        if reviewed_by.casefold() == stored.invoker.casefold():
+            raise ReviewRefusedError(stored, "own")
+        if stored.status is ACTIVE:
+            if stored.expires_at > self.clock():
+                raise ReviewRefusedError(stored, "active")
+            stored = self.mark_expired(stored)
+        if stored.review_outcome in FINAL:
+            raise ReviewRefusedError(stored, "final")
+        review = {
+            "reviewed_by": reviewed_by,
+            "reviewed_at": self.clock(),
+            "review_outcome": ReviewOutcome(outcome),
+            "review_comment": comment,
+        }
+        if outcome in FINAL:
+            self.settled.add(event_id)
+        return self.add(stored, review, "reviewed", reviewed_by, comment)
+
+    async def hold(self, event_id: str, *, held_by: str, reason: str) -> BreakGlassEvent:
+        stored = await self.get(event_id)
+        if stored.held_by is not None:
+            raise EventHeldError(stored)
+        hold = {"held_by": held_by, "held_at": self.clock(), "held_reason": reason}
+        return self.add(stored, hold, "held", held_by, reason)
+
+    async def release_hold(
+        self, event_id: str, *, released_by: str, reason: str
+    ) -> BreakGlassEvent:
+        stored = await self.get(event_id)
+        if stored.held_by is None:
+            if stored.status is ACTIVE and stored.expires_at <= self.clock():
+                self.mark_expired(stored)
+            raise InvalidStateTransitionError(event_id, stored.status, stored.status)
+        free = dict.fromkeys(("held_by", "held_at", "held_reason"))
+        return self.add(stored, free, "released", released_by, reason)
+
+    def awaiting_review(self, outcome: str | None) -> list[BreakGlassEvent]:
+        return [
+            event
+            for event in self.events.values()
+            if event.review_outcome == outcome
+            and (event.status is not ACTIVE or event.expires_at <= self.clock())
+        ]
+
+    def refuse_length(self, event: BreakGlassEvent) -> None:
+        longest = self.limits.max_duration
+        if longest is not None and event.expires_at - event.created_at > longest:
+            raise LimitExceededError("max_duration", "")
+
+    def refuse_extension(self, stored: BreakGlassEvent, event: BreakGlassEvent) -> None:
+        self.refuse_length(event)
+        most = self.limits.max_extensions
+        if most is not None and stored.extensions >= most:
+            raise LimitExceededError("max_extensions", "", None, [stored.id])
+
+    def refuse_use(self, event: BreakGlassEvent, now: datetime) -> None:
+        """Raise for the first limit that others' uses of it have used up."""
+        limits = self.limits
+        cooldown = None if limits.cooldown is None else Quota(1, limits.cooldown)
+        rules = [
+            ("cooldown", cooldown, pair_of),
+            ("per_invoker", limits.per_invoker, lambda each: each.invoker),
+            ("per_profile", limits.per_profile, lambda each: each.profile),
+        ]
+        for limit, quota, key in rules:
+            if quota is not None:
+                uses = [
+                    opening
+                    for opening in self.openings
+                    if key(opening.event) == key(event) and opening.at + quota.within > now
+                ]
+                if len(uses) >= quota.uses:
+                    retry_at = uses[0].at + quota.within
+                    raise LimitExceededError(limit, "", retry_at, ids_of(uses))
+        debts = [
+            opening
+            for opening in self.openings
+            if opening.event.invoker == event.invoker and opening.event.id not in self.settled
+        ]
+        if limits.max_unreviewed is not None and len(debts) >= limits.max_unreviewed:
+            raise LimitExceededError("max_unreviewed", "", None, ids_of(debts))
 
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
@@ -189,8 +322,18 @@ class Model:
         grants = event.status is ACTIVE and event.expires_at > self.clock()
         return grants and pair_of(event) == (invoker, profile)
 
-    def mark_expired(self, event: BreakGlassEvent) -> None:
-        self.put_next(event, event.model_copy(update={"status": EXPIRED}), "expired")
+    def add(
+        self, stored: BreakGlassEvent, added: dict[str, Any], action: str, by: str, note: str
+    ) -> BreakGlassEvent:
+        """Add to an event what changes nothing that happened."""
+        moved = {"updated_at": max(self.clock(), stored.updated_at + MICROSECOND)}
+        after = stored.model_copy(update=added | moved)
+        self.events[after.id] = after
+        self.histories[after.id].append(Told(action, by, note, after))
+        return after
+
+    def mark_expired(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        return self.put_next(event, event.model_copy(update={"status": EXPIRED}), "expired")
 
     def put_next(
         self,
@@ -220,6 +363,10 @@ class Model:
 
 def told_by(entries: list[HistoryEntry]) -> list[Told]:
     return [Told(entry.action, entry.by, entry.note, entry.event) for entry in entries]
+
+
+def ids_of(openings: list[Opening]) -> list[str]:
+    return [opening.event.id for opening in openings]
 
 
 def pair_of(event: BreakGlassEvent) -> tuple[str, str]:
@@ -284,6 +431,16 @@ FORGERIES: list[dict[str, Any]] = [
     {"held_by": "mallory", "held_at": FakeClock.START, "held_reason": "None of yours"},
     {"id": "f" * 16},
 ]
+reviewers = st.sampled_from(["alice", "ALICE", "bob", "carol"])
+doors = st.sampled_from(
+    [
+        Limits(),
+        Limits(max_duration=HOUR, max_extensions=1),
+        Limits(per_invoker=Quota(2, HOUR), per_profile=Quota(2, 2 * HOUR), cooldown=MINUTE),
+        Limits(max_unreviewed=1, cooldown=HOUR),
+        Limits(max_unreviewed=2, per_invoker=Quota(3, MINUTE), max_extensions=0),
+    ]
+)
 edges = st.sampled_from([timedelta(0), -MICROSECOND, MICROSECOND])
 limits = st.sampled_from([1, 2, 3, None])
 people = st.sampled_from([{}, {"by": "carol"}, {"by": "dave", "note": "As agreed"}])
@@ -304,7 +461,7 @@ class Life(RuleBasedStateMachine):
         self.model = Model(self.clock)
         self.table_name = self.runner.run(new_table(self.client))
         self.rows = Rows(self.client, self.table_name)
-        self.memory = InMemoryStore(clock=self.clock)
+        self.memory = InMemoryStore(clock=self.clock, limits=lambda _: self.model.limits)
         self.stores: list[GovernedStore] = [
             self.memory,
             AsyncDynamoDBStore(
@@ -312,12 +469,17 @@ class Life(RuleBasedStateMachine):
                 self.table_name,
                 clock=self.clock,
                 operation_timeout=LONG_ENOUGH,
+                limits=lambda _: self.model.limits,
             ),
         ]
         self.ids = 0
 
     def teardown(self) -> None:
         self.runner.run(self.client.delete_table(TableName=self.table_name))
+
+    @initialize(limits=doors)
+    def set_the_rules(self, limits: Limits) -> None:
+        self.model.limits = limits
 
     # Opening
 
@@ -333,7 +495,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(target=copies, copy=copies, edge=edges)
     def open_as_another_expires(self, copy: BreakGlassEvent, edge: timedelta) -> Any:
-        self.clock.set(copy.expires_at + edge)
+        self.set_clock(copy.expires_at + edge)
         return self.open_for_an_hour(pair_of(copy), {})
 
     @rule(target=copies, pair=pairs, lead=leads)
@@ -402,13 +564,61 @@ class Life(RuleBasedStateMachine):
 
     @rule(step=steps)
     def let_time_pass(self, step: timedelta) -> None:
-        self.clock.advance(step)
+        self.set_clock(self.clock() + step)
 
     @rule(copy=copies, edge=edges)
     def wait_for_expiry(self, copy: BreakGlassEvent, edge: timedelta) -> None:
-        self.clock.set(copy.expires_at + edge)
+        self.set_clock(copy.expires_at + edge)
+
+    @rule(opening=st.integers(0, 20), edge=edges)
+    def wait_for_the_end_of_a_use(self, opening: int, edge: timedelta) -> None:
+        windows = [quota.within for quota in quotas_of(self.model.limits)]
+        if windows and self.model.openings:
+            at = self.model.openings[opening % len(self.model.openings)].at
+            self.set_clock(at + windows[opening % len(windows)] + edge)
+
+    # What follows
+
+    @rule(target=copies, copy=copies, more=durations, edge=edges)
+    def extend(self, copy: BreakGlassEvent, more: timedelta, edge: timedelta) -> Any:
+        end = min(copy.expires_at + more, copy.created_at + MAX_DURATION + edge)
+        extended = self.agree(
+            lambda store: store.extend(copy.id, expires_at=end, extended_by="carol", reason="More")
+        )
+        return extended or multiple()
+
+    @rule(target=copies, copy=copies, reviewer=reviewers, outcome=st.sampled_from(ReviewOutcome))
+    def review(self, copy: BreakGlassEvent, reviewer: str, outcome: ReviewOutcome) -> Any:
+        reviewed = self.agree(
+            lambda store: store.review(
+                copy.id, reviewed_by=reviewer, outcome=outcome, comment="Seen"
+            )
+        )
+        return reviewed or multiple()
+
+    @rule(target=copies, copy=copies)
+    def hold(self, copy: BreakGlassEvent) -> Any:
+        held = self.agree(lambda store: store.hold(copy.id, held_by="counsel", reason="A case"))
+        return held or multiple()
+
+    @rule(target=copies, copy=copies)
+    def release(self, copy: BreakGlassEvent) -> Any:
+        released = self.agree(
+            lambda store: store.release_hold(copy.id, released_by="counsel", reason="Over")
+        )
+        return released or multiple()
 
     # Asking
+
+    @rule(outcome=st.sampled_from([None, "needs_follow_up"]), limit=limits)
+    def ask_what_waits_for_review(self, outcome: str | None, limit: int | None) -> None:
+        expected = self.model.awaiting_review(outcome)
+        oldest_first = sorted(event.created_at for event in expected)
+        for store in self.stores:
+            pages = self.run(all_waiting(store, outcome, limit))
+            listed = [event for page in pages for event in page]
+            assert {event.id: event for event in listed} == {each.id: each for each in expected}
+            assert [event.created_at for event in listed] == oldest_first
 
     @rule(target=copies, copy=copies)
     def get(self, copy: BreakGlassEvent) -> Any:
@@ -486,7 +696,23 @@ class Life(RuleBasedStateMachine):
         assert audit(rows) == []
         self.assert_histories(rows)
 
+    @invariant()
+    def held_rows_are_kept(self) -> None:
+        """No row of a held event has a time to live, and every other row of an event has one."""
+        for row in self.run(self.rows.all()):
+            key = row["pk"]["S"]
+            if key.startswith((LAYOUT.event_prefix, LAYOUT.history_prefix)):
+                event = self.model.events.get(key.split("#")[1])
+                is_held = event is not None and event.held_by is not None
+                assert ("ttl" in row) is not is_held, row
+
     # Parts of the rules
+
+    def set_clock(self, instant: datetime) -> None:
+        """Set the clock, and not back if uses are counted: which of them did is not promised."""
+        if self.model.limits.slots:
+            instant = max(instant, self.clock())
+        self.clock.set(instant)
 
     def assert_histories(self, rows: list[Item]) -> None:
         """Assert that every chain is whole and has exactly the changes that happened."""
@@ -537,7 +763,7 @@ class Life(RuleBasedStateMachine):
         return self.agree(lambda store: store.update(event, **person or {})) or multiple()
 
     def agree(
-        self, call: Callable[[Model | BreakGlassStore], Awaitable[BreakGlassEvent | None]]
+        self, call: Callable[[Model | GovernedStore], Awaitable[BreakGlassEvent | None]]
     ) -> BreakGlassEvent | None:
         """Make a call on the model and on each store; return its result, or None if refused."""
         expected = self.run(outcome(call(self.model)))
@@ -555,6 +781,21 @@ class Life(RuleBasedStateMachine):
 
 async def awaited(call: Awaitable[_Result]) -> _Result:
     return await call
+
+
+def quotas_of(limits: Limits) -> list[Quota]:
+    cooldown = None if limits.cooldown is None else Quota(1, limits.cooldown)
+    return [quota for quota in (cooldown, limits.per_invoker, limits.per_profile) if quota]
+
+
+async def all_waiting(
+    store: GovernedStore, outcome: str | None, limit: int | None
+) -> list[EventPage]:
+    pages = [await store.list_awaiting_review(limit, outcome=outcome)]
+    while (cursor := pages[-1].next_cursor) is not None:
+        page = await store.list_awaiting_review(limit, outcome=outcome, cursor=cursor)
+        pages.append(page)
+    return pages
 
 
 async def all_pages(

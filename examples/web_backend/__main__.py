@@ -17,36 +17,36 @@ import uvicorn
 from aiobotocore.session import get_session
 from pydantic import SecretBytes
 
-from aiobreakglass import BreakGlassStore, InMemoryStore, create_table
+from aiobreakglass import GovernedStore, InMemoryStore, create_table
 
 from .app import OpenStore, create_app, open_dynamodb
-from .demonstration import past_month
+from .demonstration import TravelledClock, tell_the_past
+from .policy import DEMO_LIMITS
 from .settings import Settings, naming_variables
 
 REGION = "eu-central-1"
 
 
 @asynccontextmanager
-async def in_memory(settings: Settings) -> AsyncIterator[BreakGlassStore]:
-    store = InMemoryStore(cursor_key=settings.cursor_key.get_secret_value())
-    await tell_the_past(store)
+async def in_memory(settings: Settings) -> AsyncIterator[GovernedStore]:
+    clock = TravelledClock()
+    store = InMemoryStore(
+        cursor_key=settings.cursor_key.get_secret_value(), limits=DEMO_LIMITS, clock=clock
+    )
+    await tell_the_past(store, clock)
     yield store
 
 
 @asynccontextmanager
-async def on_moto(settings: Settings) -> AsyncIterator[BreakGlassStore]:
+async def on_moto(settings: Settings) -> AsyncIterator[GovernedStore]:
     async with get_session().create_client(
         "dynamodb", region_name=settings.region_name, endpoint_url=settings.endpoint_url
     ) as client:
         await create_table(client, settings.table_name)
-    async with open_dynamodb(settings) as store:
-        await tell_the_past(store)
+    clock = TravelledClock()
+    async with open_dynamodb(settings, rules=DEMO_LIMITS, clock=clock) as store:
+        await tell_the_past(store, clock)
         yield store
-
-
-async def tell_the_past(store: BreakGlassStore) -> None:
-    for event in past_month():
-        await store.create(event)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def main() -> None:
                 demo_sign_in=True,
             )
         open_store: OpenStore = on_moto if endpoint_url else in_memory
-        app = create_app(settings, open_store=open_store)
+        app = create_app(settings, open_store=open_store, rules=DEMO_LIMITS)
         # uvicorn prints the URL when it is ready.
         uvicorn.run(
             app,

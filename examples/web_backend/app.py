@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,11 +17,12 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStore, run_expiry
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, GovernedStore, run_expiry
 
-from . import authentication, events, stream
-from .changes import Changes
+from . import authentication, events, limits, oversight, stream
+from .changes import Changes, utc_now
 from .edge import MAX_BODY, Application, handle_long_bodies
+from .policy import LIMITS, LimitsFor
 from .problems import DOCUMENTED, handle_problems
 from .settings import Settings, naming_variables
 from .shutdown import on_stop
@@ -30,25 +31,35 @@ PAGE = Path(__file__).parent / "page"
 
 logger = logging.getLogger("web_backend")
 
-OpenStore = Callable[[Settings], AbstractAsyncContextManager[BreakGlassStore]]
+OpenStore = Callable[[Settings], AbstractAsyncContextManager[GovernedStore]]
 
 
 @asynccontextmanager
-async def open_dynamodb(settings: Settings) -> AsyncIterator[BreakGlassStore]:
+async def open_dynamodb(
+    settings: Settings, *, rules: LimitsFor = LIMITS, clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[GovernedStore]:
     """Open the store of a deployment."""
     async with AsyncDynamoDBStore.open(
         settings.table_name,
         region_name=settings.region_name,
         endpoint_url=settings.endpoint_url,
         cursor_key=settings.cursor_key.get_secret_value(),
+        limits=rules,
+        clock=clock,
     ) as store:
         yield store
 
 
 def create_app(
-    settings: Settings | None = None, *, open_store: OpenStore = open_dynamodb
+    settings: Settings | None = None,
+    *,
+    open_store: OpenStore = open_dynamodb,
+    rules: LimitsFor = LIMITS,
 ) -> FastAPI:
-    """Make the application, by default with settings from the environment and on DynamoDB."""
+    """Make the application, by default with settings from the environment and on DynamoDB.
+
+    `rules` are the rules that the store enforces; the application shows them.
+    """
     with naming_variables():
         # The values come from the environment, which the type checker does not see.
         in_force = Settings() if settings is None else settings  # type: ignore[call-arg]
@@ -78,11 +89,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.settings = in_force
+    app.state.settings, app.state.limits = in_force, rules
     handle_problems(app)
     handle_long_bodies(app)
     api = APIRouter(prefix="/api", responses=DOCUMENTED)
     api.include_router(events.router)
+    api.include_router(limits.router)
+    api.include_router(oversight.router)
     api.include_router(stream.router)
     app.include_router(api)
     if in_force.demo_sign_in:
@@ -102,7 +115,7 @@ async def health() -> str:
     return "ok"
 
 
-async def keep_expiring(store: BreakGlassStore, changes: Changes, interval: timedelta) -> NoReturn:
+async def keep_expiring(store: GovernedStore, changes: Changes, interval: timedelta) -> NoReturn:
     """Mark lapsed events expired. A failure here must not end the checks, which do not need it."""
 
     async def publish(event: BreakGlassEvent) -> None:

@@ -34,7 +34,9 @@ class Person:
     profiles: frozenset[str]
     """The profiles that they may open in an emergency."""
     is_reviewer: bool = False
-    """Whether they may close and shorten other people's access; they may never extend it."""
+    """Whether they may close and shorten other people's access, review its use, and hold events.
+
+    They may never extend other people's access, nor review their own."""
 
 
 PROFILES = frozenset({"production", "staging", "billing", "customer-data"})
@@ -44,6 +46,7 @@ DEMO_PEOPLE = {
         Person("alice", PROFILES),
         Person("bob", PROFILES - {"customer-data"}),
         Person("rita", frozenset({"production"}), is_reviewer=True),
+        Person("sam", frozenset({"staging"}), is_reviewer=True),
     )
 }
 COOKIE = "demo_person"

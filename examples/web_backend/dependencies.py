@@ -6,14 +6,15 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from aiobreakglass import BreakGlassStore
+from aiobreakglass import GovernedStore
 
 from .changes import Changes
+from .policy import LimitsFor
 from .settings import Settings
 
 
-async def opened_store(request: Request) -> BreakGlassStore:
-    return cast("BreakGlassStore", request.app.state.store)
+async def opened_store(request: Request) -> GovernedStore:
+    return cast("GovernedStore", request.app.state.store)
 
 
 async def followed_changes(request: Request) -> Changes:
@@ -24,6 +25,11 @@ async def settings_in_force(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-Store = Annotated[BreakGlassStore, Depends(opened_store)]
+async def rules_in_force(request: Request) -> LimitsFor:
+    return cast("LimitsFor", request.app.state.limits)
+
+
+Store = Annotated[GovernedStore, Depends(opened_store)]
 Feed = Annotated[Changes, Depends(followed_changes)]
 InForce = Annotated[Settings, Depends(settings_in_force)]
+Rules = Annotated[LimitsFor, Depends(rules_in_force)]

@@ -67,7 +67,7 @@ async def open_access(
     Choose the `id` yourself. If the outcome of a request is unknown, repeat the same request: if
     the first one opened access, the answer is its event, with status 200.
     """
-    _check_profile(person, opening.profile)
+    check_profile(person, opening.profile)
     with refusing_values():
         event = BreakGlassEvent(invoker=person.name, **opening.model_dump(exclude_none=True))
         try:
@@ -76,7 +76,7 @@ async def open_access(
             stored = await _opened_before(store, event, error)
             response.status_code = HTTPStatus.OK
     feed.publish(stored)
-    return _shown(stored, response)
+    return shown(stored, response)
 
 
 @router.get("/events")
@@ -84,13 +84,7 @@ async def list_events(listing: Annotated[Listing, Query()], _: SignedIn, store: 
     """List the events of a status, invoker or profile, newest first; eventually consistent."""
     with refusing_values("query"):
         page = await _list(store, listing)
-    for error in page.corrupt:
-        logger.error("a list leaves out a row: %s", error)
-    return Page(
-        events=[Event.model_validate(event) for event in page],
-        next_cursor=page.next_cursor,
-        unreadable=len(page.corrupt),
-    )
+    return shown_page(page)
 
 
 @router.get("/events/{event_id}")
@@ -98,7 +92,7 @@ async def get_event(event_id: EventId, _: SignedIn, store: Store, response: Resp
     """Return one event; a change must name its ETag."""
     with refusing_values("path"):
         event = await store.get(event_id)
-    return _shown(event, response)
+    return shown(event, response)
 
 
 @router.patch("/events/{event_id}")
@@ -115,10 +109,10 @@ async def change_expiry(
 
     Only a person who could open the access may extend it. A reviewer may shorten anybody's access.
     """
-    event = await _own_event(store, event_id, person)
+    event = await own_event(store, event_id, person)
     if change.expires_at > event.expires_at:
         # If it was shortened since, the store refuses, because the version has changed.
-        _check_may_hold(person, event)
+        check_may_hold(person, event)
     if if_match is None:
         raise ProblemError(
             HTTPStatus.PRECONDITION_REQUIRED,
@@ -134,7 +128,7 @@ async def change_expiry(
         )
         stored = await store.update(moved, by=person.name)
     feed.publish(stored)
-    return _shown(stored, response)
+    return shown(stored, response)
 
 
 @router.post("/events/{event_id}/close")
@@ -147,11 +141,11 @@ async def close_event(
     response: Response,
 ) -> Event:
     """End access now. A repeat is safe: if access has ended, the refusal says how."""
-    await _own_event(store, event_id, person)
+    await own_event(store, event_id, person)
     with refusing_values():
         stored = await store.close(event_id, closed_by=person.name, closed_reason=closing.reason)
     feed.publish(stored)
-    return _shown(stored, response)
+    return shown(stored, response)
 
 
 async def _opened_before(
@@ -169,7 +163,7 @@ async def _opened_before(
     return stored
 
 
-async def _own_event(store: BreakGlassStore, event_id: str, person: Person) -> BreakGlassEvent:
+async def own_event(store: BreakGlassStore, event_id: str, person: Person) -> BreakGlassEvent:
     """Return an event that this person may end or change. Its invoker never changes."""
     with refusing_values("path"):
         event = await store.get(event_id)
@@ -183,7 +177,7 @@ async def _own_event(store: BreakGlassStore, event_id: str, person: Person) -> B
     return event
 
 
-def _check_may_hold(person: Person, event: BreakGlassEvent) -> None:
+def check_may_hold(person: Person, event: BreakGlassEvent) -> None:
     """Refuse an extension by a person who could not open the access, such as a reviewer."""
     if event.invoker != person.name:
         raise ProblemError(
@@ -192,10 +186,22 @@ def _check_may_hold(person: Person, event: BreakGlassEvent) -> None:
             "Another person's access",
             "Only the person who opened it may extend it.",
         )
-    _check_profile(person, event.profile)
+    check_profile(person, event.profile)
 
 
-def _check_profile(person: Person, profile: str) -> None:
+def check_reviewer(person: Person) -> None:
+    """Refuse what only reviewers may do."""
+    if not person.is_reviewer:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "reviewers-only",
+            "Only for reviewers",
+            "Only a reviewer may do this.",
+        )
+
+
+def check_profile(person: Person, profile: str) -> None:
+    """Refuse a profile that this person may never open."""
     if profile not in person.profiles:
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
@@ -219,6 +225,18 @@ async def _list(store: BreakGlassStore, listing: Listing) -> EventPage:
     raise AssertionError("exactly one of the three is given: the model has checked it")
 
 
-def _shown(event: BreakGlassEvent, response: Response) -> Event:
+def shown(event: BreakGlassEvent, response: Response) -> Event:
+    """Return the answer that shows one event, with its version in the headers."""
     response.headers["ETag"] = etag(event)
     return Event.model_validate(event)
+
+
+def shown_page(page: EventPage) -> Page:
+    """Return the answer that shows one page of a list; the log names the rows that it lacks."""
+    for error in page.corrupt:
+        logger.error("a list leaves out a row: %s", error)
+    return Page(
+        events=[Event.model_validate(event) for event in page],
+        next_cursor=page.next_cursor,
+        unreadable=len(page.corrupt),
+    )

@@ -7,7 +7,7 @@ compares the two. A response may break them, because other programs write rows t
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -19,7 +19,14 @@ from pydantic import (
     model_validator,
 )
 
-from aiobreakglass import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, ReasonCode
+from aiobreakglass import (
+    MAX_DURATION,
+    Action,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    ReasonCode,
+    ReviewOutcome,
+)
 
 MAX_PAGE = 200
 
@@ -69,6 +76,15 @@ class Event(BaseModel):
     expires_at: datetime
     closed_by: str | None
     closed_reason: str | None
+    ended_at: datetime | None
+    extensions: int
+    reviewed_by: str | None
+    reviewed_at: datetime | None
+    review_outcome: ReviewOutcome | None
+    review_comment: str | None
+    held_by: str | None
+    held_at: datetime | None
+    held_reason: str | None
 
 
 class Page(BaseModel):
@@ -90,6 +106,74 @@ class Me(BaseModel):
     name: str
     is_reviewer: bool
     profiles: list[str]
+
+
+class Rule(BaseModel):
+    """One rule for opening access, and whether it would refuse an opening now."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    limit: str
+    rule: str
+    """The rule in words."""
+    is_reached: bool
+    used: int | None
+    """How many uses count now; None if the rule does not count uses."""
+    allowed: int | None
+    retry_at: datetime | None
+    """When the rule allows it again; None if it does now, or if time alone does not help."""
+
+
+class Forecast(BaseModel):
+    rules: list[Rule]
+
+
+class Extension(BaseModel):
+    """How far an event can be extended."""
+
+    latest: datetime
+    """The latest end."""
+    left: timedelta
+    """How much later that is than the present end; never negative."""
+    extensions_left: int | None
+    """How often it can still be extended; None if no rule limits that."""
+
+
+class Entry(BaseModel):
+    """One change of an event, as its history records it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    revision: int
+    at: datetime
+    action: Action
+    by: str | None
+    note: str | None
+    event: Event | None
+    """The event after the change; None if the change deleted it."""
+    hash: str
+
+
+class Finding(BaseModel):
+    """Something that is wrong with a history."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    severity: Literal["error", "warning", "info"]
+    kind: str
+    found: str
+    expected: str
+    fix: str
+
+
+class History(BaseModel):
+    entries: list[Entry]
+    findings: list[Finding]
+    """What a verification of the chain finds; nothing if it is whole."""
+
+
+class Held(BaseModel):
+    events: list[Event]
 
 
 class Request(BaseModel):
@@ -115,6 +199,51 @@ class Closing(Request):
 class Change(Request):
     expires_at: AwareDatetime
     """Not in the past, and at most four hours after the beginning."""
+
+
+class Extending(Request):
+    expires_at: AwareDatetime
+    """Later than the present end, and at most four hours after the beginning."""
+    reason: Reason
+
+
+class Reviewing(Request):
+    outcome: ReviewOutcome
+    """`justified` and `unjustified` are final."""
+    comment: Reason
+
+
+class Holding(Request):
+    reason: Reason
+
+
+class Releasing(Request):
+    reason: Reason
+
+
+class Asking(Request):
+    """The opening to forecast."""
+
+    profile: Name
+    reason_code: ReasonCode = ReasonCode.INCIDENT
+    duration: Duration = timedelta(hours=1)
+
+
+class Instant(Request):
+    """The instant to look back at."""
+
+    at: AwareDatetime
+    profile: Name | None = None
+    invoker: Name | None = None
+
+
+class Queue(Request):
+    """A request for the events that wait for a review."""
+
+    outcome: Literal["needs_follow_up"] | None = None
+    """By default the events that were never reviewed."""
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
+    cursor: Annotated[str | None, Field(max_length=4096)] = None
 
 
 class Listing(Request):

@@ -3,7 +3,8 @@
 | exception | status | reason |
 | --- | --- | --- |
 | EventNotFoundError | 404 | |
-| ActiveEventExistsError, EventExistsError, InvalidStateTransitionError | 409 | the state of the event forbids it, and the document shows that state |
+| ActiveEventExistsError, EventExistsError, InvalidStateTransitionError, ReviewRefusedError, EventHeldError | 409 | the state of the event forbids it, and the document shows that state |
+| LimitExceededError | 409 | earlier uses, or the request itself, break a rule of the door; `retry_at` says when to ask again. It is no 429 with Retry-After: a client that obeys that would open access hours later, unasked |
 | ConcurrentModificationError | 412 | the If-Match of the request names an old version |
 | ImmutableFieldError, values that break a rule | 422 | |
 | StoreUnavailableError | 503, Retry-After | it is temporary: the same request may succeed soon |
@@ -36,10 +37,13 @@ from aiobreakglass import (
     ConcurrentModificationError,
     CorruptItemError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     ImmutableFieldError,
     InvalidStateTransitionError,
     ItemTooLargeError,
+    LimitExceededError,
+    ReviewRefusedError,
     StoreUnavailableError,
     TableError,
 )
@@ -106,6 +110,9 @@ KINDS: Final[Mapping[type[BreakGlassError], Kind]] = {
     InvalidStateTransitionError: Kind(
         HTTPStatus.CONFLICT, "invalid-state-transition", "The event has ended"
     ),
+    LimitExceededError: Kind(HTTPStatus.CONFLICT, "limit-exceeded", "A rule refuses this"),
+    ReviewRefusedError: Kind(HTTPStatus.CONFLICT, "review-refused", "It cannot be reviewed"),
+    EventHeldError: Kind(HTTPStatus.CONFLICT, "event-held", "The event is held"),
     ConcurrentModificationError: Kind(
         HTTPStatus.PRECONDITION_FAILED, "concurrent-modification", "The event has changed"
     ),
@@ -150,7 +157,7 @@ def response_for(error: BreakGlassError) -> JSONResponse:
         type=NAMESPACE + kind.name,
         title=kind.title,
         status=kind.status,
-        detail=kind.detail or f"{error}.",
+        detail=kind.detail or _detail(error),
         **_members(error),
     )
     headers = {}
@@ -161,9 +168,14 @@ def response_for(error: BreakGlassError) -> JSONResponse:
     return _response(problem, headers)
 
 
+def _detail(error: BreakGlassError) -> str:
+    # The members have the instant and the ids, so the text needs only the rule.
+    return f"{error.reason if isinstance(error, LimitExceededError) else error}."
+
+
 def _members(error: BreakGlassError) -> dict[str, object]:
     match error:
-        case ActiveEventExistsError():
+        case ActiveEventExistsError() | ReviewRefusedError() | EventHeldError():
             return {"event": Event.model_validate(error.event)}
         case EventExistsError() | EventNotFoundError():
             return {"event_id": error.event_id}
@@ -172,6 +184,12 @@ def _members(error: BreakGlassError) -> dict[str, object]:
                 "event_id": error.event_id,
                 "current_status": error.current_status,
                 "new_status": error.new_status,
+            }
+        case LimitExceededError():
+            return {
+                "limit": error.limit,
+                "retry_at": error.retry_at,
+                "event_ids": error.event_ids,
             }
         case ConcurrentModificationError():
             current = error.current and Event.model_validate(error.current)

@@ -21,10 +21,12 @@ from aiobreakglass.testing import FakeClock, make_event
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-INDEXES = ["invoker_index", "status_index", "profile_index"]
+INDEXES = ["invoker_index", "status_index", "profile_index", "review_index"]
 ATTRIBUTES = ["partition_key", "ttl_attribute", "write_id_attribute"]
-PREFIXES = ["event_prefix", "guard_prefix", "history_prefix"]
+PREFIXES = ["event_prefix", "guard_prefix", "history_prefix", "slot_prefix"]
 OTHER_ATTRIBUTES = [
+    "awaiting_review",
+    "used_at",
     "event_id",
     "deleted_at",
     "revision",
@@ -98,8 +100,8 @@ class TestTableLayout:
             ),
             ({"write_id_attribute": "ttl"}, "ttl_attribute, write_id_attribute must differ"),
             ({"partition_key": "write_id"}, "write_id_attribute must differ"),
-            ({"status_index": "invoker-index"}, "and profile_index must differ"),
-            ({"profile_index": "status-index"}, "and profile_index must differ"),
+            ({"status_index": "invoker-index"}, "review_index must differ"),
+            ({"profile_index": "status-index"}, "review_index must differ"),
         ],
     )
     def test_layout_refuses_equal_names(self, names: dict[str, str], rule: str) -> None:
@@ -123,11 +125,14 @@ class TestTableLayout:
     def test_layout_has_an_index_for_each_listed_field(self, field: str) -> None:
         """Each field that a list can ask for has its index."""
         layout = TableLayout(
-            invoker_index="by-invoker", status_index="by-status", profile_index="by-profile"
+            invoker_index="by-invoker",
+            status_index="by-status",
+            profile_index="by-profile",
+            review_index="by-awaiting_review",
         )
         assert layout.index_of(field) == f"by-{field}"
         assert layout.indexes[f"by-{field}"] == field
-        assert len(layout.indexes) == 3
+        assert len(layout.indexes) == 4
 
     def test_layout_takes_no_positional_arguments(self) -> None:
         """A layout has too many names to give them by position."""
@@ -219,9 +224,11 @@ async def test_store_with_another_layout(client: DynamoDBClient, clock: FakeCloc
         event_prefix="event/",
         guard_prefix="holder/",
         history_prefix="entry/",
+        slot_prefix="use/",
         invoker_index="by_invoker",
         status_index="by_status",
         profile_index="by_profile",
+        review_index="by_review",
         ttl_attribute="gone.at",
         write_id_attribute="size",
     )

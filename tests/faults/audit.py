@@ -18,9 +18,9 @@ def audit(rows: list[Item], layout: TableLayout | None = None) -> list[str]:
     """Return each violation of the invariants in the rows of a table.
 
     At most one event of a pair is active, its guard points to it, and every guard points to the
-    active event of its pair. Each row is an event, a guard, a tombstone or an entry, and nothing
-    more. The history of each event and tombstone is complete and linked, and ends with what the
-    row says.
+    active event of its pair. Each row is an event, a guard, a tombstone, an entry or a slot, and
+    nothing more. No row of a held event has a time to live. The history of each event and
+    tombstone is complete and linked, and ends with what the row says.
     """
     layout = TableLayout() if layout is None else layout
     violations: list[str] = []
@@ -40,10 +40,15 @@ def audit(rows: list[Item], layout: TableLayout | None = None) -> list[str]:
                 guards[key] = str(row["event_id"].get("S"))
             else:
                 violations.append(f"guard {key!r} has the attributes {sorted(row)}")
+        elif key.startswith(layout.slot_prefix):
+            names = {layout.partition_key, layout.ttl_attribute, layout.write_id_attribute}
+            if not {"used_at", "event_id"} <= set(row) <= names | {"used_at", "event_id"}:
+                violations.append(f"slot {key!r} has the attributes {sorted(row)}")
         elif not key.startswith(layout.event_prefix):
             violations.append(f"row {key!r} has nobody's key")
         elif is_tombstone(row):
             names = {layout.partition_key, layout.ttl_attribute, "deleted_at", *_RECORD}
+            names |= {"review_outcome"}
             if not set(row) <= names:
                 violations.append(f"tombstone {key!r} has the attributes {sorted(row)}")
         else:

@@ -55,6 +55,8 @@ def _violations(
     if actions[0] not in BEGINNINGS or "deleted" in actions[:-1]:
         yield f"the actions are {actions}"
     yield from _tip_violations(row, entries[-1], texts[-1], layout)
+    if "held_by" in row and any(layout.ttl_attribute in item for item in entries):
+        yield "the event is held, and its history has a time to live"
     if len({json.dumps(item.get("history_ttl")) for item in (row, *entries)}) > 1:
         yield "the history's time to live is not the same everywhere"
 
@@ -111,7 +113,10 @@ def _tip_violations(
     for name, value in expected.items():
         if row.get(name) != value:
             yield f"{name} of the row is {row.get(name)}, not {value}"
-    if "history_ttl" in row and not is_tombstone(row):
+    if "held_by" in row:
+        if layout.ttl_attribute in row:
+            yield "the row is held and has a time to live"
+    elif "history_ttl" in row and not is_tombstone(row):
         ttl = row.get(layout.ttl_attribute)
         if ttl is None or int(ttl["N"]) > int(row["history_ttl"]["N"]) - WEEK:
             yield "the row may outlive its history"

@@ -83,10 +83,12 @@ def guard_left_behind() -> type[AsyncDynamoDBStore]:
 def stale_update_accepted() -> type[AsyncDynamoDBStore]:
     """Update does not compare the version that its caller has read."""
 
-    def mutated(stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any) -> Change:
+    def mutated(
+        stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any, **options: Any
+    ) -> Change:
         kept = {"updated_at": stored.updated_at, "extensions": stored.extensions}
         fresh = proposed.model_copy(update=kept)
-        return decide_update(stored, fresh, *arguments)
+        return decide_update(stored, fresh, *arguments, **options)
 
     _plant(store, decide_update=mutated)
     return AsyncDynamoDBStore
@@ -113,14 +115,16 @@ def _pinning(*fields: str) -> type[AsyncDynamoDBStore]:
 def terminal_reopened() -> type[AsyncDynamoDBStore]:
     """Update treats an ended event as active."""
 
-    def mutated(stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any) -> Change:
+    def mutated(
+        stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any, **options: Any
+    ) -> Change:
         revived = {
             "status": BreakGlassStatus.ACTIVE,
             "closed_by": None,
             "closed_reason": None,
             "ended_at": None,
         }
-        return decide_update(stored.model_copy(update=revived), proposed, *arguments)
+        return decide_update(stored.model_copy(update=revived), proposed, *arguments, **options)
 
     _plant(store, decide_update=mutated)
     return AsyncDynamoDBStore

@@ -11,24 +11,29 @@ from datetime import datetime
 from typing import Final
 
 from aiobreakglass import (
+    MAX_DURATION,
     ActiveEventExistsError,
     BreakGlassEvent,
     ConcurrentModificationError,
     CorruptItemError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     ExpiryError,
-    HistoryEntry,
     ImmutableFieldError,
     InvalidStateTransitionError,
+    LimitExceededError,
+    ReviewRefusedError,
     StoreUnavailableError,
 )
 from aiobreakglass._domain.change import EXTENSION_MARGIN
 from aiobreakglass._domain.rules import MAX_CLOCK_LEAD
+from tests.simulation.judged_limits import refused_extension, refused_opening
 from tests.simulation.record import Call, Finding, Kind
-from tests.simulation.timeline import DELETED, LAYOUT, Pair, Sight, Timeline
+from tests.simulation.span import Span, told
+from tests.simulation.timeline import DELETED, Pair, Timeline
 
-_CHANGES: Final = ("update", "close")
+_CHANGES: Final = ("update", "close", "prolong", "review", "hold", "release")
 _WRITES: Final = ("create", "delete", *_CHANGES)
 
 
@@ -45,65 +50,6 @@ def judge(call: Call, timeline: Timeline) -> Iterator[Finding]:
     for text in _JUDGES[call.kind](call, span):
         kind = Kind.LOST if call.error is None and call.kind in _WRITES else Kind.UNTRUE
         yield Finding(kind, f"{call.kind} {call.event_id or call.pair}: {text}")
-
-
-class Span:
-    """The table while a call lasted."""
-
-    def __init__(self, timeline: Timeline, call: Call, began: int, ended: int) -> None:
-        self.timeline = timeline
-        self._call = call
-        self._began = began
-        self._ended = ended
-
-    def event(self, event_id: str) -> Iterator[Sight]:
-        """Yield what an event's row was."""
-        return self.timeline.during(LAYOUT.event_key(event_id), self._began, self._ended)
-
-    def holdings(self, pair: Pair) -> Iterator[Sight]:
-        """Yield what a pair's guard led to."""
-        return self.timeline.holdings(pair, self._began, self._ended)
-
-    def was(self, event: BreakGlassEvent) -> bool:
-        """Tell whether an event was in the table as it is given."""
-        return any(sight.said == event for sight in self.event(event.id))
-
-    def existed(self, event: BreakGlassEvent) -> bool:
-        """Tell whether it was so until the end of the call, as an index may still have it."""
-        key = LAYOUT.event_key(event.id)
-        return any(
-            sight.said == event for sight in self.timeline.ever(key) if sight.since <= self._ended
-        )
-
-    def is_granting(self, sight: Sight, pair: Pair, now: datetime) -> bool:
-        """Tell whether a row grants a pair access at a time."""
-        event = sight.event
-        return event is not None and sight.claimed == pair and event.is_active(now)
-
-    def first_entry(self, event_id: str) -> Iterator[Sight]:
-        """Yield what the row of a history's first entry was."""
-        key = LAYOUT.history_key(event_id, 1)
-        return self.timeline.during(key, self._began, self._ended)
-
-    def had_entry(self, event_id: str, entry: HistoryEntry) -> bool:
-        """Tell whether a history had an entry in its place."""
-        key = LAYOUT.history_key(event_id, entry.revision)
-        sights = self.timeline.during(key, self._began, self._ended)
-        return any(sight.entry == entry for sight in sights)
-
-    def lasting_entries(self, event_id: str) -> list[HistoryEntry]:
-        """Return the entries from the first on that were there from the beginning to the end."""
-        lasting: list[HistoryEntry] = []
-        while True:
-            key = LAYOUT.history_key(event_id, len(lasting) + 1)
-            first, *others = self.timeline.during(key, self._began, self._ended)
-            if first.entry is None or others:
-                return lasting
-            lasting.append(first.entry)
-
-    def meets_corrupt(self) -> bool:
-        """Tell whether there is, or was, any row that could be met and is not an event."""
-        return self.timeline.has_corrupt
 
 
 _Judge = Callable[[Call, Span], Iterator[str]]
@@ -171,14 +117,17 @@ def _create(call: Call, span: Span) -> Iterator[str]:
     elif isinstance(error, ValueError):
         if not any(_cannot_be_created(subject, now) for now in call.nows):
             yield f"raised {error!r}"
+    elif isinstance(error, LimitExceededError):
+        yield from refused_opening(call, error, span)
     else:
         yield f"raised {error!r}"
 
 
 def _cannot_be_created(event: BreakGlassEvent, now: datetime) -> bool:
     lead = max(event.created_at, event.updated_at) - now
-    is_extended = not event.status.is_terminal and event.extensions > 0
-    return event.is_lapsed(now) or lead > MAX_CLOCK_LEAD or is_extended
+    is_old = event.extensions > 0 or event.held_by is not None
+    is_wrong = not event.status.is_terminal and is_old
+    return event.is_lapsed(now) or lead > MAX_CLOCK_LEAD or is_wrong
 
 
 def _change(call: Call, span: Span) -> Iterator[str]:
@@ -198,6 +147,8 @@ def _change(call: Call, span: Span) -> Iterator[str]:
     elif isinstance(error, InvalidStateTransitionError):
         if not any(_forbids(sight.event, call, now) for sight in sights for now in call.nows):
             yield f"raised {error!r}"
+    elif isinstance(error, LimitExceededError):
+        yield from refused_extension(call, error, sights)
     elif isinstance(error, (ImmutableFieldError, ValueError)):
         if call.asked.get("right", True):
             yield f"raised {error!r}"
@@ -211,6 +162,8 @@ def _forbids(event: BreakGlassEvent | None, call: Call, now: datetime) -> bool:
         return False
     if event.status.is_terminal or event.is_lapsed(now):
         return True
+    if call.kind == "prolong":
+        return event.expires_at - now < EXTENSION_MARGIN
     if call.kind == "close" or call.subject is None:
         return False
     proposed = call.subject
@@ -219,9 +172,13 @@ def _forbids(event: BreakGlassEvent | None, call: Call, now: datetime) -> bool:
 
 
 def _delete(call: Call, span: Span) -> Iterator[str]:
-    if call.error is not None:
+    sights = list(span.event(call.event_id))
+    if isinstance(call.error, EventHeldError):
+        if not any("held_by" in (sight.item or {}) for sight in sights):
+            yield "was said to be held"
+    elif call.error is not None:
         yield f"raised {call.error!r}"
-    elif all(sight.said not in (None, DELETED) for sight in span.event(call.event_id)):
+    elif all(sight.said not in (None, DELETED) for sight in sights):
         yield "was said to be deleted"
 
 
@@ -291,6 +248,59 @@ def _history(call: Call, span: Span) -> Iterator[str]:
             yield f"was said not to have its entry {entry.revision}"
 
 
+def _prolong(call: Call, span: Span) -> Iterator[str]:
+    if type(call.error) is not ValueError:
+        yield from _change(call, span)
+        return
+    end = call.asked["expires_at"]
+    events = [sight.event for sight in span.event(call.event_id) if sight.event is not None]
+    if all(event.expires_at < end <= event.created_at + MAX_DURATION for event in events):
+        yield f"raised {call.error!r}"
+
+
+def _review(call: Call, span: Span) -> Iterator[str]:
+    if not isinstance(call.error, ReviewRefusedError):
+        yield from _change(call, span)
+        return
+    event = call.error.event
+    is_own = call.asked["reviewed_by"].casefold() == event.invoker.casefold()
+    is_active = any(map(event.is_active, call.nows))
+    is_final = event.review_outcome in ("justified", "unjustified")
+    if not (is_own or is_active or is_final) or not span.was(event):
+        yield f"was said not to be reviewable as {told(event)}"
+
+
+def _hold(call: Call, span: Span) -> Iterator[str]:
+    if not isinstance(call.error, EventHeldError):
+        yield from _change(call, span)
+    elif call.error.event.held_by is None or not span.was(call.error.event):
+        yield f"was said to be held as {told(call.error.event)}"
+
+
+def _release(call: Call, span: Span) -> Iterator[str]:
+    if not isinstance(call.error, InvalidStateTransitionError):
+        yield from _change(call, span)
+        return
+    events = [sight.event for sight in span.event(call.event_id) if sight.event is not None]
+    if all(event.held_by is not None for event in events):
+        yield "was said not to be held"
+
+
+def _list_reviews(call: Call, span: Span) -> Iterator[str]:
+    if call.error is not None:
+        yield f"raised {call.error!r}"
+        return
+    events = list(call.value)
+    if [event.created_at for event in events] != sorted(event.created_at for event in events):
+        yield "was not oldest first"
+    for event in events:
+        has_ended = event.status.is_terminal or any(map(event.is_lapsed, call.nows))
+        if event.review_outcome != call.asked["outcome"] or not has_ended:
+            yield f"had {told(event)}, which does not wait for that"
+        if not span.existed(event):
+            yield f"had {told(event)}"
+
+
 _JUDGES: Final[Mapping[str, _Judge]] = {
     "check": _check,
     "check many": _check_many,
@@ -304,6 +314,11 @@ _JUDGES: Final[Mapping[str, _Judge]] = {
     "count": _count,
     "sweep": _sweep,
     "history": _history,
+    "prolong": _prolong,
+    "review": _review,
+    "hold": _hold,
+    "release": _release,
+    "list reviews": _list_reviews,
 }
 
 
@@ -321,11 +336,3 @@ def _acknowledged(call: Call, event: BreakGlassEvent) -> Iterator[str]:
                 yield f"replaced {told(before.event)}, which its caller had not read"
             return
     yield f"was said to be stored as {told(event)}"
-
-
-def told(event: BreakGlassEvent) -> str:
-    """Return an event in a few words."""
-    return (
-        f"{event.id} {event.status} of {event.invoker}/{event.profile}, version "
-        f"{event.updated_at:%H:%M:%S.%f}, until {event.expires_at:%H:%M:%S.%f}"
-    )

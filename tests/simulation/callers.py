@@ -14,6 +14,8 @@ from aiobreakglass import (
     BreakGlassEvent,
     BreakGlassStatus,
     ConcurrentModificationError,
+    EventHeldError,
+    ReviewRefusedError,
     expire_due,
 )
 from aiobreakglass.testing import make_event
@@ -57,8 +59,12 @@ class Callers:
         """Remember what a caller was told."""
         if isinstance(call.value, BreakGlassEvent):
             self._remember(call.value)
-        elif isinstance(call.error, ActiveEventExistsError):
+        elif isinstance(call.error, ActiveEventExistsError | ReviewRefusedError):
             self._remember(call.error.event)
+        elif isinstance(call.error, EventHeldError):
+            # That of a row that is not an event has none.
+            if call.kind == "hold":
+                self._remember(call.error.event)
         elif isinstance(call.error, ConcurrentModificationError) and call.error.current:
             self._remember(call.error.current)
 
@@ -95,6 +101,8 @@ class Callers:
         if step.kind in _OF_NO_EVENT:
             return self._of_no_event(call, step)
         subject = self._subject(step, pair)
+        if step.kind in _OVERSIGHT:
+            subject = self._to_oversee(step, pair)
         if subject is None:
             call.kind = "check"
             return call, partial(store.find_active_by_invoker_and_profile, *pair)
@@ -113,10 +121,49 @@ class Callers:
             return call, partial(
                 store.close, subject.id, closed_by=call.sign, closed_reason=call.note
             )
+        if step.kind in _GOVERNED:
+            return call, self._governed(call, step, subject)
         call.kind = "update"
         changed = _changed(subject, step, call.sign, process.clock.present())
         call.asked = {"right": step.kind not in ("rewrite", "shorten")}
         return self._about(call, changed), partial(store.update, changed, **_signed(call))
+
+    def _governed(self, call: Call, step: Step, subject: BreakGlassEvent) -> _Work:
+        store, sign = call.process.store, call.sign
+        call.subject, call.note = None, f"{sign} had to"
+        match step.kind:
+            case "prolong":
+                now = call.process.clock.present()
+                later = max(subject.expires_at, now) + timedelta(seconds=step.lifetime)
+                end = min(later, subject.created_at + MAX_DURATION)
+                call.asked = {"expires_at": end}
+                return partial(
+                    store.extend, subject.id, expires_at=end, extended_by=sign, reason=call.note
+                )
+            case "review":
+                # Now and then somebody reviews their own use.
+                reviewer = subject.invoker.upper() if step.choice < 0.05 else sign
+                outcome = _OUTCOMES[step.number % len(_OUTCOMES)]
+                call.asked = {"reviewed_by": reviewer, "outcome": outcome}
+                return partial(
+                    store.review,
+                    subject.id,
+                    reviewed_by=reviewer,
+                    outcome=outcome,
+                    comment=call.note,
+                )
+            case "hold":
+                return partial(store.hold, subject.id, held_by=sign, reason=call.note)
+        return partial(store.release_hold, subject.id, released_by=sign, reason=call.note)
+
+    def _to_oversee(self, step: Step, pair: Pair) -> BreakGlassEvent | None:
+        """Return an event that can be reviewed or released, as far as anybody knows, mostly."""
+        newest = {event.id: event for event in self._seen.get(pair, ())}
+        events = list(newest.values())
+        is_right = _OVERSIGHT[step.kind]
+        right = [event for event in events if is_right(event)]
+        chosen = right if right and step.on_holder else events
+        return chosen[-1 - int(step.choice * min(len(chosen), 4))] if chosen else None
 
     def _of_no_event(self, call: Call, step: Step) -> tuple[Call, _Work]:
         store, (invoker, profile) = call.process.store, call.pair
@@ -128,6 +175,11 @@ class Callers:
             return call, partial(store.find_active_by_invoker_and_profiles, invoker, profiles)
         if step.kind == "last":
             return call, partial(store.get_last_by_invoker_and_profile, invoker, profile)
+        if step.kind == "list reviews":
+            outcome = "needs_follow_up" if step.on_holder else None
+            limit = 2 if step.choice < 0.3 else 100
+            call.asked = {"outcome": outcome}
+            return call, partial(store.list_awaiting_review, limit, outcome=outcome)
         if step.kind == "sweep":
             return call, partial(expire_due, store, now=call.process.clock.present())
         field, value = [
@@ -146,14 +198,15 @@ class Callers:
         )
 
     def new_event(self, call: Call, step: Step, now: datetime) -> BreakGlassEvent:
-        """Return an event that a caller is about to create."""
+        """Return an event that a caller is about to create, now and then one from before."""
         invoker, profile = call.pair
+        before = timedelta(seconds=120 * step.choice if step.choice < 0.2 else 0)
         return make_event(
             id=step.event_id,
             invoker=invoker,
             profile=profile,
-            created_at=now,
-            duration=timedelta(seconds=step.lifetime),
+            created_at=now - before,
+            duration=min(timedelta(seconds=step.lifetime) + before, MAX_DURATION),
             justification=f"{call.sign} has to look after {profile}",
         )
 
@@ -168,7 +221,31 @@ def _signed(call: Call) -> dict[str, str]:
     return {"by": call.sign, "note": call.note}
 
 
-_OF_NO_EVENT: Final = ("check", "check many", "last", "sweep", "list", "count")
+_OF_NO_EVENT: Final = (
+    "check",
+    "check many",
+    "last",
+    "sweep",
+    "list",
+    "count",
+    "list reviews",
+)
+_GOVERNED: Final = ("prolong", "review", "hold", "release")
+_OUTCOMES: Final = ("justified", "needs_follow_up", "unjustified", "justified")
+
+
+def _waits_for_review(event: BreakGlassEvent) -> bool:
+    return event.status.is_terminal and (
+        event.review_outcome is None or not event.review_outcome.is_final
+    )
+
+
+_OVERSIGHT: Final[dict[str, Callable[[BreakGlassEvent], bool]]] = {
+    "review": _waits_for_review,
+    "hold": lambda event: event.held_by is None,
+    "release": lambda event: event.held_by is not None,
+}
+"""The events that can be reviewed, held and released."""
 
 
 def _changed(event: BreakGlassEvent, step: Step, sign: str, now: datetime) -> BreakGlassEvent:

@@ -13,7 +13,17 @@ from tests.simulation.record import Call, Finding, Kind, Packet
 from tests.simulation.timeline import CORRUPT, DELETED, LAYOUT, Sight, Timeline, event_id_of
 from tests.simulation.whole import Chain, Entry, flaws, read, stated, story_flaws
 
-_CHANGES: Final = ("create", "update", "close", "delete")
+_CHANGES: Final = (
+    "create",
+    "update",
+    "close",
+    "delete",
+    "prolong",
+    "review",
+    "hold",
+    "release",
+)
+_KEPT: Final = ("history_ttl", LAYOUT.ttl_attribute)
 _ENDINGS: Final = {"closed": Action.CLOSED, "expired": Action.EXPIRED}
 
 
@@ -102,6 +112,9 @@ class Chains:
     ) -> Iterator[str]:
         rows = {key: each for key, each in changes.items() if _is_history(key)}
         before, after = changes.get(LAYOUT.event_key(event_id), (None, None))
+        if before is None and all(_is_kept_otherwise(*each) for each in rows.values()):
+            # The second step of a hold or a release; `Holds` judges it.
+            return
         entries: list[Entry] = []
         for key in sorted(rows):
             old, new = rows[key]
@@ -242,6 +255,10 @@ def _action(before: Sight, after: Sight) -> Action | None:
         return Action.DELETED if after.said == DELETED else None
     if old is None:
         return Action.IMPORTED if new.status.is_terminal else Action.CREATED
+    if (old.held_by, old.held_at) != (new.held_by, new.held_at):
+        return Action.RELEASED if new.held_by is None else Action.HELD
+    if old.status.is_terminal:
+        return Action.REVIEWED
     if new.status.is_terminal:
         return _ENDINGS[new.status]
     return Action.EXTENDED if new.expires_at > old.expires_at else Action.UPDATED
@@ -254,6 +271,17 @@ def _of_author(entry: HistoryEntry, call: Call) -> Iterator[str]:
         yield f"{name} of {call} says nobody"
     if entry.by not in (None, call.sign):
         yield f"{name} of {call} says {entry.by}"
+
+
+def _is_kept_otherwise(old: Sight, new: Sight) -> bool:
+    """Tell whether a row is the same but for how long it is kept."""
+    if old.item is None or new.item is None:
+        return False
+    others = [
+        {name: value for name, value in item.items() if name not in _KEPT}
+        for item in (old.item, new.item)
+    ]
+    return others[0] == others[1]
 
 
 def _is_history(key: str) -> bool:

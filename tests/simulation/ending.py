@@ -8,7 +8,13 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent
+from aiobreakglass import (
+    ActiveEventExistsError,
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    LimitExceededError,
+    Limits,
+)
 from aiobreakglass.testing import make_event
 from tests.simulation import draws
 from tests.simulation.callers import names
@@ -30,6 +36,10 @@ _ONE_IN: Final = 8
 _STARVING: Final = 3
 _DELETED: Final = 12
 """How many events are deleted at the end."""
+_SLOWEST_CLOCK: Final = 1.001
+"""How much longer any process waits for an instant of its own clock, at most."""
+_BLINK: Final = 2e-6
+"""Clocks tell microseconds."""
 _Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
@@ -56,9 +66,13 @@ async def _look(world: World) -> None:
         await calls.serve(process, number)
     await _sweep(world, calls)
     await calls.compare_lists(world.processes[0])
+    await calls.compare_reviews(world.processes[0])
     world.look_at_chains()
     world.network.hot_key = None
     await asyncio.sleep(_SERVED_WITHIN)
+    for place, process in enumerate(world.processes):
+        await calls.open_at_last(process, names(place))
+    await calls.settle_holds(world.processes[0])
     await _delete(world, calls)
 
 
@@ -86,10 +100,16 @@ async def _delete(world: World, calls: _Calls) -> None:
         event_id
         for event_id in world.timeline.event_ids()
         if world.timeline.event(event_id).said not in (None, DELETED)
+        and not _is_held(world, event_id)
     ]
     event_ids.sort(key=lambda event_id: not is_disturbed(event_id))
     for event_id in event_ids[:_DELETED]:
         await calls.delete(world.processes[0], event_id)
+
+
+def _is_held(world: World, event_id: str) -> bool:
+    event = world.timeline.event(event_id).event
+    return event is not None and event.held_by is not None
 
 
 async def old_age(world: World) -> None:
@@ -110,7 +130,8 @@ class _Calls:
 
     async def serve(self, process: Process, place: int) -> None:
         """See whether a process answers, and can open and close access."""
-        pair = f"invoker-{place % 2}", f"last-{place}"
+        # Nobody has used up a limit of theirs.
+        pair = f"last-{place}", f"last-{place}"
         store = process.store
         event = self._event(process, pair, timedelta(hours=1))
         await self._make(
@@ -122,13 +143,12 @@ class _Calls:
         await self._make(
             process, "create", self._created(store, event), subject=event, event_id=event.id
         )
-        sign = f"step-{self._number + 1}"
-        close = partial(store.close, event.id, closed_by=sign, closed_reason="done")
-        await self._make(process, "close", close, event_id=event.id, note="done")
+        await self._close(process, event.id)
 
     async def short(self, process: Process, number: int) -> str:
         """Open access that lapses soon, and return the key of its row."""
-        event = self._event(process, ("starving", f"profile-{number}"), timedelta(seconds=1))
+        name = f"starving-{number}"
+        event = self._event(process, (name, name), timedelta(seconds=1))
         await self._make(
             process,
             "create",
@@ -141,10 +161,11 @@ class _Calls:
     async def delete(self, process: Process, event_id: str) -> None:
         """Delete an event, and read how its history ends."""
         delete = partial(process.store.delete, event_id, by=f"step-{self._number + 1}")
-        await self._make(process, "delete", delete, event_id=event_id)
+        deleted = await self._make(process, "delete", delete, event_id=event_id)
         history = partial(process.store.history, event_id)
         call = await self._make(process, "history", history, event_id=event_id)
-        if call.error is None and (not call.value or call.value[-1].event is not None):
+        is_read = deleted.error is None and call.error is None
+        if is_read and (not call.value or call.value[-1].event is not None):
             text = f"{event_id} was deleted, and its history ends otherwise"
             self._world.find(Finding(Kind.UNRECORDED, text))
 
@@ -181,6 +202,100 @@ class _Calls:
             created_at=process.clock.present(),
             duration=duration,
         )
+
+    async def compare_reviews(self, process: Process) -> None:
+        """Compare the list of what waits for a review with the table itself."""
+        if self._world.timeline.has_corrupt:
+            return
+        for outcome in (None, "needs_follow_up"):
+            self._world.database.background()
+            self._world.database.spread_all()
+            before = self._waiting(process, outcome)
+            work = partial(process.store.list_awaiting_review, 1000, outcome=outcome)
+            call = await self._make(process, "list reviews", work, asked={"outcome": outcome})
+            after = self._waiting(process, outcome)
+            listed = {event.id for event in call.value or ()}
+            if not before & after <= listed <= before | after:
+                text = f"{outcome}: listed are {sorted(listed)}, there are {sorted(after)}"
+                self._world.find(Finding(Kind.LOST, text))
+
+    def _waiting(self, process: Process, outcome: str | None) -> set[str]:
+        now = process.clock.present()
+        return {
+            event.id
+            for event in self._world.timeline.events()
+            if event.review_outcome == outcome and not event.is_active(now)
+        }
+
+    async def open_at_last(self, process: Process, pair: tuple[str, str]) -> None:
+        """Open access as soon as the limits say that it can be opened, having done what they ask.
+
+        Nobody else opens any, so each limit is in the way at most once.
+        """
+        refused: list[tuple[str, Limits]] = []
+        while True:
+            event = self._event(process, pair, timedelta(seconds=1))
+            create = self._created(process.store, event)
+            call = await self._make(process, "create", create, subject=event, event_id=event.id)
+            error = call.error
+            if isinstance(error, ActiveEventExistsError):
+                await self._close(process, error.event.id)
+            elif isinstance(error, LimitExceededError):
+                by = error.limit, process.rules_of(call)[-1]
+                if by in refused:
+                    text = f"{call} was refused by {error.limit} again, though nobody opened any"
+                    self._world.find(Finding(Kind.STUCK, text))
+                    return
+                refused.append(by)
+                if not await self._make_room(process, error):
+                    return
+            else:
+                return
+
+    async def _make_room(self, process: Process, error: LimitExceededError) -> bool:
+        """Wait until a limit frees a use, or review what it waits for; tell whether that helps."""
+        if error.retry_at is not None:
+            left = (error.retry_at - process.clock.present()).total_seconds()
+            await asyncio.sleep(max(0.0, left * _SLOWEST_CLOCK + _BLINK))
+            return True
+        for event_id in error.event_ids:
+            event = self._world.timeline.event(event_id).event
+            if event is not None:
+                if event.is_active(process.clock.present()):
+                    await self._close(process, event_id)
+                await self._oversee(process, "review", event_id)
+                return True
+        # What was deleted before its review cannot be reviewed any more.
+        return False
+
+    async def settle_holds(self, process: Process) -> None:
+        """Complete all holds, and release every other one; then an unheld event is released."""
+        held = [event.id for event in self._world.timeline.events() if event.held_by is not None]
+        for place, event_id in enumerate(held):
+            await self._oversee(process, "hold", event_id)
+            if place % 2:
+                await self._oversee(process, "release", event_id)
+        released = [event.id for event in self._world.timeline.events() if event.held_by is None]
+        for event_id in released[-_DELETED:]:
+            await self._oversee(process, "release", event_id)
+
+    async def _close(self, process: Process, event_id: str) -> None:
+        sign = f"step-{self._number + 1}"
+        close = partial(process.store.close, event_id, closed_by=sign, closed_reason="done")
+        await self._make(process, "close", close, event_id=event_id, note="done")
+
+    async def _oversee(self, process: Process, kind: str, event_id: str) -> None:
+        store, sign = process.store, f"step-{self._number + 1}"
+        match kind:
+            case "review":
+                asked = {"reviewed_by": sign, "outcome": "justified"}
+                work = partial(store.review, event_id, comment="done", **asked)
+            case "hold":
+                asked, work = {}, partial(store.hold, event_id, held_by=sign, reason="done")
+            case _:
+                asked = {}
+                work = partial(store.release_hold, event_id, released_by=sign, reason="done")
+        await self._make(process, kind, work, event_id=event_id, note="done", asked=asked)
 
     async def _make(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
@@ -150,10 +150,16 @@ def _table(*groups: dict[str, tuple[int, _Make]]) -> list[tuple[str, _Make]]:
     ]
 
 
-FAULTS: Final = {
+Faults = Mapping[str, Sequence[tuple[str, _Make]]]
+
+FAULTS: Final[Faults] = {
     "GetItem": _table(_ON_THE_WAY, _AT_THE_SERVICE, _OF_SINGLE_ROWS),
     "Query": _table(_ON_THE_WAY, _AT_THE_SERVICE, _OF_QUERIES),
     "BatchGetItem": _table(_ON_THE_WAY, _AT_THE_SERVICE, _OF_BATCHES),
     "TransactWriteItems": _table(_ON_THE_WAY, _AT_THE_SERVICE, _OF_WRITES),
 }
 """The faults that can meet each operation."""
+
+ONLY_CONFLICTS: Final[Faults] = {
+    "TransactWriteItems": [("conflict", _refused("conflict"))],
+}

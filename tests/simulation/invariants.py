@@ -12,9 +12,13 @@ from aiobreakglass._domain.change import EXTENSION_MARGIN
 from aiobreakglass._domain.rules import IMMUTABLE_FIELDS
 from tests.simulation.chains import Chains
 from tests.simulation.dynamodb.database import Commit
+from tests.simulation.exceeded import Exceeded
+from tests.simulation.holds import Holds
 from tests.simulation.record import Apart, Call, Finding, Kind, Packet, Written
 from tests.simulation.timeline import CORRUPT, DELETED, LAYOUT, Pair, Sight, Timeline
 
+_REVIEW: Final = ("reviewed_by", "reviewed_at", "review_outcome", "review_comment")
+_HOLD: Final = ("held_by", "held_at", "held_reason")
 _BLINK: Final = timedelta(milliseconds=1)
 
 
@@ -35,6 +39,12 @@ class Invariants:
         self._active: defaultdict[Pair, dict[str, None]] = defaultdict(dict)
         """The keys of the rows that say that they are active, by the pair that they are of."""
         self.chains = Chains(timeline, on_finding, one_retention=one_retention)
+        self.holds = Holds(
+            timeline,
+            lambda text: on_finding(Finding(Kind.FREED, text)),
+            self.chains.is_disturbed,
+        )
+        self._exceeded = Exceeded(timeline)
         self._outlaws: set[str] = set()
         """Those of them that others left without a guard."""
 
@@ -43,11 +53,16 @@ class Invariants:
         changes = self._timeline.add(commit)
         pairs = self._note_active(changes)
         self.chains.commit(commit, changes, packet)
+        if commit.cause == "restore":
+            self._exceeded.disturb()
         if packet is None or packet.call is None:
             for pair in pairs:
                 self._outlaw(pair)
             return
         call = packet.call
+        for text in self._exceeded.of_commit(changes, packet):
+            self._on_finding(Finding(Kind.EXCEEDED, text))
+        self.holds.commit(changes, call)
         for key, (before, after) in changes.items():
             call.written.append(Written(key, before, after, packet.is_copy))
             if key.startswith(LAYOUT.event_prefix):
@@ -129,7 +144,7 @@ class Invariants:
             yield Finding(Kind.REOPENED, f"a tombstone became {_named(after)}")
         if after.said == CORRUPT and before.said != CORRUPT:
             yield Finding(Kind.BROKEN, f"{packet.call} wrote {after.item}")
-        if old is not None and old.status.is_terminal and after.said not in (DELETED, None):
+        if old is not None and after.said not in (DELETED, None) and not _may_follow(old, new):
             yield Finding(Kind.REOPENED, f"{_named(before)} became {_named(after)}")
         if new is None or packet.call is None:
             return
@@ -149,7 +164,8 @@ class Invariants:
             yield Finding(
                 Kind.MISDATED, f"{old.id} went from {old.updated_at} to {new.updated_at}"
             )
-        if old.status.is_terminal or new.status == "expired":
+        if old.status.is_terminal or new.status == "expired" or old.held_at != new.held_at:
+            # A hold changes nothing that lapses.
             return
         left = old.expires_at - packet.clock
         is_extension = not new.status.is_terminal and new.expires_at > old.expires_at
@@ -181,7 +197,30 @@ def does_what_was_asked(call: Call, row: Written) -> bool:
         return row.after.said == DELETED
     if event is None or call.kind == "create":
         return event is not None and row.before.event is None
+    match call.kind, row.before.event:
+        case "prolong", BreakGlassEvent(extensions=extensions):
+            return event.extensions > extensions
+        case "release", BreakGlassEvent(held_by=held_by):
+            return held_by is not None and event.held_by is None
+        case "review" | "hold", BreakGlassEvent(reviewed_by=reviewed_by, held_by=held_by):
+            return call.sign in {event.reviewed_by, event.held_by} - {reviewed_by, held_by}
     return call.sign in (event.request_id, event.closed_by)
+
+
+def _may_follow(old: BreakGlassEvent, new: BreakGlassEvent | None) -> bool:
+    """Tell whether a change leaves all of an ended event but its hold, and a review not final."""
+    if not old.status.is_terminal:
+        return True
+    if new is None:
+        return False
+    free = {"updated_at", *_HOLD}
+    if old.review_outcome in (None, "needs_follow_up"):
+        free |= {*_REVIEW}
+    return all(
+        getattr(old, field) == getattr(new, field)
+        for field in BreakGlassEvent.model_fields
+        if field not in free
+    )
 
 
 def _named(sight: Sight) -> str:

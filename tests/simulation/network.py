@@ -22,7 +22,7 @@ from botocore.exceptions import (
 from tests.simulation import draws
 from tests.simulation.client import ENDPOINT, READ_TIMEOUT, Reply, success
 from tests.simulation.dynamodb.database import Database
-from tests.simulation.faults import CONFLICTS, FAULTS, NEVER, STATUS, Fate
+from tests.simulation.faults import CONFLICTS, FAULTS, NEVER, STATUS, Fate, Faults
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.process import Process
 from tests.simulation.record import CALL, Packet
@@ -43,9 +43,11 @@ class Network:
         *,
         seed: int,
         fault_rate: float,
+        faults: Faults = FAULTS,
         spared: frozenset[tuple[int, int]] = frozenset(),
     ) -> None:
         self.fault_rate = fault_rate
+        self.possible = faults
         self.faults: Counter[str] = Counter()
         self.requests = 0
         self.met: list[tuple[int, int]] = []
@@ -101,7 +103,16 @@ class Network:
         elif fate.then:
             self._next[token] = fate.then
         clock = process.clock.present()
-        packet = Packet(call, operation, request, fate, self._loop.time(), clock)
+        rules = process.rules_of(call)
+        packet = Packet(
+            call,
+            operation,
+            request,
+            fate,
+            self._loop.time(),
+            clock,
+            rules[-1] if rules else None,
+        )
         if call is not None and "ClientRequestToken" in request:
             first = clock, process.disturbances
             call.tokens.setdefault(request["ClientRequestToken"], first)
@@ -114,7 +125,10 @@ class Network:
         there, back = (chance % 1009 + 1) * 5e-6, (chance % 997 + 1) * 5e-6
         if (chance >> 20) % 10_000 >= self.fault_rate * 10_000 or place in self._spared:
             return Fate("", there, back)
-        name, make = FAULTS[operation][(chance >> 34) % len(FAULTS[operation])]
+        possible = self.possible.get(operation)
+        if not possible:
+            return Fate("", there, back)
+        name, make = possible[(chance >> 34) % len(possible)]
         self.faults[name] += 1
         self.met.append(place)
         return make(Random(chance), Fate(name, there, back))  # noqa: S311 - a plan, no secret

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import accumulate
 from random import Random
 from typing import Final
 
+from aiobreakglass import Limits, Quota
 from tests.simulation import draws
 
 KINDS: Final = {
@@ -28,11 +30,36 @@ KINDS: Final = {
     "last": 2,
     "sweep": 1,
     "history": 5,
+    "prolong": 8,
+    "review": 8,
+    "hold": 3,
+    "release": 3,
+    "list reviews": 2,
 }
 """What somebody does next, by weight."""
 
-ON_THE_BRINK: Final = {"create": 15, "check": 30, "extend": 40, "close": 5, "get": 10}
+ON_THE_BRINK: Final = {
+    "create": 15,
+    "check": 30,
+    "extend": 25,
+    "prolong": 15,
+    "close": 5,
+    "get": 10,
+}
 """The same in a history on the brink."""
+
+UNDER_REVIEW: Final = {
+    "create": 25,
+    "close": 16,
+    "review": 18,
+    "hold": 14,
+    "release": 14,
+    "delete": 3,
+    "list reviews": 3,
+    "history": 3,
+    "check": 4,
+}
+"""The same in a history of one pair whose events are reviewed and held."""
 
 PLAIN: Final = {"pause": 4, "kill": 4, "set clock": 3}
 """What happens to processes, by weight."""
@@ -54,9 +81,20 @@ BY_HAND: Final = {
 
 STEPS: Final = 300
 _SEARCHED_STEPS: Final = 100
+_NOT_SEARCHED: Final = (
+    "sweep",
+    "list reviews",
+    "prolong",
+    "review",
+    "hold",
+    "release",
+    *BY_HAND,
+)
 _BURSTS: Final = 10
 _GAPS: Final = (0.5, 5.0, 40.0, 400.0, 3600.0)
 """How long nothing happens between two bursts of calls, in seconds."""
+_WINDOWS: Final = (2.0, 30.0, 300.0, 3600.0)
+"""How long a use of the door counts, in seconds."""
 _PACES: Final = (0.002, 0.02, 0.5)
 """How long a task waits between two calls of a burst, in seconds."""
 
@@ -107,6 +145,12 @@ class Conditions:
     """Whether indexes and TTL do everything at once."""
     is_on_the_brink: bool
     """Whether all of it happens around the lapse of events."""
+    is_under_review: bool = False
+    """Whether most of it happens after events have ended."""
+    rules: tuple[Limits, Limits] | None = None
+    """The limits of all processes: the first, and the stricter ones of later."""
+    stricter_from: tuple[float | None, ...] = ()
+    """When each process takes the stricter ones; None if it never does."""
     is_searched: bool = False
     """Whether nothing happens but calls, for a checker that knows of nothing else."""
 
@@ -137,12 +181,13 @@ def history(seed: int, *, steps: int = STEPS) -> History:
 def searchable(seed: int) -> History:
     """Return what a seed makes for a checker that has to search: short, and calls alone."""
     made = history(seed, steps=_SEARCHED_STEPS)
-    steps = tuple(step for step in made.steps if step.kind not in ("sweep", *BY_HAND))
+    steps = tuple(step for step in made.steps if step.kind not in _NOT_SEARCHED)
     conditions = replace(
         made.conditions,
         sweep_every=None,
         retentions=(None,) * made.conditions.processes,
         is_searched=True,
+        rules=None,
         pairs=2,
     )
     return replace(made, steps=steps, conditions=conditions)
@@ -152,12 +197,16 @@ def _conditions(random: Random) -> Conditions:
     processes = random.randint(1, 3)
     disagreement = random.choice((0.0, 0.0, 0.01, 2.0, 30.0))
     drift = random.choice((0.0, 0.0, 1e-4))
-    is_on_the_brink = random.random() < 0.2
+    mood = random.random()
+    is_on_the_brink, is_under_review = mood < 0.2, mood >= 0.85
+    rules = _rules(random) if random.random() < 0.5 else None
     return Conditions(
         processes=processes,
         tasks=random.randint(2, 6),
         pairs=random.randint(1, 4),
-        fault_rate=0.3 if is_on_the_brink else random.choice((0.0, 0.05, 0.1, 0.1, 0.3)),
+        fault_rate=0.3
+        if is_on_the_brink or is_under_review
+        else random.choice((0.0, 0.05, 0.1, 0.1, 0.3)),
         attempts=random.choice((1, 3)),
         retentions=_retentions(random, processes),
         is_forgetful=random.random() < 0.2,
@@ -166,6 +215,9 @@ def _conditions(random: Random) -> Conditions:
         drifts=tuple(random.uniform(-1, 1) * drift for _ in range(processes)),
         prompt=random.random() < 0.3,
         is_on_the_brink=is_on_the_brink,
+        is_under_review=is_under_review,
+        rules=rules,
+        stricter_from=_stricter_from(random, processes),
     )
 
 
@@ -175,8 +227,50 @@ def _retentions(random: Random, processes: int) -> tuple[float | None, ...]:
     return tuple(drawn if random.random() < 0.3 else drawn[:1] * processes)
 
 
+def _rules(random: Random) -> tuple[Limits, Limits]:
+    """Return limits that are met soon, and stricter ones."""
+
+    def quota() -> Quota | None:
+        if random.random() < 0.4:
+            return None
+        return Quota(random.randint(2, 6), timedelta(seconds=random.choice(_WINDOWS)))
+
+    longest = random.choice((None, None, None, 7200.0))
+    first = Limits(
+        max_duration=None if longest is None else timedelta(seconds=longest),
+        cooldown=random.choice((None, None, timedelta(seconds=random.choice((0.5, 20.0))))),
+        per_invoker=quota(),
+        per_profile=quota(),
+        max_extensions=random.choice((None, 0, 1, 3)),
+        max_unreviewed=random.choice((None, random.randint(2, 4))),
+    )
+    return first, _stricter(first)
+
+
+def _stricter(limits: Limits) -> Limits:
+    """Return limits with a use less in each."""
+
+    def one_less(quota: Quota | None) -> Quota | None:
+        return None if quota is None else replace(quota, uses=quota.uses - 1)
+
+    unreviewed = limits.max_unreviewed
+    return replace(
+        limits,
+        per_invoker=one_less(limits.per_invoker),
+        per_profile=one_less(limits.per_profile),
+        max_unreviewed=None if unreviewed is None else unreviewed - 1,
+    )
+
+
+def _stricter_from(random: Random, processes: int) -> tuple[float | None, ...]:
+    """Let the processes take stricter limits one by one, in one history of three."""
+    if random.random() < 2 / 3:
+        return (None,) * processes
+    return tuple(random.random() * 2000 for _ in range(processes))
+
+
 def _steps(random: Random, conditions: Conditions, number: int) -> list[Step]:
-    mix = ON_THE_BRINK if conditions.is_on_the_brink else KINDS
+    mix = _mix(conditions)
     kinds, weights = list(mix), list(accumulate(mix.values()))
     happenings: dict[str, int] = {}
     if random.random() < 0.5:
@@ -201,7 +295,15 @@ def _steps(random: Random, conditions: Conditions, number: int) -> list[Step]:
             steps.append(_step(random, len(steps), kind, process, task, ends[place], conditions))
             if conditions.is_on_the_brink:
                 steps[-1] = _on_the_brink(random, steps[-1])
+            elif conditions.is_under_review:
+                steps[-1] = replace(steps[-1], pair=0)
     return steps
+
+
+def _mix(conditions: Conditions) -> dict[str, int]:
+    if conditions.is_under_review:
+        return UNDER_REVIEW
+    return ON_THE_BRINK if conditions.is_on_the_brink else KINDS
 
 
 def _step(

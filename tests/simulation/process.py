@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from aiobreakglass import AsyncDynamoDBStore, _randomness
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, Limits, _randomness
 from tests.simulation.client import Client
 from tests.simulation.dynamodb.database import TABLE_NAME
 from tests.simulation.loop import LANE, Lane, VirtualLoop
@@ -48,6 +48,35 @@ class HostClock:
         self._lead += seconds
 
 
+class Rules:
+    """The limits of a process; from an instant on they may be stricter."""
+
+    def __init__(
+        self, loop: VirtualLoop, first: Limits, stricter: Limits, stricter_from: float | None
+    ) -> None:
+        self._loop = loop
+        self._first = first
+        self._stricter = stricter
+        self._stricter_from = stricter_from
+
+    @property
+    def given(self) -> Limits | Callable[[BreakGlassEvent], Limits]:
+        """What a store is given: by value if they never change."""
+        return self._first if self._stricter_from is None else self._of
+
+    def present(self) -> Limits:
+        """Return what they are."""
+        is_first = self._stricter_from is None or self._loop.time() < self._stricter_from
+        return self._first if is_first else self._stricter
+
+    def _of(self, _: BreakGlassEvent) -> Limits:
+        """Return the same, and have the call remember it."""
+        rules, call = self.present(), CALL.get()
+        if call is not None:
+            call.rules.append(rules)
+        return rules
+
+
 class Process:
     """One process, from its start to its end; what is started again is another."""
 
@@ -61,6 +90,7 @@ class Process:
         store_class: type[AsyncDynamoDBStore],
         *,
         attempts: int,
+        rules: Rules | None = None,
         **options: Any,
     ) -> None:
         self.name = name
@@ -75,12 +105,20 @@ class Process:
         self.context.run(LANE.set, self.lane)
         self.context.run(_randomness.source.set, random)
         client: Any = Client(partial(network.send, self), random, attempts=attempts)
+        self._rules = rules
+        given = None if rules is None else rules.given
         self.store = self.context.run(
-            partial(store_class, client, TABLE_NAME, clock=clock.read, **options)
+            partial(store_class, client, TABLE_NAME, clock=clock.read, limits=given, **options)
         )
 
     def __str__(self) -> str:
         return self.name
+
+    def rules_of(self, call: Call | None) -> Sequence[Limits]:
+        """Return the limits by which it has decided for a call; none if it has none."""
+        if self._rules is None:
+            return ()
+        return (call.rules if call is not None else ()) or (self._rules.present(),)
 
     def pause(self) -> None:
         """Stop it for a while, as a host does that is moved, or out of memory."""

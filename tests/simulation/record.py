@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from aiobreakglass import BreakGlassEvent
+from aiobreakglass import BreakGlassEvent, Limits
 
 if TYPE_CHECKING:
     import asyncio
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tests.simulation.faults import Fate
     from tests.simulation.process import Process
     from tests.simulation.timeline import Sight
+
+
+SIGNED_IN_THE_ENTRY: Final = ("prolong", "review", "hold", "release")
+"""The calls whose sign need not be in the row of the event."""
 
 
 class Kind(StrEnum):
@@ -38,6 +42,10 @@ class Kind(StrEnum):
     """A time in the record that cannot be."""
     UNRECORDED = "unrecorded"
     """A change without its entry, an entry without its change, or a history that does not fit."""
+    EXCEEDED = "exceeded"
+    """A rule of the door let more through than it allows, or counted something else."""
+    FREED = "freed"
+    """A hold that does not hold all rows, or a release that does not release them."""
     STUCK = "stuck"
     """Somebody was not served though nothing was in the way any more."""
     BROKEN = "broken"
@@ -102,6 +110,8 @@ class Call:
     written: list[Written] = field(default_factory=list)
     """What it changed."""
     requests: int = 0
+    rules: list[Limits] = field(default_factory=list)
+    """The limits that it was decided by, one for each decision."""
     is_confirmed: bool = False
     """Whether the service has shown its process the entry that its own write has left."""
     under_way: int = 0
@@ -137,6 +147,8 @@ class Packet:
     sent_at: float
     clock: datetime
     """What the sender's clock said."""
+    rules: Limits | None = None
+    """The limits by which its sender has decided on it."""
     is_copy: bool = False
 
     @property
@@ -149,8 +161,18 @@ class Packet:
             key = parameters.get("Key") or parameters["Item"]
             if key["pk"] == {"S": f"BREAKGLASS#{self.call.event_id}"}:
                 values = parameters.get("ExpressionAttributeValues", {}).values()
+                if self.call.kind in SIGNED_IN_THE_ENTRY:
+                    return kind == "Update" and self._is_signed(self.call.sign)
                 return kind == "Put" or {"S": self.call.sign} in values
         return False
+
+    def _is_signed(self, sign: str) -> bool:
+        entries = [
+            action["Put"]["Item"].get("entry", {}).get("S", "")
+            for action in self.request["TransactItems"]
+            if "Put" in action
+        ]
+        return any(f'"by":"{sign}"' in entry for entry in entries)
 
 
 CALL: Final[ContextVar[Call | None]] = ContextVar("call", default=None)

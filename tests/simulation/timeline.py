@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from aiobreakglass import BreakGlassEvent, CorruptItemError, HistoryEntry, TableLayout
+from aiobreakglass import Action, BreakGlassEvent, CorruptItemError, HistoryEntry, TableLayout
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import decode_event, guarded_pair, is_tombstone
 from aiobreakglass._dynamodb.record import decode_entry
@@ -29,8 +30,8 @@ class Sight(NamedTuple):
     since: int
     """The commit that made it; 0 if there was never a row."""
     said: BreakGlassEvent | HistoryEntry | str | None
-    """The event, or `DELETED`, or `CORRUPT`; of a guard, the id of its event; of a row of a
-    history, its entry; None: no row."""
+    """The event, or `DELETED`, or `CORRUPT`; of a guard or a slot, the id of its event; of a row
+    of a history, its entry; None: no row."""
     item: Item | None
     claimed: Pair | None = None
     """The pair that it holds access for, by its own words."""
@@ -117,6 +118,14 @@ class Timeline:
         sights = (self.at(key, serial) for key in self.history_keys(event_id))
         return [sight.entry for sight in sights if sight.entry is not None]
 
+    def opened_at(self, event_id: str) -> datetime | None:
+        """Return when an event was opened, by its first entry; None if it never was."""
+        first = self._sights.get(LAYOUT.history_key(event_id, 1), ())
+        for sight in first:
+            if sight.entry is not None and sight.entry.action is Action.CREATED:
+                return sight.entry.at
+        return None
+
     def event_ids(self) -> list[str]:
         """Return the ids of all events that there ever were, or of which there was an entry."""
         return list(dict.fromkeys(filter(None, map(event_id_of, self._sights))))
@@ -163,6 +172,8 @@ def _understood(serial: int, key: str, item: Item | None) -> Sight:
         return Sight(serial, _event_id(item), item)
     if key.startswith(LAYOUT.history_prefix):
         return Sight(serial, _entry(item, key), item)
+    if key.startswith(LAYOUT.slot_prefix):
+        return Sight(serial, _use(item), item)
     if is_tombstone(item):
         return Sight(serial, DELETED, item)
     try:
@@ -184,6 +195,12 @@ def _entry(item: Item, key: str) -> HistoryEntry | str:
         return decode_entry(item, key)
     except CorruptItemError:
         return CORRUPT
+
+
+def _use(slot: Mapping[str, Any]) -> str:
+    if not {"used_at", "event_id"} <= slot.keys():
+        return CORRUPT
+    return str(slot["event_id"].get("S"))
 
 
 def _event_id(guard: Mapping[str, Any]) -> str:

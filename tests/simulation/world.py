@@ -25,12 +25,15 @@ from tests.simulation.invariants import Invariants
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Network
 from tests.simulation.plan import BY_HAND, History, Step
-from tests.simulation.process import START, HostClock, Process
+from tests.simulation.process import START, HostClock, Process, Rules
 from tests.simulation.record import CALL, Apart, Call, Finding, Kind
 from tests.simulation.timeline import LAYOUT, Timeline
 
 _LONGEST_CALL: Final = 10.001
 """The time limit of each call, and the blink after which its end is seen."""
+
+_OPERATIONS: Final = {"review": 2, "hold": 40, "release": 40}
+"""How many time limits a call may have, one after the other."""
 
 Work = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -186,6 +189,7 @@ class World:
         if call.ended is not None and not isinstance(call.error, asyncio.CancelledError):
             if call.is_refused:
                 self.invariants.refused(call, call.written)
+            self.invariants.holds.told(call)
             for finding in chain(self._of_service(call), judge(call, self.timeline)):
                 self.find(finding)
         self.callers.note(call)
@@ -202,7 +206,7 @@ class World:
         if is_disturbed or call.kind == "sweep":
             return
         took = call.ended_at - call.began_at
-        if took > _LONGEST_CALL:
+        if took > _LONGEST_CALL * _OPERATIONS.get(call.kind, 1):
             yield Finding(Kind.STUCK, f"{call} took {took:.3f} s")
         if self.network.fault_rate == 0 and isinstance(call.error, StoreUnavailableError):
             yield Finding(Kind.STUCK, f"{call} met no fault, and raised {call.error!r}")
@@ -250,11 +254,18 @@ class World:
             draws.seeded(self.history.seed, "process", index, life),
             self._store_class,
             attempts=conditions.attempts,
+            rules=self._rules(index),
             retention=None if retention is None else timedelta(seconds=retention),
         )
         if conditions.sweep_every is not None:
             self.sweep_for_ever(process, conditions.sweep_every)
         return process
+
+    def _rules(self, index: int) -> Rules | None:
+        conditions = self.history.conditions
+        if conditions.rules is None:
+            return None
+        return Rules(self.loop, *conditions.rules, conditions.stricter_from[index])
 
     def sweep_for_ever(self, process: Process, every: float) -> None:
         """Have a process run the sweeper beside whatever else it does."""

@@ -13,9 +13,10 @@ from fastapi import FastAPI
 from pydantic import SecretBytes
 from web_backend.app import create_app
 from web_backend.changes import Changes
+from web_backend.policy import LimitsFor
 from web_backend.settings import Settings
 
-from aiobreakglass import BreakGlassStore
+from aiobreakglass import GovernedStore, Limits
 
 from .stores import FaultyStore
 
@@ -112,22 +113,30 @@ async def all_have_left(app: FastAPI) -> None:
 
 
 @pytest.fixture
-def store() -> FaultyStore:
-    return FaultyStore(cursor_key=SETTINGS.cursor_key.get_secret_value())
-
-
-def application(store: BreakGlassStore, settings: Settings = SETTINGS) -> FastAPI:
-    @asynccontextmanager
-    async def opened(_: Settings) -> AsyncIterator[BreakGlassStore]:
-        yield store
-
-    return create_app(settings, open_store=opened)
+def limits() -> LimitsFor:
+    """The rules of the store, none; a test may override it."""
+    return Limits()
 
 
 @pytest.fixture
-async def app(store: FaultyStore) -> AsyncIterator[FastAPI]:
+def store(limits: LimitsFor) -> FaultyStore:
+    return FaultyStore(cursor_key=SETTINGS.cursor_key.get_secret_value(), limits=limits)
+
+
+def application(
+    store: GovernedStore, settings: Settings = SETTINGS, rules: LimitsFor | None = None
+) -> FastAPI:
+    @asynccontextmanager
+    async def opened(_: Settings) -> AsyncIterator[GovernedStore]:
+        yield store
+
+    return create_app(settings, open_store=opened, rules=rules or Limits())
+
+
+@pytest.fixture
+async def app(store: FaultyStore, limits: LimitsFor) -> AsyncIterator[FastAPI]:
     """The application, started."""
-    app = application(store)
+    app = application(store, rules=limits)
     async with started(app):
         yield app
 

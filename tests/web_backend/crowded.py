@@ -9,13 +9,13 @@ import web_backend.app
 from fastapi import FastAPI
 from web_backend.settings import Settings
 
-from aiobreakglass import BreakGlassStore, InMemoryStore
+from aiobreakglass import GovernedStore, InMemoryStore
 from aiobreakglass.testing import make_event
 
 from .conftest import SETTINGS
 
 
-async def crowd(store: BreakGlassStore) -> None:
+async def crowd(store: GovernedStore) -> None:
     for number in range(2000):
         # Each character has four bytes: eight megabytes in total.
         event = make_event(invoker=f"person-{number}", justification="\N{FIRE}" * 1000)
@@ -23,7 +23,7 @@ async def crowd(store: BreakGlassStore) -> None:
 
 
 @asynccontextmanager
-async def open_crowded(settings: Settings) -> AsyncIterator[BreakGlassStore]:
+async def open_crowded(settings: Settings) -> AsyncIterator[GovernedStore]:
     store = InMemoryStore(cursor_key=settings.cursor_key.get_secret_value())
     await crowd(store)
     yield store

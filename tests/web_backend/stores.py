@@ -11,7 +11,9 @@ from aiobreakglass import (
     BreakGlassStatus,
     CorruptItemError,
     EventPage,
+    HistoryEntry,
     InMemoryStore,
+    ReviewOutcome,
     StoreUnavailableError,
 )
 
@@ -47,6 +49,43 @@ class FaultyStore(InMemoryStore):
         return self._lose(
             await super().close(event_id, closed_by=closed_by, closed_reason=closed_reason)
         )
+
+    async def extend(
+        self, event_id: str, *, expires_at: datetime, extended_by: str, reason: str
+    ) -> BreakGlassEvent:
+        self._fail()
+        extended = await super().extend(
+            event_id, expires_at=expires_at, extended_by=extended_by, reason=reason
+        )
+        return self._lose(extended)
+
+    async def review(
+        self, event_id: str, *, reviewed_by: str, outcome: ReviewOutcome | str, comment: str
+    ) -> BreakGlassEvent:
+        self._fail()
+        reviewed = await super().review(
+            event_id, reviewed_by=reviewed_by, outcome=outcome, comment=comment
+        )
+        return self._lose(reviewed)
+
+    async def hold(self, event_id: str, *, held_by: str, reason: str) -> BreakGlassEvent:
+        self._fail()
+        return self._lose(await super().hold(event_id, held_by=held_by, reason=reason))
+
+    async def release_hold(
+        self, event_id: str, *, released_by: str, reason: str
+    ) -> BreakGlassEvent:
+        self._fail()
+        released = await super().release_hold(event_id, released_by=released_by, reason=reason)
+        return self._lose(released)
+
+    async def history(self, event_id: str) -> list[HistoryEntry]:
+        self._fail()
+        return await super().history(event_id)
+
+    async def list_awaiting_review(self, limit: int | None = None, **bounds: Any) -> EventPage:
+        self._fail()
+        return self._meet(await super().list_awaiting_review(limit, **bounds), **bounds)
 
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str

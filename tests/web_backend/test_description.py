@@ -16,8 +16,12 @@ FIELDS = {
     ("Opening", "profile"): "profile",
     ("Opening", "justification"): "justification",
     ("Closing", "reason"): "closed_reason",
+    ("Extending", "reason"): "closed_reason",
+    ("Reviewing", "comment"): "closed_reason",
+    ("Holding", "reason"): "closed_reason",
+    ("Releasing", "reason"): "closed_reason",
 }
-"""The request fields with a bounded length, and the event fields that they become."""
+"""The request fields with a bounded length, and the event fields whose rules they have."""
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -16,11 +17,14 @@ from aiobreakglass import (
     ConcurrentModificationError,
     CorruptItemError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     ExpiryError,
     ImmutableFieldError,
     InvalidStateTransitionError,
     ItemTooLargeError,
+    LimitExceededError,
+    ReviewRefusedError,
     StoreUnavailableError,
     TableError,
 )
@@ -51,6 +55,20 @@ CASES: list[tuple[Exception, int, str, dict[str, Any]]] = [
         422,
         "immutable-field",
         {"event_id": EVENT.id, "field": "profile"},
+    ),
+    (
+        LimitExceededError(
+            "cooldown", "once within an hour", datetime(2026, 1, 1, tzinfo=UTC), [EVENT.id]
+        ),
+        409,
+        "limit-exceeded",
+        {"limit": "cooldown", "retry_at": "2026-01-01T00:00:00Z", "event_ids": [EVENT.id]},
+    ),
+    (
+        LimitExceededError("require_mfa", "access needs a second factor"),
+        409,
+        "limit-exceeded",
+        {"limit": "require_mfa", "retry_at": None, "event_ids": []},
     ),
     (CorruptItemError("ACTIVE#secret", "secret"), 500, "corrupt-event", {}),
     (ItemTooLargeError("ACTIVE#secret"), 500, "row-too-large", {}),
@@ -88,15 +106,33 @@ async def test_store_exception_becomes_a_problem_document(
     assert "secret" not in response.text
 
 
-async def test_active_event_refusal_has_the_holder(
-    alice: httpx.AsyncClient, store: FaultyStore
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (ActiveEventExistsError(EVENT), "active-event-exists"),
+        (ReviewRefusedError(EVENT, "is active"), "review-refused"),
+        (EventHeldError(EVENT), "event-held"),
+    ],
+)
+async def test_refusal_has_the_event_in_the_way(
+    alice: httpx.AsyncClient, store: FaultyStore, error: BreakGlassError, name: str
 ) -> None:
-    store.failure = ActiveEventExistsError(EVENT)
+    store.failure = error
     response = await alice.get(f"/api/events/{EVENT.id}")
     assert response.status_code == 409
     problem = response.json()
-    assert problem["type"] == NAMESPACE + "active-event-exists"
+    assert problem["type"] == NAMESPACE + name
     assert problem["event"]["id"] == EVENT.id
+
+
+async def test_limit_refusal_has_no_retry_after(
+    alice: httpx.AsyncClient, store: FaultyStore
+) -> None:
+    """A client that obeys Retry-After would open access hours later, unasked."""
+    store.failure = LimitExceededError("cooldown", "once an hour", datetime.now(UTC))
+    response = await alice.get(f"/api/events/{EVENT.id}")
+    assert "retry-after" not in response.headers
+    assert response.json()["detail"] == "once an hour."
 
 
 async def test_concurrent_modification_has_the_current_version(

@@ -13,3 +13,19 @@ export const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute
 export const timeWithSeconds = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit", minute: "2-digit", second: "2-digit",
 });
+
+export const instant = new Intl.DateTimeFormat(undefined, {
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+});
+
+export const instantWithSeconds = new Intl.DateTimeFormat(undefined, {
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
+});
+
+// A time in words, from milliseconds; seconds do not count.
+export function length(milliseconds) {
+  const minutes = Math.floor(milliseconds / 60_000);
+  const parts = [[Math.floor(minutes / 60), "hour"], [minutes % 60, "minute"]].filter(([number]) => number);
+  const words = parts.map(([number, unit]) => `${number} ${unit}${number === 1 ? "" : "s"}`);
+  return words.join(" ") || "less than a minute";
+}

@@ -1,7 +1,7 @@
 // Sends a form, and shows in it why the server refused it.
 
 import { Refusal } from "./api.js";
-import { time } from "./clock.js";
+import { instant, time } from "./clock.js";
 import { isolated } from "./text.js";
 
 export async function attempt(form, action) {
@@ -46,6 +46,10 @@ function explained(error) {
     const { profile, expires_at: until } = error.problem.event;
     return `You hold access to ${isolated(profile)} until ${time.format(Date.parse(until))}. Use it, or close it first.`;
   }
+  if (error.name === "limit-exceeded" && error.problem.retry_at) {
+    return `${error.problem.detail} Try again at ${instant.format(Date.parse(error.problem.retry_at))}.`;
+  }
+  if (error.name === "event-held") return `${isolated(error.problem.event.held_by)} holds it already.`;
   if (error.status !== 401 && error.outcomeUnknown) {
     return `${error.problem.detail} The request may have succeeded. You can safely send it again.`;
   }

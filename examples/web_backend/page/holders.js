@@ -6,15 +6,15 @@ import { isolated, shown } from "./text.js";
 
 const SOON = 5 * 60_000;
 
-// `me` is the signed-in person. A card's button calls `askToClose` with its event.
-export function showHolders(record, me, askToClose) {
+// `me` is the signed-in person. A card's buttons call `close`, `extend` and `show` with its event.
+export function showHolders(record, me, acts) {
   const events = [...record.held.values()]
     .filter((event) => Date.parse(event.expires_at) > now())
     .sort((one, other) => Date.parse(other.created_at) - Date.parse(one.created_at));
   const shown = new Map([...$("held").children].map((item) => [item.dataset.id, item]));
   for (const [id, item] of shown) if (!events.some((event) => event.id === id)) item.remove();
   events.forEach((event, index) => {
-    const item = shown.get(event.id) ?? newItem(event.id, () => askToClose(record.held.get(event.id)));
+    const item = shown.get(event.id) ?? newItem(event.id, acts, record);
     fill(item, event, me);
     const there = $("held").children[index] ?? null;
     if (there !== item) $("held").insertBefore(item, there);
@@ -39,10 +39,12 @@ export function showNobody({ hasRead, isKnown }) {
   $("nobody").hidden = $("held").children.length > 0 || !hasRead;
 }
 
-function newItem(id, close) {
+function newItem(id, { close, extend, show }, record) {
   const item = $("holder").content.firstElementChild.cloneNode(true);
   item.dataset.id = id;
-  item.querySelector(".end").addEventListener("click", close);
+  for (const [name, act] of [[".end", close], [".extend", extend], [".show", show]]) {
+    item.querySelector(name).addEventListener("click", () => act(record.held.get(id)));
+  }
   return item;
 }
 
@@ -62,7 +64,13 @@ function fill(item, event, me) {
   item.querySelector(".you").hidden = event.invoker !== me.name;
   const end = item.querySelector(".end");
   end.hidden = event.invoker !== me.name && !me.is_reviewer;
-  end.setAttribute("aria-label", `Close ${isolated(event.invoker)}'s access to ${isolated(event.profile)}`);
+  const whose = `${isolated(event.invoker)}'s access to ${isolated(event.profile)}`;
+  end.setAttribute("aria-label", `Close ${whose}`);
+  item.querySelector(".show").setAttribute("aria-label", `Record of ${whose}`);
+  const extend = item.querySelector(".extend");
+  extend.hidden = event.invoker !== me.name || !me.profiles.includes(event.profile);
+  extend.setAttribute("aria-label", `Extend ${whose}`);
+  item.querySelector(".held").hidden = event.held_by === null;
   const bar = item.querySelector("progress");
   bar.max = Date.parse(event.expires_at) - Date.parse(event.created_at);
   bar.value = Math.max(0, left);

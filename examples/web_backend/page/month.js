@@ -39,7 +39,9 @@ export async function readMonth(record) {
 }
 
 export function showMonth(record) {
-  draw($("timeline"), record.history.values(), now(), (text) => {
+  draw($("timeline"), record.history.values(), now(), (text, event) => {
     if ($("detail").textContent !== text) $("detail").textContent = text;
+    $("show-record").dataset.id = event.id;
+    $("show-record").hidden = false;
   });
 }

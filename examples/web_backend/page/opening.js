@@ -14,10 +14,13 @@ export class Opening {
   // server recognises it. After a change in the form, the next request is a new one.
   #unanswered = null;
   #accept;
+  #rules;
 
-  // `accept` takes the event from an answer, and returns whether it grants access.
-  constructor(accept) {
+  // `accept` takes the event from an answer, and returns whether it grants access. `rules` are what the
+  // form shows of the rules of the door.
+  constructor(accept, rules) {
     this.#accept = accept;
+    this.#rules = rules;
     $("open").addEventListener("input", () => { this.#unanswered = null; });
     $("open").addEventListener("submit", (submission) => {
       submission.preventDefault();
@@ -46,6 +49,10 @@ export class Opening {
         this.#haveOpened(await ask("/api/events", { method: "POST", body: opening }));
       } catch (error) {
         this.#unanswered = error.outcomeUnknown ? opening : null;
+        if (error.name === "limit-exceeded") {
+          await this.#rules.ask();
+          error.problem.detail = this.#rules.inWords(error.problem.limit) ?? error.problem.detail;
+        }
         throw error;
       }
     });
@@ -56,5 +63,6 @@ export class Opening {
     if (!this.#accept(event)) throw new Refusal(ENDED_SINCE, 200);
     $("open").reset();
     refuse($("open"), null);
+    this.#rules.ask();
   }
 }

@@ -1,4 +1,4 @@
-// The page: who holds access now, a form to open it, and the last 30 days.
+// The page: who holds access now, a form to open it, reviews, the last 30 days, and the past.
 //
 // Names and justifications are other people's text. They reach the document as text content or as
 // attributes of labels, never as HTML; the Content-Security-Policy enforces it.
@@ -7,11 +7,16 @@ import { ask, TRY_AGAIN } from "./api.js";
 import { Closing } from "./closing.js";
 import { now } from "./clock.js";
 import { Connection } from "./connection.js";
+import { Dossier } from "./dossier.js";
 import { $ } from "./elements.js";
+import { Extending } from "./extending.js";
 import { showHolders, showNobody, showUnreadable } from "./holders.js";
 import { readMonth, showMonth } from "./month.js";
 import { Opening } from "./opening.js";
+import { Past } from "./past.js";
 import { Record } from "./record.js";
+import { Reviews } from "./reviews.js";
+import { Rules } from "./rules.js";
 
 let me = null;
 // How many rows with status active cannot be read.
@@ -35,12 +40,30 @@ const connection = new Connection({
     connection.sayCurrency(record.isSure);
     opening.look(record.held);
     showHeld();
-    if (message.held.length || message.ended.length) showMonth(record);
+    if (message.held.length || message.ended.length) {
+      showMonth(record);
+      rules.ask();
+    }
+    if (message.ended.length) reviews.load();
   },
   changed: showWhetherNobody,
 });
 
-const opening = new Opening(accept);
+const rules = new Rules();
+
+const opening = new Opening(accept, rules);
+
+const extending = new Extending(accept);
+
+const dossier = new Dossier({ record, accept });
+
+const askForRecord = (id) => dossier.open(id);
+
+const reviews = new Reviews({ record, now, accept, askForRecord });
+
+new Past({ record, now, askForRecord });
+
+$("show-record").addEventListener("click", () => askForRecord($("show-record").dataset.id));
 
 const closing = new Closing({
   accept,
@@ -54,11 +77,16 @@ function accept(event) {
   const isHeld = record.accept(event);
   showHeld();
   showMonth(record);
+  reviews.show();
   return isHeld;
 }
 
 function showHeld() {
-  showHolders(record, me, (event) => closing.askFor(event));
+  showHolders(record, me, {
+    close: (event) => closing.askFor(event),
+    extend: (event) => extending.askFor(event),
+    show: (event) => askForRecord(event.id),
+  });
   showWhetherNobody();
 }
 
@@ -92,10 +120,13 @@ async function start() {
   $("my-role").hidden = !me.is_reviewer;
   $("me").hidden = false;
   opening.offer(me.profiles);
+  dossier.start(me);
   document.querySelector("main").hidden = false;
   connection.follow();
+  reviews.start(me);
   setInterval(tick, 1000);
   setInterval(showMonth, 60_000, record);
+  setInterval(() => rules.ask(), 30_000);
   new ResizeObserver(() => showMonth(record)).observe($("timeline"));
   await readMonth(record);
 }

@@ -1,5 +1,6 @@
 // A chart of the last 30 days: one row for each profile, one bar for each event.
 
+import { instant } from "./clock.js";
 import { isolated, shown } from "./text.js";
 
 export const DAYS = 30;
@@ -11,9 +12,6 @@ const GAP = 12;
 const NARROWEST = 6;
 
 const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const instantFormat = new Intl.DateTimeFormat(undefined, {
-  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
-});
 
 function svg(name, attributes = {}, text) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -27,8 +25,9 @@ export function standing(event, now) {
   return event.status === "active" && Date.parse(event.expires_at) <= now ? "expired" : event.status;
 }
 
-function ending(event, now) {
-  return { active: now, closed: Date.parse(event.updated_at), expired: Date.parse(event.expires_at) }[
+// A review or a hold moves `updated_at`, but not the end.
+export function ending(event, now) {
+  return { active: now, closed: Date.parse(event.ended_at), expired: Date.parse(event.expires_at) }[
     standing(event, now)
   ];
 }
@@ -38,8 +37,8 @@ function byBeginning(one, other) {
 }
 
 export function described(event, now) {
-  const from = instantFormat.format(Date.parse(event.created_at));
-  const to = instantFormat.format(ending(event, now));
+  const from = instant.format(Date.parse(event.created_at));
+  const to = instant.format(ending(event, now));
   const who = isolated(event.invoker);
   const how = {
     active: `${who} since ${from}, open now`,
@@ -48,7 +47,11 @@ export function described(event, now) {
   }[standing(event, now)];
   const why = `${event.reason_code}: ${isolated(event.justification)}`;
   const after = event.closed_reason ? ` — ${isolated(event.closed_reason)}` : "";
-  return `${isolated(event.profile)}: ${how}. ${why}${after}`;
+  const reviewed = event.review_outcome
+    ? `. Reviewed by ${isolated(event.reviewed_by)}: ${event.review_outcome.replaceAll("_", " ")}`
+    : "";
+  const held = event.held_by ? `. Held by ${isolated(event.held_by)}` : "";
+  return `${isolated(event.profile)}: ${how}. ${why}${after}${reviewed}${held}`;
 }
 
 // Put bars that would touch below each other.
@@ -105,7 +108,7 @@ export function draw(container, events, now, tell) {
       });
       bar.append(svg("title", {}, text));
       for (const kind of ["pointerenter", "click", "focus"]) {
-        bar.addEventListener(kind, () => tell(text));
+        bar.addEventListener(kind, () => tell(text, event));
       }
       bars.push({ bar, event });
       group.append(bar);

@@ -13,9 +13,10 @@ from aiobreakglass._aws.calls import Calls
 from aiobreakglass._aws.client import OPERATION_TIMEOUT
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._contract import arguments
+from aiobreakglass._contract.arguments import AWAITING_REVIEW
 from aiobreakglass._domain.change import Action, Change
 from aiobreakglass._domain.errors import CorruptItemError, ItemTooLargeError
-from aiobreakglass._domain.event import utc_now
+from aiobreakglass._domain.event import awaited_review, utc_now
 from aiobreakglass._domain.history import digest_of
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.commit import Commits, contributors
@@ -58,7 +59,9 @@ async def adopt_table(
 
     These are the events from before histories existed, and the events that another writer has
     changed. The history gets the entry `adopted`, with the event as it is stored. The difference
-    to the entry before stays visible.
+    to the entry before stays visible. It also adopts the ended events that wait for a
+    review and that `list_awaiting_review` does not list, because they are from before reviews
+    existed. From then on it lists them.
 
     Call it after all writers of the table have been upgraded. An event that is not adopted here is
     adopted by its next change. So the call matters for ended events, which seldom change again.
@@ -131,13 +134,15 @@ class _Pass:
                 outcomes[await self._adopt(row)] += 1
 
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(_CONCURRENCY):
-                    workers.create_task(work())
+            async with asyncio.TaskGroup() as group:
+                workers = [group.create_task(work()) for _ in range(_CONCURRENCY)]
         except ExceptionGroup as failures:
             # Callers expect the error itself; it has ended the other workers.
             first = failures.exceptions[0]
             raise first from first.__cause__
+        if any(worker.cancelled() for worker in workers):
+            # A task group ignores a task that ends as cancelled, and its rows are not adopted.
+            raise asyncio.CancelledError
         last = answer.get("LastEvaluatedKey")
         return replace(
             progress,
@@ -161,7 +166,20 @@ class _Pass:
 
 
 def _rule(row: Row | None, now: datetime) -> Change | None:
-    """Adopt an event unless it is gone, or its newest entry records it as it is."""
-    if row is None or (row.tip is not None and row.tip.digest == digest_of(row.event)):
+    """Adopt an event unless it is gone, or its newest entry records it as it is.
+
+    An ended event that the queue of reviews lacks is adopted too: a release before reviews has
+    written it. An active event joins the queue when it ends.
+    """
+    if row is None:
+        return None
+    is_recorded = row.tip is not None and row.tip.digest == digest_of(row.event)
+    if is_recorded and _is_queued_rightly(row):
         return None
     return Change(Action.ADOPTED, row.event, row.event, now)
+
+
+def _is_queued_rightly(row: Row) -> bool:
+    awaited = awaited_review(row.event)
+    listed = None if awaited is None else {"S": awaited}
+    return not row.event.status.is_terminal or row.item.get(AWAITING_REVIEW) == listed

@@ -17,13 +17,22 @@ from pydantic import ValidationError
 from aiobreakglass._aws.transaction import AttributeValue, Item
 from aiobreakglass._contract.arguments import AWAITING_REVIEW
 from aiobreakglass._domain.errors import CorruptItemError
-from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent, awaited_review, read_event
+from aiobreakglass._domain.event import (
+    ACTIVE,
+    BreakGlassEvent,
+    ReviewOutcome,
+    awaited_review,
+    read_event,
+)
 from aiobreakglass._domain.fields import MAX_DURATION, valid_name
 from aiobreakglass._domain.timestamps import decode_time, encode_time
 from aiobreakglass._dynamodb.canonical import read_canonical
 from aiobreakglass._dynamodb.layout import TableLayout
 
 _Value = TypeVar("_Value")
+
+FINAL_OUTCOMES: Final = tuple({"S": str(each)} for each in ReviewOutcome if each.is_final)
+"""What a row has as its `review_outcome` if its event was finally reviewed."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ACTIVE: Final = {"S": ACTIVE.value}

@@ -17,6 +17,7 @@ from aiobreakglass._aws.transaction import MAX_PARTS, AttributeValue, Item, Part
 from aiobreakglass._domain.errors import (
     BreakGlassError,
     EventHeldError,
+    EventNotFoundError,
     InvalidStateTransitionError,
     StoreUnavailableError,
 )
@@ -66,11 +67,15 @@ class Holds:
         return await self._change(
             event_id,
             lambda stored, now: decide_release(stored, released_by, reason, now),
-            InvalidStateTransitionError,
+            # The event may be deleted by now, and its history still lack its time to live.
+            (InvalidStateTransitionError, EventNotFoundError),
         )
 
     async def _change(
-        self, event_id: str, decide: Decide, refusal: type[BreakGlassError]
+        self,
+        event_id: str,
+        decide: Decide,
+        refusal: type[BreakGlassError] | tuple[type[BreakGlassError], ...],
     ) -> BreakGlassEvent:
         try:
             with self._calls.operation() as operation:
@@ -100,11 +105,13 @@ class Holds:
 
     async def _follow_once(self, event_id: str) -> bool:
         with self._calls.operation() as operation:
-            row = await self._reads.event_row(operation, event_id)
-            if row is None:
-                # It was deleted, and only a released event can be.
+            item = await self._reads.row(operation, self._table.layout.event_key(event_id))
+            if item is None:
+                # Its retention is over, so that of its history says when that goes.
                 return True
             entries = (await self._histories.rows(operation, event_id)).values()
+        # A tombstone is followed as well, because the event may have been deleted meanwhile.
+        row = Row(item, self._table.layout)
         waiting = iter([each for each in map(self._update_of(row), entries) if each is not None])
         while parts := list(islice(waiting, _TOGETHER)):
             # Each transaction has its own time limit, because there may be many.
@@ -162,7 +169,8 @@ def _changed(
     sets = [name for name, value in changes.items() if value is not None]
     removals = [name for name, value in changes.items() if value is None]
     values: Item = {f":new_{name}": value for name, value in changes.items() if value is not None}
-    conditions = []
+    # An update without this would make a row in place of one that is gone.
+    conditions = ["attribute_exists(#pk)"]
     for name in ("hash", *changes):
         if name in entry:
             conditions.append(f"#{name} = :{name}")
@@ -180,7 +188,7 @@ def _changed(
         "Update",
         key,
         " AND ".join(conditions),
-        names=("hash", *changes),
+        names=("pk", "hash", *changes),
         values=values,
         UpdateExpression=" ".join(expressions),
     )

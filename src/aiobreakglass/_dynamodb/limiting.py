@@ -12,21 +12,18 @@ from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.change import Change
 from aiobreakglass._domain.errors import (
     ActiveEventExistsError,
-    CorruptItemError,
     EventExistsError,
 )
-from aiobreakglass._domain.event import BreakGlassEvent, ReviewOutcome
+from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._domain.history import seconds_since_1970
 from aiobreakglass._domain.limits import NO_LIMITS, LimitsFor, check_opening, limits_of
 from aiobreakglass._domain.slots import Pool, Slot, SlotKind, Taken, Use, pools_of, slots_of, take
-from aiobreakglass._domain.timestamps import decode_time
-from aiobreakglass._dynamodb.codec import is_tombstone, row_key
+from aiobreakglass._dynamodb.codec import FINAL_OUTCOMES, is_tombstone
 from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.parts.slot import read_use
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.record import number_of
 from aiobreakglass._dynamodb.row import Row
-
-_FINAL = [{"S": str(outcome)} for outcome in ReviewOutcome if outcome.is_final]
 
 
 class Limiting:
@@ -65,7 +62,7 @@ class Limiting:
             raise EventExistsError(event.id)
         check_opening(limits, event)
         await self._refuse_holder(operation, event, rows)
-        uses = {slot: self._use(rows[key]) for key, slot in slots.items() if key in rows}
+        uses = {slot: read_use(rows[key], layout) for key, slot in slots.items() if key in rows}
         settled = await self._settled(operation, pools, uses)
         return take(pools, event, uses, settled, change.at, _choose)
 
@@ -94,16 +91,6 @@ class Limiting:
         if holder is not None and holder.is_active(self._clock()):
             raise ActiveEventExistsError(holder)
 
-    def _use(self, row: Item) -> Use:
-        used_at, event_id = (row.get(name, {}).get("S") for name in ("used_at", "event_id"))
-        try:
-            if not isinstance(used_at, str) or not isinstance(event_id, str):
-                raise ValueError  # noqa: TRY004, TRY301 - any row that is no slot is corrupt
-            return Use(decode_time(used_at), event_id)
-        except ValueError as error:
-            key = row_key(row, self._table.layout)
-            raise CorruptItemError(key, "used_at or event_id is not that of a slot") from error
-
     async def _settled(
         self, operation: Operation, pools: Iterable[Pool], uses: Mapping[Slot, Use]
     ) -> set[str]:
@@ -123,7 +110,7 @@ class Limiting:
 
 def _is_settled(row: Item | None, now: int) -> bool:
     """Return whether an event's row is gone or finally reviewed: that is never reversed."""
-    if row is None or row.get("review_outcome") in _FINAL:
+    if row is None or row.get("review_outcome") in FINAL_OUTCOMES:
         return True
     # Deleting an event must not evade its review.
     kept = number_of(row, "history_ttl") if is_tombstone(row) else None

@@ -9,10 +9,10 @@ from typing import Any
 
 from aiobreakglass._aws.calls import Calls, Operation
 from aiobreakglass._aws.transaction import Item, Request
-from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._contract.arguments import AWAITING_REVIEW, Listing
 from aiobreakglass._contract.lists import PageRequest
 from aiobreakglass._contract.store import EventPage
-from aiobreakglass._domain.errors import CorruptItemError
+from aiobreakglass._domain.errors import CorruptItemError, TableError
 from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._dynamodb import requests
 from aiobreakglass._dynamodb.codec import decode_event, decode_events
@@ -83,7 +83,16 @@ class Queries:
         self, operation: Operation, listing: Listing, request: Request
     ) -> dict[str, Any]:
         is_listed = requests.has({listing.field: {"S": listing.value}})
-        return await self._calls.read(operation, "Query", request, is_asked=is_listed)
+        try:
+            return await self._calls.read(operation, "Query", request, is_asked=is_listed)
+        except TableError as error:
+            index = request["IndexName"]
+            if listing.field != AWAITING_REVIEW or index not in str(error.__cause__):
+                raise
+            raise TableError(
+                f"table {self._table.name!r} has no index {index!r}, which reviews are listed by: "
+                "call create_table, which adds it; all other calls work without it"
+            ) from error
 
 
 @dataclass(slots=True)

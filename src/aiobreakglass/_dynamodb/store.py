@@ -268,12 +268,15 @@ class AsyncDynamoDBStore(Lists):
 
     async def hold(self, event_id: str, *, held_by: str, reason: str) -> BreakGlassEvent:
         event_id, by, why = arguments.check_hold(event_id, "held_by", held_by, reason)
+        # Refuse a wrong clock before anything is sent.
+        self._now()
         return await self._holds.hold(event_id, by, why)
 
     async def release_hold(
         self, event_id: str, *, released_by: str, reason: str
     ) -> BreakGlassEvent:
         event_id, by, why = arguments.check_hold(event_id, "released_by", released_by, reason)
+        self._now()
         return await self._holds.release(event_id, by, why)
 
     async def history(self, event_id: str) -> list[HistoryEntry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS: Final = 0.25
 
+_REFUSED_MEANWHILE: Final = (
+    "ResourceInUseException",
+    "LimitExceededException",
+    "ValidationException",
+)
+
+_logger = logging.getLogger("aiobreakglass.table")
+
 
 async def create_table(
     client: DynamoDBClient,
@@ -36,9 +45,14 @@ async def create_table(
     """Create the table with its indexes and TTL, billed on demand, and wait until it is ready.
 
     It is safe to call this again, and from several processes at once. It keeps an existing table,
-    adds the index of reviews if that alone is missing, and turns on TTL and the requested protections if they are off. Both protections belong on a
+    and turns on TTL and the requested protections if they are off. Both protections belong on a
     table whose rows are evidence. They are off by default because they cost money and because a
     test's table must be easy to remove.
+
+    If an existing table lacks only the index of reviews, because it is from before reviews
+    existed, the call adds the index and waits until DynamoDB has filled it. The table stays in use
+    meanwhile. A large table may take longer than `timeout`; call this again to go on waiting. The
+    call logs that it adds the index.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 
     Args:
@@ -64,8 +78,8 @@ async def create_table(
             await _check_transactions(client, table_name, layout)
             await _ensure_exists(client, table_name, layout, deletion_protection)
             description = await _await_active(client, table_name)
-            if await _adds_review_index(client, table_name, layout, description):
-                description = await _await_active(client, table_name)
+            if _lacks_only_review_index(description, layout):
+                description = await _add_review_index(client, table_name, layout, description)
             if differences := table_differences(description, layout):
                 raise TableError(
                     f"table {table_name!r} is not laid out as a break-glass table: "
@@ -165,27 +179,49 @@ async def _ensure_exists(
             await client.create_table(**table_definition(table_name, layout, deletion_protection))
 
 
-async def _adds_review_index(
+def _lacks_only_review_index(description: Mapping[str, Any], layout: TableLayout) -> bool:
+    return table_differences(description, layout) == [f"index {layout.review_index} is missing"]
+
+
+async def _add_review_index(
     client: DynamoDBClient, table_name: str, layout: TableLayout, description: Mapping[str, Any]
-) -> bool:
-    """Add the index of reviews to a table that lacks nothing else; return whether it did."""
-    missing = f"index {layout.review_index} is missing"
-    if table_differences(description, layout) != [missing]:
-        return False
+) -> Mapping[str, Any]:
+    """Add the index of reviews, wait for it, and return the table's description."""
     field = layout.indexes[layout.review_index]
-    # "In use" means that somebody else is adding it at this moment.
-    with _ignored("ResourceInUseException"):
+    index = _index_definition(layout.review_index, field)
+    if not _is_billed_on_demand(description):
+        # Such a table needs a throughput for each index; all of ours see the same writes.
+        throughput = description["ProvisionedThroughput"]
+        units = ("ReadCapacityUnits", "WriteCapacityUnits")
+        index["ProvisionedThroughput"] = {name: throughput[name] for name in units}
+    _logger.info("adding index %s to table %s", layout.review_index, table_name)
+    try:
         await client.update_table(
             TableName=table_name,
             AttributeDefinitions=[
                 {"AttributeName": attribute, "AttributeType": "S"}
-                for attribute in (field, "created_at")
+                for attribute in (layout.partition_key, field, "created_at")
             ],
-            GlobalSecondaryIndexUpdates=[
-                {"Create": _index_definition(layout.review_index, field)}  # type: ignore[typeddict-item] # the same as in CreateTable
-            ],
+            GlobalSecondaryIndexUpdates=[{"Create": index}],  # type: ignore[typeddict-item] # the same as in CreateTable
         )
-    return True
+    except ClientError as error:
+        # The request is also refused, in any of these ways, if somebody else is adding the index.
+        if error.response["Error"]["Code"] not in _REFUSED_MEANWHILE:
+            raise
+        description = await _await_active(client, table_name)
+        if _lacks_only_review_index(description, layout):
+            raise
+        return description
+    # Some hosts of DynamoDB do not know the new index yet.
+    while _lacks_only_review_index(description, layout):
+        await asyncio.sleep(_POLL_SECONDS)
+        description = await _await_active(client, table_name)
+    return description
+
+
+def _is_billed_on_demand(description: Mapping[str, Any]) -> bool:
+    billing = description.get("BillingModeSummary", {})
+    return bool(billing.get("BillingMode") == "PAY_PER_REQUEST")
 
 
 async def _await_active(client: DynamoDBClient, table_name: str) -> Mapping[str, Any]:

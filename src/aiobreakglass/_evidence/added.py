@@ -17,8 +17,8 @@ from aiobreakglass._domain.timestamps import decode_time
 from aiobreakglass._dynamodb.codec import is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.record import number_of
-from aiobreakglass._evidence.judgments import is_past, place_of, readable_entry
-from aiobreakglass._evidence.records import Records, groups, is_event_id
+from aiobreakglass._evidence.judgments import is_past, place_of
+from aiobreakglass._evidence.records import Records, groups, is_event_id, readable_entry
 
 
 class Ids:

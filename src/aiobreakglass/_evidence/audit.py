@@ -26,6 +26,7 @@ from aiobreakglass._evidence.judgments import (
     is_past,
     not_understood,
     place_of,
+    slot_findings,
     stale_guard_findings,
     unlinked,
     unsettled,
@@ -134,6 +135,8 @@ class _Audit:
                         found.append(not_understood(key, "a key that is not that of an entry"))
                     else:
                         entries.append((place[1], int(place[2])))
+                case "slot":
+                    found += slot_findings(key, row, self._layout)
                 case None:
                     found.append(not_understood(key, "a key of another kind", "warning"))
         counts = Counter({_ROWS: len(rows)})

@@ -18,7 +18,9 @@ from aiobreakglass._domain.history import (
 from aiobreakglass._domain.verification import verify_history
 from aiobreakglass._dynamodb.codec import decode_event, guarded_pair, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.parts.slot import read_use
 from aiobreakglass._dynamodb.record import RECORD, decode_entry, decode_record, number_of
+from aiobreakglass._evidence.holding import finished
 from aiobreakglass._evidence.records import EventRecord
 
 EXPIRED: Final = "expired by retention"
@@ -26,7 +28,7 @@ EXPIRED: Final = "expired by retention"
 
 _ACTIVE: Final = {"S": ACTIVE.value}
 
-Place = Literal["event", "guard", "history"]
+Place = Literal["event", "guard", "history", "slot"]
 
 
 def place_of(key: str, layout: TableLayout) -> Place | None:
@@ -35,6 +37,8 @@ def place_of(key: str, layout: TableLayout) -> Place | None:
         return "event"
     if key.startswith(layout.guard_prefix):
         return "guard"
+    if key.startswith(layout.slot_prefix):
+        return "slot"
     return "history" if key.startswith(layout.history_prefix) else None
 
 
@@ -45,7 +49,9 @@ def is_adopted(record: EventRecord) -> bool:
 
 def history_findings(record: EventRecord, layout: TableLayout, now: datetime) -> list[Finding]:
     """Return what is wrong with the history of an event, and with its row beside it."""
+    record, unfinished = finished(record, layout)
     entries, findings = _entries(record, layout)
+    findings += unfinished
     row, tip = record.row, None if record.row is None else decode_record(record.row)
     event = None
     if row is not None and not is_tombstone(row):
@@ -128,6 +134,15 @@ def stale_guard_findings(key: str, row: Item | None, layout: TableLayout) -> lis
     ]
 
 
+def slot_findings(key: str, row: Item, layout: TableLayout) -> list[Finding]:
+    """Return whether a slot, which limits are counted by, says nothing about its use."""
+    try:
+        read_use(row, layout)
+    except CorruptItemError as error:
+        return [not_understood(key, error.reason)]
+    return []
+
+
 def not_understood(key: str, found: str, severity: Severity = "error") -> Finding:
     """Return the finding for a row that is not what its key says."""
     return Finding(
@@ -173,14 +188,6 @@ def expired(subject: str) -> Finding:
         "nothing of it, as soon as DynamoDB has deleted the rest",
         "nothing needs to be done",
     )
-
-
-def readable_entry(item: Item | None, key: str) -> HistoryEntry | None:
-    """Return the entry of a row; None if there is no row, or if it is not an entry."""
-    try:
-        return None if item is None else decode_entry(item, key)
-    except CorruptItemError:
-        return None
 
 
 def shown_row(key: str) -> str:
@@ -281,17 +288,19 @@ def _truncated(subject: str, last: int, expected: str) -> Finding:
 def _ttl_findings(
     record: EventRecord, event: BreakGlassEvent | None, layout: TableLayout
 ) -> list[Finding]:
-    """Find rows that TTL would delete before their time."""
+    """Find rows that TTL would delete before their time; nothing of a held event has one."""
+    is_held = event is not None and event.held_by is not None
     ttls = {
         shown_entry(record.event_id, revision): (
             number_of(row, layout.ttl_attribute),
-            number_of(row, "history_ttl"),
+            None if is_held else number_of(row, "history_ttl"),
         )
         for revision, row in record.chain.items()
     }
     if event is not None and record.row is not None:
         ttl = number_of(record.row, layout.ttl_attribute)
-        ttls[shown_event(record.event_id)] = ttl, seconds_since_1970(event.expires_at)
+        earliest = None if is_held else seconds_since_1970(event.expires_at)
+        ttls[shown_event(record.event_id)] = ttl, earliest
     return [
         error(
             "altered",

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from aiobreakglass._aws.calls import Calls
 from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.fields import valid_event_id
+from aiobreakglass._domain.history import HistoryEntry
 from aiobreakglass._dynamodb.codec import guarded_pair
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
 from aiobreakglass._dynamodb.reads import Reads
-from aiobreakglass._dynamodb.record import decode_record
+from aiobreakglass._dynamodb.record import decode_entry, decode_record
 from aiobreakglass._dynamodb.requests import BATCH
 
 if TYPE_CHECKING:
@@ -69,6 +71,14 @@ def groups(elements: Iterable[_Element]) -> Iterable[list[_Element]]:
     waiting = iter(elements)
     while group := list(islice(waiting, _TOGETHER)):
         yield group
+
+
+def readable_entry(item: Item | None, key: str) -> HistoryEntry | None:
+    """Return the entry of a row; None if there is no row, or if it is not an entry."""
+    try:
+        return None if item is None else decode_entry(item, key)
+    except CorruptItemError:
+        return None
 
 
 class Records:

@@ -22,16 +22,22 @@ from aiobreakglass._dynamodb.scan import Scan
 from aiobreakglass._evidence.added import Ids, Search
 from aiobreakglass._evidence.anchor import Anchored, decode_line, read_manifest
 from aiobreakglass._evidence.files import in_thread, sha256_of
+from aiobreakglass._evidence.holding import finished, was_released_after
 from aiobreakglass._evidence.judgments import (
     EXPIRED,
     expired,
     history_findings,
     is_past,
-    readable_entry,
     unsettled,
 )
 from aiobreakglass._evidence.progress import OnProgress, ScanProgress
-from aiobreakglass._evidence.records import EventRecord, Records, groups, open_table
+from aiobreakglass._evidence.records import (
+    EventRecord,
+    Records,
+    groups,
+    open_table,
+    readable_entry,
+)
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -145,8 +151,11 @@ class _Comparison:
         return compared
 
     def _findings(self, line: Anchored, record: EventRecord) -> list[Finding]:
-        record = _kept(record, line)
+        # As it will be once a hold or a release is repeated that did not reach all entries.
+        record, unfinished = finished(record, self._layout)
+        record = _kept(record, line, self._layout)
         return [
+            *unfinished,
             *anchored_findings(line, record, self._layout, self._now),
             *history_findings(record, self._layout, self._now),
         ]
@@ -217,12 +226,15 @@ def _unadopted_findings(line: Anchored, record: EventRecord, layout: TableLayout
     ]
 
 
-def _kept(record: EventRecord, line: Anchored) -> EventRecord:
+def _kept(record: EventRecord, line: Anchored, layout: TableLayout) -> EventRecord:
     """Return a record with the retention of the anchor, unless it has a longer one.
 
     No hash covers `history_ttl`, so whoever can write to the table can make it look over.
     """
     if line.revision is None:
+        return record
+    if line.ttl is None and was_released_after(record, line.revision, layout):
+        # It was held when the anchor was made, and the release began its retention.
         return record
 
     def kept(row: Item) -> Item:
@@ -244,7 +256,7 @@ def _removed(subject: str) -> Finding:
         subject,
         "nothing",
         "what the anchor has, because its retention has not ended",
-        "it was removed outside the library",
+        "it was removed outside the library, unless a hold that the anchor has was released since",
     )
 
 

@@ -38,6 +38,7 @@ ROW: Item = {
     "duration": {"N": "3600000000000"},
     "mfa_verified": {"BOOL": False},
     "write_id": {"S": "w1"},
+    "awaiting_review": {"S": "unreviewed"},
 }
 MISSING: Any = None
 """The value that removes an attribute from a row."""

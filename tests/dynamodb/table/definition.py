@@ -18,18 +18,24 @@ DEFINITION: Definition = {
         {"AttributeName": "invoker", "AttributeType": "S"},
         {"AttributeName": "status", "AttributeType": "S"},
         {"AttributeName": "profile", "AttributeType": "S"},
+        {"AttributeName": "awaiting_review", "AttributeType": "S"},
         {"AttributeName": "created_at", "AttributeType": "S"},
     ],
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
     "GlobalSecondaryIndexes": [
         {
-            "IndexName": f"{field}-index",
+            "IndexName": index,
             "KeySchema": [
                 {"AttributeName": field, "KeyType": "HASH"},
                 {"AttributeName": "created_at", "KeyType": "RANGE"},
             ],
             "Projection": {"ProjectionType": "ALL"},
         }
-        for field in ("invoker", "status", "profile")
+        for index, field in (
+            ("invoker-index", "invoker"),
+            ("status-index", "status"),
+            ("profile-index", "profile"),
+            ("review-index", "awaiting_review"),
+        )
     ],
 }

@@ -25,7 +25,7 @@ async def described(client: DynamoDBClient, name: str) -> TableDescriptionTypeDe
 
 class TestWhatIsMade:
     def test_definition_of_the_table(self) -> None:
-        """The table has one key and three full indexes, all of type S, and is billed on demand."""
+        """The table has one key and four full indexes, all of type S, and is billed on demand."""
         assert table_definition("breakglass", LAYOUT, deletion_protection=False) == DEFINITION
         protected = {**DEFINITION, "DeletionProtectionEnabled": True}
         assert table_definition("breakglass", LAYOUT, deletion_protection=True) == protected

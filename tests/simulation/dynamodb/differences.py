@@ -62,6 +62,13 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         _INVALID,
         "It refuses the whole request for the key of one action",
     ),
+    Difference(
+        _MOTO,
+        "a number as a key",
+        _CANCELLED,
+        _CANCELLED,
+        "It judges the condition as if there was no row, and does not mind the key",
+    ),
     Difference(_MOTO, "*", "ok, more to come", "ok", "It says at once that a list has ended"),
     Difference(_MOTO, "repetition", "ok", "*", "It knows no tokens, and writes again"),
 )

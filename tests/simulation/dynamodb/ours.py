@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import Any, Final
 
-from aiobreakglass import BreakGlassError, BreakGlassEvent, TableLayout
+from aiobreakglass import (
+    BreakGlassError,
+    BreakGlassEvent,
+    Limits,
+    Quota,
+    ReviewOutcome,
+    TableLayout,
+)
 from aiobreakglass._aws.transaction import Item, Part, transaction
-from aiobreakglass._contract.arguments import Listing
+from aiobreakglass._contract.arguments import AWAITING_REVIEW, Listing
 from aiobreakglass._domain.change import Change
 from aiobreakglass._domain.history import recorded
+from aiobreakglass._domain.limits import NO_LIMITS
+from aiobreakglass._domain.oversight import (
+    decide_extend,
+    decide_hold,
+    decide_release,
+    decide_review,
+)
 from aiobreakglass._domain.rules import (
     decide_close,
     decide_create,
@@ -20,12 +34,16 @@ from aiobreakglass._domain.rules import (
     decide_expiry,
     decide_update,
 )
+from aiobreakglass._domain.slots import Slot, SlotKind, Taken, Use, pools_of, slots_of
+from aiobreakglass._domain.timestamps import decode_time
 from aiobreakglass._dynamodb import requests
+from aiobreakglass._dynamodb.holds import Holds
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
 from aiobreakglass._dynamodb.parts.history import AdoptionPart, HistoryPart
+from aiobreakglass._dynamodb.parts.slot import SlotPart
 from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row, event_row
 from aiobreakglass.testing import FakeClock, make_event
@@ -43,6 +61,16 @@ _CONTRIBUTORS: Final = (
     HistoryPart(TABLE),
     AdoptionPart(TABLE),
     GuardPart(TABLE),
+    *(SlotPart(TABLE, kind) for kind in SlotKind),
+)
+_NOTHING: Final[Any] = None
+_HOLDS: Final = Holds(_NOTHING, TABLE, _NOTHING, _NOTHING, _NOTHING)
+"""Only what builds the parts of the second step is used."""
+_LIMITS: Final = Limits(
+    cooldown=_MINUTE,
+    per_invoker=Quota(2, 10 * _MINUTE),
+    per_profile=Quota(3, 20 * _MINUTE),
+    max_unreviewed=2,
 )
 
 
@@ -62,6 +90,7 @@ class OurRequests:
             (self._create, 6),
             (self._change, 12),
             (self._reap, 2),
+            (self._follow, 4),
             (self._repeat, 1),
             (self._get, 3),
             (self._get_many, 2),
@@ -94,11 +123,13 @@ class OurRequests:
     def _write(self, label: str, parts: list[Part]) -> Case:
         return Case(label, "TransactWriteItems", transaction(parts, self.token()))
 
-    def _attempt(self, label: str, change: Change, row: Row | None) -> Case:
+    def _attempt(
+        self, label: str, change: Change, row: Row | None, slots: Sequence[Taken] = ()
+    ) -> Case:
         event_id = change.stored.id if row is None else row.event_id
         tip = None if row is None else row.tip
         record = recorded(event_id, change, tip, _RETENTION.of_history)
-        attempt = Attempt(change, row, record, self.token())
+        attempt = Attempt(change, row, record, self.token(), slots)
         parts = [part for each in _CONTRIBUTORS for part in each.parts(attempt)]
         alone = self._random.random() < 0.1
         return self._write(label, parts[:1] if alone else parts)
@@ -115,7 +146,36 @@ class OurRequests:
             mfa_verified=random.random() < 0.5,
             **({"request_id": self.token()} if random.random() < 0.5 else {}),
         )
-        return self._attempt("create", decide_create(event, created_at), None)
+        slots = [] if event.status.is_terminal or random.random() < 0.4 else self._slots(event)
+        return self._attempt("create", decide_create(event, created_at), None, slots)
+
+    def _slots(self, event: BreakGlassEvent) -> list[Taken]:
+        """Choose a slot of each limit, taken or not, as it may have been read some time ago."""
+        slots = [(pool, self._random.choice(slots_of(pool, event))) for pool in pools_of(_LIMITS)]
+        seen = Use(event.created_at, self._random.choice(EVENT_IDS))
+        return [
+            Taken(pool, slot, self._random.choice((None, seen, self._use(slot))))
+            for pool, slot in slots
+        ]
+
+    def _use(self, slot: Slot) -> Use | None:
+        row = self._rows.get(TABLE.layout.slot_key(slot))
+        if row is None or "used_at" not in row:
+            return None
+        return Use(decode_time(row["used_at"]["S"]), row["event_id"]["S"])
+
+    def _follow(self) -> Case | None:
+        """Bring the entries of an event in line with its hold, as it was seen at some time."""
+        row = self._some_row()
+        if row is None:
+            return None
+        keys = [TABLE.layout.history_key(row.event_id, revision) for revision in range(1, 6)]
+        entries = [self._rows[key] for key in keys if key in self._rows]
+        update = _HOLDS._update_of(row)
+        parts = [part for part in map(update, entries) if part is not None]
+        if not parts and self._random.random() < 0.8:
+            return None
+        return self._write("second step", [_HOLDS._check(row), *parts])
 
     def _change(self) -> Case | None:
         row = self._some_row()
@@ -128,7 +188,7 @@ class OurRequests:
 
     def _some_change(self, event: BreakGlassEvent) -> Change:
         now = event.updated_at + self._random.randrange(1, 20) * _MINUTE / 10
-        match self._random.randrange(5):
+        match self._random.randrange(9):
             case 0:
                 return decide_close(event, "bob", "The database answers again", now)
             case 1:
@@ -138,6 +198,16 @@ class OurRequests:
             case 3:
                 changed = {"request_id": self.token()}
                 return decide_update(event, event.model_copy(update=changed), now)
+            case 4:
+                outcome = self._random.choice(list(ReviewOutcome))
+                return decide_review(event, "carol", outcome, "As it should be", now)
+            case 5:
+                return decide_hold(event, "counsel", "A case of ours", now)
+            case 6:
+                return decide_release(event, "counsel", "The case is over", now)
+            case 7:
+                end = event.expires_at + _MINUTE
+                return decide_extend(event, end, "carol", "It takes longer", now, NO_LIMITS)
         longer = {"expires_at": event.expires_at + self._random.randrange(1, 20) * _MINUTE}
         return decide_update(event, event.model_copy(update=longer), now)
 
@@ -180,11 +250,15 @@ class OurRequests:
 
     def _key(self) -> str:
         layout = TABLE.layout
-        match self._random.randrange(5):
+        match self._random.randrange(6):
             case 0 | 1:
                 return layout.event_key(self._random.choice(EVENT_IDS))
             case 2 | 3:
                 return layout.guard_key(*self._pair())
+            case 4:
+                pool = self._random.choice(pools_of(_LIMITS))
+                slot = Slot(pool.kind, *self._pair(), self._random.randrange(pool.size))
+                return layout.slot_key(slot)
         revision = self._random.choice((1, 1, 1, 2, 3))
         return layout.history_key(self._random.choice(EVENT_IDS), revision)
 
@@ -201,6 +275,7 @@ class OurRequests:
             "invoker": INVOKERS,
             "profile": PROFILES,
             "status": ("active", "closed", "expired"),
+            AWAITING_REVIEW: ("unreviewed", "needs_follow_up"),
         }
         bounds = [
             FakeClock.START + random.randrange(600) * _MINUTE / 10
@@ -213,7 +288,8 @@ class OurRequests:
         return Listing(field, random.choice(values[field]), *bounds)
 
     def _list(self) -> Case:
-        listing = self._listing(self._random.choice(("invoker", "profile", "status")))
+        fields = ("invoker", "profile", "status", AWAITING_REVIEW)
+        listing = self._listing(self._random.choice(fields))
         start = self._some_row() if self._random.random() < 0.4 else None
         start_key = None
         if start is not None and listing.field in start.item:

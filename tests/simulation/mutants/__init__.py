@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from tests.histories import mutants as of_histories
-from tests.simulation.mutants import asking, changing, recording, sending
+from tests.simulation.mutants import asking, changing, governing, recording, sending
 from tests.simulation.mutants.planting import Plant, Store
 
 
@@ -33,6 +33,7 @@ MUTANTS: Final[dict[str, Callable[[Plant], Store]]] = {
             *changing.MUTANTS,
             *recording.MUTANTS,
             *asking.MUTANTS,
+            *governing.MUTANTS,
         )
     },
 }

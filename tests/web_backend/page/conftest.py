@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
+from web_backend.policy import LimitsFor
 
 from tests.backends import unavailable
 from tests.web_backend.chromium import chromium, installed
@@ -32,9 +33,10 @@ def poll_seconds() -> float:
 
 
 @on_one_loop
-async def app(store: FaultyStore, poll_seconds: float) -> FastAPI:
+async def app(store: FaultyStore, limits: LimitsFor, poll_seconds: float) -> FastAPI:
     """The application; `url` starts it."""
-    return application(store, SETTINGS.model_copy(update={"poll_seconds": poll_seconds}))
+    settings = SETTINGS.model_copy(update={"poll_seconds": poll_seconds})
+    return application(store, settings, limits)
 
 
 @on_one_loop

@@ -49,7 +49,8 @@ async def test_changes_by_others_are_shown(visit: Visit, url: str, store: Faulty
         event = (await bob.post("/api/events", json=OPENING)).json()
         await expect(holders(page).locator(".invoker")).to_have_text("bob")
         # Alice is not its invoker and no reviewer, so she has no button to close it.
-        await expect(holders(page).get_by_role("button")).to_have_count(0)
+        await expect(holders(page).get_by_role("button", name="Close")).to_have_count(0)
+        await expect(holders(page).get_by_role("button", name="Extend")).to_have_count(0)
         await bob.post(f"/api/events/{event['id']}/close", json={"reason": "Done"})
         await expect(holders(page)).to_have_count(0)
     event_of_another = await store.create(make_event(invoker="carol"))
@@ -68,7 +69,7 @@ async def test_hostile_text_is_shown_as_text(visit: Visit, store: FaultyStore) -
         await expect(holders(page).locator(part)).to_have_text(HOSTILE)
     await page.locator("#timeline .bar.closed").dispatch_event("pointerenter")
     await expect(page.locator("#detail")).to_contain_text(HOSTILE)
-    await holders(page).get_by_role("button").click()
+    await holders(page).get_by_role("button", name="Close").click()
     await expect(page.locator("#closing-what")).to_contain_text(HOSTILE)
     await expect(page.locator("img")).to_have_count(0)
     await expect(page).to_have_title("Emergency access")
@@ -112,6 +113,6 @@ async def test_long_names_fit_a_phone_screen(visit: Visit, store: FaultyStore) -
 async def test_every_control_has_a_name(visit: Visit) -> None:
     page = await visit("rita")
     await open_access(page)
-    for control in await page.locator("button:visible, select:visible, textarea:visible").all():
+    for control in await page.locator(":is(button, select, textarea, input):visible").all():
         snapshot = await control.aria_snapshot()
         assert '"' in snapshot, snapshot

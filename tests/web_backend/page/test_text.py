@@ -45,7 +45,7 @@ async def test_right_to_left_names_keep_the_sentence_in_order(
     bar = page.locator("#timeline .bar.active")
     await bar.dispatch_event("pointerenter")
     await are_in_order(page.locator("#detail"), PROFILE, INVOKER, "open now", "incident")
-    await holders(page).get_by_role("button").click()
+    await holders(page).get_by_role("button", name="Close").click()
     what = page.locator("#closing-what")
     await are_in_order(what, INVOKER, "holds access to", PROFILE, "until")
 

@@ -8,7 +8,7 @@ from aiobreakglass._aws.transaction import AttributeValue, Item, Part
 from aiobreakglass._contract.arguments import AWAITING_REVIEW
 from aiobreakglass._domain.errors import EventExistsError
 from aiobreakglass._domain.event import BreakGlassEvent
-from aiobreakglass._dynamodb.codec import encode_event, encode_tombstone
+from aiobreakglass._dynamodb.codec import FINAL_OUTCOMES, encode_event, encode_tombstone
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
 from aiobreakglass._dynamodb.parts.expressions import part
@@ -62,6 +62,9 @@ class EventPart(Contributor):
         deleted_at, tip = attempt.change.at, attempt.record.tip
         tombstone = encode_tombstone(row.event_id, self._layout, deleted_at=deleted_at)
         tombstone |= encode_record(tip)
+        if row.item.get("review_outcome") in FINAL_OUTCOMES:
+            # Otherwise deleting a reviewed event would bring its debt back.
+            tombstone["review_outcome"] = row.item["review_outcome"]
         ttl = self._retention.of_tombstone(deleted_at, tip.history_ttl)
         if ttl is not None:
             tombstone[self._layout.ttl_attribute] = {"N": str(ttl)}

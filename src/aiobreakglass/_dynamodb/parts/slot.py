@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 from aiobreakglass._aws.transaction import AttributeValue, Item, Part
+from aiobreakglass._domain.errors import CorruptItemError
+from aiobreakglass._domain.fields import valid_event_id
 from aiobreakglass._domain.history import rounded_up, seconds_since_1970
-from aiobreakglass._domain.slots import SlotKind, Taken, free_before
-from aiobreakglass._domain.timestamps import encode_time
-from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._domain.slots import SlotKind, Taken, Use, free_before
+from aiobreakglass._domain.timestamps import decode_time, encode_time
+from aiobreakglass._dynamodb.codec import row_key
+from aiobreakglass._dynamodb.layout import Table, TableLayout
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
 from aiobreakglass._dynamodb.parts.expressions import part
 
@@ -62,6 +66,20 @@ class SlotPart(Contributor):
             kept = seconds_since_1970(now) + rounded_up(within) + rounded_up(_TTL_MARGIN)
             item[layout.ttl_attribute] = {"N": str(kept)}
         return item
+
+
+def read_use(row: Item, layout: TableLayout) -> Use:
+    """Return what a slot says about its last use; raise `CorruptItemError` if it is no slot.
+
+    DynamoDB compares `used_at` as text, so a time in another spelling is corrupt as well.
+    """
+    used_at, event_id = (row.get(name, {}).get("S") for name in ("used_at", "event_id"))
+    with suppress(ValueError):
+        if isinstance(used_at, str) and isinstance(event_id, str):
+            use = Use(decode_time(used_at), valid_event_id(event_id))
+            if encode_time(use.used_at) == used_at:
+                return use
+    raise CorruptItemError(row_key(row, layout), "used_at or event_id is not that of a slot")
 
 
 def _is_free(

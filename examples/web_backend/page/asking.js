@@ -1,0 +1,63 @@
+// A dialog that asks a person for what a change needs, and sends it.
+
+import { ask } from "./api.js";
+import { $ } from "./elements.js";
+import { attempt, refuse } from "./forms.js";
+
+export class Asking {
+  #dialog;
+  #form;
+  #accept;
+  #request = null;
+  // The path of the last request that got no clear answer.
+  #unclear = null;
+
+  // `accept` takes the event from an answer.
+  constructor(id, accept) {
+    this.#dialog = $(id);
+    this.#form = this.#dialog.querySelector("form");
+    this.#accept = accept;
+    this.#form.querySelector(".cancel").addEventListener("click", () => this.#dialog.close());
+    this.#form.addEventListener("submit", (submission) => {
+      submission.preventDefault();
+      return this.#send();
+    });
+  }
+
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
+  // Ask for a change of an event: `action` is the end of its path. A refusal with the name
+  // `refusalOfRepeat` means that an earlier attempt without a clear answer has succeeded.
+  askFor(event, action, { refusalOfRepeat = null } = {}) {
+    const path = `/api/events/${event.id}`;
+    this.#request = { event: path, path: `${path}/${action}`, refusalOfRepeat };
+    this.#form.reset();
+    refuse(this.#form, null);
+    if (!this.isOpen) this.#dialog.showModal();
+  }
+
+  refuse(error) {
+    refuse(this.#form, error);
+  }
+
+  async #send() {
+    const request = this.#request;
+    const body = Object.fromEntries(new FormData(this.#form));
+    await attempt(this.#form, async () => {
+      let event;
+      try {
+        event = await ask(request.path, { method: "POST", body });
+      } catch (error) {
+        const wasUnclear = this.#unclear === request.path;
+        if (error.outcomeUnknown) this.#unclear = request.path;
+        if (!wasUnclear || error.name !== request.refusalOfRepeat) throw error;
+        event = await ask(request.event);
+      }
+      this.#unclear = null;
+      this.#accept(event);
+      if (this.#request === request) this.#dialog.close();
+    });
+  }
+}

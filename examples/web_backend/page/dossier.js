@@ -1,0 +1,121 @@
+// The dialog with the record of one event: its history, its review, and its legal hold.
+
+import { ask, Refusal } from "./api.js";
+import { Asking } from "./asking.js";
+import { instantWithSeconds, time } from "./clock.js";
+import { $ } from "./elements.js";
+import { isolated, shown } from "./text.js";
+
+const ACTIONS = {
+  created: () => "opened",
+  imported: () => "imported",
+  adopted: () => "taken over as it was found",
+  updated: (event) => `changed, until ${until(event)}`,
+  extended: (event) => `extended until ${until(event)}`,
+  closed: () => "closed",
+  expired: () => "expired",
+  reviewed: (event) => `reviewed: ${event.review_outcome.replaceAll("_", " ")}`,
+  held: () => "put under a legal hold",
+  released: () => "released from the hold",
+  deleted: () => "deleted",
+};
+
+export class Dossier {
+  #me = null;
+  #event = null;
+  #id = null;
+  #record;
+  #asking;
+  #reads = 0;
+
+  constructor({ record, accept }) {
+    this.#record = record;
+    this.#asking = new Asking("holding", (event) => {
+      accept(event);
+      return this.open(event.id);
+    });
+    $("dossier-leave").addEventListener("click", () => $("dossier").close());
+    $("hold-or-release").addEventListener("click", () => this.#askForHold());
+  }
+
+  start(me) {
+    this.#me = me;
+  }
+
+  async open(id) {
+    const read = ++this.#reads;
+    this.#id = id;
+    this.#event = this.#record.history.get(id) ?? null;
+    this.#show({ entries: null, findings: [] });
+    if (!$("dossier").open) $("dossier").showModal();
+    try {
+      const history = await ask(`/api/events/${id}/history`);
+      if (read !== this.#reads) return;
+      this.#event = history.entries.at(-1)?.event ?? this.#event;
+      if (history.entries.at(-1)?.action === "deleted") this.#event = null;
+      if (this.#event) this.#record.remember(this.#event);
+      this.#show(history);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      if (read === this.#reads) $("dossier-verdict").textContent = `The history cannot be read: ${error.message}`;
+    }
+  }
+
+  #show({ entries, findings }) {
+    const event = this.#event;
+    $("dossier-what").textContent = event ? `${isolated(event.invoker)}, ${isolated(event.profile)}, ${event.reason_code}` : "";
+    $("dossier-why").textContent = event ? shown(event.justification) : "";
+    $("dossier-hold").textContent = event?.held_by ? `Held by ${isolated(event.held_by)}: ${isolated(event.held_reason)}` : "";
+    $("entries").replaceChildren(...(entries ?? []).map(entryItem));
+    $("findings").replaceChildren(...findings.map(findingItem));
+    $("dossier-verdict").textContent = verdict(entries, findings);
+    const button = $("hold-or-release");
+    button.hidden = !this.#me.is_reviewer || !event;
+    button.textContent = event?.held_by ? "Release the hold" : "Hold";
+  }
+
+  #askForHold() {
+    const event = this.#event;
+    const isHeld = event.held_by !== null;
+    $("holding-title").textContent = isHeld ? "Release the hold" : "Put under a legal hold";
+    $("holding-what").textContent = isHeld
+      ? `${isolated(event.held_by)} holds it. After the release its retention can end, and it can be deleted.`
+      : "While it is held, nobody can delete it, and no retention ends it or its history.";
+    $("holding-submit").textContent = isHeld ? "Release the hold" : "Hold";
+    this.#asking.askFor(
+      event, isHeld ? "release" : "hold", { refusalOfRepeat: isHeld ? "event-not-held" : null },
+    );
+  }
+}
+
+function until(event) {
+  return time.format(Date.parse(event.expires_at));
+}
+
+function verdict(entries, findings) {
+  if (entries === null) return "Reading the history …";
+  if (findings.length) return "This history is not as it was written:";
+  if (entries.length === 0) return "This event has no history yet: it is older than histories.";
+  return "The history is whole: each entry has the hash of the one before.";
+}
+
+function entryItem({ at, action, by, note, event, hash }) {
+  const item = document.createElement("li");
+  const line = document.createElement("p");
+  const who = by === null ? "" : ` by ${isolated(by)}`;
+  line.textContent = `${instantWithSeconds.format(Date.parse(at))}: ${ACTIONS[action](event)}${who}`;
+  const words = document.createElement("p");
+  words.className = "why";
+  words.textContent = note === null ? "" : shown(note);
+  const seal = document.createElement("code");
+  seal.textContent = hash;
+  item.append(line, words, seal);
+  return item;
+}
+
+function findingItem({ severity, kind, found, expected, fix }) {
+  const item = document.createElement("li");
+  item.className = "error";
+  item.textContent = `${severity}: ${kind}: found ${isolated(found)}; expected ${isolated(expected)}; ${fix}`;
+  return item;
+}

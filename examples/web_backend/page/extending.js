@@ -1,0 +1,58 @@
+// The dialog that extends one's own access, up to what is left of the longest time.
+
+import { ask, Refusal } from "./api.js";
+import { Asking } from "./asking.js";
+import { length, time } from "./clock.js";
+import { $ } from "./elements.js";
+import { isolated } from "./text.js";
+
+const STEPS = [15, 30, 60, 120].map((minutes) => minutes * 60_000);
+
+export class Extending {
+  #asking;
+  #asked = 0;
+
+  constructor(accept) {
+    this.#asking = new Asking("extending", accept);
+  }
+
+  async askFor(event) {
+    const asked = ++this.#asked;
+    $("extending-what").textContent = `You hold access to ${isolated(event.profile)} until ${time.format(Date.parse(event.expires_at))}.`;
+    this.#offer([], "");
+    this.#asking.askFor(event, "extend");
+    try {
+      const possible = await ask(`/api/events/${event.id}/extension`);
+      if (asked === this.#asked) this.#offer(ends(event, possible), left(event, possible));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      if (asked === this.#asked) this.#asking.refuse(error);
+    }
+  }
+
+  #offer(options, text) {
+    $("extending-left").textContent = text;
+    $("expires_at").replaceChildren(...options);
+    for (const part of document.querySelectorAll("#extend .field, #extend .primary")) part.hidden = options.length === 0;
+    if (options.length && this.#asking.isOpen) $("expires_at").focus();
+  }
+}
+
+function ends(event, { latest, extensions_left: extensions }) {
+  const end = Date.parse(event.expires_at);
+  const last = Date.parse(latest);
+  if (extensions === 0 || last <= end) return [];
+  const options = STEPS.filter((step) => end + step < last).map((step) => new Option(
+    `${length(step)}, until ${time.format(end + step)}`, new Date(end + step).toISOString(),
+  ));
+  // A Date would drop the microseconds of the latest end.
+  return [...options, new Option(`${length(last - end)}, until ${time.format(last)}, the longest`, latest)];
+}
+
+function left(event, { latest, extensions_left: extensions }) {
+  const more = Date.parse(latest) - Date.parse(event.expires_at);
+  if (extensions === 0) return "It was extended as often as the rules allow. Close it, and open new access.";
+  if (more <= 0) return "It lasts as long as the rules allow. Close it, and open new access.";
+  const times = { null: "", 1: " It can be extended once." }[extensions] ?? ` It can be extended ${extensions} times.`;
+  return `${length(more)} of the longest time are left.${times}`;
+}

@@ -1,0 +1,95 @@
+"""What limits leave behind, on a model of DynamoDB and in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    GovernedStore,
+    InMemoryStore,
+    LimitExceededError,
+    Limits,
+)
+from aiobreakglass.testing import FakeClock, make_event
+from tests.simulation import draws
+from tests.simulation.client import Client, success
+from tests.simulation.dynamodb.database import PROMPT, TABLE_NAME, Database
+from tests.simulation.timeline import LAYOUT
+
+LIMITS = Limits(max_unreviewed=1)
+
+
+def in_memory(clock: FakeClock) -> GovernedStore:
+    return InMemoryStore(clock=clock, limits=LIMITS)
+
+
+def on_dynamodb(clock: FakeClock) -> GovernedStore:
+    database = Database(
+        LAYOUT, now=lambda: clock().timestamp(), random=draws.seeded("rows"), habits=PROMPT
+    )
+
+    async def send(operation: str, request: dict[str, Any]) -> Any:
+        return success(database.execute(operation, request))
+
+    client: Any = Client(send, draws.seeded("client"))  # type: ignore[arg-type] # it only awaits what is sent
+    return AsyncDynamoDBStore(client, TABLE_NAME, clock=clock, limits=LIMITS)
+
+
+@pytest.fixture(params=[in_memory, on_dynamodb])
+def open_store(request: pytest.FixtureRequest) -> Callable[[FakeClock], GovernedStore]:
+    make: Callable[[FakeClock], GovernedStore] = request.param
+    return make
+
+
+async def closed(store: GovernedStore, clock: FakeClock) -> str:
+    event = await store.create(make_event(created_at=clock()))
+    await store.close(event.id, closed_by="bob", closed_reason="done")
+    clock.advance(timedelta(seconds=1))
+    return event.id
+
+
+@pytest.mark.parametrize("outcome", ["justified", "unjustified"])
+async def test_reviewed_event_that_was_deleted_is_no_debt(
+    open_store: Callable[[FakeClock], GovernedStore], outcome: str
+) -> None:
+    """A final review frees its slot for good, also if the event is deleted before the next one."""
+    clock = FakeClock()
+    store = open_store(clock)
+    event_id = await closed(store, clock)
+    await store.review(event_id, reviewed_by="carol", outcome=outcome, comment="seen")
+    await store.delete(event_id)
+    await store.create(make_event(created_at=clock()))
+
+
+@pytest.mark.parametrize("outcome", [None, "needs_follow_up"])
+async def test_event_deleted_before_its_review_stays_a_debt(
+    open_store: Callable[[FakeClock], GovernedStore], outcome: str | None
+) -> None:
+    """Nobody evades a review by deleting the event."""
+    clock = FakeClock()
+    store = open_store(clock)
+    event_id = await closed(store, clock)
+    if outcome is not None:
+        await store.review(event_id, reviewed_by="carol", outcome=outcome, comment="not yet")
+    await store.delete(event_id)
+    with pytest.raises(LimitExceededError) as caught:
+        await store.create(make_event(created_at=clock()))
+    assert (caught.value.limit, caught.value.event_ids) == ("max_unreviewed", (event_id,))
+
+
+async def test_opening_that_a_limit_refuses_marks_nothing(
+    open_store: Callable[[FakeClock], GovernedStore],
+) -> None:
+    """A lapsed event is marked only by an opening that takes its place."""
+    clock = FakeClock()
+    store = open_store(clock)
+    event = await store.create(make_event(created_at=clock()))
+    clock.set(event.expires_at)
+    with pytest.raises(LimitExceededError):
+        await store.create(make_event(created_at=clock()))
+    assert await store.get(event.id) == event

@@ -1,0 +1,264 @@
+"""The rules of the door: shown before they refuse, refused by the store, and extensions."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from web_backend.forecast import forecast, in_words
+from web_backend.policy import LimitsFor
+
+from aiobreakglass import (
+    BreakGlassEvent,
+    InMemoryStore,
+    LimitExceededError,
+    Limits,
+    Quota,
+    ReviewOutcome,
+)
+from aiobreakglass.testing import FakeClock, make_event
+
+from .api import ID, named, opened
+from .conftest import OPENING, SignIn
+from .stores import FaultyStore
+
+HOUR = timedelta(hours=1)
+PATH = f"/api/events/{ID}"
+
+
+async def rules(client: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]:
+    response = await client.get("/api/limits", params={"profile": "production", **query})
+    assert response.status_code == 200
+    found: list[dict[str, Any]] = response.json()["rules"]
+    return found
+
+
+class TestForecast:
+    async def test_no_rules_by_default(self, alice: httpx.AsyncClient) -> None:
+        assert await rules(alice) == []
+
+    @pytest.mark.parametrize("limits", [Limits(per_invoker=Quota(2, HOUR))])
+    async def test_used_up_quota_says_when_to_try_again(
+        self, alice: httpx.AsyncClient, bob: httpx.AsyncClient, limits: Limits
+    ) -> None:
+        """The forecast and the refusal name the same rule, instant and events."""
+        first = await opened(alice)
+        (rule,) = await rules(alice)
+        assert (rule["used"], rule["allowed"], rule["is_reached"]) == (1, 2, False)
+        assert rule["retry_at"] is None
+        await opened(alice, profile="staging")
+        (rule,) = await rules(alice)
+        assert rule["is_reached"]
+        assert rule["rule"] == "You may open access 2 times within 1 hour."
+        refused = await alice.post("/api/events", json=OPENING | {"profile": "billing"})
+        assert (refused.status_code, named(refused)) == (409, "limit-exceeded")
+        problem = refused.json()
+        assert problem["limit"] == rule["limit"] == "per_invoker"
+        assert problem["event_ids"][0] == first["id"]
+        for each in (problem, rule):
+            until = datetime.fromisoformat(each["retry_at"])
+            begin = datetime.fromisoformat(first["created_at"])
+            # The store counts from its own clock, a moment after the event began.
+            assert timedelta(0) <= until - begin - HOUR < timedelta(minutes=1)
+        (of_bob,) = await rules(bob)
+        assert not of_bob["is_reached"]
+
+    @pytest.mark.parametrize(
+        "limits",
+        [lambda event: Limits(max_duration=HOUR) if event.profile == "production" else Limits()],
+    )
+    async def test_rules_by_a_function_are_those_of_the_profile(
+        self, alice: httpx.AsyncClient, limits: LimitsFor
+    ) -> None:
+        (rule,) = await rules(alice, duration="PT2H")
+        assert rule["rule"] == "Access may last at most 1 hour, extensions included."
+        assert rule["is_reached"]
+        assert not (await rules(alice, duration="PT1H"))[0]["is_reached"]
+        assert await rules(alice, profile="staging") == []
+
+    async def test_forecast_of_forbidden_profile_is_refused(self, bob: httpx.AsyncClient) -> None:
+        response = await bob.get("/api/limits?profile=customer-data")
+        assert (response.status_code, named(response)) == (403, "profile-not-allowed")
+
+    @pytest.mark.parametrize(
+        ("interval", "words"),
+        [
+            (timedelta(seconds=1), "1 second"),
+            (timedelta(minutes=90), "1 hour 30 minutes"),
+            (timedelta(hours=24), "24 hours"),
+            (timedelta(hours=48), "48 hours"),
+            (timedelta(days=7), "7 days"),
+            (timedelta(days=2, hours=1), "2 days 1 hour"),
+            (timedelta(microseconds=1), "less than 1 second"),
+        ],
+    )
+    def test_interval_in_words(self, interval: timedelta, words: str) -> None:
+        assert in_words(interval) == words
+
+
+quotas = st.none() | st.builds(
+    Quota, st.integers(1, 3), st.sampled_from([timedelta(minutes=m) for m in (10, 30, 60)])
+)
+limits_to_try = st.builds(
+    Limits,
+    cooldown=st.sampled_from([None, timedelta(minutes=10), HOUR]),
+    per_invoker=quotas,
+    per_profile=quotas,
+    max_unreviewed=st.none() | st.integers(1, 3),
+    max_duration=st.sampled_from([None, timedelta(minutes=30)]),
+    reason_codes=st.sampled_from([None, ["incident"]]),
+    require_mfa=st.sampled_from([False] * 5 + [True]),
+)
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["alice", "bob"]),
+        st.sampled_from(["production", "staging"]),
+        st.sampled_from(["incident", "other"]),
+        st.sampled_from([15, 45]),
+        # Minutes until the next step; with 5 and 10 the boundary instants are met.
+        st.sampled_from([0, 5, 10, 20]),
+        st.sampled_from([None, "justified", "needs_follow_up"]),
+    ),
+    max_size=12,
+)
+
+
+@given(limits=limits_to_try, steps=steps)
+def test_forecast_names_the_rule_that_refuses(
+    limits: Limits, steps: list[tuple[str, str, str, int, int, str | None]]
+) -> None:
+    """The first rule that is reached is the one that refuses; if none is, access opens."""
+
+    async def try_them() -> None:
+        clock = FakeClock()
+        store = InMemoryStore(clock=clock, limits=limits)
+        for invoker, profile, code, minutes, pause, outcome in steps:
+            event = make_event(
+                invoker=invoker,
+                profile=profile,
+                reason_code=code,
+                duration=timedelta(minutes=minutes),
+                created_at=clock(),
+            )
+            reached = [
+                each for each in await forecast(store, limits, event, clock()) if each.is_reached
+            ]
+            if reached:
+                with pytest.raises(LimitExceededError) as refused:
+                    await store.create(event)
+                error = refused.value
+                assert (reached[0].limit, reached[0].retry_at) == (error.limit, error.retry_at)
+            else:
+                await store.create(event)
+                await store.close(event.id, closed_by=invoker, closed_reason="Done")
+                if outcome is not None:
+                    await store.review(
+                        event.id,
+                        reviewed_by="rita",
+                        outcome=ReviewOutcome(outcome),
+                        comment="Seen",
+                    )
+            clock.advance(timedelta(minutes=pause))
+
+    asyncio.run(try_them())
+
+
+class TestExtending:
+    async def extended(
+        self, client: httpx.AsyncClient, event: dict[str, Any], by: timedelta
+    ) -> httpx.Response:
+        end = datetime.fromisoformat(event["expires_at"]) + by
+        return await client.post(
+            f"/api/events/{event['id']}/extend",
+            json={"expires_at": end.isoformat(), "reason": "The restore takes longer"},
+        )
+
+    async def test_extension_is_recorded_with_its_reason(
+        self, alice: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        event = await opened(alice, id=ID)
+        response = await self.extended(alice, event, HOUR)
+        assert (response.status_code, response.json()["extensions"]) == (200, 1)
+        entry = (await store.history(ID))[-1]
+        assert (entry.action, entry.by) == ("extended", "alice")
+        assert entry.note == "The restore takes longer"
+
+    async def test_possible_extension_is_what_is_left_of_four_hours(
+        self, alice: httpx.AsyncClient
+    ) -> None:
+        event = await opened(alice, id=ID)
+        possible = (await alice.get(f"{PATH}/extension")).json()
+        begin = datetime.fromisoformat(event["created_at"])
+        assert datetime.fromisoformat(possible["latest"]) == begin + timedelta(hours=4)
+        assert (possible["left"], possible["extensions_left"]) == ("PT3H", None)
+        assert (await self.extended(alice, event, timedelta(hours=3))).status_code == 200
+        beyond = await self.extended(alice, event, timedelta(hours=3, microseconds=1))
+        assert (beyond.status_code, named(beyond)) == (422, "invalid-request")
+        possible = (await alice.get(f"{PATH}/extension")).json()
+        assert possible["left"] == "PT0S"
+
+    @pytest.mark.parametrize("limits", [Limits(max_duration=2 * HOUR, max_extensions=1)])
+    async def test_rules_narrow_the_extension(
+        self, alice: httpx.AsyncClient, limits: Limits
+    ) -> None:
+        event = await opened(alice, id=ID)
+        possible = (await alice.get(f"{PATH}/extension")).json()
+        assert (possible["left"], possible["extensions_left"]) == ("PT1H", 1)
+        beyond = await self.extended(alice, event, HOUR + timedelta(microseconds=1))
+        assert (named(beyond), beyond.json()["limit"]) == ("limit-exceeded", "max_duration")
+        assert (await self.extended(alice, event, HOUR / 2)).status_code == 200
+        again = await self.extended(alice, event, HOUR)
+        assert (named(again), again.json()["limit"]) == ("limit-exceeded", "max_extensions")
+        assert (await alice.get(f"{PATH}/extension")).json()["extensions_left"] == 0
+
+    async def test_repeated_extension_after_a_lost_answer_is_recognised(
+        self, alice: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        event = await opened(alice, id=ID)
+        store.answers_get_lost = True
+        lost = await self.extended(alice, event, HOUR)
+        assert (lost.status_code, lost.json()["outcome_unknown"]) == (503, True)
+        store.answers_get_lost = False
+        response = await self.extended(alice, event, HOUR)
+        assert (response.status_code, response.json()["extensions"]) == (200, 1)
+
+    @pytest.mark.parametrize("minutes", [0, -1])
+    async def test_extension_to_no_later_end_is_refused(
+        self, alice: httpx.AsyncClient, minutes: int
+    ) -> None:
+        event = await opened(alice, id=ID)
+        response = await self.extended(alice, event, timedelta(minutes=minutes))
+        assert (response.status_code, named(response)) == (422, "invalid-request")
+
+    @pytest.mark.parametrize("name", ["bob", "rita"])
+    async def test_extension_of_another_persons_access_is_refused(
+        self, alice: httpx.AsyncClient, sign_in: SignIn, store: FaultyStore, name: str
+    ) -> None:
+        """Not even a reviewer gives access."""
+        event = await opened(alice, id=ID)
+        response = await self.extended(sign_in(name), event, HOUR)
+        assert (response.status_code, named(response)) == (403, "not-yours")
+        assert (await store.get(ID)).extensions == 0
+
+    async def test_extension_of_forbidden_profile_is_refused(
+        self, bob: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        """People cannot extend what they could not open now."""
+        event = await store.create(make_event(id=ID, invoker="bob", profile="customer-data"))
+        response = await self.extended(bob, shown(event), HOUR)
+        assert (response.status_code, named(response)) == (403, "profile-not-allowed")
+
+    async def test_extension_of_ended_access_is_refused(self, alice: httpx.AsyncClient) -> None:
+        event = await opened(alice, id=ID)
+        await alice.post(f"{PATH}/close", json={"reason": "Done"})
+        response = await self.extended(alice, event, HOUR)
+        assert (response.status_code, named(response)) == (409, "invalid-state-transition")
+
+
+def shown(event: BreakGlassEvent) -> dict[str, Any]:
+    return {"id": event.id, "expires_at": event.expires_at.isoformat()}

@@ -1,0 +1,322 @@
+"""Reviews, legal holds, histories, and who held access at an instant."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from aiobreakglass import BreakGlassEvent, HistoryEntry
+from aiobreakglass.testing import make_event
+
+from .api import ID, named, opened
+from .conftest import SignIn
+from .stores import FaultyStore
+
+REVIEW = {"outcome": "justified", "comment": "The log agrees"}
+REASON = {"reason": "Counsel asked for it"}
+PATH = f"/api/events/{ID}"
+
+
+@pytest.fixture
+async def ended(store: FaultyStore) -> BreakGlassEvent:
+    """An ended event of alice."""
+    await store.create(make_event(id=ID, invoker="alice"))
+    return await store.close(ID, closed_by="alice", closed_reason="Done")
+
+
+@pytest.fixture
+def other_reviewer(sign_in: SignIn) -> httpx.AsyncClient:
+    return sign_in("sam")
+
+
+async def waiting(client: httpx.AsyncClient, **query: str) -> list[str]:
+    response = await client.get("/api/reviews", params=query)
+    assert response.status_code == 200
+    return [event["id"] for event in response.json()["events"]]
+
+
+class TestReviews:
+    async def test_review_is_recorded_and_leaves_the_queue(
+        self, reviewer: httpx.AsyncClient, store: FaultyStore, ended: BreakGlassEvent
+    ) -> None:
+        assert await waiting(reviewer) == [ID]
+        response = await reviewer.post(f"{PATH}/review", json=REVIEW)
+        assert response.status_code == 200
+        shown = response.json()
+        assert (shown["reviewed_by"], shown["review_outcome"]) == ("rita", "justified")
+        assert (await store.get(ID)).review_comment == REVIEW["comment"]
+        assert await waiting(reviewer) == []
+
+    async def test_follow_up_waits_in_its_own_queue_and_is_decided_later(
+        self, reviewer: httpx.AsyncClient, ended: BreakGlassEvent
+    ) -> None:
+        await reviewer.post(f"{PATH}/review", json=REVIEW | {"outcome": "needs_follow_up"})
+        assert await waiting(reviewer) == []
+        assert await waiting(reviewer, outcome="needs_follow_up") == [ID]
+        response = await reviewer.post(f"{PATH}/review", json=REVIEW)
+        assert response.status_code == 200
+        assert await waiting(reviewer, outcome="needs_follow_up") == []
+
+    async def test_review_of_own_use_is_refused(
+        self,
+        reviewer: httpx.AsyncClient,
+        other_reviewer: httpx.AsyncClient,
+        store: FaultyStore,
+    ) -> None:
+        """Nobody reviews their own use, not even a reviewer."""
+        await opened(reviewer, id=ID)
+        await reviewer.post(f"{PATH}/close", json={"reason": "Done"})
+        response = await reviewer.post(f"{PATH}/review", json=REVIEW)
+        assert (response.status_code, named(response)) == (409, "review-refused")
+        assert (await store.get(ID)).review_outcome is None
+        assert (await other_reviewer.post(f"{PATH}/review", json=REVIEW)).status_code == 200
+
+    @pytest.mark.parametrize("name", ["alice", "bob"])
+    async def test_review_by_a_person_who_is_no_reviewer_is_refused(
+        self, sign_in: SignIn, store: FaultyStore, ended: BreakGlassEvent, name: str
+    ) -> None:
+        response = await sign_in(name).post(f"{PATH}/review", json=REVIEW)
+        assert (response.status_code, named(response)) == (403, "reviewers-only")
+        assert (await store.get(ID)).review_outcome is None
+
+    async def test_review_of_active_event_is_refused(
+        self, alice: httpx.AsyncClient, reviewer: httpx.AsyncClient
+    ) -> None:
+        await opened(alice, id=ID)
+        response = await reviewer.post(f"{PATH}/review", json=REVIEW)
+        assert (response.status_code, named(response)) == (409, "review-refused")
+        assert response.json()["event"]["status"] == "active"
+
+    async def test_second_final_review_is_refused_with_the_first(
+        self,
+        reviewer: httpx.AsyncClient,
+        other_reviewer: httpx.AsyncClient,
+        ended: BreakGlassEvent,
+    ) -> None:
+        await reviewer.post(f"{PATH}/review", json=REVIEW)
+        unlike = {"outcome": "unjustified", "comment": "I do not agree"}
+        response = await other_reviewer.post(f"{PATH}/review", json=unlike)
+        assert (response.status_code, named(response)) == (409, "review-refused")
+        assert response.json()["event"]["reviewed_by"] == "rita"
+
+    @pytest.mark.parametrize("outcome", ["justified", "needs_follow_up"])
+    async def test_repeated_review_after_a_lost_answer_is_recognised(
+        self,
+        reviewer: httpx.AsyncClient,
+        store: FaultyStore,
+        ended: BreakGlassEvent,
+        outcome: str,
+    ) -> None:
+        """A repeat is recorded once, also if the outcome could be reviewed again."""
+        review = {"outcome": outcome, "comment": "  The log agrees\n"}
+        store.answers_get_lost = True
+        lost = await reviewer.post(f"{PATH}/review", json=review)
+        assert (lost.status_code, lost.json()["outcome_unknown"]) == (503, True)
+        store.answers_get_lost = False
+        response = await reviewer.post(f"{PATH}/review", json=review)
+        assert (response.status_code, response.json()["review_outcome"]) == (200, outcome)
+        actions = [entry.action for entry in await store.history(ID)]
+        assert actions == ["created", "closed", "reviewed"]
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [
+            ({"outcome": "fine"}, "#/outcome"),
+            ({"comment": " "}, "#"),
+            ({"reviewed_by": "bob"}, "#/reviewed_by"),
+        ],
+    )
+    async def test_invalid_review_is_refused(
+        self,
+        reviewer: httpx.AsyncClient,
+        ended: BreakGlassEvent,
+        body: dict[str, str],
+        pointer: str,
+    ) -> None:
+        response = await reviewer.post(f"{PATH}/review", json=REVIEW | body)
+        assert response.status_code == 422
+        assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+    async def test_queue_is_for_reviewers_alone(self, alice: httpx.AsyncClient) -> None:
+        response = await alice.get("/api/reviews")
+        assert (response.status_code, named(response)) == (403, "reviewers-only")
+
+    async def test_queue_begins_with_the_oldest_and_has_pages(
+        self, reviewer: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        now = datetime.now(UTC)
+        events = [
+            make_event(status="closed", created_at=now - timedelta(days=day)) for day in range(5)
+        ]
+        for event in events:
+            await store.create(event)
+        first = (await reviewer.get("/api/reviews?limit=3")).json()
+        rest = await waiting(reviewer, cursor=first["next_cursor"])
+        oldest_first = [event.id for event in reversed(events)]
+        assert [event["id"] for event in first["events"]] + rest == oldest_first
+
+    @pytest.mark.parametrize(
+        "query", ["outcome=justified", "cursor=forged", "limit=0", "limit=201"]
+    )
+    async def test_invalid_queue_is_refused(self, reviewer: httpx.AsyncClient, query: str) -> None:
+        assert (await reviewer.get(f"/api/reviews?{query}")).status_code == 422
+
+
+class TestHolds:
+    async def test_hold_and_release_are_recorded(
+        self, reviewer: httpx.AsyncClient, store: FaultyStore, ended: BreakGlassEvent
+    ) -> None:
+        held = await reviewer.post(f"{PATH}/hold", json=REASON)
+        assert (held.status_code, held.json()["held_by"]) == (200, "rita")
+        assert held.json()["held_reason"] == REASON["reason"]
+        released = await reviewer.post(f"{PATH}/release", json={"reason": "It is over"})
+        assert (released.status_code, released.json()["held_by"]) == (200, None)
+        entries = await store.history(ID)
+        assert [(entry.action, entry.by) for entry in entries[2:]] == [
+            ("held", "rita"),
+            ("released", "rita"),
+        ]
+
+    async def test_hold_of_active_event_does_not_end_it(
+        self, alice: httpx.AsyncClient, reviewer: httpx.AsyncClient
+    ) -> None:
+        await opened(alice, id=ID)
+        response = await reviewer.post(f"{PATH}/hold", json=REASON)
+        assert (response.status_code, response.json()["status"]) == (200, "active")
+
+    async def test_second_hold_is_refused_with_the_first(
+        self,
+        reviewer: httpx.AsyncClient,
+        other_reviewer: httpx.AsyncClient,
+        ended: BreakGlassEvent,
+    ) -> None:
+        await reviewer.post(f"{PATH}/hold", json=REASON)
+        response = await other_reviewer.post(f"{PATH}/hold", json=REASON)
+        assert (response.status_code, named(response)) == (409, "event-held")
+        assert response.json()["event"]["held_by"] == "rita"
+
+    async def test_repeated_hold_after_a_lost_answer_is_recognised(
+        self, reviewer: httpx.AsyncClient, store: FaultyStore, ended: BreakGlassEvent
+    ) -> None:
+        store.answers_get_lost = True
+        lost = await reviewer.post(f"{PATH}/hold", json=REASON)
+        assert (lost.status_code, lost.json()["outcome_unknown"]) == (503, True)
+        store.answers_get_lost = False
+        response = await reviewer.post(f"{PATH}/hold", json=REASON)
+        assert (response.status_code, response.json()["held_by"]) == (200, "rita")
+        other = await reviewer.post(f"{PATH}/hold", json={"reason": "Another case"})
+        assert (other.status_code, named(other)) == (409, "event-held")
+
+    async def test_release_of_event_that_is_not_held_is_refused(
+        self, reviewer: httpx.AsyncClient, ended: BreakGlassEvent
+    ) -> None:
+        response = await reviewer.post(f"{PATH}/release", json=REASON)
+        assert (response.status_code, named(response)) == (409, "event-not-held")
+
+    @pytest.mark.parametrize("what", ["hold", "release"])
+    async def test_hold_or_release_by_a_person_who_is_no_reviewer_is_refused(
+        self, alice: httpx.AsyncClient, store: FaultyStore, ended: BreakGlassEvent, what: str
+    ) -> None:
+        before = await store.get(ID)
+        response = await alice.post(f"{PATH}/{what}", json=REASON)
+        assert (response.status_code, named(response)) == (403, "reviewers-only")
+        assert await store.get(ID) == before
+
+
+class TestHistory:
+    async def test_history_has_each_change_and_says_that_it_is_whole(
+        self, bob: httpx.AsyncClient, reviewer: httpx.AsyncClient, ended: BreakGlassEvent
+    ) -> None:
+        await reviewer.post(f"{PATH}/review", json=REVIEW)
+        response = await bob.get(f"{PATH}/history")
+        assert response.status_code == 200
+        history = response.json()
+        assert history["findings"] == []
+        assert [
+            (entry["revision"], entry["action"], entry["by"], entry["note"])
+            for entry in history["entries"]
+        ] == [
+            (1, "created", "alice", None),
+            (2, "closed", "alice", "Done"),
+            (3, "reviewed", "rita", REVIEW["comment"]),
+        ]
+        assert history["entries"][1]["event"]["status"] == "closed"
+
+    async def test_history_of_deleted_event_is_shown(
+        self, bob: httpx.AsyncClient, store: FaultyStore, ended: BreakGlassEvent
+    ) -> None:
+        await store.delete(ID, by="carol")
+        history = (await bob.get(f"{PATH}/history")).json()
+        assert history["findings"] == []
+        last = history["entries"][-1]
+        assert (last["action"], last["by"], last["event"]) == ("deleted", "carol", None)
+
+    async def test_altered_event_is_found(
+        self, bob: httpx.AsyncClient, store: FaultyStore, ended: BreakGlassEvent
+    ) -> None:
+        other = "Nothing to see here at all"
+        store._events[ID] = ended.model_copy(update={"justification": other})
+        history = (await bob.get(f"{PATH}/history")).json()
+        assert "altered" in [finding["kind"] for finding in history["findings"]]
+
+    async def test_change_between_the_two_reads_is_no_finding(
+        self, bob: httpx.AsyncClient, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An event that changes while it is read does not look altered."""
+        await store.create(make_event(id=ID))
+        read = store.history
+
+        async def history_after_a_change(event_id: str) -> list[HistoryEntry]:
+            if (await store.get(ID)).status == "active":
+                await store.close(ID, closed_by="alice", closed_reason="Done")
+            return await read(event_id)
+
+        monkeypatch.setattr(store, "history", history_after_a_change)
+        history = (await bob.get(f"{PATH}/history")).json()
+        assert history["findings"] == []
+        assert len(history["entries"]) == 2
+
+    async def test_history_of_unknown_event_is_not_found(self, bob: httpx.AsyncClient) -> None:
+        response = await bob.get(f"{PATH}/history")
+        assert (response.status_code, named(response)) == (404, "event-not-found")
+
+
+class TestHolders:
+    async def held_at(self, client: httpx.AsyncClient, at: datetime, **names: str) -> list[str]:
+        response = await client.get("/api/holders", params={"at": at.isoformat(), **names})
+        assert response.status_code == 200
+        return [event["invoker"] for event in response.json()["events"]]
+
+    async def test_holders_of_an_instant_begin_included_end_excluded(
+        self, bob: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        begin = datetime.now(UTC) - timedelta(days=2)
+        event = await store.create(make_event(status="expired", created_at=begin))
+        moment = timedelta(microseconds=1)
+        assert await self.held_at(bob, begin - moment) == []
+        assert await self.held_at(bob, begin) == ["alice"]
+        assert await self.held_at(bob, event.expires_at - moment) == ["alice"]
+        assert await self.held_at(bob, event.expires_at) == []
+
+    async def test_holders_are_narrowed_by_profile_and_person(
+        self, bob: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        at = datetime.now(UTC) - timedelta(days=2)
+        for invoker, profile in (("alice", "production"), ("carol", "staging")):
+            await store.create(
+                make_event(invoker=invoker, profile=profile, status="expired", created_at=at)
+            )
+        assert sorted(await self.held_at(bob, at)) == ["alice", "carol"]
+        assert await self.held_at(bob, at, profile="staging") == ["carol"]
+        assert await self.held_at(bob, at, invoker="alice") == ["alice"]
+        assert await self.held_at(bob, at, invoker="alice", profile="staging") == []
+
+    @pytest.mark.parametrize(
+        "query", ["", "at=2999-01-01T00:00:00Z", "at=2026-01-01T00:00:00", "at=now"]
+    )
+    async def test_future_or_invalid_instant_is_refused(
+        self, bob: httpx.AsyncClient, query: str
+    ) -> None:
+        assert (await bob.get(f"/api/holders?{query}")).status_code == 422
