@@ -78,9 +78,19 @@ async def audits(alice: Alice, _: BreakGlassEvent) -> None:
         assert await verify_anchor(client, TABLE, manifest) == []
 
 
+async def decides_reviews_and_holds(alice: Alice, event: BreakGlassEvent) -> None:
+    await reviews(alice, event)
+    await alice.store.list_awaiting_review()
+    await alice.store.hold(event.id, held_by="counsel", reason="Case 7")
+    await alice.store.release_hold(event.id, released_by="counsel", reason="Over")
+    alice.clock.set(event.expires_at)
+    await alice.store.review(event.id, reviewed_by="bob", outcome="justified", comment="Fine")
+
+
 ROLES = {
     "Only asks": only_asks,
     "Reviews": reviews,
+    "Decides reviews and holds": decides_reviews_and_holds,
     "Marks what has run out": marks_what_has_run_out,
     "Audits": audits,
 }

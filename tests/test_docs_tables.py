@@ -27,10 +27,10 @@ from aiobreakglass._domain import chain, verification
 from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import decode_event, encode_guard, is_tombstone
 from aiobreakglass._dynamodb.record import decode_entry, decode_record, encode_entry
-from aiobreakglass._evidence import added, judgments, verify
+from aiobreakglass._evidence import added, holding, judgments, verify
 from aiobreakglass.testing import FakeClock
 from tests.documents import pages
-from tests.documents.calls import CALLS, LAYOUT, TABLE, Alice, Recorder, policy
+from tests.documents.calls import CALLS, LAYOUT, TABLE, Alice, Recorder, limits_for, policy
 from tests.documents.pages import CONTROLS, EVIDENCE, REFERENCE, SCALE
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ async def test_calls_send_and_need_what_the_pages_say(
 ) -> None:
     await create_table(no_table, TABLE)
     clock, recorder = FakeClock(), Recorder(moto_client)
-    store = AsyncDynamoDBStore(moto_client, TABLE, clock=clock)
+    store = AsyncDynamoDBStore(moto_client, TABLE, clock=clock, limits=limits_for)
     documented = dict(SCALE.rows("What each call sends"))
     assert documented.keys() == set(CALLS.values())
     for call, label in CALLS.items():
@@ -154,7 +154,7 @@ async def test_creating_the_table_needs_what_its_policy_grants(
     ("heading", "modules"),
     [
         ("What verification can find", [chain, verification]),
-        ("Audit a whole table", [judgments]),
+        ("Audit a whole table", [holding, judgments]),
         ("Prove that nothing was removed", [verify, added]),
     ],
     ids=["history", "table", "anchor"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from aiobreakglass import (
     BreakGlassStatus,
     ConcurrentModificationError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     GovernedStore,
     InvalidStateTransitionError,
+    ReviewRefusedError,
 )
 from aiobreakglass.testing import FakeClock, make_event
 
@@ -33,8 +36,10 @@ class Case:
     recorded: tuple[Action, ...] = (Action.CREATED,)
     """The actions in the history of the event once the call has happened."""
     refused_at_first: type[BreakGlassError] | None = None
-    refused_again: type[BreakGlassError] | None = None
+    refused_again: type[Exception] | None = None
     """The error of the same call if it has already happened."""
+    has_two_steps: bool = False
+    """Whether only a repetition finishes the call if it ends between its steps."""
 
 
 async def new(store: GovernedStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
@@ -49,6 +54,10 @@ async def lapsed(store: GovernedStore, clock: FakeClock, invoker: str) -> BreakG
     event = await opened(store, clock, invoker)
     clock.set(event.expires_at)
     return event
+
+
+async def held(store: GovernedStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
+    return await holding(store, await opened(store, clock, invoker))
 
 
 async def new_after_lapsed(
@@ -101,12 +110,57 @@ async def is_expired(store: GovernedStore, event: BreakGlassEvent) -> bool:
     return (await store.get(event.id)).status is BreakGlassStatus.EXPIRED
 
 
+def extending(
+    store: GovernedStore, event: BreakGlassEvent
+) -> Coroutine[Any, Any, BreakGlassEvent]:
+    later = event.expires_at + timedelta(minutes=30)
+    return store.extend(event.id, expires_at=later, extended_by="carol", reason="Not done")
+
+
+def reviewing(
+    store: GovernedStore, event: BreakGlassEvent
+) -> Coroutine[Any, Any, BreakGlassEvent]:
+    return store.review(event.id, reviewed_by="rev", outcome="justified", comment="Fine")
+
+
+def holding(store: GovernedStore, event: BreakGlassEvent) -> Coroutine[Any, Any, BreakGlassEvent]:
+    return store.hold(event.id, held_by="counsel", reason="Case 7")
+
+
+def releasing(
+    store: GovernedStore, event: BreakGlassEvent
+) -> Coroutine[Any, Any, BreakGlassEvent]:
+    return store.release_hold(event.id, released_by="counsel", reason="Case closed")
+
+
+async def is_extended(store: GovernedStore, event: BreakGlassEvent) -> bool:
+    return (await store.get(event.id)).extensions == 1
+
+
+async def is_reviewed(store: GovernedStore, event: BreakGlassEvent) -> bool:
+    return (await store.get(event.id)).reviewed_by == "rev"
+
+
+async def is_held(store: GovernedStore, event: BreakGlassEvent) -> bool:
+    return (await store.get(event.id)).held_by == "counsel"
+
+
+async def is_released(store: GovernedStore, event: BreakGlassEvent) -> bool:
+    return not await is_held(store, event)
+
+
 CREATED, UPDATED, CLOSED, EXPIRED, DELETED = (
     Action.CREATED,
     Action.UPDATED,
     Action.CLOSED,
     Action.EXPIRED,
     Action.DELETED,
+)
+EXTENDED, REVIEWED, HELD, RELEASED = (
+    Action.EXTENDED,
+    Action.REVIEWED,
+    Action.HELD,
+    Action.RELEASED,
 )
 WRITES = {
     "create": Case(
@@ -156,6 +210,37 @@ WRITES = {
         InvalidStateTransitionError,
         InvalidStateTransitionError,
     ),
+    "extend": Case(
+        opened,
+        extending,
+        is_extended,
+        (CREATED, EXTENDED),
+        # The end that was asked for is no longer a later one.
+        refused_again=ValueError,
+    ),
+    "review": Case(
+        over,
+        reviewing,
+        is_reviewed,
+        (CREATED, CLOSED, REVIEWED),
+        refused_again=ReviewRefusedError,
+    ),
+    "hold": Case(
+        opened,
+        holding,
+        is_held,
+        (CREATED, HELD),
+        refused_again=EventHeldError,
+        has_two_steps=True,
+    ),
+    "release_hold": Case(
+        held,
+        releasing,
+        is_released,
+        (CREATED, HELD, RELEASED),
+        refused_again=InvalidStateTransitionError,
+        has_two_steps=True,
+    ),
     "delete": Case(opened, lambda s, e: s.delete(e.id), is_gone, (CREATED, DELETED)),
     "delete of what is over": Case(
         over, lambda s, e: s.delete(e.id), is_gone, (CREATED, CLOSED, DELETED)
@@ -168,6 +253,9 @@ READS = {
         opened, lambda s, e: s.find_active_by_invoker_and_profile(e.invoker, e.profile), always
     ),
     "list_by_invoker": Case(opened, lambda s, e: s.list_by_invoker(e.invoker), always),
+    "list_awaiting_review": Case(
+        over, lambda s, e: s.list_awaiting_review(), always, (CREATED, CLOSED)
+    ),
     "list_by_status": Case(opened, lambda s, e: s.list_by_status(e.status), always),
     "list_by_profile": Case(opened, lambda s, e: s.list_by_profile(e.profile), always),
     "count_by_invoker": Case(

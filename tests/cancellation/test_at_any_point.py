@@ -63,7 +63,8 @@ class TestCancelledAtAnyPoint:
             task = asyncio.create_task(outcome(call))
             await asyncio.wait({task})
             assert asyncio.all_tasks() == others
-            await subject.check()
+            if not case.has_two_steps:
+                await subject.check()
             await assert_repeatable(case, subject.store, event)
             await subject.check()
             if not task.cancelled():

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ from aiobreakglass import (
     ActiveEventExistsError,
     AsyncDynamoDBStore,
     BreakGlassEvent,
+    Limits,
+    Quota,
     TableLayout,
 )
 from aiobreakglass.testing import FakeClock, make_event
@@ -196,6 +199,55 @@ async def delete_closed(alice: Alice) -> None:
     await alice.store.delete(event.id)
 
 
+def limits_for(event: BreakGlassEvent) -> Limits:
+    """Return the limits of the calls that are about limits, and none for all others."""
+    if event.invoker == create_with_three_limits.__name__:
+        return Limits(
+            cooldown=timedelta(minutes=5),
+            per_invoker=Quota(3, timedelta(days=1)),
+            per_profile=Quota(90, timedelta(minutes=1)),
+        )
+    if event.invoker == create_with_a_debt.__name__:
+        return Limits(max_unreviewed=3)
+    return Limits()
+
+
+async def create_with_three_limits(alice: Alice) -> None:
+    await alice.opens()
+
+
+async def create_with_a_debt(alice: Alice) -> None:
+    await alice.has_closed()
+    await alice.opens()
+
+
+async def extend(alice: Alice) -> None:
+    event = await alice.has_opened()
+    later = event.expires_at + timedelta(minutes=30)
+    await alice.store.extend(event.id, expires_at=later, extended_by="bob", reason="Not done")
+
+
+async def review(alice: Alice) -> None:
+    event = await alice.has_closed()
+    await alice.store.review(event.id, reviewed_by="bob", outcome="justified", comment="Fine")
+
+
+async def list_awaiting_review(alice: Alice) -> None:
+    await alice.store.list_awaiting_review()
+
+
+async def hold(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.store.hold(event.id, held_by="counsel", reason="Case 7")
+
+
+async def release_hold(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.store.hold(event.id, held_by="counsel", reason="Case 7")
+    alice.recorder.requests.clear()
+    await alice.store.release_hold(event.id, released_by="counsel", reason="Over")
+
+
 async def history(alice: Alice) -> None:
     event = await alice.has_opened()
     await alice.store.history(event.id)
@@ -234,12 +286,18 @@ CALLS: dict[Callable[[Alice], Awaitable[None]], str] = {
     get: "`get`",
     create: "`create`",
     create_refused: "`create`, refused",
+    create_with_three_limits: "`create`, with `cooldown`, `per_invoker` and `per_profile`",
+    create_with_a_debt: "`create`, with `max_unreviewed` and an event to review",
     create_if_another_has_lapsed: "`create`, if another has lapsed",
     create_if_a_guard_has_lost_its_event: "`create`, if a guard has lost its event",
     update: "`update`",
     update_what_was_read: "`update`, of an event that `get` or a list has returned",
     update_what_the_history_does_not_know: "`update`, of an event that its history does not know",
     close: "`close`",
+    extend: "`extend`",
+    review: "`review`",
+    hold: "`hold`",
+    release_hold: "`release_hold`",
     delete_active: "`delete`, active",
     delete_closed: "`delete`, closed or expired",
     history: "`history`",
@@ -249,4 +307,5 @@ CALLS: dict[Callable[[Alice], Awaitable[None]], str] = {
     count_by_invoker: "lists and counts",
     count_by_profile: "lists and counts",
     get_last: "lists and counts",
+    list_awaiting_review: "lists and counts",
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BATCH = 25
 
-UNITS_OF_WRITES = [20, 20, 24, 20]
+UNITS_OF_WRITES = [24, 24, 28, 24]
 """Of `create`, `update`, `close` and `delete`, for a short event."""
 
 

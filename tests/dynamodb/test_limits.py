@@ -501,7 +501,7 @@ async def test_limits_function_that_fails_writes_nothing(
     function: Callable[[BreakGlassEvent], Awaitable[Limits]],
 ) -> None:
     """The caller gets a `TypeError`, and no request is sent."""
-    store: Any = open_store(function)  # type: ignore[arg-type] # on purpose
+    store: Any = open_store(function)
     recorder = Recorder(client)
     with pytest.raises(TypeError, match="limits function"):
         await store.create(alice(clock))

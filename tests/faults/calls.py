@@ -12,11 +12,14 @@ from aiobreakglass import (
     BreakGlassEvent,
     BreakGlassStatus,
     EventPage,
+    Limits,
+    Quota,
 )
 
-READ, QUERY, WRITE = "GetItem", "Query", "TransactWriteItems"
+READ, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
 
 _MINUTE = timedelta(minutes=1)
+_LIMITS = Limits(cooldown=_MINUTE, per_invoker=Quota(3, _MINUTE), per_profile=Quota(3, _MINUTE))
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Call:
     """The entries that the history of the event gains."""
     is_new: bool = False
     """Whether the event is not stored before the call."""
+    limits: Limits | None = None
     has_lapsed: bool = False
     """Whether the event stored before the call, this or another of its pair, has lapsed."""
 
@@ -67,6 +71,16 @@ def _closed(scene: Scene) -> BreakGlassEvent:
 
 def _expired(scene: Scene) -> BreakGlassEvent:
     return scene.event.expire(scene.now).model_copy(update={"updated_at": scene.now})
+
+
+def _extended(scene: Scene) -> BreakGlassEvent:
+    return scene.event.model_copy(
+        update={"expires_at": _later(scene), "extensions": 1, "updated_at": scene.now}
+    )
+
+
+def _later(scene: Scene) -> datetime:
+    return scene.event.expires_at + _MINUTE
 
 
 _CREATE = Call(
@@ -105,6 +119,15 @@ _DELETE = Call(
     leaves=lambda scene: None,
     records=(Action.DELETED,),
 )
+_EXTEND = Call(
+    WRITE,
+    lambda store, scene: store.extend(
+        scene.event.id, expires_at=_later(scene), extended_by="carol", reason="not done"
+    ),
+    returns=_extended,
+    leaves=_extended,
+    records=(Action.EXTENDED,),
+)
 _CREATE_OVER_LAPSED = replace(_CREATE, has_lapsed=True)
 
 CALLS = {
@@ -119,6 +142,10 @@ CALLS = {
     "close, its read": replace(_CLOSE, operation=READ),
     "delete": _DELETE,
     "delete, its read": replace(_DELETE, operation=READ),
+    "extend": _EXTEND,
+    "extend, its read": replace(_EXTEND, operation=READ),
+    "create with limits": replace(_CREATE, limits=_LIMITS),
+    "create with limits, its read": replace(_CREATE, limits=_LIMITS, operation=BATCH),
     "get": Call(
         READ,
         lambda store, scene: store.get(scene.event.id),
@@ -140,6 +167,15 @@ CALLS = {
         QUERY,
         lambda store, scene: store.list_by_profile(scene.event.profile),
         returns=_page,
+    ),
+    "list_awaiting_review": Call(
+        QUERY,
+        # All events wait for a review, so each has its own minute.
+        lambda store, scene: store.list_awaiting_review(
+            since=scene.event.created_at, until=scene.event.created_at + _MINUTE
+        ),
+        returns=_page,
+        has_lapsed=True,
     ),
     "list_by_status": Call(
         QUERY,

@@ -189,6 +189,7 @@ class Bench:
             table_name,
             clock=lambda: scene.now,
             operation_timeout=limit,
+            limits=self.call.limits,
             transport=self.transport,
         )
         self.proxy.plan = plan(self.call.operation, script, for_good=for_good)
