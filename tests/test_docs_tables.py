@@ -181,4 +181,6 @@ def kinds_in(module: ModuleType) -> set[str]:
                 kinds.add(str(kind))
             case ast.Call(func=ast.Name(id="Finding"), args=[_, ast.Constant(value=kind), *_]):
                 kinds.add(str(kind))
+            case ast.Call(func=ast.Name(id="Finding"), args=[_, ast.IfExp() as either, *_]):
+                kinds |= {ast.literal_eval(kind) for kind in (either.body, either.orelse)}
     return kinds
