@@ -47,6 +47,7 @@ LAYOUT = TableLayout()
 NOW = FakeClock.START
 EVENT = make_event(created_at=NOW, id="0123456789abcdef")
 LAPSED = make_event(created_at=NOW - timedelta(hours=1), id="0123456789abcdef")
+LATER_END = EVENT.expires_at + timedelta(minutes=5)
 Call = Callable[[GovernedStore], Awaitable[object]]
 
 
@@ -325,6 +326,17 @@ CALLS: dict[str, Call] = {
     ),
     "close": lambda store: store.close(EVENT.id, closed_by="bob", closed_reason="done"),
     "delete": lambda store: store.delete(EVENT.id),
+    "extend": lambda store: store.extend(
+        EVENT.id, expires_at=LATER_END, extended_by="carol", reason="not done"
+    ),
+    "review": lambda store: store.review(
+        EVENT.id, reviewed_by="rev", outcome="justified", comment="fine"
+    ),
+    "hold": lambda store: store.hold(EVENT.id, held_by="counsel", reason="case"),
+    "release_hold": lambda store: store.release_hold(
+        EVENT.id, released_by="counsel", reason="over"
+    ),
+    "list_awaiting_review": lambda store: store.list_awaiting_review(),
     "history": lambda store: store.history(EVENT.id),
     "list_by_invoker": lambda store: store.list_by_invoker("alice"),
     "list_by_status": lambda store: store.list_by_status("active"),

@@ -105,7 +105,7 @@ class TestDecodeEvent:
             *(
                 pytest.param({name: MISSING}, f"{name} is missing", id=f"no {name}")
                 for name in ROW
-                if name not in ("pk", "mfa_verified", "write_id")
+                if name not in ("pk", "mfa_verified", "write_id", "awaiting_review")
             ),
             *(
                 pytest.param(
