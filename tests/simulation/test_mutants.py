@@ -64,7 +64,7 @@ CAUGHT: Final = {
     "debt-freed-by-deletion": (0, Kind.EXCEEDED),
     "hold-that-leaves-a-ttl": (1, Kind.FREED),
     "hold-of-the-event-alone": (1, Kind.FREED),
-    "second-step-on-a-released-event": (1, Kind.FREED),
+    "second-step-on-a-released-event": (5, Kind.FREED),
     "extension-past-the-cap": (15, Kind.EXCEEDED),
     "update-around-the-cap": (13, Kind.EXCEEDED),
 }
