@@ -53,6 +53,13 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         "It gives it as the reason of one action",
     ),
     Difference(
+        _MOTO,
+        "a number with zeros as a key",
+        _CANCELLED,
+        _INVALID,
+        "It refuses the whole request for the key of one action",
+    ),
+    Difference(
         _MOTO, "null in an expression", _CANCELLED, "ok", "It takes a missing attribute for null"
     ),
     Difference(

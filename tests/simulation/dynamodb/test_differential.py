@@ -41,7 +41,7 @@ class Extent(NamedTuple):
 # of kinds that do not go together, so it is asked about our conditions only.
 EXTENTS: Final = {
     "dynamodb-local": Extent(ours=800, misses=1000, rounds=8, edges=True),
-    "moto": Extent(ours=400, misses=150, rounds=0, edges=False),
+    "moto": Extent(ours=400, misses=300, rounds=0, edges=False),
 }
 
 

@@ -65,7 +65,7 @@ def use_not_counted(plant: Plant) -> Store:
 
 def debt_never_freed(plant: Plant) -> Store:
     """An event that was finally reviewed still waits for its review."""
-    plant(limiting, _FINAL=[])
+    plant(limiting, FINAL_OUTCOMES=[])
     return AsyncDynamoDBStore
 
 
