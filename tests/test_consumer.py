@@ -57,6 +57,7 @@ from aiobreakglass import (
     export_events,
     iterate,
     run_expiry,
+    run_reminders,
     verify_anchor,
     verify_history,
 )
@@ -249,6 +250,14 @@ async def worker(
     except ExpiryError as error:
         for event in error.expired:
             assert_type(event, BreakGlassEvent)
+
+
+async def reminder_worker(store: GovernedStore) -> None:
+    async def tell(event: BreakGlassEvent, interval: int) -> None:
+        assert_type(event.id, str)
+        assert_type(interval, int)
+
+    await run_reminders(store, tell, after=timedelta(hours=72))
 
 
 async def answered(store: BreakGlassStore, event: BreakGlassEvent) -> datetime | str | bool | None:

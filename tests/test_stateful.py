@@ -70,6 +70,7 @@ HOUR = timedelta(hours=1)
 LONG_ENOUGH = timedelta(minutes=5)
 
 ACTIVE, CLOSED, EXPIRED = BreakGlassStatus
+REVIEW = ("reviewed_by", "reviewed_at", "review_outcome", "review_comment")
 FINAL = ("justified", "unjustified")
 
 _Result = TypeVar("_Result")
@@ -545,6 +546,9 @@ class Life(RuleBasedStateMachine):
         changes: dict[str, Any] = {"status": status, "closed_by": None, "closed_reason": None}
         if status is CLOSED:
             changes |= {"closed_by": "bob", "closed_reason": "Over"}
+        if status is ACTIVE:
+            # No event is active and reviewed, so the argument alone would be refused.
+            changes |= dict.fromkeys(REVIEW)
         if rewritten:
             changes["expires_at"] = copy.expires_at - (copy.expires_at - copy.created_at) / 2
         return self.update(copy, **changes)

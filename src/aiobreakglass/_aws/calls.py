@@ -107,6 +107,10 @@ class Calls:
         """
         return _Running(self)
 
+    def renewed(self) -> Operation:
+        """Return an operation with a time limit of its own, for a part of one that is running."""
+        return Operation(asyncio.get_running_loop().time() + self._operation_timeout)
+
     def _begin(self) -> Operation:
         if self._closed:
             raise RuntimeError("this store is closed: use it inside its `async with` block")
@@ -115,7 +119,7 @@ class Calls:
         self.bind()
         self._running += 1
         self._idle.clear()
-        return Operation(asyncio.get_running_loop().time() + self._operation_timeout)
+        return self.renewed()
 
     def _end(self) -> None:
         self._running -= 1

@@ -77,17 +77,18 @@ class Holds:
         decide: Decide,
         refusal: type[BreakGlassError] | tuple[type[BreakGlassError], ...],
     ) -> BreakGlassEvent:
-        try:
-            with self._calls.operation() as operation:
+        # One operation to the end, because whoever closes the store waits for it.
+        with self._calls.operation() as operation:
+            try:
                 row = await self._reads.event_row(operation, event_id)
                 change = await self._commits.commit(
                     operation, event_id, event_rule(event_id, decide), row
                 )
-        except refusal:
-            # An earlier call may have got no further than this.
+            except refusal:
+                # An earlier call may have got no further than this.
+                await self._follow(event_id)
+                raise
             await self._follow(event_id)
-            raise
-        await self._follow(event_id)
         return change.stored
 
     async def _follow(self, event_id: str) -> None:
@@ -104,19 +105,19 @@ class Holds:
         )
 
     async def _follow_once(self, event_id: str) -> bool:
-        with self._calls.operation() as operation:
-            item = await self._reads.row(operation, self._table.layout.event_key(event_id))
-            if item is None:
-                # Its retention is over, so that of its history says when that goes.
-                return True
-            entries = (await self._histories.rows(operation, event_id)).values()
+        operation = self._calls.renewed()
+        item = await self._reads.row(operation, self._table.layout.event_key(event_id))
+        if item is None:
+            # Its retention is over, so that of its history says when that goes.
+            return True
+        entries = (await self._histories.rows(operation, event_id)).values()
         # A tombstone is followed as well, because the event may have been deleted meanwhile.
         row = Row(item, self._table.layout)
         waiting = iter([each for each in map(self._update_of(row), entries) if each is not None])
         while parts := list(islice(waiting, _TOGETHER)):
             # Each transaction has its own time limit, because there may be many.
-            with self._calls.operation() as operation:
-                refusal = await self._calls.write(operation, [self._check(row), *parts])
+            operation = self._calls.renewed()
+            refusal = await self._calls.write(operation, [self._check(row), *parts])
             if refusal is not None:
                 return False
         return True

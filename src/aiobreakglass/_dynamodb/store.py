@@ -260,10 +260,15 @@ class AsyncDynamoDBStore(Lists):
         rule = event_rule(
             event_id, lambda stored, now: decide_review(stored, by, decided, why, now)
         )
-        change = await self._commit(event_id, rule)
-        if change.action is Action.EXPIRED:
-            # The event had lapsed, and is marked now.
-            change = await self._commit(event_id, rule)
+        # Refuse a wrong clock before anything is sent.
+        self._now()
+        with self._calls.operation() as operation:
+            row = await self._reads.event_row(operation, event_id)
+            change = await self._commits.commit(operation, event_id, rule, row)
+            if change.action is Action.EXPIRED:
+                # The event had lapsed, and is marked now.
+                row = await self._reads.event_row(operation, event_id)
+                change = await self._commits.commit(operation, event_id, rule, row)
         return change.stored
 
     async def hold(self, event_id: str, *, held_by: str, reason: str) -> BreakGlassEvent:
