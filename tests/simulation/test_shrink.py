@@ -37,10 +37,10 @@ def test_patience_ends() -> None:
 def test_what_a_run_prints_of_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     """The steps and the trace of the shortest history, to be read at once."""
     with planted("evidence-not-compared"):
-        outcome = judged(history_of(1))
-        explain(1, outcome.findings[0])
+        outcome = judged(history_of(4))
+        explain(4, outcome.findings[0])
     told = capsys.readouterr().out
-    assert "the shortest that still fails, of history 1:" in told
+    assert "the shortest that still fails, of history 4:" in told
     assert 1 <= told.count("Step(number=") <= 5
     assert "WRONG: lost" in told
 
