@@ -29,7 +29,8 @@ from yarl import URL
 
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent
 from aiobreakglass.testing import make_event
-from benchmarks.plain import EVENTS, LAYOUT, event_row, fields, guard_row
+from benchmarks.plain import EVENTS, fields, rows_of
+from benchmarks.rows import LAYOUT
 from benchmarks.stub import PAGE, PROFILES
 
 REGION: Final = "eu-central-1"
@@ -38,7 +39,7 @@ TABLE: Final = "breakglass"
 NEW: Final = make_event(invoker="carol", request_id="r-1")
 """The event to create; contestants with models make its rows themselves."""
 
-ROWS: Final = [event_row(NEW), guard_row(NEW)]
+ROWS: Final = rows_of(NEW)
 """The same event as finished plain rows, for contestants without models."""
 
 Call = Callable[[], Awaitable[object]]
@@ -197,7 +198,7 @@ def with_and_without_models(
                 "find_active": lambda: active("prod"),
                 "find_active_of_50": of_many(active),
                 "list_by_invoker": list_by_invoker,
-                "create": lambda: put([event_row(NEW), guard_row(NEW)]),
+                "create": lambda: put(rows_of(NEW)),
             },
             has_models=True,
         ),

@@ -18,23 +18,21 @@ from aiobotocore.session import get_session
 from aiobreakglass import (
     AsyncDynamoDBStore,
     BreakGlassEvent,
-    TableLayout,
     create_table,
     expire_due,
     iterate,
 )
 from aiobreakglass._aws.client import open_client
 from aiobreakglass._aws.transport import Transport, TransportName
-from aiobreakglass._dynamodb.codec import encode_event, encode_guard
+from aiobreakglass._dynamodb.codec import encode_guard
 from aiobreakglass.testing import make_event
+from benchmarks.rows import LAYOUT, stored_row
 from tests.backends.dynamodb_local import dynamodb_local
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 REGION = "us-east-1"
-LAYOUT = TableLayout()
-RETENTION = timedelta(days=365)
 BATCH = 24
 """The rows of one BatchWriteItem: events with their guards. DynamoDB accepts 25 rows."""
 
@@ -82,7 +80,7 @@ async def table_of_lapsed(client: "DynamoDBClient", number: int) -> str:
         event = make_event(
             invoker=f"user-{index}", created_at=opened + timedelta(milliseconds=index)
         )
-        rows.append(encode_event(event, LAYOUT, write_id=uuid4().hex, retention=RETENTION))
+        rows.append(stored_row(event, uuid4().hex))
         rows.append(encode_guard(event, LAYOUT))
     for start in range(0, len(rows), BATCH):
         batch: list[Any] = [{"PutRequest": {"Item": row}} for row in rows[start : start + BATCH]]

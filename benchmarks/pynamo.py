@@ -3,7 +3,6 @@
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from aiopynamodb.attributes import (
     Attribute,
@@ -19,7 +18,8 @@ from aiopynamodb.models import Model
 from aiopynamodb.transactions import TransactWrite
 
 from benchmarks.contestants import NEW, REGION, TABLE, Contestant
-from benchmarks.plain import LAYOUT, nanoseconds, time_text, time_to_live
+from benchmarks.plain import TIMES, nanoseconds, rows_of, time_text
+from benchmarks.rows import LAYOUT
 from benchmarks.stub import PAGE, PROFILES
 
 
@@ -96,7 +96,27 @@ class EventRow(Model):
     mfa_verified = BooleanAttribute()
     mfa_method = UnicodeAttribute(null=True)
     mfa_challenge_id = UnicodeAttribute(null=True)
+    ended_at = TimeAttribute(null=True)
     write_id = UnicodeAttribute()
+    ttl = NumberAttribute()
+    revision = NumberAttribute()
+    head = UnicodeAttribute()
+    digest = UnicodeAttribute()
+    recorded_at = UnicodeAttribute()
+    history_ttl = NumberAttribute()
+
+
+class EntryRow(Model):
+    class Meta(OfTable):
+        pass
+
+    pk = UnicodeAttribute(hash_key=True)
+    event_id = UnicodeAttribute()
+    revision = NumberAttribute()
+    entry = UnicodeAttribute()
+    hash = UnicodeAttribute()
+    write_id = UnicodeAttribute()
+    history_ttl = NumberAttribute()
     ttl = NumberAttribute()
 
 
@@ -104,7 +124,7 @@ async def pynamo(stack: AsyncExitStack, url: str) -> Contestant:
     connection = await stack.enter_async_context(
         Connection(region=REGION, host=url, max_pool_connections=64)
     )
-    for model in (GuardRow, EventRow):
+    for model in (GuardRow, EventRow, EntryRow):
         model.Meta.host = url
         stack.push_async_callback(model.close_connection)
     is_new = EventRow.pk.does_not_exist()
@@ -126,14 +146,13 @@ async def pynamo(stack: AsyncExitStack, url: str) -> Contestant:
         return [row async for row in found]
 
     async def create() -> None:
-        guard = GuardRow(LAYOUT.guard_key(NEW.invoker, NEW.profile), event_id=NEW.id)
-        values = NEW.model_dump(exclude_none=True)
-        row = EventRow(
-            LAYOUT.event_key(NEW.id), write_id=uuid4().hex, ttl=time_to_live(NEW), **values
-        )
+        history, event, guard = rows_of(NEW)
+        # The models write times and durations themselves.
+        own = {name: getattr(NEW, name) for name in event.keys() & {*TIMES, "duration"}}
+        rows = [EntryRow(**history), EventRow(**event | own), GuardRow(**guard)]
         async with TransactWrite(connection=connection) as transaction:
-            transaction.save(row, condition=is_new, return_values="ALL_OLD")
-            transaction.save(guard, condition=is_new, return_values="ALL_OLD")
+            for row in rows:
+                transaction.save(row, condition=is_new, return_values="ALL_OLD")
 
     return Contestant(
         {

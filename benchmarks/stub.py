@@ -15,13 +15,12 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aiobreakglass import BreakGlassEvent, TableLayout
+from aiobreakglass import BreakGlassEvent
 from aiobreakglass._aws.transaction import Item
-from aiobreakglass._dynamodb.codec import encode_event, encode_guard
+from aiobreakglass._dynamodb.codec import encode_guard
 from aiobreakglass.testing import make_event
+from benchmarks.rows import LAYOUT, stored_row
 
-LAYOUT = TableLayout()
-RETENTION = timedelta(days=365)
 PAGE = 100
 
 HELD = make_event(id="0123456789abcdef", created_at=datetime.now(UTC), request_id="r-1")
@@ -41,7 +40,7 @@ HELD_AT_ONCE = [
 
 
 def _row(event: BreakGlassEvent) -> Item:
-    return encode_event(event, LAYOUT, write_id="0" * 32, retention=RETENTION)
+    return stored_row(event, "0" * 32)
 
 
 def _closed(number: int) -> Item:

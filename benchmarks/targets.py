@@ -56,8 +56,8 @@ def of_calls(kind: str, medians: Medians) -> Iterator[Target]:
             yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 6.5)
             yield at_least(f"{kind}, {AIODYNAMO}", ratios[AIODYNAMO], 1.5)
         case "create":
-            yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 3.5)
-            yield at_least(f"{kind}, {PLAIN_STOCK}", ratios[PLAIN_STOCK], 3.5)
+            yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 3)
+            yield at_least(f"{kind}, {PLAIN_STOCK}", ratios[PLAIN_STOCK], 3)
             yield ahead(f"{kind}, {AIODYNAMO}", ratios[AIODYNAMO])
             yield ahead(f"{kind}, {PLAIN_AIODYNAMO}", ratios[PLAIN_AIODYNAMO])
 

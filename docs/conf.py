@@ -64,19 +64,26 @@ nitpick_ignore = [
         "DynamoDBClient",
         "collections.abc.Awaitable",
         "collections.abc.Callable",
+        "collections.abc.Iterable",
         "collections.abc.Iterator",
+        "collections.abc.Mapping",
         "datetime",
         "datetime.datetime",
         "datetime.timedelta",
+        "os.PathLike",
+        "Path",
         "timedelta",
         # What `iterate` takes: any of a store's list methods, and its first argument.
         "ListMethod",
         "_Key",
         # What the text around them spells out.
+        "Format",
+        "OnProgress",
         "Transport",
         "OnCorrupt",
         "StoreOptions",
         "TransportName",
+        "What",
     )
 ]
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
+from typing import Any
 
 from hypothesis import strategies as st
 
-from aiobreakglass import MAX_DURATION, BreakGlassEvent, BreakGlassStatus, ReasonCode
+from aiobreakglass import (
+    MAX_DURATION,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    ReasonCode,
+    ReviewOutcome,
+)
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -71,18 +78,57 @@ def texts(at_least: int) -> st.SearchStrategy[str]:
     )
 
 
+def labels() -> st.SearchStrategy[dict[str, str]]:
+    """Draw valid labels: few with long texts, or many with short ones."""
+    keys = st.from_regex(r"[a-z][a-z0-9_.-]{0,62}", fullmatch=True)
+    short = st.from_regex(r"[a-z][a-z0-9_.-]{0,30}", fullmatch=True)
+    # 3 * (63 + 512) and 16 * (31 + 96) are less than 2048.
+    return st.dictionaries(keys, names(), max_size=3) | st.dictionaries(
+        short, names().filter(lambda name: len(name.encode()) <= 96), max_size=16
+    )
+
+
+@st.composite
+def reviews(draw: st.DrawFn, invoker: str) -> dict[str, Any]:
+    """Draw the fields of a review of this person's event."""
+    return {
+        "reviewed_by": draw(names().filter(lambda name: name.casefold() != invoker.casefold())),
+        "reviewed_at": draw(aware_datetimes()),
+        "review_outcome": draw(st.sampled_from(ReviewOutcome)),
+        "review_comment": draw(texts(at_least=1)),
+    }
+
+
+@st.composite
+def holds(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw the fields of a legal hold."""
+    return {
+        "held_by": draw(names()),
+        "held_at": draw(aware_datetimes()),
+        "held_reason": draw(texts(at_least=1)),
+    }
+
+
 @st.composite
 def events(draw: st.DrawFn) -> BreakGlassEvent:
     """Draw any valid event, with any of its optional fields."""
     created_at = draw(aware_datetimes())
     lifetimes = st.timedeltas(MICROSECOND, MAX_DURATION)
+    lifetime = draw(lifetimes)
     status = draw(st.sampled_from(BreakGlassStatus))
     is_closed = status is BreakGlassStatus.CLOSED
     mfa_verified = draw(st.booleans())
     mfa_details = st.none() | names() if mfa_verified else st.none()
+    invoker = draw(names())
+    nothing: st.SearchStrategy[dict[str, Any]] = st.builds(dict)
+    ended: dict[str, Any] = {}
+    if status.is_terminal:
+        ended = draw(nothing | reviews(invoker))
+        ended_after = draw(st.none() | st.timedeltas(timedelta(0), lifetime))
+        ended["ended_at"] = None if ended_after is None else created_at + ended_after
     return BreakGlassEvent(
         id=draw(event_ids()),
-        invoker=draw(names()),
+        invoker=invoker,
         profile=draw(names()),
         reason_code=draw(st.sampled_from(ReasonCode)),
         justification=draw(texts(at_least=20)),
@@ -90,11 +136,15 @@ def events(draw: st.DrawFn) -> BreakGlassEvent:
         status=status,
         created_at=created_at,
         updated_at=created_at + draw(st.timedeltas(timedelta(0), timedelta(days=300))),
-        expires_at=created_at + draw(lifetimes),
+        expires_at=created_at + lifetime,
         closed_by=draw(names()) if is_closed else None,
         closed_reason=draw(texts(at_least=1)) if is_closed else None,
         request_id=draw(st.none() | names()),
         mfa_verified=mfa_verified,
         mfa_method=draw(mfa_details),
         mfa_challenge_id=draw(mfa_details),
+        extensions=draw(st.integers(0, 100)),
+        labels=draw(nothing | labels()),
+        **ended,
+        **draw(nothing | holds()),
     )

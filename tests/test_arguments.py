@@ -38,8 +38,9 @@ MICROSECOND = timedelta(microseconds=1)
 class TestEvent:
     @given(event=events())
     def test_valid_event_passes_unchanged(self, event: BreakGlassEvent) -> None:
-        """`check_event` returns a valid event unchanged."""
-        assert arguments.check_event(event) == event
+        """`check_event` returns a valid event unchanged, but for the end that stores set."""
+        expected = BreakGlassEvent.model_validate({**vars(event), "ended_at": None})
+        assert arguments.check_event(event) == expected
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -80,6 +81,34 @@ class TestEvent:
         """Anything other than a `BreakGlassEvent` is a `TypeError`."""
         with pytest.raises(TypeError, match="event must be a BreakGlassEvent, not"):
             check(value)
+
+
+class TestByAndNote:
+    def test_nothing_is_left_as_nothing(self) -> None:
+        """The rules of a change give the defaults."""
+        assert arguments.check_by_and_note(None, None) == (None, None)
+
+    def test_note_is_stripped(self) -> None:
+        """`by` follows the rules of names, and `note` the rules of closing reasons."""
+        assert arguments.check_by_and_note("carol", " As\nagreed ") == ("carol", "As\nagreed")
+
+    @pytest.mark.parametrize(
+        ("by", "note", "error", "rule"),
+        [
+            ("", None, ValueError, "by must have 1 to 256 characters"),
+            (" carol", None, ValueError, "by must not begin or end with white space"),
+            (7, None, TypeError, "by must be a str, not int"),
+            (None, "", ValueError, "note must have 1 to 1000 characters"),
+            (None, "O\x00ver", ValueError, "note must not have control characters"),
+            (None, b"Over", TypeError, "note must be a str, not bytes"),
+        ],
+    )
+    def test_wrong_by_or_note_is_refused(
+        self, by: Any, note: Any, error: type[Exception], rule: str
+    ) -> None:
+        """The error names the argument and its rule."""
+        with pytest.raises(error, match=f"^{rule}"):
+            arguments.check_by_and_note(by, note)
 
 
 class TestText:

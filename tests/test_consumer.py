@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
@@ -17,7 +17,9 @@ from aiobreakglass import (
     DEFAULT_QUERY_LIMIT,
     MAX_DURATION,
     MAX_QUERY_LIMIT,
+    Action,
     ActiveEventExistsError,
+    Adoption,
     AsyncDynamoDBStore,
     BreakGlassError,
     BreakGlassEvent,
@@ -29,20 +31,38 @@ from aiobreakglass import (
     EventNotFoundError,
     EventPage,
     ExpiryError,
+    Finding,
+    GovernedStore,
+    HistoryEntry,
     ImmutableFieldError,
     InMemoryStore,
     InvalidStateTransitionError,
     ItemTooLargeError,
     ReasonCode,
+    ReviewOutcome,
+    ScanProgress,
     StoreUnavailableError,
     TableError,
     TableLayout,
+    access_at,
+    adopt_table,
+    audit_table,
     create_table,
     expire_due,
+    export_events,
     iterate,
     run_expiry,
+    verify_anchor,
+    verify_history,
 )
-from aiobreakglass.testing import FakeClock, FaultyStore, StoreContract, make_event, moto_server
+from aiobreakglass.testing import (
+    FakeClock,
+    FaultyStore,
+    GovernedStoreContract,
+    StoreContract,
+    make_event,
+    moto_server,
+)
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -55,8 +75,8 @@ class Audited(InMemoryStore):
         return await super().close(event_id, closed_by=closed_by, closed_reason=closed_reason)
 
 
-class ContractOfAudited(StoreContract):
-    """The contract for `Audited`; it is not run again here."""
+class ContractOfFaulty(StoreContract):
+    """The contract for a store without histories; it is not run again here."""
 
     @pytest.fixture
     def clock(self) -> FakeClock:
@@ -64,6 +84,14 @@ class ContractOfAudited(StoreContract):
 
     @pytest.fixture
     def store(self, clock: FakeClock) -> BreakGlassStore:
+        return FaultyStore(InMemoryStore(clock=clock), seed=1)
+
+
+class ContractOfAudited(GovernedStoreContract):
+    """The contract for `Audited`; it is not run again here."""
+
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> GovernedStore:
         return Audited(clock=clock)
 
 
@@ -96,6 +124,39 @@ async def test_event_life_cycle_is_fully_typed(
     closed = await store.close(event.id, closed_by="bob", closed_reason="It answers again")
     assert closed.status.is_terminal
     assert await expire_due(store, now=now) == []
+
+
+async def test_history_is_fully_typed(breakglass_clock: FakeClock) -> None:
+    store: GovernedStore = Audited(clock=breakglass_clock)
+    opened = make_event(created_at=breakglass_clock(), labels={"ticket": "OPS-7"})
+    event = await store.create(opened, by="carol", note="The runbook says so")
+    assert assert_type(event.labels, Mapping[str, str])["ticket"] == "OPS-7"
+    assert assert_type(event.review_outcome, ReviewOutcome | None) is None
+    history = assert_type(await store.history(event.id), list[HistoryEntry])
+    assert assert_type(history[0].action, Action) is Action.CREATED
+    assert assert_type(history[0].event, BreakGlassEvent | None) == event
+    assert assert_type(verify_history(history, event), list[Finding]) == []
+
+
+async def test_past_is_fully_typed(breakglass_clock: FakeClock) -> None:
+    store = Audited(clock=breakglass_clock)
+    event = await store.create(make_event(created_at=breakglass_clock()))
+    held = assert_type(
+        await access_at(store, event.created_at, profile="prod"), list[BreakGlassEvent]
+    )
+    assert held == [event]
+
+
+async def evidence(client: DynamoDBClient, folder: Path) -> list[Finding]:
+    """Adopt, export and verify a whole table."""
+
+    async def show(progress: ScanProgress) -> None:
+        assert_type(progress.rows, int)
+
+    assert_type(await adopt_table(client, "events"), Adoption)
+    manifest = assert_type(await export_events(client, "events", folder), Path)
+    findings = await audit_table(client, "events", on_progress=show)
+    return findings + await verify_anchor(client, "events", manifest)
 
 
 async def opened(client: DynamoDBClient, layout: TableLayout) -> AsyncIterator[BreakGlassStore]:

@@ -19,9 +19,12 @@ from aiobreakglass import (
     InMemoryStore,
 )
 from aiobreakglass._aws.client import Opened, open_client
-from aiobreakglass.testing import FakeClock, StoreContract, make_event
+from aiobreakglass.testing import FakeClock, GovernedStoreContract, StoreContract, make_event
 from aiobreakglass.testing._contract_cursors import CursorsContract
 from aiobreakglass.testing._contract_endings import EndingsContract
+from aiobreakglass.testing._contract_governed_fields import GovernedFieldsContract
+from aiobreakglass.testing._contract_governed_races import GovernedRacesContract
+from aiobreakglass.testing._contract_history import HistoryContract
 from aiobreakglass.testing._contract_lists import ListsContract
 from aiobreakglass.testing._contract_opening import OpeningContract
 from aiobreakglass.testing._contract_questions import QuestionsContract
@@ -39,7 +42,7 @@ LONG_ENOUGH = timedelta(minutes=5)
 on_one_loop = pytest.mark.asyncio(loop_scope="class")
 
 
-class TestInMemoryStore(StoreContract):
+class TestInMemoryStore(GovernedStoreContract):
     @pytest.fixture
     def store(self, clock: FakeClock) -> InMemoryStore:
         return InMemoryStore(clock=clock)
@@ -75,7 +78,15 @@ class OnDynamoDB:
         return store
 
 
-class WritesContract(OpeningContract, UpdatesContract, EndingsContract, RacesContract):
+class WritesContract(
+    HistoryContract,
+    GovernedFieldsContract,
+    GovernedRacesContract,
+    OpeningContract,
+    UpdatesContract,
+    EndingsContract,
+    RacesContract,
+):
     """The parts that depend on both emulator and transport: conditions, tokens, refusals."""
 
     clock = StoreContract.clock
@@ -90,7 +101,7 @@ class ReadsContract(ListsContract, CursorsContract, QuestionsContract):
 
 
 @on_one_loop
-class TestFastOnDynamoDBLocal(OnDynamoDB, StoreContract):
+class TestFastOnDynamoDBLocal(OnDynamoDB, GovernedStoreContract):
     endpoint = "dynamodb_local_endpoint"
     transport = "fast"
 
@@ -145,6 +156,16 @@ class TestMadeEvent:
             "mfa_verified": True,
             "mfa_method": "totp",
             "mfa_challenge_id": "challenge/7",
+            "ended_at": FakeClock.START + HOUR,
+            "extensions": 1,
+            "reviewed_by": "erin",
+            "reviewed_at": FakeClock.START + 3 * HOUR,
+            "review_outcome": "justified",
+            "review_comment": "Better safe than sorry",
+            "held_by": "frank",
+            "held_at": FakeClock.START + 4 * HOUR,
+            "held_reason": "The insurance asks",
+            "labels": {"ticket": "OPS-7"},
         }
         assert fields.keys() == BreakGlassEvent.model_fields.keys()
         assert make_event(**fields).model_dump() == fields
@@ -213,10 +234,11 @@ class TestImportingTheKit:
         [
             ("FakeClock, FaultyStore, make_event, moto_server", set()),
             ("StoreContract", {"pytest"}),
+            ("GovernedStoreContract", {"pytest"}),
         ],
     )
-    def test_import_loads_pytest_only_for_the_contract(self, names: str, loaded: set[str]) -> None:
-        """`StoreContract` alone needs pytest; moto is imported when its server starts."""
+    def test_import_loads_pytest_only_for_contracts(self, names: str, loaded: set[str]) -> None:
+        """Only the contracts need pytest; moto is imported when its server starts."""
         program = (
             f"from aiobreakglass.testing import {names}\n"
             "import sys\n"

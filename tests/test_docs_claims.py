@@ -8,6 +8,7 @@ import re
 import sys
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,9 +20,12 @@ from aiobreakglass import (
     CorruptItemError,
     ExpiryError,
     TableLayout,
+    audit_table,
     create_table,
     expire_due,
+    export_events,
     run_expiry,
+    verify_anchor,
 )
 from aiobreakglass.testing import FakeClock, make_event
 from tests.documents import calls
@@ -44,6 +48,7 @@ async def only_asks(alice: Alice, event: BreakGlassEvent) -> None:
 
 async def reviews(alice: Alice, event: BreakGlassEvent) -> None:
     await alice.store.get(event.id)
+    assert await alice.store.history(event.id)
     for call in (calls.list_by_invoker, calls.list_by_status, calls.list_by_profile):
         await call(alice)
     for call in (calls.count_by_invoker, calls.count_by_profile, calls.get_last):
@@ -51,6 +56,12 @@ async def reviews(alice: Alice, event: BreakGlassEvent) -> None:
 
 
 async def marks_what_has_run_out(alice: Alice, event: BreakGlassEvent) -> None:
+    # If another writer has dropped what the row says about its history, the store looks for it.
+    await alice.others.update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": LAYOUT.event_key(event.id)}},
+        UpdateExpression="REMOVE revision, head, digest",
+    )
     alice.clock.set(event.expires_at)
     # If another pass of the same store has read the rows since, the store reads them again.
     await alice.store.get(event.id)
@@ -59,10 +70,19 @@ async def marks_what_has_run_out(alice: Alice, event: BreakGlassEvent) -> None:
     ]
 
 
+async def audits(alice: Alice, _: BreakGlassEvent) -> None:
+    client = alice.recorder.client
+    assert await audit_table(client, TABLE) == []
+    with TemporaryDirectory() as folder:
+        manifest = await export_events(client, TABLE, folder)
+        assert await verify_anchor(client, TABLE, manifest) == []
+
+
 ROLES = {
     "Only asks": only_asks,
     "Reviews": reviews,
     "Marks what has run out": marks_what_has_run_out,
+    "Audits": audits,
 }
 
 

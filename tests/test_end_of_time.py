@@ -20,9 +20,16 @@ from aiobreakglass import (
     iterate,
 )
 from aiobreakglass._domain.change import Change
-from aiobreakglass._domain.rules import check_creatable, decide_close, decide_expiry, decide_update
-from aiobreakglass._dynamodb.codec import decode_event, encode_event, encode_tombstone
+from aiobreakglass._domain.rules import (
+    check_creatable,
+    decide_close,
+    decide_create,
+    decide_expiry,
+    decide_update,
+)
+from aiobreakglass._dynamodb.codec import decode_event, encode_event
 from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass.testing import FakeClock, make_event
 
 MICROSECOND = timedelta(microseconds=1)
@@ -96,7 +103,7 @@ def test_event_at_its_last_version_can_end(now: datetime, decide: Decision) -> N
     """An active event can always end, and the row of its ending decodes to an event."""
     ended = decide(last_event(), now).stored
     assert ended.updated_at == END
-    row = encode_event(ended, LAYOUT, write_id="w1", retention=timedelta.max)
+    row = encode_event(ended, LAYOUT, write_id="w1")
     assert decode_event(row, LAYOUT) == ended
     with pytest.raises(InvalidStateTransitionError):
         decide_update(ended, ended, END)
@@ -124,11 +131,13 @@ def test_duration_past_the_end_of_time_is_refused() -> None:
 
 def test_longest_retention_fits_the_ttl() -> None:
     """TTL is a number, so it may exceed what a datetime or a timedelta can express."""
-    longest = "86653402300800"
+    longest = 86653402300800
     event = last_event(status="expired", expires_at=END)
-    row = encode_event(event, LAYOUT, write_id="w1", retention=timedelta.max)
-    tombstone = encode_tombstone(event.id, LAYOUT, deleted_at=END, retention=timedelta.max)
-    assert row["ttl"] == tombstone["ttl"] == {"N": longest}
+    imported = decide_create(event, END)
+    retention = Retention(timedelta.max)
+    assert retention.of_event(imported, None, None) == longest
+    assert retention.of_tombstone(END, None) == longest
+    assert retention.of_history(END - HOUR) == longest + 3 * 3600 + 8 * 24 * 3600
 
 
 async def test_pages_of_events_near_the_end_of_time() -> None:

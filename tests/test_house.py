@@ -23,14 +23,27 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module may import modules from the lines above its own, and none from its own line.
 LAYERS = [
-    ["_domain", "_contract", "_memory", "_workers", "_aws", "_aws.fast", "_dynamodb.parts"],
+    [
+        "_domain",
+        "_contract",
+        "_memory",
+        "_workers",
+        "_aws",
+        "_aws.fast",
+        "_dynamodb.parts",
+        "_evidence",
+    ],
     ["_back_off", "_randomness", "_shielding"],
     ["_domain.errors", "_domain.fields", "_domain.timestamps"],
+    ["_domain.finding", "_domain.labels"],
     ["_domain.event"],
     ["_domain.change"],
-    ["_domain.rules"],
+    ["_domain.history", "_domain.rules"],
+    ["_domain.moves"],
+    ["_domain.chain"],
+    ["_domain.verification"],
     ["_contract.store"],
-    ["_contract.arguments", "_contract.iteration"],
+    ["_contract.arguments", "_contract.governed", "_contract.iteration"],
     ["_contract.cursor"],
     ["_contract.lists"],
     ["_memory.store", "_workers.expiry"],
@@ -50,9 +63,9 @@ LAYERS = [
     ["_aws.fast.learning"],
     ["_aws.client"],
     ["_dynamodb.holders", "_dynamodb.layout"],
-    ["_dynamodb.canonical"],
+    ["_dynamodb.canonical", "_dynamodb.record", "_dynamodb.retention"],
     ["_dynamodb.codec"],
-    ["_dynamodb.cursor", "_dynamodb.requests", "_dynamodb.row"],
+    ["_dynamodb.cursor", "_dynamodb.requests", "_dynamodb.row", "_dynamodb.scan"],
     [
         "_dynamodb.opening",
         "_dynamodb.parts.contributor",
@@ -60,10 +73,28 @@ LAYERS = [
         "_dynamodb.recent",
         "_dynamodb.table",
     ],
-    ["_dynamodb.parts.event", "_dynamodb.parts.guard", "_dynamodb.queries", "_dynamodb.reads"],
-    ["_dynamodb.checks", "_dynamodb.commit"],
-    ["_dynamodb.store"],
+    [
+        "_dynamodb.parts.event",
+        "_dynamodb.parts.guard",
+        "_dynamodb.parts.history",
+        "_dynamodb.queries",
+        "_dynamodb.reads",
+    ],
+    ["_dynamodb.checks", "_dynamodb.histories"],
+    ["_dynamodb.commit"],
+    ["_dynamodb.adoption", "_dynamodb.store"],
     ["_dynamodb"],
+    [
+        "_evidence.access",
+        "_evidence.anchor",
+        "_evidence.files",
+        "_evidence.formats",
+        "_evidence.progress",
+        "_evidence.records",
+    ],
+    ["_evidence.judgments"],
+    ["_evidence.added", "_evidence.audit", "_evidence.export"],
+    ["_evidence.verify"],
     ["__init__"],
 ]
 PLACES = {module: place for place, layer in enumerate(LAYERS) for module in layer}
@@ -74,6 +105,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_workers": ("_contract", "_domain"),
     "_aws": ("_domain.errors",),
     "_dynamodb": ("_aws", "_contract", "_domain"),
+    "_evidence": ("_aws", "_contract", "_domain", "_dynamodb"),
 }
 """The packages, or single modules, that each package may import besides itself."""
 FOR_EVERYBODY = ["_back_off", "_randomness", "_shielding"]
@@ -143,7 +175,11 @@ class TestImports:
             ("_domain.errors", set()),
             ("_domain.timestamps", set()),
             ("_domain.fields", set()),
-            ("_domain.event", {"_domain.errors", "_domain.fields", "_randomness"}),
+            ("_domain.labels", {"_domain.fields"}),
+            (
+                "_domain.event",
+                {"_domain.errors", "_domain.fields", "_domain.labels", "_randomness"},
+            ),
             ("_contract.store", {"_domain.event"}),
         ],
     )

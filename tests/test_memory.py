@@ -30,6 +30,7 @@ OPERATIONS: dict[str, Operation] = {
     "get": lambda store, event: store.get(event.id),
     "update": lambda store, event: store.update(event),
     "delete": lambda store, event: store.delete(event.id),
+    "history": lambda store, event: store.history(event.id),
     "close": lambda store, event: store.close(event.id, closed_by="bob", closed_reason="Over"),
     "list_by_invoker": lambda store, event: store.list_by_invoker("alice"),
     "list_by_status": lambda store, event: store.list_by_status("active"),

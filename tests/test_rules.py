@@ -30,6 +30,7 @@ from aiobreakglass._domain.rules import (
     decide_update,
 )
 from aiobreakglass.testing import make_event
+from tests.model.example import HOLD, REVIEW
 from tests.model.foreign import FOREIGN_TEXTS, foreign_event
 from tests.strategies import events
 
@@ -57,6 +58,12 @@ OTHER_VALUES: dict[str, Any] = {
     "justification": "Something else altogether has happened",
     "duration": 2 * HOUR,
     "created_at": CREATED_AT - MICROSECOND,
+    "labels": {"team": "db"},
+}
+SET_ONLY_BY_STORES: dict[str, dict[str, Any]] = {
+    "extensions": {"extensions": 1},
+    "held_by": HOLD,
+    "reviewed_by": REVIEW,
 }
 
 each_open_foreign_text = pytest.mark.parametrize(
@@ -99,6 +106,16 @@ class TestCreation:
             check_creatable(STORED, now)
         assert str(error.value).endswith(f"the store's clock, which reads {now.isoformat()}")
 
+    @pytest.mark.parametrize(
+        ("changes", "rule"),
+        [({"extensions": 1}, "extensions of a new active"), (HOLD, "must not be held")],
+    )
+    def test_new_active_event_has_no_past(self, changes: dict[str, Any], rule: str) -> None:
+        """An extension and a hold of an active event are changes that a store records."""
+        with pytest.raises(ValueError, match=rule):
+            check_creatable(changed(STORED, **changes), CREATED_AT)
+        check_creatable(changed(ENDED[CLOSED], **changes), CREATED_AT)
+
 
 class TestForeignTexts:
     """Texts of other writers stay, but no update may write a new one."""
@@ -112,7 +129,7 @@ class TestForeignTexts:
         if field == "request_id":
             proposed = stored.model_copy(update={"expires_at": later})
         updated = decide_update(stored, proposed, IN_TIME).stored
-        assert updated == proposed.model_copy(update={"updated_at": IN_TIME})
+        assert updated == proposed.model_copy(update={"updated_at": IN_TIME, "extensions": 1})
 
     @each_open_foreign_text
     def test_event_with_a_foreign_text_can_end(self, field: str, value: str) -> None:
@@ -184,7 +201,10 @@ class TestUpdate:
     ) -> None:
         """The stored event is the proposal with a new version."""
         decided = decide_update(STORED, changed(STORED, **changes), now).stored
-        assert decided == changed(STORED, **changes, updated_at=decided.updated_at)
+        extensions = 1 if changes.get("expires_at", EXPIRES_AT) > EXPIRES_AT else 0
+        assert decided == changed(
+            STORED, **changes, updated_at=decided.updated_at, extensions=extensions
+        )
 
     def test_update_to_an_end_in_the_past_is_refused(self) -> None:
         """Access may be made to end now, but not earlier, because it was granted until now."""
@@ -218,6 +238,42 @@ class TestUpdate:
         with pytest.raises(ImmutableFieldError) as refusal:
             decide_update(STORED, proposed, now)
         assert (refusal.value.event_id, refusal.value.field) == (STORED.id, field)
+
+    @pytest.mark.parametrize(
+        ("status", "now", "field"),
+        [
+            *(({}, IN_TIME, field) for field in ("extensions", "held_by")),
+            *((CLOSING, IN_TIME, field) for field in SET_ONLY_BY_STORES),
+            *((EXPIRING, EXPIRES_AT, field) for field in SET_ONLY_BY_STORES),
+        ],
+    )
+    def test_update_of_what_stores_set_is_refused(
+        self, status: dict[str, Any], now: datetime, field: str
+    ) -> None:
+        """No update counts an extension, reviews an event or holds it."""
+        proposed = changed(STORED, **status, **SET_ONLY_BY_STORES[field])
+        with pytest.raises(ImmutableFieldError) as refusal:
+            decide_update(STORED, proposed, now)
+        assert refusal.value.field == field
+
+    @pytest.mark.parametrize("fields", [HOLD, {"extensions": 2}, {"labels": {"team": "db"}}])
+    def test_changes_keep_what_stores_set(self, fields: dict[str, Any]) -> None:
+        """A hold, extensions and labels stay through every change."""
+        stored = changed(STORED, **fields)
+        for decided in (
+            decide_update(stored, changed(stored, request_id="c0ffee"), IN_TIME),
+            decide_update(stored, changed(stored, **CLOSING), IN_TIME),
+            decide_close(stored, "bob", "Over", IN_TIME),
+            decide_expiry(stored, EXPIRES_AT),
+        ):
+            assert changed(decided.stored, **fields) == decided.stored
+
+    def test_each_extension_is_counted(self) -> None:
+        """An update that moves `expires_at` later counts, and one that moves it earlier not."""
+        once = decide_update(STORED, changed(STORED, expires_at=EXPIRES_AT + HOUR), IN_TIME).stored
+        shorter = decide_update(once, changed(once, expires_at=EXPIRES_AT), IN_TIME).stored
+        twice = decide_update(shorter, changed(shorter, expires_at=EXPIRES_AT + HOUR), IN_TIME)
+        assert (once.extensions, shorter.extensions, twice.stored.extensions) == (1, 1, 2)
 
     @pytest.mark.parametrize(("status", "now"), [(CLOSING, IN_TIME), (EXPIRING, EXPIRES_AT)])
     @pytest.mark.parametrize("expires_at", [EXPIRES_AT - MICROSECOND, EXPIRES_AT + HOUR])
@@ -334,10 +390,11 @@ class TestUpdate:
 
 class TestClosing:
     @pytest.mark.parametrize("now", [CREATED_AT, JUST_IN_TIME])
-    def test_close_adds_who_and_why(self, now: datetime) -> None:
-        """Closing adds only who closed the event and why."""
+    def test_close_adds_who_why_and_when(self, now: datetime) -> None:
+        """Closing adds only who closed the event, why, and when."""
         decided = decide_close(STORED, "bob", " Over ", now).stored
-        assert decided == changed(STORED, **CLOSING, updated_at=decided.updated_at)
+        version = max(now, CREATED_AT + MICROSECOND)
+        assert decided == changed(STORED, **CLOSING, updated_at=version, ended_at=now)
 
     @pytest.mark.parametrize(
         ("stored", "now", "current"),
@@ -355,8 +412,34 @@ class TestClosing:
             decide_close(stored, "bob", "Over", now)
         assert (refusal.value.current_status, refusal.value.new_status) == (current, CLOSED)
 
+    @pytest.mark.parametrize(
+        ("now", "ended_at"),
+        [
+            (CREATED_AT - HOUR, CREATED_AT),
+            (CREATED_AT, CREATED_AT),
+            (IN_TIME, IN_TIME),
+            (JUST_IN_TIME, JUST_IN_TIME),
+        ],
+    )
+    def test_closed_event_ended_by_the_stores_clock(
+        self, now: datetime, ended_at: datetime
+    ) -> None:
+        """Access ended when the store closed the event, whatever the caller's copy says."""
+        proposed = STORED.close(closed_by="bob", closed_reason="Over", at=CREATED_AT + MICROSECOND)
+        for change in (
+            decide_close(STORED, "bob", "Over", now),
+            decide_update(STORED, proposed, now),
+        ):
+            assert change.stored.ended_at == ended_at
+
 
 class TestExpiry:
+    def test_expired_event_ended_at_its_expires_at(self) -> None:
+        """Access ended at `expires_at`, however late the event is marked."""
+        assert decide_expiry(STORED, EXPIRES_AT + HOUR).stored.ended_at == EXPIRES_AT
+        proposed = changed(STORED, **EXPIRING)
+        assert decide_update(STORED, proposed, EXPIRES_AT + HOUR).stored.ended_at == EXPIRES_AT
+
     @pytest.mark.parametrize(
         ("stored", "now", "current"),
         [
@@ -382,7 +465,11 @@ class TestChange:
         [
             pytest.param(decide_create(STORED, IN_TIME), Action.CREATED, "alice", None, id="new"),
             pytest.param(
-                decide_create(ENDED[CLOSED], IN_TIME), Action.IMPORTED, None, None, id="imported"
+                decide_create(ENDED[CLOSED], IN_TIME),
+                Action.IMPORTED,
+                "alice",
+                None,
+                id="imported",
             ),
             pytest.param(
                 decide_update(STORED, changed(STORED, request_id="c0ffee"), IN_TIME),
@@ -425,6 +512,21 @@ class TestChange:
                 decide_expiry(STORED, EXPIRES_AT), Action.EXPIRED, None, None, id="expired"
             ),
             pytest.param(decide_delete(STORED, IN_TIME), Action.DELETED, None, None, id="deleted"),
+            *(
+                pytest.param(change, change.action, "carol", "As agreed", id=f"{change.action} by")
+                for change in (
+                    decide_create(STORED, IN_TIME, "carol", "As agreed"),
+                    decide_create(ENDED[EXPIRED], IN_TIME, "carol", "As agreed"),
+                    decide_update(STORED, STORED, IN_TIME, "carol", "As agreed"),
+                    decide_update(
+                        STORED, changed(STORED, **CLOSING), IN_TIME, "carol", "As agreed"
+                    ),
+                    decide_update(
+                        STORED, changed(STORED, **EXPIRING), EXPIRES_AT, "carol", "As agreed"
+                    ),
+                    decide_delete(STORED, IN_TIME, "carol", "As agreed"),
+                )
+            ),
             pytest.param(
                 decide_delete(None, IN_TIME), Action.DELETED, None, None, id="deleted unread"
             ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aiobotocore.session import get_session
 from hypothesis import settings
@@ -33,15 +34,22 @@ from aiobreakglass import (
     EventExistsError,
     EventNotFoundError,
     EventPage,
+    GovernedStore,
+    HistoryEntry,
     ImmutableFieldError,
     InMemoryStore,
     InvalidStateTransitionError,
+    verify_history,
 )
+from aiobreakglass._aws.transaction import Item
 from aiobreakglass._contract.iteration import ListMethod
+from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import decode_event
+from aiobreakglass._dynamodb.record import decode_entry, decode_record
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.rows import LAYOUT, Rows
 from tests.dynamodb.tables import new_table
+from tests.dynamodb.waiting import PATIENT
 from tests.faults.audit import audit
 
 if TYPE_CHECKING:
@@ -51,10 +59,21 @@ REGION = "eu-central-1"
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+# No call comes near this: a call that a busy machine cuts off has an unknown outcome.
+LONG_ENOUGH = timedelta(minutes=5)
 
 ACTIVE, CLOSED, EXPIRED = BreakGlassStatus
 
 _Result = TypeVar("_Result")
+
+
+class Told(NamedTuple):
+    """What a history tells about a change."""
+
+    action: str
+    by: str | None
+    note: str | None
+    event: BreakGlassEvent | None
 
 
 class Model:
@@ -64,8 +83,11 @@ class Model:
         self.clock = clock
         self.events: dict[str, BreakGlassEvent] = {}
         self.deleted: set[str] = set()
+        self.histories: defaultdict[str, list[Told]] = defaultdict(list)
 
-    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def create(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         now = self.clock()
         if event.status is ACTIVE:
             if event.expires_at <= now:
@@ -82,6 +104,8 @@ class Model:
                 if other.status is ACTIVE and pair_of(other) == pair_of(event):
                     self.mark_expired(other)
         self.events[event.id] = event
+        action = "created" if event.status is ACTIVE else "imported"
+        self.histories[event.id].append(Told(action, by or event.invoker, note, event))
         return event
 
     async def get(self, event_id: str) -> BreakGlassEvent:
@@ -89,7 +113,9 @@ class Model:
             raise EventNotFoundError(event_id)
         return self.events[event_id]
 
-    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def update(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         if event.expires_at - event.created_at > MAX_DURATION:
             raise ValueError("expires_at")
         stored = await self.get(event.id)
@@ -108,14 +134,19 @@ class Model:
             raise InvalidStateTransitionError(event.id, ACTIVE, ACTIVE)
         may_change = {"status", "closed_by", "closed_reason"}
         may_change |= {"request_id", "mfa_verified", "mfa_method", "mfa_challenge_id"}
+        # The store sets it, whatever the caller says.
+        may_change.add("ended_at")
         if event.status is ACTIVE:
             may_change.add("expires_at")
-        for field in BreakGlassEvent.model_fields.keys() - may_change:
-            if getattr(event, field) != getattr(stored, field):
+        for field in BreakGlassEvent.model_fields:
+            if field not in may_change and getattr(event, field) != getattr(stored, field):
                 raise ImmutableFieldError(event.id, field)
         if event.expires_at != stored.expires_at and event.expires_at < self.clock():
             raise ValueError("expires_at")
-        return self.put_next(stored, event)
+        if event.status is CLOSED:
+            by, note = by or event.closed_by, note or event.closed_reason
+        action = "updated" if event.status is ACTIVE else event.status.value
+        return self.put_next(stored, event, "extended" if is_extension else action, by, note)
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
         stored = await self.get(event_id)
@@ -125,11 +156,15 @@ class Model:
             self.mark_expired(stored)
             raise InvalidStateTransitionError(event_id, EXPIRED, CLOSED)
         ending = {"status": CLOSED, "closed_by": closed_by, "closed_reason": closed_reason}
-        return self.put_next(stored, stored.model_copy(update=ending))
+        closed = stored.model_copy(update=ending)
+        return self.put_next(stored, closed, "closed", closed_by, closed_reason)
 
-    async def delete(self, event_id: str) -> None:
+    async def delete(
+        self, event_id: str, *, by: str | None = None, note: str | None = None
+    ) -> None:
         if self.events.pop(event_id, None) is not None:
             self.deleted.add(event_id)
+            self.histories[event_id].append(Told("deleted", by, note, None))
 
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
@@ -155,12 +190,36 @@ class Model:
         return grants and pair_of(event) == (invoker, profile)
 
     def mark_expired(self, event: BreakGlassEvent) -> None:
-        self.put_next(event, event.model_copy(update={"status": EXPIRED}))
+        self.put_next(event, event.model_copy(update={"status": EXPIRED}), "expired")
 
-    def put_next(self, stored: BreakGlassEvent, event: BreakGlassEvent) -> BreakGlassEvent:
-        version = max(self.clock(), stored.updated_at + MICROSECOND)
-        self.events[event.id] = event.model_copy(update={"updated_at": version})
-        return self.events[event.id]
+    def put_next(
+        self,
+        stored: BreakGlassEvent,
+        event: BreakGlassEvent,
+        action: str,
+        by: str | None = None,
+        note: str | None = None,
+    ) -> BreakGlassEvent:
+        now = self.clock()
+        ended_at = {
+            ACTIVE: None,
+            CLOSED: min(max(now, stored.created_at), stored.expires_at),
+            EXPIRED: stored.expires_at,
+        }
+        after = event.model_copy(
+            update={
+                "updated_at": max(now, stored.updated_at + MICROSECOND),
+                "ended_at": ended_at[event.status],
+                "extensions": stored.extensions + (action == "extended"),
+            }
+        )
+        self.events[event.id] = after
+        self.histories[event.id].append(Told(action, by, note, after))
+        return after
+
+
+def told_by(entries: list[HistoryEntry]) -> list[Told]:
+    return [Told(entry.action, entry.by, entry.note, entry.event) for entry in entries]
 
 
 def pair_of(event: BreakGlassEvent) -> tuple[str, str]:
@@ -220,10 +279,14 @@ FORGERIES: list[dict[str, Any]] = [
     {"reason_code": "other"},
     {"justification": "Something else altogether has happened"},
     {"duration": 3 * HOUR},
+    {"labels": {"team": "mallory"}},
+    {"extensions": 7},
+    {"held_by": "mallory", "held_at": FakeClock.START, "held_reason": "None of yours"},
     {"id": "f" * 16},
 ]
 edges = st.sampled_from([timedelta(0), -MICROSECOND, MICROSECOND])
 limits = st.sampled_from([1, 2, 3, None])
+people = st.sampled_from([{}, {"by": "carol"}, {"by": "dave", "note": "As agreed"}])
 
 
 class Life(RuleBasedStateMachine):
@@ -242,9 +305,14 @@ class Life(RuleBasedStateMachine):
         self.table_name = self.runner.run(new_table(self.client))
         self.rows = Rows(self.client, self.table_name)
         self.memory = InMemoryStore(clock=self.clock)
-        self.stores: list[BreakGlassStore] = [
+        self.stores: list[GovernedStore] = [
             self.memory,
-            AsyncDynamoDBStore(self.client, self.table_name, clock=self.clock),
+            AsyncDynamoDBStore(
+                self.client,
+                self.table_name,
+                clock=self.clock,
+                operation_timeout=LONG_ENOUGH,
+            ),
         ]
         self.ids = 0
 
@@ -258,15 +326,15 @@ class Life(RuleBasedStateMachine):
         event = self.new_event(pair, created_at=self.clock() + lead, duration=duration)
         return self.agree(lambda store: store.create(event)) or multiple()
 
-    @rule(target=copies, pair=pairs)
-    def open_for_an_hour(self, pair: tuple[str, str]) -> Any:
-        event = self.new_event(pair, created_at=self.clock())
-        return self.agree(lambda store: store.create(event)) or multiple()
+    @rule(target=copies, pair=pairs, person=people)
+    def open_for_an_hour(self, pair: tuple[str, str], person: dict[str, str]) -> Any:
+        event = self.new_event(pair, created_at=self.clock(), labels={"number": str(self.ids)})
+        return self.agree(lambda store: store.create(event, **person)) or multiple()
 
     @rule(target=copies, copy=copies, edge=edges)
     def open_as_another_expires(self, copy: BreakGlassEvent, edge: timedelta) -> Any:
         self.clock.set(copy.expires_at + edge)
-        return self.open_for_an_hour(pair_of(copy))
+        return self.open_for_an_hour(pair_of(copy), {})
 
     @rule(target=copies, pair=pairs, lead=leads)
     def open_with_a_version_of_its_own(self, pair: tuple[str, str], lead: timedelta) -> Any:
@@ -291,9 +359,9 @@ class Life(RuleBasedStateMachine):
 
     # Changing
 
-    @rule(target=copies, copy=copies, changes=amendments)
-    def amend(self, copy: BreakGlassEvent, changes: dict[str, Any]) -> Any:
-        return self.update(copy, **changes)
+    @rule(target=copies, copy=copies, changes=amendments, person=people)
+    def amend(self, copy: BreakGlassEvent, changes: dict[str, Any], person: dict[str, str]) -> Any:
+        return self.update(copy, person, **changes)
 
     @rule(target=copies, copy=copies, lifetime=durations | st.just(MAX_DURATION + MICROSECOND))
     def move_expiry(self, copy: BreakGlassEvent, lifetime: timedelta) -> Any:
@@ -326,9 +394,9 @@ class Life(RuleBasedStateMachine):
         )
         return closed or multiple()
 
-    @rule(copy=copies)
-    def delete(self, copy: BreakGlassEvent) -> None:
-        self.agree(lambda store: store.delete(copy.id))
+    @rule(copy=copies, person=people)
+    def delete(self, copy: BreakGlassEvent, person: dict[str, str]) -> None:
+        self.agree(lambda store: store.delete(copy.id, **person))
 
     # Time
 
@@ -381,6 +449,13 @@ class Life(RuleBasedStateMachine):
                 len(self.model.created_within("profile", pair[1], begin)),
             )
 
+    @rule(copy=copies)
+    def ask_who_did_what(self, copy: BreakGlassEvent) -> None:
+        for store in self.stores:
+            assert told_by(self.run(store.history(copy.id))) == self.model.histories[copy.id]
+            unknown = self.run(outcome(store.history("f" * 16)))
+            assert isinstance(unknown, EventNotFoundError)
+
     @rule(pair=pairs)
     def get_last(self, pair: tuple[str, str]) -> None:
         of_pair = [event for event in self.model.events.values() if pair_of(event) == pair]
@@ -409,8 +484,26 @@ class Life(RuleBasedStateMachine):
             LAYOUT.event_key(event_id) for event_id in self.model.deleted
         }
         assert audit(rows) == []
+        self.assert_histories(rows)
 
     # Parts of the rules
+
+    def assert_histories(self, rows: list[Item]) -> None:
+        """Assert that every chain is whole and has exactly the changes that happened."""
+        by_key = {row["pk"]["S"]: row for row in rows}
+        in_table: defaultdict[str, list[HistoryEntry]] = defaultdict(list)
+        for key in sorted(key for key in by_key if key.startswith(LAYOUT.history_prefix)):
+            entry = decode_entry(by_key[key], key)
+            assert key == LAYOUT.history_key(entry.event_id, entry.revision)
+            in_table[entry.event_id].append(entry)
+        assert in_table.keys() == self.model.histories.keys()
+        for event_id, history in self.model.histories.items():
+            event = self.model.events.get(event_id)
+            for entries in (in_table[event_id], self.run(self.memory.history(event_id))):
+                assert told_by(entries) == history
+                assert verify_history(entries, event, at=self.clock()) == []
+            newest = tip_of(in_table[event_id][-1])
+            assert decode_record(by_key[LAYOUT.event_key(event_id)]) == newest
 
     def assert_history(
         self,
@@ -437,9 +530,11 @@ class Life(RuleBasedStateMachine):
             **{"id": f"{self.ids:016x}", "invoker": invoker, "profile": profile, **fields}
         )
 
-    def update(self, copy: BreakGlassEvent, **changes: Any) -> Any:
+    def update(
+        self, copy: BreakGlassEvent, person: dict[str, str] | None = None, **changes: Any
+    ) -> Any:
         event = copy.model_copy(update=changes)
-        return self.agree(lambda store: store.update(event)) or multiple()
+        return self.agree(lambda store: store.update(event, **person or {})) or multiple()
 
     def agree(
         self, call: Callable[[Model | BreakGlassStore], Awaitable[BreakGlassEvent | None]]
@@ -497,7 +592,10 @@ def test_both_stores_behave_as_the_model(
         client = runner.run(
             stack.enter_async_context(
                 get_session().create_client(
-                    "dynamodb", region_name=REGION, endpoint_url=dynamodb_local_endpoint
+                    "dynamodb",
+                    region_name=REGION,
+                    endpoint_url=dynamodb_local_endpoint,
+                    config=PATIENT,
                 )
             )
         )

@@ -23,18 +23,24 @@ class AuditedStore:
         self.count_by_profile_since = store.count_by_profile_since
         self.get_last_by_invoker_and_profile = store.get_last_by_invoker_and_profile
 
-    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
-        created = await self._store.create(event)
+    async def create(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
+        created = await self._store.create(event, by=by, note=note)
         self._report("created", created.id)
         return created
 
-    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
-        updated = await self._store.update(event)
+    async def update(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
+        updated = await self._store.update(event, by=by, note=note)
         self._report("updated", updated.id)
         return updated
 
-    async def delete(self, event_id: str) -> None:
-        await self._store.delete(event_id)
+    async def delete(
+        self, event_id: str, *, by: str | None = None, note: str | None = None
+    ) -> None:
+        await self._store.delete(event_id, by=by, note=note)
         self._report("deleted", event_id)
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:

@@ -132,7 +132,7 @@ async def change_expiry(
         moved = BreakGlassEvent.model_validate(
             event.model_dump() | {"expires_at": change.expires_at}
         )
-        stored = await store.update(moved)
+        stored = await store.update(moved, by=person.name)
     feed.publish(stored)
     return _shown(stored, response)
 

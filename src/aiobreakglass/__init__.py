@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from aiobreakglass._contract.governed import GovernedStore
 from aiobreakglass._contract.iteration import iterate
 from aiobreakglass._contract.store import (
     DEFAULT_QUERY_LIMIT,
@@ -28,9 +29,28 @@ from aiobreakglass._domain.errors import (
 )
 
 if TYPE_CHECKING:
-    from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, ReasonCode
+    from aiobreakglass._domain.change import Action
+    from aiobreakglass._domain.event import (
+        BreakGlassEvent,
+        BreakGlassStatus,
+        ReasonCode,
+        ReviewOutcome,
+    )
     from aiobreakglass._domain.fields import MAX_DURATION
-    from aiobreakglass._dynamodb import AsyncDynamoDBStore, TableLayout, create_table
+    from aiobreakglass._domain.history import HistoryEntry
+    from aiobreakglass._domain.verification import Finding, verify_history
+    from aiobreakglass._dynamodb import (
+        Adoption,
+        AsyncDynamoDBStore,
+        TableLayout,
+        adopt_table,
+        create_table,
+    )
+    from aiobreakglass._evidence.access import access_at
+    from aiobreakglass._evidence.audit import audit_table
+    from aiobreakglass._evidence.export import export_events
+    from aiobreakglass._evidence.progress import ScanProgress
+    from aiobreakglass._evidence.verify import verify_anchor
     from aiobreakglass._memory.store import InMemoryStore
     from aiobreakglass._workers.expiry import expire_due, run_expiry
 
@@ -40,7 +60,9 @@ __all__ = [
     "DEFAULT_QUERY_LIMIT",
     "MAX_DURATION",
     "MAX_QUERY_LIMIT",
+    "Action",
     "ActiveEventExistsError",
+    "Adoption",
     "AsyncDynamoDBStore",
     "BreakGlassError",
     "BreakGlassEvent",
@@ -52,33 +74,56 @@ __all__ = [
     "EventNotFoundError",
     "EventPage",
     "ExpiryError",
+    "Finding",
+    "GovernedStore",
+    "HistoryEntry",
     "ImmutableFieldError",
     "InMemoryStore",
     "InvalidStateTransitionError",
     "ItemTooLargeError",
     "ReasonCode",
+    "ReviewOutcome",
+    "ScanProgress",
     "StoreUnavailableError",
     "TableError",
     "TableLayout",
+    "access_at",
+    "adopt_table",
+    "audit_table",
     "create_table",
     "expire_due",
+    "export_events",
     "iterate",
     "run_expiry",
+    "verify_anchor",
+    "verify_history",
 ]
 
 # These import pydantic, asyncio or botocore. Each of the three costs several times as much as
 # everything else together.
 _IMPORTED_WHEN_FIRST_NEEDED = {
     "MAX_DURATION": "aiobreakglass._domain.fields",
+    "Action": "aiobreakglass._domain.change",
+    "Adoption": "aiobreakglass._dynamodb",
     "AsyncDynamoDBStore": "aiobreakglass._dynamodb",
     "BreakGlassEvent": "aiobreakglass._domain.event",
     "BreakGlassStatus": "aiobreakglass._domain.event",
+    "Finding": "aiobreakglass._domain.verification",
+    "HistoryEntry": "aiobreakglass._domain.history",
     "InMemoryStore": "aiobreakglass._memory.store",
     "ReasonCode": "aiobreakglass._domain.event",
+    "ReviewOutcome": "aiobreakglass._domain.event",
+    "ScanProgress": "aiobreakglass._evidence.progress",
     "TableLayout": "aiobreakglass._dynamodb",
+    "adopt_table": "aiobreakglass._dynamodb",
+    "access_at": "aiobreakglass._evidence.access",
+    "audit_table": "aiobreakglass._evidence.audit",
     "create_table": "aiobreakglass._dynamodb",
     "expire_due": "aiobreakglass._workers.expiry",
+    "export_events": "aiobreakglass._evidence.export",
     "run_expiry": "aiobreakglass._workers.expiry",
+    "verify_anchor": "aiobreakglass._evidence.verify",
+    "verify_history": "aiobreakglass._domain.verification",
 }
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from aiobreakglass import (
+    Action,
     BreakGlassError,
     BreakGlassEvent,
     BreakGlassStatus,
-    BreakGlassStore,
     ConcurrentModificationError,
     EventExistsError,
     EventNotFoundError,
+    GovernedStore,
     InvalidStateTransitionError,
 )
 from aiobreakglass.testing import FakeClock, make_event
@@ -25,104 +26,144 @@ from aiobreakglass.testing import FakeClock, make_event
 class Case:
     """One call, and how to tell whether it has happened."""
 
-    given: Callable[[BreakGlassStore, FakeClock, str], Awaitable[BreakGlassEvent]]
+    given: Callable[[GovernedStore, FakeClock, str], Awaitable[BreakGlassEvent]]
     """Prepares the state before the call, for the given invoker."""
-    call: Callable[[BreakGlassStore, BreakGlassEvent], Coroutine[Any, Any, object]]
-    has_happened: Callable[[BreakGlassStore, BreakGlassEvent], Awaitable[bool]]
+    call: Callable[[GovernedStore, BreakGlassEvent], Coroutine[Any, Any, object]]
+    has_happened: Callable[[GovernedStore, BreakGlassEvent], Awaitable[bool]]
+    recorded: tuple[Action, ...] = (Action.CREATED,)
+    """The actions in the history of the event once the call has happened."""
     refused_at_first: type[BreakGlassError] | None = None
     refused_again: type[BreakGlassError] | None = None
     """The error of the same call if it has already happened."""
 
 
-async def new(store: BreakGlassStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
+async def new(store: GovernedStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
     return make_event(invoker=invoker, created_at=clock())
 
 
-async def opened(store: BreakGlassStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
+async def opened(store: GovernedStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
     return await store.create(await new(store, clock, invoker))
 
 
-async def lapsed(store: BreakGlassStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
+async def lapsed(store: GovernedStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
     event = await opened(store, clock, invoker)
     clock.set(event.expires_at)
     return event
 
 
 async def new_after_lapsed(
-    store: BreakGlassStore, clock: FakeClock, invoker: str
+    store: GovernedStore, clock: FakeClock, invoker: str
 ) -> BreakGlassEvent:
     await lapsed(store, clock, invoker)
     return await new(store, clock, invoker)
 
 
-async def over(store: BreakGlassStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
+async def over(store: GovernedStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
     return await closing(store, await opened(store, clock, invoker))
 
 
-def closing(
-    store: BreakGlassStore, event: BreakGlassEvent
-) -> Coroutine[Any, Any, BreakGlassEvent]:
+def closing(store: GovernedStore, event: BreakGlassEvent) -> Coroutine[Any, Any, BreakGlassEvent]:
     return store.close(event.id, closed_by="bob", closed_reason="Over")
 
 
-def amending(
-    store: BreakGlassStore, event: BreakGlassEvent
-) -> Coroutine[Any, Any, BreakGlassEvent]:
+def amending(store: GovernedStore, event: BreakGlassEvent) -> Coroutine[Any, Any, BreakGlassEvent]:
     return store.update(event.model_copy(update={"request_id": "c0ffee"}))
 
 
-def expiring(
-    store: BreakGlassStore, event: BreakGlassEvent
-) -> Coroutine[Any, Any, BreakGlassEvent]:
+def expiring(store: GovernedStore, event: BreakGlassEvent) -> Coroutine[Any, Any, BreakGlassEvent]:
     return store.update(event.expire(at=event.expires_at))
 
 
-async def always(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+async def always(store: GovernedStore, event: BreakGlassEvent) -> bool:
     return True
 
 
-async def is_there(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+async def is_there(store: GovernedStore, event: BreakGlassEvent) -> bool:
     try:
         return (await store.get(event.id)).id == event.id
     except EventNotFoundError:
         return False
 
 
-async def is_gone(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+async def is_gone(store: GovernedStore, event: BreakGlassEvent) -> bool:
     return not await is_there(store, event)
 
 
-async def is_amended(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+async def is_amended(store: GovernedStore, event: BreakGlassEvent) -> bool:
     return (await store.get(event.id)).request_id == "c0ffee"
 
 
-async def is_closed(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+async def is_closed(store: GovernedStore, event: BreakGlassEvent) -> bool:
     return (await store.get(event.id)).status is BreakGlassStatus.CLOSED
 
 
-async def is_expired(store: BreakGlassStore, event: BreakGlassEvent) -> bool:
+async def is_expired(store: GovernedStore, event: BreakGlassEvent) -> bool:
     return (await store.get(event.id)).status is BreakGlassStatus.EXPIRED
 
 
+CREATED, UPDATED, CLOSED, EXPIRED, DELETED = (
+    Action.CREATED,
+    Action.UPDATED,
+    Action.CLOSED,
+    Action.EXPIRED,
+    Action.DELETED,
+)
 WRITES = {
-    "create": Case(new, lambda s, e: s.create(e), is_there, None, EventExistsError),
+    "create": Case(
+        new, lambda s, e: s.create(e), is_there, (CREATED,), refused_again=EventExistsError
+    ),
     "create after one that has lapsed": Case(
-        new_after_lapsed, lambda s, e: s.create(e), is_there, None, EventExistsError
+        new_after_lapsed,
+        lambda s, e: s.create(e),
+        is_there,
+        (CREATED,),
+        refused_again=EventExistsError,
     ),
-    "update": Case(opened, amending, is_amended, None, ConcurrentModificationError),
+    "update": Case(
+        opened,
+        amending,
+        is_amended,
+        (CREATED, UPDATED),
+        refused_again=ConcurrentModificationError,
+    ),
     "update of what has lapsed": Case(
-        lapsed, amending, is_expired, InvalidStateTransitionError, InvalidStateTransitionError
+        lapsed,
+        amending,
+        is_expired,
+        (CREATED, EXPIRED),
+        InvalidStateTransitionError,
+        InvalidStateTransitionError,
     ),
-    "expire": Case(lapsed, expiring, is_expired, None, InvalidStateTransitionError),
-    "close": Case(opened, closing, is_closed, None, InvalidStateTransitionError),
+    "expire": Case(
+        lapsed,
+        expiring,
+        is_expired,
+        (CREATED, EXPIRED),
+        refused_again=InvalidStateTransitionError,
+    ),
+    "close": Case(
+        opened,
+        closing,
+        is_closed,
+        (CREATED, CLOSED),
+        refused_again=InvalidStateTransitionError,
+    ),
     "close of what has lapsed": Case(
-        lapsed, closing, is_expired, InvalidStateTransitionError, InvalidStateTransitionError
+        lapsed,
+        closing,
+        is_expired,
+        (CREATED, EXPIRED),
+        InvalidStateTransitionError,
+        InvalidStateTransitionError,
     ),
-    "delete": Case(opened, lambda s, e: s.delete(e.id), is_gone),
-    "delete of what is over": Case(over, lambda s, e: s.delete(e.id), is_gone),
+    "delete": Case(opened, lambda s, e: s.delete(e.id), is_gone, (CREATED, DELETED)),
+    "delete of what is over": Case(
+        over, lambda s, e: s.delete(e.id), is_gone, (CREATED, CLOSED, DELETED)
+    ),
 }
 READS = {
     "get": Case(opened, lambda s, e: s.get(e.id), always),
+    "history": Case(opened, lambda s, e: s.history(e.id), always),
     "find_active": Case(
         opened, lambda s, e: s.find_active_by_invoker_and_profile(e.invoker, e.profile), always
     ),

@@ -18,7 +18,7 @@ from aiobreakglass import (
     AsyncDynamoDBStore,
     BreakGlassError,
     BreakGlassEvent,
-    BreakGlassStore,
+    GovernedStore,
     InMemoryStore,
     _shielding,
 )
@@ -46,7 +46,7 @@ _Result = TypeVar("_Result")
 class Subject:
     """A store, and a check that nothing is left behind around it."""
 
-    store: BreakGlassStore
+    store: GovernedStore
     check: Callable[[], Awaitable[None]]
 
 
@@ -65,12 +65,17 @@ def assert_told(told: object, refusal: type[BreakGlassError] | None) -> None:
         assert type(told) is refusal
 
 
-async def assert_repeatable(case: Case, store: BreakGlassStore, event: BreakGlassEvent) -> None:
-    """Assert that repeating a call succeeds, or says that the call has already happened."""
+async def assert_repeatable(case: Case, store: GovernedStore, event: BreakGlassEvent) -> None:
+    """Assert that repeating a call succeeds, or says that the call has already happened.
+
+    Its history then has exactly one entry for it.
+    """
     refusal = case.refused_again if await case.has_happened(store, event) else None
     told = await outcome(case.call(store, event))
     assert_told(told, refusal or case.refused_at_first)
     assert await case.has_happened(store, event)
+    recorded = [entry.action for entry in await store.history(event.id)]
+    assert recorded == list(case.recorded)
 
 
 @pytest.fixture(autouse=True)

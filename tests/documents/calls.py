@@ -35,6 +35,7 @@ class Recorder:
     """The requests that a client sends, in the pages' words, and the permissions they need."""
 
     def __init__(self, client: DynamoDBClient) -> None:
+        self.client = client
         self.requests: list[str] = []
         self.permissions: set[Permission] = set()
         client.meta.events.register("provide-client-params.dynamodb", self._record)
@@ -168,6 +169,18 @@ async def update_what_was_read(alice: Alice) -> None:
     await alice.store.update(event.model_copy(update={"request_id": "c0ffee"}))
 
 
+async def update_what_the_history_does_not_know(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.others.update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": LAYOUT.event_key(event.id)}},
+        UpdateExpression="SET request_id = :by_hand",
+        ExpressionAttributeValues={":by_hand": {"S": "by hand"}},
+    )
+    changed = event.model_copy(update={"request_id": "by hand", "mfa_verified": True})
+    await alice.store.update(changed)
+
+
 async def close(alice: Alice) -> None:
     event = await alice.has_opened()
     await alice.closes(event)
@@ -181,6 +194,11 @@ async def delete_active(alice: Alice) -> None:
 async def delete_closed(alice: Alice) -> None:
     event = await alice.has_closed()
     await alice.store.delete(event.id)
+
+
+async def history(alice: Alice) -> None:
+    event = await alice.has_opened()
+    await alice.store.history(event.id)
 
 
 async def list_by_invoker(alice: Alice) -> None:
@@ -220,9 +238,11 @@ CALLS: dict[Callable[[Alice], Awaitable[None]], str] = {
     create_if_a_guard_has_lost_its_event: "`create`, if a guard has lost its event",
     update: "`update`",
     update_what_was_read: "`update`, of an event that `get` or a list has returned",
+    update_what_the_history_does_not_know: "`update`, of an event that its history does not know",
     close: "`close`",
     delete_active: "`delete`, active",
     delete_closed: "`delete`, closed or expired",
+    history: "`history`",
     list_by_invoker: "lists and counts",
     list_by_status: "lists and counts",
     list_by_profile: "lists and counts",

@@ -92,10 +92,13 @@ def without_particulars(output: str) -> str:
     output = re.sub(r"127\.0\.0\.1:\d+", "ENDPOINT", output)
     output = re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+|\d\d:\d\d:\d\d(\.\d{3}Z)?", "TIME", output)
     output = re.sub(r"alice-[0-9a-f]{4}", "ALICE", output)
+    output = re.sub(r"\b[0-9a-f]{64}\b", "HASH", output)
     return re.sub(r"\b[0-9a-f]{16}\b", "EVENT", output)
 
 
 README = Page(ROOT / "README.md")
+CONTROLS = Page(ROOT / "docs" / "controls.md")
+EVIDENCE = Page(ROOT / "docs" / "evidence.md")
 OPERATIONS = Page(ROOT / "docs" / "operations.md")
 REFERENCE = Page(ROOT / "docs" / "reference.md")
 SCALE = Page(ROOT / "docs" / "scale.md")

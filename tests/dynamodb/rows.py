@@ -30,9 +30,15 @@ class Rows:
         """Return a pair's guard."""
         return await self._get(LAYOUT.guard_key(invoker, profile))
 
+    async def history(self, event_id: str) -> list[Item]:
+        """Return the rows of an event's entries, oldest first."""
+        beginning = f"{LAYOUT.history_prefix}{event_id}#"
+        found = [item for item in await self.all() if item["pk"]["S"].startswith(beginning)]
+        return sorted(found, key=lambda item: str(item["pk"]["S"]))
+
     async def put_event(self, event: BreakGlassEvent, **attributes: Item | Any) -> None:
         """Put an event's row without a guard, as a program that knows no guards does."""
-        item = encode_event(event, LAYOUT, write_id="foreign", retention=None)
+        item = encode_event(event, LAYOUT, write_id="foreign")
         await self.put({**item, **attributes})
 
     async def put(self, item: Item) -> None:
@@ -50,11 +56,26 @@ class Rows:
             ExpressionAttributeValues={f":{name}": attributes[name] for name in attributes},
         )
 
+    async def unset(self, event_id: str, *attributes: str) -> None:
+        """Remove attributes of an event's row, as a writer does that does not know them."""
+        await self._client.update_item(
+            TableName=self._table_name,
+            Key={"pk": {"S": LAYOUT.event_key(event_id)}},
+            UpdateExpression="REMOVE " + ", ".join(f"#{name}" for name in attributes),
+            ExpressionAttributeNames={f"#{name}": name for name in attributes},
+        )
+
     async def remove_event(self, event_id: str) -> None:
         """Delete an event's row without a tombstone, as TTL does."""
-        await self._client.delete_item(
-            TableName=self._table_name, Key={"pk": {"S": LAYOUT.event_key(event_id)}}
-        )
+        await self.remove(LAYOUT.event_key(event_id))
+
+    async def remove_entry(self, event_id: str, revision: int) -> None:
+        """Delete the row of an entry, as TTL does."""
+        await self.remove(LAYOUT.history_key(event_id, revision))
+
+    async def remove(self, key: str) -> None:
+        """Delete a row."""
+        await self._client.delete_item(TableName=self._table_name, Key={"pk": {"S": key}})
 
     async def all(self) -> list[Item]:
         """Return every row."""

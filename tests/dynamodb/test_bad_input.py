@@ -391,5 +391,5 @@ async def test_clock_without_an_aware_datetime_is_refused(answer: Any) -> None:
 
 def test_layout_with_ambiguous_prefixes_is_refused() -> None:
     """The keys of events and guards must never be equal."""
-    with pytest.raises(ValueError, match="begin with the other"):
+    with pytest.raises(ValueError, match="guard_prefix must not begin with event_prefix"):
         TableLayout(event_prefix="E#", guard_prefix="E#GUARD#")

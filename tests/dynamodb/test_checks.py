@@ -319,4 +319,4 @@ class Halving:
         )
         if key.startswith(LAYOUT.guard_prefix):
             return encode_guard(event, LAYOUT)
-        return encode_event(event, LAYOUT, write_id="w", retention=None)
+        return encode_event(event, LAYOUT, write_id="w")

@@ -13,11 +13,16 @@ from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus,
 from aiobreakglass._dynamodb.codec import encode_event
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass.testing import FakeClock, make_event
+from tests.documents.calls import Recorder
+from tests.dynamodb.rows import Rows
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 BATCH = 25
+
+UNITS_OF_WRITES = [20, 20, 24, 20]
+"""Of `create`, `update`, `close` and `delete`, for a short event."""
 
 
 class Bill:
@@ -49,7 +54,7 @@ async def put_all(
 ) -> None:
     """Put many events without a store, as a backfill does."""
     requests: list[Any] = [
-        {"PutRequest": {"Item": encode_event(event, TableLayout(), write_id="w", retention=None)}}
+        {"PutRequest": {"Item": encode_event(event, TableLayout(), write_id="w")}}
         for event in events
     ]
     for start in range(0, len(requests), BATCH):
@@ -190,3 +195,42 @@ async def test_expiry_pass_writes_once_for_each_event(
     assert len(await expire_due(store, now=clock())) == len(events)
     operations = [operation for operation, _ in bill.items]
     assert operations == ["Query", *["TransactWriteItems"] * len(events)]
+
+
+async def test_each_write_is_one_transaction_with_its_entries(
+    client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
+) -> None:
+    """A change and its history are one request; an event without a history costs one more row."""
+    store = AsyncDynamoDBStore(client, table_name, clock=clock)
+    recorder = Recorder(client)
+    old = make_event(invoker="bob", created_at=clock())
+    await rows.put_event(old)
+    del recorder.requests[:]
+    event = await store.create(make_event(created_at=clock()))
+    await store.update(event.model_copy(update={"request_id": "r-1"}))
+    await store.close(event.id, closed_by="bob", closed_reason="Over")
+    await store.history(event.id)
+    await store.delete(event.id)
+    await store.close(old.id, closed_by="bob", closed_reason="Over")
+    assert recorder.requests == [
+        "TransactWriteItems(Put, Put, Put)",
+        *("GetItem", "TransactWriteItems(Put, Update)"),
+        *("GetItem", "TransactWriteItems(Put, Update, Delete)"),
+        *("GetItem", "BatchGetItem"),
+        *("GetItem", "TransactWriteItems(Put, Put)"),
+        *("GetItem", "TransactWriteItems(Put, Put, Update, Delete)"),
+    ]
+
+
+async def test_units_of_each_write(
+    client: DynamoDBClient, table_name: str, clock: FakeClock
+) -> None:
+    """A change with its entry takes this many write units, indexes included."""
+    store = AsyncDynamoDBStore(client, table_name, clock=clock)
+    bill = Bill(client)
+    event = await store.create(make_event(created_at=clock()))
+    await store.update(event.model_copy(update={"request_id": "r-1"}))
+    await store.close(event.id, closed_by="bob", closed_reason="Over")
+    await store.delete(event.id)
+    writes = [units for operation, units in bill.items if operation == "TransactWriteItems"]
+    assert writes == UNITS_OF_WRITES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
 
 INDEXES = ["invoker_index", "status_index", "profile_index"]
 ATTRIBUTES = ["partition_key", "ttl_attribute", "write_id_attribute"]
-PREFIXES = ["event_prefix", "guard_prefix"]
+PREFIXES = ["event_prefix", "guard_prefix", "history_prefix"]
+OTHER_ATTRIBUTES = [
+    "event_id",
+    "deleted_at",
+    "revision",
+    "head",
+    "digest",
+    "recorded_at",
+    "history_ttl",
+    "entry",
+    "hash",
+]
 INDEX_RULE = r"must be 3 to 255 of a-z A-Z 0-9 _ \. -"
 VISIBLE_RULE = "must be 1 to 255 visible ASCII characters"
 ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/breakglass"
@@ -71,7 +83,7 @@ class TestTableLayout:
             TableLayout(**{field: value})
 
     @pytest.mark.parametrize("field", ATTRIBUTES)
-    @pytest.mark.parametrize("taken", [*BreakGlassEvent.model_fields, "event_id", "deleted_at"])
+    @pytest.mark.parametrize("taken", [*BreakGlassEvent.model_fields, *OTHER_ATTRIBUTES])
     def test_layout_refuses_attributes_of_a_row(self, field: str, taken: str) -> None:
         """A layout's attribute must not hide a field of an event, a guard or a tombstone."""
         with pytest.raises(ValueError, match="must differ, also from the attributes of a row"):
@@ -96,14 +108,16 @@ class TestTableLayout:
             TableLayout(**names)
 
     @pytest.mark.parametrize(
-        ("event_prefix", "guard_prefix"), [("E#", "E#"), ("E#", "E"), ("E", "E#G"), ("E", "E5#")]
+        ("one", "other"), [("E#", "E#"), ("E#", "E"), ("E", "E#G"), ("E", "E5#")]
     )
+    @pytest.mark.parametrize("fields", [*permutations(PREFIXES, 2)], ids=" ".join)
     def test_layout_refuses_prefixes_of_each_other(
-        self, event_prefix: str, guard_prefix: str
+        self, fields: tuple[str, str], one: str, other: str
     ) -> None:
-        """The key of an event must never be the key of a guard."""
-        with pytest.raises(ValueError, match=r"may begin with the other$"):
-            TableLayout(event_prefix=event_prefix, guard_prefix=guard_prefix)
+        """The key of one kind of row must never be the key of another kind."""
+        longer, shorter = fields if len(one) >= len(other) else reversed(fields)
+        with pytest.raises(ValueError, match=f"^({longer}|{shorter}) must not begin with "):
+            TableLayout(**dict(zip(fields, (one, other), strict=True)))
 
     @pytest.mark.parametrize("field", ["invoker", "status", "profile"])
     def test_layout_has_an_index_for_each_listed_field(self, field: str) -> None:
@@ -204,6 +218,7 @@ async def test_store_with_another_layout(client: DynamoDBClient, clock: FakeCloc
         partition_key="the.key",
         event_prefix="event/",
         guard_prefix="holder/",
+        history_prefix="entry/",
         invoker_index="by_invoker",
         status_index="by_status",
         profile_index="by_profile",
@@ -219,7 +234,11 @@ async def test_store_with_another_layout(client: DynamoDBClient, clock: FakeCloc
         await store.create(make_event(created_at=clock()))
     assert await store.find_active_by_invoker_and_profile("alice", "prod") == event
     rows = (await client.scan(TableName=name))["Items"]
-    assert {row["the.key"]["S"] for row in rows} == {f"event/{event.id}", "holder/5#alice#prod"}
+    assert {row["the.key"]["S"] for row in rows} == {
+        f"event/{event.id}",
+        "holder/5#alice#prod",
+        f"entry/{event.id}#000001",
+    }
 
     closed = await store.close(event.id, closed_by="bob", closed_reason="over")
     other = await store.create(make_event(created_at=clock()))
@@ -234,4 +253,12 @@ async def test_store_with_another_layout(client: DynamoDBClient, clock: FakeCloc
     assert await store.find_active_by_invoker_and_profile("alice", "prod") is None
     rows = (await client.scan(TableName=name))["Items"]
     assert all(row["gone.at"]["N"] for row in rows)
-    assert {row["the.key"]["S"] for row in rows} == {f"event/{event.id}", f"event/{other.id}"}
+    assert {row["the.key"]["S"] for row in rows} == {
+        f"event/{event.id}",
+        f"entry/{event.id}#000001",
+        f"entry/{event.id}#000002",
+        f"event/{other.id}",
+        f"entry/{other.id}#000001",
+        f"entry/{other.id}#000002",
+    }
+    assert [entry.action for entry in await store.history(other.id)] == ["created", "deleted"]

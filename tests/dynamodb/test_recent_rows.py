@@ -95,7 +95,7 @@ class TestUpdate:
     ) -> None:
         """The store writes the change against the row that the caller has read."""
         updated = await store.update(read.model_copy(update={"request_id": "r-1"}))
-        assert recorder.requests == ["TransactWriteItems(Update)"]
+        assert recorder.requests == ["TransactWriteItems(Put, Update)"]
         assert await store.get(read.id) == updated
 
     async def test_update_of_an_event_that_has_changed(

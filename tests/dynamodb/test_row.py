@@ -15,8 +15,8 @@ from aiobreakglass.testing import make_event
 
 LAYOUT = TableLayout()
 EVENT = make_event(created_at=datetime(2024, 3, 1, 12, tzinfo=UTC))
-ROW = encode_event(EVENT, LAYOUT, write_id="w1", retention=None)
-TOMBSTONE = encode_tombstone(EVENT.id, LAYOUT, deleted_at=EVENT.created_at, retention=None)
+ROW = encode_event(EVENT, LAYOUT, write_id="w1")
+TOMBSTONE = encode_tombstone(EVENT.id, LAYOUT, deleted_at=EVENT.created_at)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ ID = "0123456789abcdef"
 CREATED_AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
 POSITION = Position("2024-03-01T12:00:00.000000Z", ID)
 EVENT = make_event(id=ID, created_at=CREATED_AT)
-ROW = encode_event(EVENT, LAYOUT, write_id="w1", retention=None)
+ROW = encode_event(EVENT, LAYOUT, write_id="w1")
 LISTINGS = [
     check_listing("invoker", "alice"),
     check_listing("status", "active", CREATED_AT - timedelta(days=1)),

@@ -22,15 +22,22 @@ if TYPE_CHECKING:
 
 
 class TestTombstones:
-    async def test_tombstone_has_only_its_key_and_times(
+    async def test_tombstone_says_only_when_and_where_the_history_ends(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
-        """A tombstone has its key, the time of deletion and its TTL, and nothing else."""
+        """A tombstone names the newest entry, has times, and says nothing of the event."""
         event = await store.create(make_event(created_at=clock()))
         await store.delete(event.id)
         row = await rows.event(event.id)
         assert row is not None
-        assert set(row) == {"pk", "deleted_at", "ttl"}
+        assert set(row) == {
+            *("pk", "deleted_at", "ttl"),
+            *("revision", "head", "recorded_at", "history_ttl"),
+        }
+        created, deleted = await store.history(event.id)
+        assert (row["revision"], row["head"]) == ({"N": "2"}, {"S": deleted.hash})
+        assert row["recorded_at"] == {"S": "2001-02-03T04:05:06.000001Z"}
+        assert int(row["history_ttl"]["N"]) == created.history_ttl == deleted.history_ttl
         assert int(row["ttl"]["N"]) == int((clock() + timedelta(days=365)).timestamp())
 
     async def test_id_of_a_deleted_event_cannot_be_reused(

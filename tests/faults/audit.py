@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from operator import itemgetter
 
 from aiobreakglass import CorruptItemError
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
+from tests.faults.chains import chain_violations
+
+_RECORD = ("revision", "head", "recorded_at", "history_ttl")
 
 
 def audit(rows: list[Item], layout: TableLayout | None = None) -> list[str]:
     """Return each violation of the invariants in the rows of a table.
 
     At most one event of a pair is active, its guard points to it, and every guard points to the
-    active event of its pair. Each row is an event, a guard or a tombstone, and nothing more.
+    active event of its pair. Each row is an event, a guard, a tombstone or an entry, and nothing
+    more. The history of each event and tombstone is complete and linked, and ends with what the
+    row says.
     """
     layout = TableLayout() if layout is None else layout
     violations: list[str] = []
     guards: dict[str, str] = {}
     holders: defaultdict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        key = str(row[layout.partition_key].get("S"))
-        if key.startswith(layout.guard_prefix):
+    recorded: dict[str, Item] = {}
+    histories: defaultdict[str, list[Item]] = defaultdict(list)
+    by_key = ((str(row[layout.partition_key].get("S")), row) for row in rows)
+    for key, row in sorted(by_key, key=itemgetter(0)):
+        if key.startswith(layout.event_prefix):
+            recorded[key] = row
+        if key.startswith(layout.history_prefix):
+            event_id = key.removeprefix(layout.history_prefix).rpartition("#")[0]
+            histories[layout.event_key(event_id)].append(row)
+        elif key.startswith(layout.guard_prefix):
             if set(row) == {layout.partition_key, "event_id"}:
                 guards[key] = str(row["event_id"].get("S"))
             else:
@@ -30,7 +43,8 @@ def audit(rows: list[Item], layout: TableLayout | None = None) -> list[str]:
         elif not key.startswith(layout.event_prefix):
             violations.append(f"row {key!r} has nobody's key")
         elif is_tombstone(row):
-            if not set(row) <= {layout.partition_key, layout.ttl_attribute, "deleted_at"}:
+            names = {layout.partition_key, layout.ttl_attribute, "deleted_at", *_RECORD}
+            if not set(row) <= names:
                 violations.append(f"tombstone {key!r} has the attributes {sorted(row)}")
         else:
             try:
@@ -53,4 +67,6 @@ def audit(rows: list[Item], layout: TableLayout | None = None) -> list[str]:
         for key, event_id in guards.items()
         if event_id not in holders[key]
     ]
+    for key in recorded | histories:
+        violations += chain_violations(key, recorded.get(key), histories[key], layout)
     return violations

@@ -6,7 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus, EventPage
+from aiobreakglass import (
+    Action,
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    EventPage,
+)
 
 READ, QUERY, WRITE = "GetItem", "Query", "TransactWriteItems"
 
@@ -33,6 +39,8 @@ class Call:
     returns: Callable[[Scene], object]
     leaves: Callable[[Scene], BreakGlassEvent | None] = lambda scene: scene.event
     """The event as it is stored after the call has succeeded."""
+    records: tuple[Action, ...] = ()
+    """The entries that the history of the event gains."""
     is_new: bool = False
     """Whether the event is not stored before the call."""
     has_lapsed: bool = False
@@ -65,6 +73,7 @@ _CREATE = Call(
     WRITE,
     lambda store, scene: store.create(scene.event),
     returns=lambda scene: scene.event,
+    records=(Action.CREATED,),
     is_new=True,
 )
 _UPDATE = Call(
@@ -72,12 +81,14 @@ _UPDATE = Call(
     lambda store, scene: store.update(scene.event.model_copy(update={"request_id": "r-1"})),
     returns=_updated,
     leaves=_updated,
+    records=(Action.UPDATED,),
 )
 _EXPIRE = Call(
     WRITE,
     lambda store, scene: store.update(scene.event.expire(scene.now)),
     returns=_expired,
     leaves=_expired,
+    records=(Action.EXPIRED,),
     has_lapsed=True,
 )
 _CLOSE = Call(
@@ -85,12 +96,14 @@ _CLOSE = Call(
     lambda store, scene: store.close(scene.event.id, closed_by="bob", closed_reason="done"),
     returns=_closed,
     leaves=_closed,
+    records=(Action.CLOSED,),
 )
 _DELETE = Call(
     WRITE,
     lambda store, scene: store.delete(scene.event.id),
     returns=lambda scene: None,
     leaves=lambda scene: None,
+    records=(Action.DELETED,),
 )
 _CREATE_OVER_LAPSED = replace(_CREATE, has_lapsed=True)
 

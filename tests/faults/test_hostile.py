@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -23,13 +23,17 @@ from aiobreakglass import (
     CorruptItemError,
     EventNotFoundError,
     EventPage,
+    GovernedStore,
     InMemoryStore,
 )
 from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import encode_event, encode_guard
 from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.record import RECORD, encode_entry, encode_record
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.codec.strategies import ATTRIBUTES
+from tests.dynamodb.example import first_entry
 from tests.dynamodb.rows import Rows
 from tests.faults.audit import audit
 from tests.strategies import events
@@ -43,7 +47,7 @@ LAYOUT = TableLayout()
 NOW = FakeClock.START
 EVENT = make_event(created_at=NOW, id="0123456789abcdef")
 LAPSED = make_event(created_at=NOW - timedelta(hours=1), id="0123456789abcdef")
-Call = Callable[[BreakGlassStore], Awaitable[object]]
+Call = Callable[[GovernedStore], Awaitable[object]]
 
 
 TEXTS = st.one_of(
@@ -145,11 +149,14 @@ def hostile_calls(draw: st.DrawFn) -> tuple[str, tuple[Any, ...], dict[str, Any]
 
 
 def encoded(event: BreakGlassEvent) -> Item:
-    return encode_event(event, LAYOUT, write_id="w", retention=None)
+    """Return the row of an event as its creation leaves it."""
+    entry = first_entry(event)
+    return encode_event(event, LAYOUT, write_id="w") | encode_record(tip_of(entry))
 
 
 ROW = encoded(EVENT)
 GUARD = encode_guard(EVENT, LAYOUT)
+ENTRY_ROW = encode_entry(first_entry(EVENT), LAYOUT, write_id="w", ttl=None)
 
 
 class FakeClient:
@@ -158,15 +165,31 @@ class FakeClient:
     class meta:  # noqa: N801 - a client's own name for it
         events = AioHierarchicalEmitter()
 
-    def __init__(self, event: Item | None, guard: Item | None, *, refuses: bool = False) -> None:
+    def __init__(
+        self,
+        event: Item | None,
+        guard: Item | None,
+        entries: Sequence[Item] = (),
+        *,
+        refuses: bool = False,
+    ) -> None:
         self._event = event
         self._guard = guard
+        self._entries = entries
         self._refuses = refuses
 
+    def _row(self, key: Item) -> Item | None:
+        text = key["pk"]["S"]
+        if text.startswith(LAYOUT.history_prefix):
+            revision = int(text.rpartition("#")[2])
+            row = self._entries[revision - 1] if revision <= len(self._entries) else None
+        else:
+            row = self._event if text.startswith(LAYOUT.event_prefix) else self._guard
+        return None if row is None else row | key
+
     async def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
-        is_event = Key["pk"]["S"].startswith(LAYOUT.event_prefix)
-        row = self._event if is_event else self._guard
-        return {} if row is None else {"Item": row | Key}
+        row = self._row(Key)
+        return {} if row is None else {"Item": row}
 
     async def batch_get_item(self, *, RequestItems: Any, **_: Any) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
         ((table_name, batch),) = RequestItems.items()
@@ -191,11 +214,8 @@ class FakeClient:
     async def transact_write_items(self, *, TransactItems: Any, **_: Any) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
         if not self._refuses:
             return {}
-        rows = [self._event, self._guard][: len(TransactItems)]
-        reasons = [
-            {"Code": "None"} if row is None else refused(row | key_of(part))
-            for row, part in zip(rows, TransactItems, strict=True)
-        ]
+        rows = [self._row(key_of(part)) for part in TransactItems]
+        reasons = [{"Code": "None"} if row is None else refused(row) for row in rows]
         if all(reason["Code"] == "None" for reason in reasons):
             return {}
         error: Any = {
@@ -215,9 +235,13 @@ def refused(row: Item) -> dict[str, Any]:
 
 
 def dynamodb_store(
-    event: Item | None = None, guard: Item | None = None, *, refuses: bool = False
+    event: Item | None = None,
+    guard: Item | None = None,
+    entries: Sequence[Item] = (),
+    *,
+    refuses: bool = False,
 ) -> AsyncDynamoDBStore:
-    client: Any = FakeClient(event, guard, refuses=refuses)
+    client: Any = FakeClient(event, guard, entries, refuses=refuses)
     return AsyncDynamoDBStore(client, "breakglass", clock=FakeClock())
 
 
@@ -267,7 +291,9 @@ def having(row: Item, changes: Item) -> Item:
 
 
 _CHANGES: st.SearchStrategy[Item] = st.dictionaries(
-    st.sampled_from([*ROW, *BreakGlassEvent.model_fields, "deleted_at", "event_id"])
+    st.sampled_from(
+        [*ROW, *BreakGlassEvent.model_fields, *RECORD, "ttl", "deleted_at", "event_id"]
+    )
     | st.text(max_size=5),
     ATTRIBUTES | st.just({}),
     max_size=3,
@@ -279,6 +305,10 @@ EVENT_ROWS = st.one_of(
     _CHANGES.map(lambda changes: having(ROW, {**encoded(LAPSED), **changes})),
     _CHANGES.map(lambda changes: having({"pk": ROW["pk"]}, changes)),
 )
+_ENTRY_CHANGES: st.SearchStrategy[Item] = st.dictionaries(
+    st.sampled_from([*ENTRY_ROW, "ttl"]), ATTRIBUTES | st.just({}), max_size=2
+)
+ENTRY_ROWS = st.lists(_ENTRY_CHANGES.map(lambda changes: having(ENTRY_ROW, changes)), max_size=3)
 GUARD_ROWS = st.one_of(
     st.none(),
     st.just(GUARD),
@@ -295,6 +325,7 @@ CALLS: dict[str, Call] = {
     ),
     "close": lambda store: store.close(EVENT.id, closed_by="bob", closed_reason="done"),
     "delete": lambda store: store.delete(EVENT.id),
+    "history": lambda store: store.history(EVENT.id),
     "list_by_invoker": lambda store: store.list_by_invoker("alice"),
     "list_by_status": lambda store: store.list_by_status("active"),
     "list_by_profile": lambda store: store.list_by_profile("prod", 1),
@@ -308,15 +339,20 @@ calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 
 class TestArbitraryRows:
     @calls
-    @given(event=EVENT_ROWS, guard=GUARD_ROWS, refuses=st.booleans())
+    @given(event=EVENT_ROWS, guard=GUARD_ROWS, entries=ENTRY_ROWS, refuses=st.booleans())
     def test_any_rows_work_or_are_refused(
-        self, call: Call, event: Item | None, guard: Item | None, refuses: bool
+        self,
+        call: Call,
+        event: Item | None,
+        guard: Item | None,
+        entries: list[Item],
+        refuses: bool,
     ) -> None:
         """With any rows, a method works or raises what the contract documents."""
 
         async def scenario() -> None:
             with suppress(BreakGlassError):
-                await call(dynamodb_store(event, guard, refuses=refuses))
+                await call(dynamodb_store(event, guard, entries, refuses=refuses))
 
         asyncio.run(scenario())
 
@@ -387,7 +423,7 @@ class TestJunk:
         self, store: AsyncDynamoDBStore, rows: Rows, row: Item
     ) -> None:
         """Every call that reads junk at the key of an event says so, and it can be deleted."""
-        for item in (row, GUARD):
+        for item in (row, GUARD, *([ENTRY_ROW] if "revision" in row else [])):
             await rows.put(item)
         with pytest.raises(CorruptItemError, match=EVENT.id):
             await store.get(EVENT.id)

@@ -18,6 +18,7 @@ from aiobotocore.session import AioSession
 from botocore.retries.standard import ExponentialBackoff
 
 from aiobreakglass import (
+    Action,
     AsyncDynamoDBStore,
     BreakGlassEvent,
     EventNotFoundError,
@@ -117,6 +118,8 @@ class Trial:
     result: object
     error: StoreUnavailableError | None
     stored: BreakGlassEvent | None
+    recorded: list[Action]
+    """The actions in the history of the event."""
     requests: list[Exchange]
 
     @property
@@ -134,6 +137,13 @@ class Trial:
         if self.seen is RIGHT:
             return self.result == self.call.returns(self.scene) and self.stored == after
         return self.stored == before or (self.seen is UNKNOWN and self.stored == after)
+
+    @property
+    def is_recorded_once(self) -> bool:
+        """Whether the history has one entry for each change that happened, and no other."""
+        before = [] if self.call.is_new else [Action.CREATED]
+        has_happened = self.stored == self.call.leaves(self.scene)
+        return self.recorded == [*before, *(self.call.records if has_happened else ())]
 
     @property
     def is_each_write_one(self) -> bool:
@@ -189,12 +199,16 @@ class Bench:
             error = caught
         await self.proxy.settle()
         requests = list(self.proxy.exchanges)
+        reader = self._past_the_proxy(table_name, scene.now)
         try:
-            reader = self._past_the_proxy(table_name, scene.now)
             stored = await reader.get(scene.event.id)
         except EventNotFoundError:
             stored = None
-        return Trial(self.call, scene, result, error, stored, requests)
+        try:
+            recorded = [entry.action for entry in await reader.history(scene.event.id)]
+        except EventNotFoundError:
+            recorded = []
+        return Trial(self.call, scene, result, error, stored, recorded, requests)
 
     def _past_the_proxy(self, table_name: str, now: datetime) -> AsyncDynamoDBStore:
         return AsyncDynamoDBStore(self.backend, table_name, clock=lambda: now)
@@ -313,6 +327,7 @@ def check(trials: dict[str, Trial], expected: Expectation, *, read: Seen, write:
         name: write if call.is_write else read for name, call in CALLS.items()
     }
     assert [name for name, trial in trials.items() if not trial.is_true] == []
+    assert [name for name, trial in trials.items() if not trial.is_recorded_once] == []
     assert [name for name, trial in trials.items() if not trial.is_each_write_one] == []
     for trial in trials.values():
         assert trial.error is None or expected.said in str(trial.error)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from operator import attrgetter
+from typing import Any
 
 from aiobreakglass import CorruptItemError
 from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.history import read_event_values
 from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
 from tests.faults.audit import audit
@@ -41,6 +44,7 @@ def inspect(calls: list[Call], rows: list[Item]) -> list[str]:
         *_losses(calls, final),
         *_rewritings(versions),
         *_denials(calls, versions),
+        *_omissions(calls, rows),
     ]
 
 
@@ -94,3 +98,30 @@ def _denials(calls: list[Call], seen: Mapping[str, list[Version]]) -> Iterator[s
         for version in seen.get(call.event_id, ()):
             if call.caller in (version.request_id, version.closed_by):
                 yield f"{call.caller} was told {call.answer}, and {call.event_id} is {version}"
+
+
+def _omissions(calls: list[Call], rows: list[Item]) -> Iterator[str]:
+    """Yield every change that its history does not record once, as its caller knows it."""
+    signed: defaultdict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row["pk"]["S"].startswith(LAYOUT.history_prefix):
+            entry = json.loads(row["entry"]["S"])
+            signed[entry["by"]].append(entry)
+    for entry in signed.pop(None, []):
+        if entry["action"] != "expired":
+            yield f"{entry['event_id']} is {entry['action']}, unsigned"
+    for call in calls:
+        entries, history = signed.pop(call.caller, []), f"the history of {call.event_id}"
+        if len(entries) > 1:
+            yield f"{history} says {len(entries)} times what {call.caller} did"
+        if call.answer == OK and call.kind in ("create", "update", "close"):
+            if [_version(entry) for entry in entries] != [call.seen]:
+                yield f"{history} does not say what {call.caller} did"
+        elif entries and call.answer not in (OK, UNKNOWN):
+            yield f"{call.caller} was told {call.answer}, and is in {history}"
+    yield from (f"a history says what {caller} did, who is nobody" for caller in signed)
+
+
+def _version(entry: Mapping[str, Any]) -> Version | None:
+    values = entry["event"]
+    return None if values is None else Version.of(read_event_values(values))

@@ -84,7 +84,7 @@ def _may_mark(call: Call) -> bool:
 def _answer_to_create(call: Call, now: int, state: State) -> Answer:
     assert call.asked is not None
     is_active = call.asked.status == "active"
-    if is_active and call.asked.expires_at <= now:
+    if is_active and (call.asked.expires_at <= now or call.asked.extensions):
         return Answer("ValueError", state)
     if call.event_id in state:
         return Answer("EventExistsError", state)
@@ -114,14 +114,19 @@ def _answer_to_change(call: Call, now: int, stored: Version, state: State) -> An
         asked = stored._replace(
             status="closed", closed_by=asked.closed_by, closed_reason=asked.closed_reason
         )
+    if _is_extension(asked, stored):
+        asked = asked._replace(extensions=stored.extensions + 1)
     changed = _moved_on(asked, stored, now)
     return Answer(OK, {**state, call.event_id: changed}, call.event_id, changed)
 
 
 def _comes_too_late(asked: Version, stored: Version, now: int) -> bool:
     """Tell whether an extension is decided within the last second before the lapse."""
-    is_extension = asked.status == "active" and asked.expires_at > stored.expires_at
-    return is_extension and stored.expires_at - now < _MARGIN
+    return _is_extension(asked, stored) and stored.expires_at - now < _MARGIN
+
+
+def _is_extension(asked: Version, stored: Version) -> bool:
+    return asked.status == "active" and asked.expires_at > stored.expires_at
 
 
 def _moved_on(changed: Version, before: Version, now: int) -> Version:

@@ -14,6 +14,7 @@ from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, BreakGlassStatus
 from aiobreakglass._aws import calls, outcomes
 from aiobreakglass._aws.transaction import Part
 from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.history import recorded
 from aiobreakglass._domain.rules import check_creatable, decide_create, decide_update
 from aiobreakglass._dynamodb import commit, store
 from aiobreakglass._dynamodb.parts import event as event_part
@@ -83,7 +84,8 @@ def stale_update_accepted() -> type[AsyncDynamoDBStore]:
     """Update does not compare the version that its caller has read."""
 
     def mutated(stored: BreakGlassEvent, proposed: BreakGlassEvent, *arguments: Any) -> Change:
-        fresh = proposed.model_copy(update={"updated_at": stored.updated_at})
+        kept = {"updated_at": stored.updated_at, "extensions": stored.extensions}
+        fresh = proposed.model_copy(update=kept)
         return decide_update(stored, fresh, *arguments)
 
     _plant(store, decide_update=mutated)
@@ -116,6 +118,7 @@ def terminal_reopened() -> type[AsyncDynamoDBStore]:
             "status": BreakGlassStatus.ACTIVE,
             "closed_by": None,
             "closed_reason": None,
+            "ended_at": None,
         }
         return decide_update(stored.model_copy(update=revived), proposed, *arguments)
 
@@ -144,7 +147,7 @@ def check_then_put() -> type[AsyncDynamoDBStore]:
         )
 
     class Mutant(AsyncDynamoDBStore):
-        async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        async def create(self, event: BreakGlassEvent, **options: Any) -> BreakGlassEvent:
             now = self._now()
             check_creatable(event, now)
             with self._calls.operation() as operation:
@@ -152,10 +155,12 @@ def check_then_put() -> type[AsyncDynamoDBStore]:
                     operation, event.invoker, event.profile
                 )
                 if holder is not None:
-                    attempt = Attempt(decide_create(event, now), None, "")
+                    change = decide_create(event, now)
+                    record = recorded(event.id, change, None, self._commits._retention.of_history)
+                    attempt = Attempt(change, None, record, "")
                     guard = {"event_id": {"S": holder}}
                     await self._commits._clear_guard(operation, attempt, guard)
-            return await super().create(event)
+            return await super().create(event, **options)
 
     _plant(calls, transaction=mutated)
     return Mutant

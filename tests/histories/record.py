@@ -30,6 +30,7 @@ class Version(NamedTuple):
     request_id: str | None = None
     closed_by: str | None = None
     closed_reason: str | None = None
+    extensions: int = 0
 
     @classmethod
     def of(cls, event: BreakGlassEvent) -> Version:
@@ -43,6 +44,7 @@ class Version(NamedTuple):
             event.request_id,
             event.closed_by,
             event.closed_reason,
+            event.extensions,
         )
 
 

@@ -15,7 +15,7 @@ LATE = EXPIRY + 1
 
 A = Version("active", updated_at=10, expires_at=EXPIRY, evidence="a")
 A_SHORT = A._replace(expires_at=900_000)
-A_EXTENDED = A._replace(updated_at=20, expires_at=2 * EXPIRY, request_id="extension")
+A_EXTENDED = A._replace(updated_at=20, expires_at=2 * EXPIRY, request_id="extension", extensions=1)
 A_CLOSED = A._replace(status="closed", updated_at=30, closed_by="bob", closed_reason="done")
 A_EXPIRED = A._replace(status="expired", updated_at=LATE)
 A_EXTENDED_EXPIRED = A_EXTENDED._replace(status="expired", updated_at=2 * EXPIRY + 1)
@@ -53,7 +53,7 @@ def close(begin: int, end: int, answer: str = OK, now: int = 30) -> Call:
 
 def extend(begin: int, end: int, answer: str = OK, **more: Any) -> Call:
     """Return an update of A as it was created."""
-    asked = A_EXTENDED._replace(updated_at=A.updated_at)
+    asked = A_EXTENDED._replace(updated_at=A.updated_at, extensions=0)
     seen = {"seen_id": "a", "seen": A_EXTENDED} if answer == OK else {}
     return call("update", begin, end, answer, 20, event_id="a", asked=asked, **(seen | more))
 
@@ -291,3 +291,10 @@ def test_call_survives_json() -> None:
     """A call is the same after a round trip through JSON."""
     recorded = extend(2, 3)
     assert Call.from_json(recorded.to_json()) == recorded
+
+
+@pytest.mark.parametrize(("answer", "fits"), [("ValueError", True), ("EventExistsError", False)])
+def test_create_of_an_event_that_was_extended(answer: str, fits: bool) -> None:
+    """Nobody can create an active event that says it was extended, whether or not it is there."""
+    (verdict,) = check([create("a", A_EXTENDED, 0, 1, answer=answer)], {})
+    assert (verdict.problem == "") is fits

@@ -133,22 +133,22 @@ class _Player:
             event = self._new_event(step, caller)
             # Known from now on, so that an attempt with an unknown outcome can be repeated.
             self.seen.setdefault(step.pair, []).append(event)
-            return "create", event, self.store.create(event)
+            return "create", event, self.store.create(event, by=caller)
         subject = self._subject(step)
         if step.kind == "find" or subject is None:
             names = self.history.pair(step.pair)
             return "find", None, self.store.find_active_by_invoker_and_profile(*names)
         if step.kind == "create again":
-            return "create", subject, self.store.create(subject)
+            return "create", subject, self.store.create(subject, by=caller)
         if step.kind == "get":
             return "get", subject, self.store.get(subject.id)
         if step.kind == "delete":
-            return "delete", subject, self.store.delete(subject.id)
+            return "delete", subject, self.store.delete(subject.id, by=caller)
         if step.kind == "close":
             close = self.store.close(subject.id, closed_by=caller, closed_reason="done")
             return "close", subject, close
         changed = _changed(subject, step, caller)
-        return "update", changed, self.store.update(changed)
+        return "update", changed, self.store.update(changed, by=caller)
 
     def _new_event(self, step: Step, caller: str) -> BreakGlassEvent:
         invoker, profile = self.history.pair(step.pair)

@@ -7,7 +7,7 @@ from typing import Any
 from aiobreakglass import BreakGlassEvent
 from aiobreakglass._domain.event import read_event
 
-from .example import CLOSING, event
+from .example import CLOSING, HOLD, REVIEW, event
 
 _NAMES = ["a" * 257, "a" * 30_000, " alice ", "\t", "al\x00ice", "al\u200bice", "e\u0301lodie"]
 _TEXTS = ["x" * 1001, "O\x1bver", " \n ", "\u2800"]
@@ -25,11 +25,22 @@ FOREIGN_TEXTS: list[tuple[str, str]] = [
 ]
 """Fields, each with a text that breaks a rule for writing."""
 
+FOREIGN_ADDITIONS: list[tuple[str, Any]] = [
+    *((field, name) for field in ("reviewed_by", "held_by") for name in _NAMES),
+    *((field, text) for field in ("review_comment", "held_reason") for text in _TEXTS),
+    *(("labels", {key: "x"}) for key in ("", "Team", "te am", "\u00e9quipe", "k" * 64)),
+    *(("labels", {"team": name}) for name in ("", *_NAMES)),
+    ("labels", {f"team{number}": "x" for number in range(17)}),
+]
+"""The same, of fields that are added to ended events, and of labels."""
+
 
 def fields_with(field: str, value: object) -> dict[str, Any]:
     """Return the fields of an event, one of them as another writer might have written it."""
-    closing = CLOSING if field.startswith("closed") else {}
-    return {**vars(event(mfa_verified=True, **closing)), field: value}
+    context = CLOSING if field.startswith("closed") else {}
+    if (field, value) in FOREIGN_ADDITIONS and field != "labels":
+        context = {**CLOSING, **REVIEW, **HOLD}
+    return {**vars(event(mfa_verified=True, **context)), field: value}
 
 
 def foreign_event(field: str = "justification", value: object = "disk full") -> BreakGlassEvent:

@@ -18,13 +18,22 @@ from aiobreakglass._domain.event import read_event
 from aiobreakglass._domain.fields import reading_context
 from tests.strategies import events
 
-from .example import CLOSING, CREATED_AT, EXPIRES_AT, HOUR, MICROSECOND, NAIVE, event
-from .foreign import FOREIGN_TEXTS, fields_with, foreign_event
+from .example import (
+    CLOSING,
+    CREATED_AT,
+    EXPIRES_AT,
+    HOLD,
+    HOUR,
+    MICROSECOND,
+    NAIVE,
+    REVIEW,
+    event,
+)
+from .foreign import FOREIGN_ADDITIONS, FOREIGN_TEXTS, fields_with, foreign_event
 
+_ALL = [*FOREIGN_TEXTS, *FOREIGN_ADDITIONS]
 each_foreign_text = pytest.mark.parametrize(
-    ("field", "value"),
-    FOREIGN_TEXTS,
-    ids=[f"{field} {ascii(value)[:20]}" for field, value in FOREIGN_TEXTS],
+    ("field", "value"), _ALL, ids=[f"{field} {ascii(value)[:20]}" for field, value in _ALL]
 )
 
 
@@ -37,12 +46,12 @@ class Answer(BaseModel):
 
 class TestForeignText:
     @each_foreign_text
-    def test_foreign_text_is_read_unchanged(self, field: str, value: str) -> None:
+    def test_foreign_text_is_read_unchanged(self, field: str, value: object) -> None:
         """A text that breaks a rule for writing is evidence, so it is read unchanged."""
         assert getattr(foreign_event(field, value), field) == value
 
     @each_foreign_text
-    def test_foreign_text_cannot_be_written(self, field: str, value: str) -> None:
+    def test_foreign_text_cannot_be_written(self, field: str, value: object) -> None:
         """A new event must follow the rules for writing."""
         with pytest.raises(ValidationError) as refusal:
             BreakGlassEvent(**fields_with(field, value))
@@ -50,7 +59,7 @@ class TestForeignText:
         assert error["loc"] == (field,)
 
     @each_foreign_text
-    def test_event_with_a_foreign_text_can_be_copied(self, field: str, value: str) -> None:
+    def test_event_with_a_foreign_text_can_be_copied(self, field: str, value: object) -> None:
         """An event as read can be copied, pickled, and validated again."""
         read = foreign_event(field, value)
         for travelled in (
@@ -67,7 +76,7 @@ class TestForeignText:
             assert getattr(travelled, field) == value
 
     @each_foreign_text
-    def test_foreign_text_in_json_needs_a_context(self, field: str, value: str) -> None:
+    def test_foreign_text_in_json_needs_a_context(self, field: str, value: object) -> None:
         """Anybody can write JSON, so reading it by the rules for reading needs a context."""
         read = foreign_event(field, value)
         context = reading_context(BreakGlassEvent.model_fields)
@@ -79,7 +88,7 @@ class TestForeignText:
     @pytest.mark.parametrize(
         ("field", "value"), [pair for pair in FOREIGN_TEXTS if not pair[0].startswith("closed")]
     )
-    def test_event_with_a_foreign_text_can_end(self, field: str, value: str) -> None:
+    def test_event_with_a_foreign_text_can_end(self, field: str, value: object) -> None:
         """An event can be closed and can expire, whatever its texts say."""
         read = foreign_event(field, value)
         closed = read.close(closed_by="bob", closed_reason="Over", at=CREATED_AT)
@@ -124,6 +133,16 @@ class TestForeignText:
         {"closed_by": "bob"},
         {"status": "closed"},
         {"mfa_verified": False, "mfa_method": "totp"},
+        *({"extensions": value} for value in (-1, True, "1", None)),
+        *({"labels": value} for value in (None, "x", {"team": 7}, {7: "x"}, {"team": "\ud800"})),
+        {"labels": {"\ud800": "x"}},
+        {"ended_at": EXPIRES_AT},
+        {**CLOSING, "ended_at": EXPIRES_AT + MICROSECOND},
+        {**CLOSING, **REVIEW, "review_outcome": "fine"},
+        {**CLOSING, **REVIEW, "reviewed_by": "Alice"},
+        {**CLOSING, **REVIEW, "reviewed_at": None},
+        REVIEW,
+        {**HOLD, "held_by": None},
         {"colour": "red"},
     ],
     ids=repr,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 from datetime import datetime, timedelta, timezone
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -14,7 +17,7 @@ from aiobreakglass import BreakGlassEvent, BreakGlassStatus, InvalidStateTransit
 from aiobreakglass.testing import make_event
 from tests.strategies import events
 
-from .example import CLOSING, CREATED_AT, EXPIRES_AT, HOUR, MICROSECOND, NAIVE, event
+from .example import CLOSING, CREATED_AT, EXPIRES_AT, HOLD, HOUR, MICROSECOND, NAIVE, event
 
 
 class TestEvent:
@@ -130,13 +133,89 @@ class TestEnding:
         """Closing sets who and why; the store sets the version."""
         held = event(request_id="c0ffee")
         closed = held.close(closed_by="bob", closed_reason=" Over ", at=EXPIRES_AT - MICROSECOND)
-        assert closed == event(id=held.id, request_id="c0ffee", **CLOSING)
+        assert closed == event(
+            id=held.id, request_id="c0ffee", **CLOSING, ended_at=EXPIRES_AT - MICROSECOND
+        )
         assert held.status is BreakGlassStatus.ACTIVE
 
-    def test_expire_sets_only_the_status(self) -> None:
-        """Expiring sets the status and nothing else."""
+    def test_expire_sets_the_status_and_the_end(self) -> None:
+        """Expiring sets the status and when access ended, which is `expires_at`."""
         held = event()
-        assert held.expire(at=EXPIRES_AT) == event(id=held.id, status="expired")
+        expired = held.expire(at=EXPIRES_AT + HOUR)
+        assert expired == event(id=held.id, status="expired", ended_at=EXPIRES_AT)
+
+    @pytest.mark.parametrize("at", [CREATED_AT - HOUR, CREATED_AT])
+    def test_close_is_never_before_creation(self, at: datetime) -> None:
+        """A clock that is behind closes the event at `created_at`."""
+        assert event().close(closed_by="bob", closed_reason="Over", at=at).ended_at == CREATED_AT
+
+    @pytest.mark.parametrize(
+        ("fields", "ended_at"),
+        [
+            (CLOSING, CREATED_AT),
+            (CLOSING | {"updated_at": CREATED_AT + HOUR / 2}, CREATED_AT + HOUR / 2),
+            (CLOSING | {"updated_at": EXPIRES_AT + HOUR}, EXPIRES_AT),
+            ({"status": "expired"}, EXPIRES_AT),
+            ({"status": "expired", "updated_at": EXPIRES_AT + HOUR}, EXPIRES_AT),
+            ({}, None),
+        ],
+    )
+    def test_end_follows_from_an_older_events_fields(
+        self, fields: dict[str, Any], ended_at: datetime | None
+    ) -> None:
+        """An event from before `ended_at` ended when it was closed, or at `expires_at`."""
+        assert event(**fields).ended_at == ended_at
+        assert event(**fields, ended_at=None).ended_at == ended_at
+
+    @pytest.mark.parametrize("ending", ["close", "expire"])
+    def test_ending_keeps_all_other_fields(self, ending: str) -> None:
+        """An ending keeps labels, extensions and a hold."""
+        kept: dict[str, Any] = {"labels": {"ticket": "OPS-7"}, "extensions": 2, **HOLD}
+        held = event(**kept)
+        if ending == "close":
+            ended = held.close(closed_by="bob", closed_reason="Over", at=CREATED_AT)
+        else:
+            ended = held.expire(at=EXPIRES_AT)
+        assert {field: getattr(ended, field) for field in kept} == kept
+
+
+class TestLabels:
+    LABELS: ClassVar = {"ticket": "OPS-7", "team": "db"}
+
+    def test_labels_cannot_be_changed(self) -> None:
+        """Labels are part of a value, so they have no methods that change them."""
+        given = dict(self.LABELS)
+        labels = event(labels=given).labels
+        given["team"] = "web"
+        assert labels == self.LABELS
+        with pytest.raises(TypeError):
+            labels["team"] = "web"  # type: ignore[index]
+
+    def test_labels_are_a_mapping(self) -> None:
+        """Labels are read as any mapping, in any order."""
+        labels = event(labels=self.LABELS).labels
+        assert {**labels} == self.LABELS
+        assert labels["team"] == "db"
+        assert len(labels) == 2
+        assert repr(labels) == repr(self.LABELS)
+        backwards = dict(reversed(self.LABELS.items()))
+        one, other = event(id="0" * 16, labels=self.LABELS), event(id="0" * 16, labels=backwards)
+        assert one == other
+        assert hash(one) == hash(other)
+
+    def test_labels_survive_pickling_and_copying(self) -> None:
+        """An event with labels can go to another process."""
+        held = event(labels=self.LABELS)
+        for copied in (pickle.loads(pickle.dumps(held)), copy.deepcopy(held)):  # noqa: S301 - what was pickled here
+            assert copied == held
+            assert copied.labels == self.LABELS
+
+    def test_labels_can_come_from_json_and_from_another_event(self) -> None:
+        """JSON and any mapping give labels."""
+        held = event(labels=self.LABELS)
+        assert held.model_dump()["labels"] == self.LABELS
+        assert json.loads(held.model_dump_json())["labels"] == self.LABELS
+        assert event(labels=held.labels).labels == self.LABELS
 
     @pytest.mark.parametrize(
         ("field", "value"), [("closed_by", " bob"), ("closed_by", ""), ("closed_reason", " ")]

@@ -18,6 +18,7 @@ from aiobreakglass import (
     EventExistsError,
     EventNotFoundError,
     ExpiryError,
+    HistoryEntry,
     ImmutableFieldError,
     InvalidStateTransitionError,
     StoreUnavailableError,
@@ -78,6 +79,27 @@ class Span:
         """Tell whether a row grants a pair access at a time."""
         event = sight.event
         return event is not None and sight.claimed == pair and event.is_active(now)
+
+    def first_entry(self, event_id: str) -> Iterator[Sight]:
+        """Yield what the row of a history's first entry was."""
+        key = LAYOUT.history_key(event_id, 1)
+        return self.timeline.during(key, self._began, self._ended)
+
+    def had_entry(self, event_id: str, entry: HistoryEntry) -> bool:
+        """Tell whether a history had an entry in its place."""
+        key = LAYOUT.history_key(event_id, entry.revision)
+        sights = self.timeline.during(key, self._began, self._ended)
+        return any(sight.entry == entry for sight in sights)
+
+    def lasting_entries(self, event_id: str) -> list[HistoryEntry]:
+        """Return the entries from the first on that were there from the beginning to the end."""
+        lasting: list[HistoryEntry] = []
+        while True:
+            key = LAYOUT.history_key(event_id, len(lasting) + 1)
+            first, *others = self.timeline.during(key, self._began, self._ended)
+            if first.entry is None or others:
+                return lasting
+            lasting.append(first.entry)
 
     def meets_corrupt(self) -> bool:
         """Tell whether there is, or was, any row that could be met and is not an event."""
@@ -142,7 +164,9 @@ def _create(call: Call, span: Span) -> Iterator[str]:
         ):
             yield f"was said to be refused for {told(event)}"
     elif isinstance(error, EventExistsError):
-        if all(sight.said is None for sight in span.event(subject.id)):
+        # An id is taken for as long as anything is known of it.
+        known = (*span.event(subject.id), *span.first_entry(subject.id))
+        if all(sight.said is None for sight in known):
             yield "was said to be there"
     elif isinstance(error, ValueError):
         if not any(_cannot_be_created(subject, now) for now in call.nows):
@@ -153,7 +177,8 @@ def _create(call: Call, span: Span) -> Iterator[str]:
 
 def _cannot_be_created(event: BreakGlassEvent, now: datetime) -> bool:
     lead = max(event.created_at, event.updated_at) - now
-    return event.is_lapsed(now) or lead > MAX_CLOCK_LEAD
+    is_extended = not event.status.is_terminal and event.extensions > 0
+    return event.is_lapsed(now) or lead > MAX_CLOCK_LEAD or is_extended
 
 
 def _change(call: Call, span: Span) -> Iterator[str]:
@@ -244,6 +269,28 @@ def _sweep(call: Call, span: Span) -> Iterator[str]:
             yield f"was said to have marked {told(event)}"
 
 
+def _history(call: Call, span: Span) -> Iterator[str]:
+    """Compare a history with what it was: read in parts, so no one instant may have had it all."""
+    if isinstance(call.error, EventNotFoundError):
+        if all(sight.said is not None for sight in span.event(call.event_id)):
+            yield "was said to be unknown"
+        if span.lasting_entries(call.event_id):
+            yield "was said to have no history"
+        return
+    if call.error is not None:
+        yield f"raised {call.error!r}"
+        return
+    revisions = [entry.revision for entry in call.value]
+    if revisions != sorted(set(revisions)):
+        yield f"was said to have the entries {revisions}"
+    for entry in call.value:
+        if not span.had_entry(call.event_id, entry):
+            yield f"was said to have an entry {entry.revision} that it never had meanwhile"
+    for entry in span.lasting_entries(call.event_id):
+        if entry not in call.value:
+            yield f"was said not to have its entry {entry.revision}"
+
+
 _JUDGES: Final[Mapping[str, _Judge]] = {
     "check": _check,
     "check many": _check_many,
@@ -256,6 +303,7 @@ _JUDGES: Final[Mapping[str, _Judge]] = {
     "last": _last,
     "count": _count,
     "sweep": _sweep,
+    "history": _history,
 }
 
 

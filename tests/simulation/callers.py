@@ -91,7 +91,7 @@ class Callers:
         if step.kind == "create":
             event = self.new_event(call, step, process.clock.present())
             self._seen.setdefault(pair, []).append(event)
-            return self._about(call, event), partial(store.create, event)
+            return self._about(call, event), partial(store.create, event, **_signed(call))
         if step.kind in _OF_NO_EVENT:
             return self._of_no_event(call, step)
         subject = self._subject(step, pair)
@@ -101,20 +101,22 @@ class Callers:
         self._about(call, subject)
         if step.kind == "create again":
             call.kind = "create"
-            return call, partial(store.create, subject)
+            return call, partial(store.create, subject, **_signed(call))
         if step.kind == "get":
             return call, partial(store.get, subject.id)
         if step.kind == "delete":
-            return call, partial(store.delete, subject.id)
+            return call, partial(store.delete, subject.id, **_signed(call))
+        if step.kind == "history":
+            return call, partial(store.history, subject.id)
         if step.kind == "close":
-            call.subject = None
+            call.subject, call.note = None, "done"
             return call, partial(
-                store.close, subject.id, closed_by=call.sign, closed_reason="done"
+                store.close, subject.id, closed_by=call.sign, closed_reason=call.note
             )
         call.kind = "update"
         changed = _changed(subject, step, call.sign, process.clock.present())
         call.asked = {"right": step.kind not in ("rewrite", "shorten")}
-        return self._about(call, changed), partial(store.update, changed)
+        return self._about(call, changed), partial(store.update, changed, **_signed(call))
 
     def _of_no_event(self, call: Call, step: Step) -> tuple[Call, _Work]:
         store, (invoker, profile) = call.process.store, call.pair
@@ -158,6 +160,12 @@ class Callers:
     def _about(self, call: Call, event: BreakGlassEvent) -> Call:
         call.subject, call.event_id = event, event.id
         return call
+
+
+def _signed(call: Call) -> dict[str, str]:
+    """Return what a caller has a history say of its change."""
+    call.note = f"{call.sign} had to"
+    return {"by": call.sign, "note": call.note}
 
 
 _OF_NO_EVENT: Final = ("check", "check many", "last", "sweep", "list", "count")

@@ -8,12 +8,13 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent
 from aiobreakglass.testing import make_event
 from tests.simulation import draws
 from tests.simulation.callers import names
-from tests.simulation.process import Process
+from tests.simulation.process import START, Process
 from tests.simulation.record import Call, Finding, Kind
-from tests.simulation.timeline import LAYOUT
+from tests.simulation.timeline import DELETED, LAYOUT
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -27,6 +28,9 @@ _SWEPT_WITHIN: Final = 150.0
 _ONE_IN: Final = 8
 """In how many histories one has a row that can never be marked."""
 _STARVING: Final = 3
+_DELETED: Final = 12
+"""How many events are deleted at the end."""
+_Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
 async def ending(world: World) -> None:
@@ -52,6 +56,10 @@ async def _look(world: World) -> None:
         await calls.serve(process, number)
     await _sweep(world, calls)
     await calls.compare_lists(world.processes[0])
+    world.look_at_chains()
+    world.network.hot_key = None
+    await asyncio.sleep(_SERVED_WITHIN)
+    await _delete(world, calls)
 
 
 async def _sweep(world: World, calls: _Calls) -> None:
@@ -69,6 +77,28 @@ async def _sweep(world: World, calls: _Calls) -> None:
         key = LAYOUT.event_key(event.id)
         if event.is_lapsed(lapsed) and key != world.network.hot_key:
             world.find(Finding(Kind.STUCK, f"{event.id} lapsed, and nobody marked it"))
+
+
+async def _delete(world: World, calls: _Calls) -> None:
+    """Delete some events, first those that others have changed: histories end, whatever was."""
+    is_disturbed = world.invariants.chains.is_disturbed
+    event_ids = [
+        event_id
+        for event_id in world.timeline.event_ids()
+        if world.timeline.event(event_id).said not in (None, DELETED)
+    ]
+    event_ids.sort(key=lambda event_id: not is_disturbed(event_id))
+    for event_id in event_ids[:_DELETED]:
+        await calls.delete(world.processes[0], event_id)
+
+
+async def old_age(world: World) -> None:
+    """Let time pass until TTL has deleted all that it may; the invariants watch the order."""
+    database = world.database
+    database.spread_all()
+    while (instant := database.next_instant()) is not None:
+        await asyncio.sleep(max(0.0, instant - START.timestamp() - world.loop.time()))
+        database.background()
 
 
 class _Calls:
@@ -90,10 +120,11 @@ class _Calls:
             pair=names(0),
         )
         await self._make(
-            process, "create", partial(store.create, event), subject=event, event_id=event.id
+            process, "create", self._created(store, event), subject=event, event_id=event.id
         )
-        close = partial(store.close, event.id, closed_by="step-last", closed_reason="done")
-        await self._make(process, "close", close, event_id=event.id)
+        sign = f"step-{self._number + 1}"
+        close = partial(store.close, event.id, closed_by=sign, closed_reason="done")
+        await self._make(process, "close", close, event_id=event.id, note="done")
 
     async def short(self, process: Process, number: int) -> str:
         """Open access that lapses soon, and return the key of its row."""
@@ -101,11 +132,24 @@ class _Calls:
         await self._make(
             process,
             "create",
-            partial(process.store.create, event),
+            self._created(process.store, event),
             subject=event,
             event_id=event.id,
         )
         return LAYOUT.event_key(event.id)
+
+    async def delete(self, process: Process, event_id: str) -> None:
+        """Delete an event, and read how its history ends."""
+        delete = partial(process.store.delete, event_id, by=f"step-{self._number + 1}")
+        await self._make(process, "delete", delete, event_id=event_id)
+        history = partial(process.store.history, event_id)
+        call = await self._make(process, "history", history, event_id=event_id)
+        if call.error is None and (not call.value or call.value[-1].event is not None):
+            text = f"{event_id} was deleted, and its history ends otherwise"
+            self._world.find(Finding(Kind.UNRECORDED, text))
+
+    def _created(self, store: AsyncDynamoDBStore, event: BreakGlassEvent) -> _Work:
+        return partial(store.create, event, by=f"step-{self._number + 1}")
 
     async def compare_lists(self, process: Process) -> None:
         """Compare what indexes say that have caught up with the table itself."""
@@ -126,7 +170,9 @@ class _Calls:
     def _ids(self, status: str) -> set[str]:
         return {event.id for event in self._world.timeline.events() if event.status == status}
 
-    def _event(self, process: Process, pair: tuple[str, str], duration: timedelta) -> Any:
+    def _event(
+        self, process: Process, pair: tuple[str, str], duration: timedelta
+    ) -> BreakGlassEvent:
         self._number += 1
         return make_event(
             id=f"{self._number:016x}",
@@ -140,11 +186,11 @@ class _Calls:
         self,
         process: Process,
         kind: str,
-        work: Callable[[], Coroutine[Any, Any, Any]],
+        work: _Work,
         **about: Any,
     ) -> Call:
         self._number += 1
-        call = Call(self._number, kind, process, sign="step-last", **about)
+        call = Call(self._number, kind, process, sign=f"step-{self._number}", **about)
         await self._world.call(call, work, None)
         took = call.ended_at - call.began_at
         if took > _SERVED_WITHIN:

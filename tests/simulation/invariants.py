@@ -10,6 +10,7 @@ from typing import Final
 from aiobreakglass import BreakGlassEvent
 from aiobreakglass._domain.change import EXTENSION_MARGIN
 from aiobreakglass._domain.rules import IMMUTABLE_FIELDS
+from tests.simulation.chains import Chains
 from tests.simulation.dynamodb.database import Commit
 from tests.simulation.record import Apart, Call, Finding, Kind, Packet, Written
 from tests.simulation.timeline import CORRUPT, DELETED, LAYOUT, Pair, Sight, Timeline
@@ -25,12 +26,15 @@ class Invariants:
         timeline: Timeline,
         on_finding: Callable[[Finding], None],
         on_apart: Callable[[Apart], None],
+        *,
+        one_retention: bool,
     ) -> None:
         self._timeline = timeline
         self._on_finding = on_finding
         self._on_apart = on_apart
         self._active: defaultdict[Pair, dict[str, None]] = defaultdict(dict)
         """The keys of the rows that say that they are active, by the pair that they are of."""
+        self.chains = Chains(timeline, on_finding, one_retention=one_retention)
         self._outlaws: set[str] = set()
         """Those of them that others left without a guard."""
 
@@ -38,6 +42,7 @@ class Invariants:
         """Judge a commit, and the packet that made it."""
         changes = self._timeline.add(commit)
         pairs = self._note_active(changes)
+        self.chains.commit(commit, changes, packet)
         if packet is None or packet.call is None:
             for pair in pairs:
                 self._outlaw(pair)

@@ -26,9 +26,11 @@ from tests.simulation.faults import CONFLICTS, FAULTS, NEVER, STATUS, Fate
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.process import Process
 from tests.simulation.record import CALL, Packet
+from tests.simulation.timeline import LAYOUT
 from tests.simulation.trace import described, told
 
 _CONNECT_TIMEOUT: Final = 2.0
+_WRITE_ID: Final = LAYOUT.write_id_attribute
 
 
 class Network:
@@ -175,6 +177,8 @@ class Network:
     def _return(self, packet: Packet, waiter: asyncio.Future[Reply], reply: Reply) -> None:
         if not waiter.done():
             waiter.set_result(reply)
+            if packet.call is not None and packet.is_to_the_point:
+                packet.call.is_confirmed |= _shows_own_entry(packet.request, reply)
 
     def _give_up(self, packet: Packet, waiter: asyncio.Future[Reply]) -> None:
         if not waiter.done():
@@ -253,6 +257,20 @@ def _with_keys_left(reply: Reply) -> Reply:
     keys = [{"pk": row["pk"]} for row in left]
     answer["UnprocessedKeys"] = {table: {"Keys": keys, "ConsistentRead": True}}
     return success(answer)
+
+
+def _shows_own_entry(request: Mapping[str, Any], reply: Reply) -> bool:
+    """Tell whether a refusal shows the entry that an earlier attempt of the same write left."""
+    for action, reason in zip(
+        request.get("TransactItems", ()),
+        reply.parsed.get("CancellationReasons", ()),
+        strict=False,
+    ):
+        ours = action.get("Put", {}).get("Item", {})
+        shown = reason.get("Item", {})
+        if "entry" in ours and ours[_WRITE_ID] == shown.get(_WRITE_ID):
+            return True
+    return False
 
 
 def _written_keys(request: Mapping[str, Any]) -> set[str]:

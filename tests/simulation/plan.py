@@ -27,6 +27,7 @@ KINDS: Final = {
     "count": 2,
     "last": 2,
     "sweep": 1,
+    "history": 5,
 }
 """What somebody does next, by weight."""
 
@@ -40,6 +41,10 @@ BY_HAND: Final = {
     "close by hand": 3,
     "end badly by hand": 1,
     "spoil by hand": 3,
+    "note by hand": 3,
+    "write as before": 4,
+    "remove entry": 1,
+    "spoil entry": 1,
     "remove guard": 2,
     "put without guard": 1,
     "put garbage": 1,
@@ -90,8 +95,10 @@ class Conditions:
     fault_rate: float
     attempts: int
     """How often the client sends by itself."""
-    retention: float | None
-    """In seconds."""
+    retentions: tuple[float | None, ...]
+    """How long each process keeps rows, in seconds."""
+    is_forgetful: bool
+    """Whether the service forgets the token of a write at once, and not after ten minutes."""
     sweep_every: float | None
     leads: tuple[float, ...]
     """How far each process's clock is ahead, in seconds."""
@@ -132,7 +139,11 @@ def searchable(seed: int) -> History:
     made = history(seed, steps=_SEARCHED_STEPS)
     steps = tuple(step for step in made.steps if step.kind not in ("sweep", *BY_HAND))
     conditions = replace(
-        made.conditions, sweep_every=None, retention=None, is_searched=True, pairs=2
+        made.conditions,
+        sweep_every=None,
+        retentions=(None,) * made.conditions.processes,
+        is_searched=True,
+        pairs=2,
     )
     return replace(made, steps=steps, conditions=conditions)
 
@@ -148,13 +159,20 @@ def _conditions(random: Random) -> Conditions:
         pairs=random.randint(1, 4),
         fault_rate=0.3 if is_on_the_brink else random.choice((0.0, 0.05, 0.1, 0.1, 0.3)),
         attempts=random.choice((1, 3)),
-        retention=random.choice((None, 0.0, 3600.0, 31_536_000.0)),
+        retentions=_retentions(random, processes),
+        is_forgetful=random.random() < 0.2,
         sweep_every=random.choice((None, None, 300.0, 900.0)),
         leads=tuple(random.uniform(-1, 1) * disagreement for _ in range(processes)),
         drifts=tuple(random.uniform(-1, 1) * drift for _ in range(processes)),
         prompt=random.random() < 0.3,
         is_on_the_brink=is_on_the_brink,
     )
+
+
+def _retentions(random: Random, processes: int) -> tuple[float | None, ...]:
+    """Let processes keep rows equally long, mostly."""
+    drawn = [random.choice((None, 0.0, 3600.0, 31_536_000.0)) for _ in range(processes)]
+    return tuple(drawn if random.random() < 0.3 else drawn[:1] * processes)
 
 
 def _steps(random: Random, conditions: Conditions, number: int) -> list[Step]:

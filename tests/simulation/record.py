@@ -36,6 +36,8 @@ class Kind(StrEnum):
     """A write that its caller was told had not happened."""
     MISDATED = "misdated"
     """A time in the record that cannot be."""
+    UNRECORDED = "unrecorded"
+    """A change without its entry, an entry without its change, or a history that does not fit."""
     STUCK = "stuck"
     """Somebody was not served though nothing was in the way any more."""
     BROKEN = "broken"
@@ -81,7 +83,9 @@ class Call:
     asked: Mapping[str, Any] = field(default_factory=dict)
     """Its other arguments."""
     sign: str = ""
-    """What only this call can leave in an event."""
+    """What only this call can leave in an event, and in its history."""
+    note: str | None = None
+    """What else it leaves in the history."""
     began: int = 0
     """How many commits there were."""
     ended: int | None = None
@@ -98,6 +102,8 @@ class Call:
     written: list[Written] = field(default_factory=list)
     """What it changed."""
     requests: int = 0
+    is_confirmed: bool = False
+    """Whether the service has shown its process the entry that its own write has left."""
     under_way: int = 0
     """How many packets that do what it is for have yet to arrive for the first time."""
     tokens: dict[str, tuple[datetime, int]] = field(default_factory=dict)

@@ -36,7 +36,7 @@ def test_patience_ends() -> None:
 @pytest.mark.slow
 def test_what_a_run_prints_of_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     """The steps and the trace of the shortest history, to be read at once."""
-    with planted("tombstone-not-left"):
+    with planted("evidence-not-compared"):
         outcome = judged(history_of(1))
         explain(1, outcome.findings[0])
     told = capsys.readouterr().out
@@ -48,7 +48,7 @@ def test_what_a_run_prints_of_a_failure(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.slow
 def test_a_history_that_fails() -> None:
     """It still fails in the same way, and can be read."""
-    with planted("tombstone-not-left") as store_class:
+    with planted("evidence-not-compared") as store_class:
         short = shrunk(history(0), Kind.LOST, lambda lived: live(lived, store_class))
         outcome = live(short, store_class, traced=True)
     assert len(short.steps) <= 4 < STEPS

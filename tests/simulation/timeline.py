@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from aiobreakglass import BreakGlassEvent, CorruptItemError, TableLayout
+from aiobreakglass import BreakGlassEvent, CorruptItemError, HistoryEntry, TableLayout
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import decode_event, guarded_pair, is_tombstone
+from aiobreakglass._dynamodb.record import decode_entry
 from tests.simulation.dynamodb.database import Commit
 
 LAYOUT: Final = TableLayout()
@@ -27,8 +28,9 @@ class Sight(NamedTuple):
 
     since: int
     """The commit that made it; 0 if there was never a row."""
-    said: BreakGlassEvent | str | None
-    """The event, or `DELETED`, or `CORRUPT`; of a guard, the id of its event; None: no row."""
+    said: BreakGlassEvent | HistoryEntry | str | None
+    """The event, or `DELETED`, or `CORRUPT`; of a guard, the id of its event; of a row of a
+    history, its entry; None: no row."""
     item: Item | None
     claimed: Pair | None = None
     """The pair that it holds access for, by its own words."""
@@ -37,6 +39,11 @@ class Sight(NamedTuple):
     def event(self) -> BreakGlassEvent | None:
         """The event that it is, if it is one."""
         return self.said if isinstance(self.said, BreakGlassEvent) else None
+
+    @property
+    def entry(self) -> HistoryEntry | None:
+        """The entry of a history that it is, if it is one."""
+        return self.said if isinstance(self.said, HistoryEntry) else None
 
 
 NOTHING: Final = Sight(0, None, None)
@@ -51,6 +58,8 @@ class Timeline:
         self.has_corrupt = False
         """Whether there ever was a row that is not what its key says."""
         self._sights: defaultdict[str, list[Sight]] = defaultdict(lambda: [NOTHING])
+        self._histories: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        """The keys of each history's rows, by the id of the event."""
 
     def add(self, commit: Commit) -> dict[str, tuple[Sight, Sight]]:
         """Take down a commit, and return what each row was before and is now."""
@@ -62,6 +71,8 @@ class Timeline:
             changes[key] = sights[-1], sight
             sights.append(sight)
             self.has_corrupt |= sight.said == CORRUPT
+            if key.startswith(LAYOUT.history_prefix):
+                self._histories[event_id_of(key)][key] = None
         return changes
 
     def now(self, key: str) -> Sight:
@@ -96,6 +107,19 @@ class Timeline:
             event = sights[-1].event
             if event is not None:
                 yield event
+
+    def history_keys(self, event_id: str) -> list[str]:
+        """Return the keys that a history ever had, in the order of its entries."""
+        return sorted(self._histories.get(event_id, ()))
+
+    def entries(self, event_id: str, serial: int) -> list[HistoryEntry]:
+        """Return the entries of a history after a commit, oldest first."""
+        sights = (self.at(key, serial) for key in self.history_keys(event_id))
+        return [sight.entry for sight in sights if sight.entry is not None]
+
+    def event_ids(self) -> list[str]:
+        """Return the ids of all events that there ever were, or of which there was an entry."""
+        return list(dict.fromkeys(filter(None, map(event_id_of, self._sights))))
 
     def last(self) -> Iterator[tuple[str, Sight]]:
         """Yield what each row is at last."""
@@ -137,6 +161,8 @@ def _understood(serial: int, key: str, item: Item | None) -> Sight:
         return Sight(serial, None, None)
     if key.startswith(LAYOUT.guard_prefix):
         return Sight(serial, _event_id(item), item)
+    if key.startswith(LAYOUT.history_prefix):
+        return Sight(serial, _entry(item, key), item)
     if is_tombstone(item):
         return Sight(serial, DELETED, item)
     try:
@@ -144,6 +170,20 @@ def _understood(serial: int, key: str, item: Item | None) -> Sight:
     except CorruptItemError:
         return Sight(serial, CORRUPT, item, guarded_pair(item))
     return Sight(serial, event, item, guarded_pair(item))
+
+
+def event_id_of(key: str) -> str:
+    """Return the id of the event that a row belongs to; empty for a guard."""
+    if key.startswith(LAYOUT.history_prefix):
+        return key.removeprefix(LAYOUT.history_prefix).partition("#")[0]
+    return key.removeprefix(LAYOUT.event_prefix) if key.startswith(LAYOUT.event_prefix) else ""
+
+
+def _entry(item: Item, key: str) -> HistoryEntry | str:
+    try:
+        return decode_entry(item, key)
+    except CorruptItemError:
+        return CORRUPT
 
 
 def _event_id(guard: Mapping[str, Any]) -> str:

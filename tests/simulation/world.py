@@ -19,7 +19,8 @@ from tests.simulation.answers import judge
 from tests.simulation.by_hand import ByHand
 from tests.simulation.callers import Callers
 from tests.simulation.dynamodb.database import PROMPT, USUAL, Commit, Database
-from tests.simulation.ending import ending
+from tests.simulation.dynamodb.writes import TOKEN_SECONDS
+from tests.simulation.ending import ending, old_age
 from tests.simulation.invariants import Invariants
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Network
@@ -66,12 +67,18 @@ class World:
         self.outcome = Outcome(history)
         self.loop = VirtualLoop(draws.seeded(history.seed, "order"))
         self.timeline = Timeline()
-        self.invariants = Invariants(self.timeline, self.find, self._note_apart)
+        self.invariants = Invariants(
+            self.timeline,
+            self.find,
+            self._note_apart,
+            one_retention=len(set(conditions.retentions)) == 1,
+        )
         self.database = Database(
             LAYOUT,
             now=lambda: START.timestamp() + self.loop.time(),
             random=draws.seeded(history.seed, "service"),
             habits=PROMPT if conditions.prompt else USUAL,
+            token_seconds=0.0 if conditions.is_forgetful else TOKEN_SECONDS,
             on_commit=self._on_commit,
         )
         self.network = Network(
@@ -112,6 +119,10 @@ class World:
         for task in tasks:
             await task
         await ending(self)
+        self.outcome.seconds = self.loop.time()
+        self.look_at_chains()
+        self.invariants.chains.end(self.outcome.calls)
+        await old_age(self)
         self.outcome.timeline = self.timeline
         self.outcome.findings += [
             Finding(Kind.BROKEN, f"nobody handled {failure!r}") for failure in self.loop.failures
@@ -119,7 +130,10 @@ class World:
         self.outcome.faults = self.network.faults
         self.outcome.requests = self.network.requests
         self.outcome.met = self.network.met
-        self.outcome.seconds = self.loop.time()
+
+    def look_at_chains(self) -> None:
+        """Judge all histories as they are now."""
+        self.invariants.chains.look(START + timedelta(seconds=self.loop.time()))
 
     async def call(self, call: Call, work: Work, cut: float | None) -> None:
         """Have a process make a call, and judge its answer; `cut` cancels it after so long."""
@@ -178,10 +192,14 @@ class World:
 
     def _of_service(self, call: Call) -> Iterator[Finding]:
         """Tell whether a caller was served as promised: in time, and without a needless excuse."""
+        is_disturbed = call.disturbances != call.process.disturbances
+        if call.is_confirmed and isinstance(call.error, Exception) and not is_disturbed:
+            text = f"{call} was shown that it had happened, and raised {call.error!r}"
+            yield Finding(Kind.UNTRUE, text)
         if call.is_refused and call.under_way:
             text = f"{call} was refused, and a packet of it has yet to arrive"
             yield Finding(Kind.LANDED, text)
-        if call.disturbances != call.process.disturbances or call.kind == "sweep":
+        if is_disturbed or call.kind == "sweep":
             return
         took = call.ended_at - call.began_at
         if took > _LONGEST_CALL:
@@ -223,7 +241,7 @@ class World:
         conditions = self.history.conditions
         life = self._lives[index]
         self._lives[index] += 1
-        retention = conditions.retention
+        retention = conditions.retentions[index]
         process = Process(
             f"p{index}" + "'" * life,
             self.loop,

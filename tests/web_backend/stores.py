@@ -26,17 +26,21 @@ class FaultyStore(InMemoryStore):
     corrupt: tuple[CorruptItemError, ...] = ()
     """The errors of corrupt rows that every list finds."""
 
-    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def create(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         self._fail()
-        return self._lose(await super().create(event))
+        return self._lose(await super().create(event, by=by, note=note))
 
     async def get(self, event_id: str) -> BreakGlassEvent:
         self._fail()
         return await super().get(event_id)
 
-    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def update(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         self._fail()
-        return self._lose(await super().update(event))
+        return self._lose(await super().update(event, by=by, note=note))
 
     async def close(self, event_id: str, *, closed_by: str, closed_reason: str) -> BreakGlassEvent:
         self._fail()

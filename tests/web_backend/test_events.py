@@ -224,6 +224,21 @@ class TestChangingExpiry:
         response = await moved(reviewer, event["id"], end)
         assert (response.status_code, named(response)) == (403, "not-yours")
 
+    async def test_history_knows_who_made_each_change(
+        self, alice: httpx.AsyncClient, reviewer: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        event = await opened(alice)
+        end = datetime.fromisoformat(event["expires_at"])
+        await moved(alice, event["id"], end + timedelta(minutes=1))
+        await moved(reviewer, event["id"], end)
+        name = (await reviewer.get("/api/me")).json()["name"]
+        history = await store.history(event["id"])
+        assert [(entry.action, entry.by) for entry in history] == [
+            ("created", "alice"),
+            ("extended", "alice"),
+            ("updated", name),
+        ]
+
     async def test_change_of_other_fields_is_refused(self, alice: httpx.AsyncClient) -> None:
         path, change, etag = await self.opened(alice)
         response = await alice.patch(

@@ -166,7 +166,7 @@ def _has_keys(value: Any) -> bool:
 def _are_listed_rows(value: Any) -> bool:
     """Return whether each row is an object of objects.
 
-    This does not look inside the attributes. Lists check each attribute when they decode its row,
+    This does not look inside the attributes. Whoever asks checks each one when it decodes its row,
     so a malformed attribute makes one row corrupt, not the whole answer.
     """
     if type(value) is not list:
@@ -196,6 +196,7 @@ _CONTENTS: Final[Mapping[str, Check]] = {
 _MEMBERS: Final[Mapping[str, Mapping[str, Check]]] = {
     "GetItem": {"Item": _is_row},
     "Query": {"Items": _are_listed_rows, "Count": _is_count, "LastEvaluatedKey": _is_row},
+    "Scan": {"Items": _are_listed_rows, "Count": _is_count, "LastEvaluatedKey": _is_row},
     "BatchGetItem": {
         "Responses": _is_mapping(_are_rows),
         "UnprocessedKeys": _is_mapping(_has_keys),

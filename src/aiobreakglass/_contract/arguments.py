@@ -29,12 +29,13 @@ _Valid = TypeVar("_Valid")
 
 
 def check_event(event: BreakGlassEvent) -> BreakGlassEvent:
-    """Return the event, validated again by the rules for reading.
+    """Return the event for an update, validated again by the rules for reading.
 
     `model_copy(update=...)` checks nothing. Another writer's event passes here; a store applies
-    the rules for writing to whatever it is about to write.
+    the rules for writing to whatever it is about to write. The store also sets `ended_at`, so what
+    a copy says about it does not count.
     """
-    return read_event(vars(_check_is_event(event)))
+    return read_event({**vars(_check_is_event(event)), "ended_at": None})
 
 
 def check_new_event(event: BreakGlassEvent) -> BreakGlassEvent:
@@ -70,6 +71,14 @@ def check_closing(event_id: str, closed_by: str, closed_reason: str) -> tuple[st
         check_event_id(event_id),
         check_name("closed_by", closed_by),
         check_reason("closed_reason", closed_reason),
+    )
+
+
+def check_by_and_note(by: str | None, note: str | None) -> tuple[str | None, str | None]:
+    """Return who makes a change and why, each checked unless it is None."""
+    return (
+        None if by is None else check_name("by", by),
+        None if note is None else check_reason("note", note),
     )
 
 

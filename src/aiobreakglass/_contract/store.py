@@ -62,7 +62,9 @@ class BreakGlassStore(Protocol):
     with `__getattr__` is a store too, but `isinstance` is false for it from Python 3.12 on.
     """
 
-    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def create(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         """Store a new event, and return it as stored.
 
         A lapsed event does not block a new one. Closed and expired events can be created as they
@@ -70,6 +72,9 @@ class BreakGlassStore(Protocol):
 
         Args:
             event: The new event.
+            by: Who creates it, for the event's history; None means the invoker. This is the
+                caller's word, because a store authenticates nobody.
+            note: Why, for the event's history; it follows the rules of `closed_reason`.
 
         Raises:
             ValueError: The event is active but has lapsed already, or its `created_at` or
@@ -92,18 +97,24 @@ class BreakGlassStore(Protocol):
         """
         ...
 
-    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def update(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         """Replace an event with a changed copy of it, and return it as stored.
 
         Only an active event can change: its `expires_at` (within `MAX_DURATION` of `created_at`),
         its MFA fields, its `request_id`, and its status. The status can become closed or, once the
-        event has lapsed, expired; `expires_at` must then stay as it is.
+        event has lapsed, expired; `expires_at` must then stay as it is. The store sets `ended_at`
+        of an event that ends, and counts a later `expires_at` in `extensions`.
 
         The stored `updated_at` must be `max(clock(), previous + 1 microsecond)`, so that it
         strictly increases.
 
         Args:
             event: The event as it was read, with changes; its `updated_at` must be unchanged.
+            by: Who changes it, for the event's history. None means `closed_by` for a closing, and
+                otherwise that it is not known.
+            note: Why, for the event's history. None means `closed_reason` for a closing.
 
         Raises:
             EventNotFoundError: No event has this id. The store checks this first, and the others
@@ -119,13 +130,17 @@ class BreakGlassStore(Protocol):
         """
         ...
 
-    async def delete(self, event_id: str) -> None:
+    async def delete(
+        self, event_id: str, *, by: str | None = None, note: str | None = None
+    ) -> None:
         """Delete an event of any status; do nothing if there is no such event.
 
         Access that the event granted must end with it, and the id must never be used again.
 
         Args:
             event_id: The id of the event.
+            by: Who deletes it, for the event's history; None means that it is not known.
+            note: Why, for the event's history.
         """
         ...
 

@@ -19,14 +19,18 @@ NO_TIME: Final = timedelta(0)
 
 
 class Action(StrEnum):
-    """What a change does to an event."""
+    """What a change does to an event; `adopted` records a row that the history did not know."""
 
     CREATED = "created"
     IMPORTED = "imported"
+    ADOPTED = "adopted"
     UPDATED = "updated"
     EXTENDED = "extended"
     CLOSED = "closed"
     EXPIRED = "expired"
+    REVIEWED = "reviewed"
+    HELD = "held"
+    RELEASED = "released"
     DELETED = "deleted"
 
 

@@ -23,6 +23,7 @@ from aiobreakglass._domain.fields import (
     MAX_DURATION,
     Duration,
     EventId,
+    Extensions,
     Instant,
     Justification,
     Name,
@@ -30,9 +31,12 @@ from aiobreakglass._domain.fields import (
     reading_context,
     valid_instant,
 )
+from aiobreakglass._domain.labels import NO_LABELS, LabelMapping
 
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _NO_TIME: Final = timedelta(0)
+_NOT_REVIEWED: Final = (None, None, None, None)
+_NOT_HELD: Final = (None, None, None)
 
 # Stands for a time that is derived from other fields, until all of those are valid. If pydantic
 # made the default from the other fields, one wrong field would give two errors.
@@ -52,6 +56,19 @@ class ReasonCode(StrEnum):
     SECURITY = "security"
     RECOVERY = "recovery"
     OTHER = "other"
+
+
+class ReviewOutcome(StrEnum):
+    """What the reviewer of an event decided."""
+
+    JUSTIFIED = "justified"
+    UNJUSTIFIED = "unjustified"
+    NEEDS_FOLLOW_UP = "needs_follow_up"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the event cannot be reviewed again after this outcome."""
+        return self is not ReviewOutcome.NEEDS_FOLLOW_UP
 
 
 class BreakGlassStatus(StrEnum):
@@ -127,6 +144,25 @@ class BreakGlassEvent(BaseModel):
     mfa_verified: bool = False
     mfa_method: Name | None = None
     mfa_challenge_id: Name | None = None
+    ended_at: Instant | None = None
+    """UTC; the instant of closing, or `expires_at`, when access ended. Set exactly on ended
+    events. Only stores need to set it; an ended event without it gets the time that its other
+    fields imply."""
+    extensions: Extensions = 0
+    """How often a store moved `expires_at` later."""
+    reviewed_by: Name | None = None
+    """Who reviewed the ended event; never the invoker."""
+    reviewed_at: Instant | None = None
+    """UTC."""
+    review_outcome: Annotated[ReviewOutcome, Field(strict=False)] | None = None
+    review_comment: Reason | None = None
+    held_by: Name | None = None
+    """Who put the event under a legal hold, while it is held."""
+    held_at: Instant | None = None
+    """UTC."""
+    held_reason: Reason | None = None
+    labels: LabelMapping = NO_LABELS
+    """At most 16 immutable facts, such as a ticket or a team; 2 KB together."""
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -154,7 +190,7 @@ class BreakGlassEvent(BaseModel):
             values["updated_at"] = self.created_at
         if self.expires_at is _DERIVED:
             values["expires_at"] = _expiry_by_duration(self.created_at, self.duration)
-        return check_fields_together(self)
+        return complete_event(self)
 
     if not TYPE_CHECKING:  # or type checkers would allow assignments to any name
 
@@ -207,7 +243,10 @@ class BreakGlassEvent(BaseModel):
             InvalidStateTransitionError: The event is terminal, or has lapsed by then.
         """
         closed = self._ended(
-            BreakGlassStatus.CLOSED, closed_by=closed_by, closed_reason=closed_reason
+            BreakGlassStatus.CLOSED,
+            closed_by=closed_by,
+            closed_reason=closed_reason,
+            ended_at=within_life(self, utc_now() if at is None else _check_instant("at", at)),
         )
         if self._has_run_out(at):
             raise InvalidStateTransitionError(
@@ -229,7 +268,7 @@ class BreakGlassEvent(BaseModel):
         Raises:
             InvalidStateTransitionError: The event is terminal, or `at` is before `expires_at`.
         """
-        expired = self._ended(BreakGlassStatus.EXPIRED)
+        expired = self._ended(BreakGlassStatus.EXPIRED, ended_at=self.expires_at)
         if not self._has_run_out(at):
             raise InvalidStateTransitionError(
                 self.id,
@@ -242,7 +281,7 @@ class BreakGlassEvent(BaseModel):
     def _has_run_out(self, at: datetime | None) -> bool:
         return self.expires_at <= (utc_now() if at is None else _check_instant("at", at))
 
-    def _ended(self, status: BreakGlassStatus, **changes: str) -> BreakGlassEvent:
+    def _ended(self, status: BreakGlassStatus, **changes: str | datetime) -> BreakGlassEvent:
         if not self.status.can_transition_to(status):
             raise InvalidStateTransitionError(self.id, self.status, status)
         values = {**vars(self), **changes, "status": status}
@@ -268,8 +307,34 @@ def written_event(
     return BreakGlassEvent.model_validate(dict(vars(event)), context=reading_context(kept))
 
 
-def check_fields_together(event: _Event) -> _Event:
-    """Return the event unchanged; raise `ValueError` if its fields contradict each other."""
+def within_life(event: BreakGlassEvent, instant: datetime) -> datetime:
+    """Return the instant, moved into the event's life: `created_at` to `expires_at`."""
+    return min(max(instant, event.created_at), event.expires_at)
+
+
+def complete_event(event: _Event) -> _Event:
+    """Return the event with the `ended_at` that it lacks; raise as `check_fields_together` does.
+
+    Rows from before `ended_at` existed lack it. A closed event ended when it was last changed, and
+    an expired one at `expires_at`.
+    """
+    check_fields_together(event)
+    if event.status is ACTIVE:
+        if event.ended_at is not None:
+            raise ValueError("ended_at must be set on an ended event, and only there")
+        return event
+    if event.ended_at is None:
+        is_closed = event.status is CLOSED
+        vars(event)["ended_at"] = (
+            within_life(event, event.updated_at) if is_closed else event.expires_at
+        )
+    elif not event.created_at <= event.ended_at <= event.expires_at:
+        raise ValueError("ended_at must be within created_at and expires_at")
+    return event
+
+
+def check_fields_together(event: BreakGlassEvent) -> None:
+    """Raise `ValueError` if the event's fields contradict each other."""
     created_at, updated_at, status = event.created_at, event.updated_at, event.status
     if updated_at < created_at:
         raise ValueError("updated_at must not be before created_at")
@@ -285,7 +350,29 @@ def check_fields_together(event: _Event) -> _Event:
         raise ValueError("closed_reason must be set on a closed event, and only there")
     if not event.mfa_verified and (event.mfa_method or event.mfa_challenge_id):
         raise ValueError("mfa_method and mfa_challenge_id need mfa_verified to be true")
-    return event
+    review = (event.reviewed_by, event.reviewed_at, event.review_outcome, event.review_comment)
+    if review != _NOT_REVIEWED:
+        _check_review(event, is_complete=None not in review)
+    held = (event.held_by, event.held_at, event.held_reason)
+    if held != _NOT_HELD and None in held:
+        raise ValueError("held_by, held_at and held_reason must be set together")
+
+
+def _check_review(event: BreakGlassEvent, *, is_complete: bool) -> None:
+    reviewer = event.reviewed_by
+    if reviewer is None or not is_complete:
+        raise ValueError(
+            "reviewed_by, reviewed_at, review_outcome and review_comment must be set together"
+        )
+    if event.status is ACTIVE:
+        raise ValueError("only an ended event can have a review")
+    if is_same_person(reviewer, event.invoker):
+        raise ValueError("reviewed_by must not be the invoker")
+
+
+def is_same_person(one: str, other: str) -> bool:
+    """Return whether two names differ at most in upper and lower case."""
+    return one.casefold() == other.casefold()
 
 
 def _fields_in_common(one: BreakGlassEvent, other: BreakGlassEvent) -> Collection[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
 
 MAX_DURATION: Final = timedelta(hours=4)
 """The longest time for which one event can grant access, counted from its `created_at`."""
@@ -24,7 +24,7 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _EVENT_ID = re.compile("[0-9a-f]{16}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 AS_READ: Final = "aiobreakglass_as_read"
 """The key, in a validation context, of the fields that the rules for reading apply to."""
@@ -125,15 +125,16 @@ def _text(rule: Callable[[str], str], *, may_be_empty: bool = False) -> AfterVal
         except ValueError:
             # A surrogate is half a character and cannot be encoded in UTF-8. An empty text means
             # None, and an index cannot have one.
-            is_text = not _SURROGATE.search(value) and (may_be_empty or value != "")
-            if is_text and _is_as_read(info):
+            is_text = not SURROGATE.search(value) and (may_be_empty or value != "")
+            if is_text and is_as_read(info):
                 return str.__str__(value)
             raise
 
     return AfterValidator(check)
 
 
-def _is_as_read(info: ValidationInfo) -> bool:
+def is_as_read(info: ValidationInfo) -> bool:
+    """Return whether the rules for reading apply to the field that is being validated."""
     context: Any = info.context
     return isinstance(context, Mapping) and info.field_name in context.get(AS_READ, ())
 
@@ -144,3 +145,4 @@ Justification = Annotated[str, _text(_valid_justification, may_be_empty=True)]
 Reason = Annotated[str, _text(valid_reason)]
 Instant = Annotated[datetime, AfterValidator(valid_instant)]
 Duration = Annotated[timedelta, AfterValidator(_valid_duration)]
+Extensions = Annotated[int, Field(ge=0)]

@@ -14,6 +14,7 @@ from aiobreakglass._domain.event import (
     BreakGlassEvent,
     BreakGlassStatus,
     read_event,
+    within_life,
     written_event,
 )
 
@@ -28,7 +29,20 @@ IMMUTABLE_FIELDS = (
     "justification",
     "duration",
     "created_at",
+    "labels",
 )
+
+SET_BY_STORES = (
+    "extensions",
+    "reviewed_by",
+    "reviewed_at",
+    "review_outcome",
+    "review_comment",
+    "held_by",
+    "held_at",
+    "held_reason",
+)
+"""The fields that `update` never changes; `ended_at` follows from the status."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -54,6 +68,10 @@ def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
         raise ValueError(
             f"created_at of an active event must be at most {MAX_CLOCK_LEAD} ahead of {clock}"
         )
+    if event.extensions:
+        raise ValueError("extensions of a new active event must be 0")
+    if event.held_by is not None:
+        raise ValueError("a new active event must not be held; create it, then hold it")
     # Versions only increase, so all later versions would stay in the future, too.
     if event.updated_at - now > MAX_CLOCK_LEAD:
         raise ValueError(
@@ -61,18 +79,25 @@ def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
         )
 
 
-def decide_create(event: BreakGlassEvent, now: datetime) -> Change:
+def decide_create(
+    event: BreakGlassEvent, now: datetime, by: str | None = None, note: str | None = None
+) -> Change:
     """Return the change that stores a new event, or raise if it cannot be stored now.
 
     The caller has validated the event by the rules for writing, which do not depend on the time.
     """
     check_creatable(event, now)
-    if event.status.is_terminal:
-        return Change(Action.IMPORTED, None, event, now)
-    return Change(Action.CREATED, None, event, now, by=event.invoker)
+    action = Action.IMPORTED if event.status.is_terminal else Action.CREATED
+    return Change(action, None, event, now, by or event.invoker, note)
 
 
-def decide_update(stored: BreakGlassEvent, proposed: BreakGlassEvent, now: datetime) -> Change:
+def decide_update(
+    stored: BreakGlassEvent,
+    proposed: BreakGlassEvent,
+    now: datetime,
+    by: str | None = None,
+    note: str | None = None,
+) -> Change:
     """Return the change that replaces `stored` by `proposed`, or raise if it is not allowed."""
     if stored.status.is_terminal:
         raise InvalidStateTransitionError(stored.id, stored.status, proposed.status)
@@ -88,7 +113,7 @@ def decide_update(stored: BreakGlassEvent, proposed: BreakGlassEvent, now: datet
         _refuse_late_extension(stored, now)
     # `expires_at` may move only while the event stays active.
     ending = ("expires_at",) if proposed.status.is_terminal else ()
-    for field in (*IMMUTABLE_FIELDS, *ending):
+    for field in (*IMMUTABLE_FIELDS, *SET_BY_STORES, *ending):
         if getattr(stored, field) != getattr(proposed, field):
             raise ImmutableFieldError(stored.id, field)
     if proposed.expires_at != stored.expires_at and proposed.expires_at < now:
@@ -96,9 +121,10 @@ def decide_update(stored: BreakGlassEvent, proposed: BreakGlassEvent, now: datet
         raise ValueError(
             "expires_at may move to the present at the earliest, by the store's clock"
         )
-    return _change(
-        Action.EXTENDED if extended else _ACTIONS[proposed.status], stored, proposed, now
-    )
+    action = Action.EXTENDED if extended else _ACTIONS[proposed.status]
+    if action is Action.CLOSED:
+        by, note = by or proposed.closed_by, note or proposed.closed_reason
+    return _change(action, stored, proposed, now, by, note)
 
 
 def decide_close(
@@ -106,7 +132,7 @@ def decide_close(
 ) -> Change:
     """Return the change that closes `stored`, or raise if it cannot be closed."""
     closed = stored.close(closed_by=closed_by, closed_reason=closed_reason, at=now)
-    return _change(Action.CLOSED, stored, closed, now)
+    return _change(Action.CLOSED, stored, closed, now, closed_by, closed_reason)
 
 
 def decide_expiry(stored: BreakGlassEvent, now: datetime) -> Change:
@@ -114,9 +140,14 @@ def decide_expiry(stored: BreakGlassEvent, now: datetime) -> Change:
     return _change(Action.EXPIRED, stored, stored.expire(at=now), now)
 
 
-def decide_delete(stored: BreakGlassEvent | None, now: datetime) -> Change:
+def decide_delete(
+    stored: BreakGlassEvent | None,
+    now: datetime,
+    by: str | None = None,
+    note: str | None = None,
+) -> Change:
     """Return the change that deletes an event of any status; None means a row without an event."""
-    return Change(Action.DELETED, stored, None, now)
+    return Change(Action.DELETED, stored, None, now, by, note)
 
 
 def _refuse_lapsed(stored: BreakGlassEvent, new: BreakGlassStatus, now: datetime) -> None:
@@ -141,17 +172,17 @@ def _refuse_late_extension(stored: BreakGlassEvent, now: datetime) -> None:
 
 
 def _change(
-    action: Action, stored: BreakGlassEvent, changed: BreakGlassEvent, now: datetime
+    action: Action,
+    stored: BreakGlassEvent,
+    changed: BreakGlassEvent,
+    now: datetime,
+    by: str | None = None,
+    note: str | None = None,
 ) -> Change:
     # Strictly later than the previous version, even if the clock has stepped back.
-    updated_at = max(now, stored.updated_at + _MICROSECOND)
-    after = read_event({**vars(changed), "updated_at": updated_at})
-    closing = action is Action.CLOSED
-    return Change(
-        action,
-        stored,
-        after,
-        now,
-        by=after.closed_by if closing else None,
-        note=after.closed_reason if closing else None,
-    )
+    values = {**vars(changed), "updated_at": max(now, stored.updated_at + _MICROSECOND)}
+    if action is Action.EXTENDED:
+        values["extensions"] = stored.extensions + 1
+    elif action is Action.CLOSED:
+        values["ended_at"] = within_life(stored, now)
+    return Change(action, stored, read_event(values), now, by, note)

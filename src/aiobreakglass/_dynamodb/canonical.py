@@ -18,8 +18,10 @@ from aiobreakglass._domain.event import (
     BreakGlassEvent,
     BreakGlassStatus,
     ReasonCode,
-    check_fields_together,
+    ReviewOutcome,
+    complete_event,
 )
+from aiobreakglass._domain.labels import NO_LABELS, Labels, check_labels
 from aiobreakglass._dynamodb.layout import TableLayout
 
 # For ASCII texts, a pattern can express every rule of the model.
@@ -54,6 +56,29 @@ _DURATION = core_schema.no_info_after_validator_function(
 )
 
 
+_COUNT: Final = core_schema.no_info_after_validator_function(
+    int, core_schema.str_schema(pattern="^(?:0|[1-9][0-9]{0,5})$", strict=True)
+)
+_OUTCOME = core_schema.enum_schema(ReviewOutcome, list(ReviewOutcome), sub_type="str")
+
+
+def _attribute(wire_type: str, schema: core_schema.CoreSchema) -> core_schema.CoreSchema:
+    return core_schema.typed_dict_schema({wire_type: core_schema.typed_dict_field(schema)})
+
+
+def _labels(attribute: dict[str, dict[str, dict[str, str]]]) -> Labels:
+    labels = Labels({key: value["S"] for key, value in attribute["M"].items()})
+    check_labels(labels)
+    return labels
+
+
+_LABELS: Final = core_schema.no_info_after_validator_function(
+    _labels,
+    _attribute(
+        "M", core_schema.dict_schema(core_schema.str_schema(strict=True), _attribute("S", _NAME))
+    ),
+)
+
 _FIELDS: Final = frozenset(BreakGlassEvent.model_fields)
 
 # An event is frozen; `object.__setattr__` can set its attributes nevertheless.
@@ -73,7 +98,7 @@ def read_canonical(
                 return None
             # Mark all fields as set, absent ones too, as if each had been passed by name.
             _set_attribute(event, "__pydantic_fields_set__", set(_FIELDS))
-            check_fields_together(event)
+            complete_event(event)
     except ValueError:
         return None
     return events
@@ -99,6 +124,18 @@ def _validator(layout: TableLayout) -> SchemaValidator:
         "mfa_verified": _optional("mfa_verified", "BOOL", _FLAG, default=False),
         "mfa_method": _optional("mfa_method", "S", _NAME),
         "mfa_challenge_id": _optional("mfa_challenge_id", "S", _NAME),
+        "ended_at": _optional("ended_at", "S", _TIME),
+        "extensions": _optional("extensions", "N", _COUNT, default=0),
+        "reviewed_by": _optional("reviewed_by", "S", _NAME),
+        "reviewed_at": _optional("reviewed_at", "S", _TIME),
+        "review_outcome": _optional("review_outcome", "S", _OUTCOME),
+        "review_comment": _optional("review_comment", "S", _REASON),
+        "held_by": _optional("held_by", "S", _NAME),
+        "held_at": _optional("held_at", "S", _TIME),
+        "held_reason": _optional("held_reason", "S", _REASON),
+        "labels": core_schema.model_field(
+            core_schema.with_default_schema(_LABELS, default=NO_LABELS)
+        ),
         # The key is not a field of the model; `read_canonical` removes it.
         key: _field(key, "S", core_schema.str_schema(strict=True)),
     }

@@ -6,8 +6,9 @@ A row has the form of DynamoDB's low-level API: `{"status": {"S": "active"}, ...
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
@@ -23,30 +24,29 @@ from aiobreakglass._dynamodb.layout import TableLayout
 
 _Value = TypeVar("_Value")
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_MICROSECONDS: Final = 1_000_000
-"""In a second."""
 _ACTIVE: Final = {"S": ACTIVE.value}
+_COUNT: Final = re.compile("0|[1-9][0-9]{0,5}")
 
 _TEXTS: Final = ("id", "invoker", "profile", "reason_code", "justification", "status")
 _TIMES: Final = ("created_at", "updated_at", "expires_at")
+_OPTIONAL_TIMES: Final = ("ended_at", "reviewed_at", "held_at")
 _OPTIONAL_TEXTS: Final = (
     "closed_by",
     "closed_reason",
     "request_id",
     "mfa_method",
     "mfa_challenge_id",
+    "reviewed_by",
+    "review_outcome",
+    "review_comment",
+    "held_by",
+    "held_reason",
 )
 
-TOMBSTONE_RETENTION_FLOOR: Final = timedelta(days=1)
-"""How long a tombstone is kept at least, so that it outlives any late write that it must stop."""
 
-
-def encode_event(
-    event: BreakGlassEvent, layout: TableLayout, *, write_id: str, retention: timedelta | None
-) -> Item:
-    """Return the row of an event for one logical write."""
+def encode_event(event: BreakGlassEvent, layout: TableLayout, *, write_id: str) -> Item:
+    """Return the attributes of an event's row for one logical write, except its record's."""
     values = vars(event)
     item: Item = {layout.partition_key: {"S": layout.event_key(event.id)}}
     for field in _TEXTS:
@@ -55,23 +55,26 @@ def encode_event(
         item[field] = {"S": encode_time(values[field])}
     for field in _OPTIONAL_TEXTS:
         if values[field] is not None:
-            item[field] = {"S": values[field]}
+            item[field] = {"S": str(values[field])}
+    for field in _OPTIONAL_TIMES:
+        if values[field] is not None:
+            item[field] = {"S": encode_time(values[field])}
+    if event.extensions:
+        item["extensions"] = {"N": str(event.extensions)}
+    if event.labels:
+        item["labels"] = {"M": {key: {"S": value} for key, value in event.labels.items()}}
     item["duration"] = {"N": str(event.duration // _MICROSECOND * 1000)}
     item["mfa_verified"] = {"BOOL": event.mfa_verified}
     item[layout.write_id_attribute] = {"S": write_id}
-    return item | _time_to_live(layout, event.expires_at, retention)
+    return item
 
 
-def encode_tombstone(
-    event_id: str, layout: TableLayout, *, deleted_at: datetime, retention: timedelta | None
-) -> Item:
-    """Return the row that replaces a deleted event's row: its key, the time, and the TTL."""
-    if retention is not None:
-        retention = max(retention, TOMBSTONE_RETENTION_FLOOR)
+def encode_tombstone(event_id: str, layout: TableLayout, *, deleted_at: datetime) -> Item:
+    """Return the row that replaces a deleted event's row, except what its record adds."""
     return {
         layout.partition_key: {"S": layout.event_key(event_id)},
         "deleted_at": {"S": encode_time(deleted_at)},
-    } | _time_to_live(layout, deleted_at, retention)
+    }
 
 
 def encode_guard(event: BreakGlassEvent, layout: TableLayout) -> Item:
@@ -132,6 +135,9 @@ def read_any(item: Mapping[str, AttributeValue], layout: TableLayout) -> BreakGl
     fields: dict[str, Any] = {field: reader.text(field) for field in _TEXTS}
     fields |= {field: reader.time(field) for field in _TIMES}
     fields |= {field: reader.optional_text(field) for field in _OPTIONAL_TEXTS}
+    fields |= {field: reader.optional_time(field) for field in _OPTIONAL_TIMES}
+    fields["extensions"] = reader.count("extensions")
+    fields["labels"] = reader.labels("labels")
     fields["duration"] = reader.duration("duration")
     fields["mfa_verified"] = reader.flag("mfa_verified")
     try:
@@ -166,6 +172,24 @@ class _Reader:
         except ValueError as error:
             raise self._corrupt(field, f"is {error}") from error
 
+    def optional_time(self, field: str) -> datetime | None:
+        return None if self.optional_text(field) is None else self.time(field)
+
+    def count(self, field: str) -> int:
+        if field not in self._item:
+            return 0
+        number = self._value(field, "N", str)
+        if not _COUNT.fullmatch(number):
+            raise self._corrupt(field, "is not an integer from 0 to 999999")
+        return int(number)
+
+    def labels(self, field: str) -> dict[str, str]:
+        if field not in self._item:
+            return {}
+        values = self._value(field, "M", dict)
+        reader = _Reader(values, self._key)
+        return {key: reader.text(key) for key in values}
+
     def duration(self, field: str) -> timedelta:
         if field not in self._item:
             raise self._corrupt(field, "is missing")
@@ -190,19 +214,6 @@ class _Reader:
 
     def _corrupt(self, field: str, problem: str) -> CorruptItemError:
         return CorruptItemError(self._key, f"{field} {problem}")
-
-
-def _time_to_live(layout: TableLayout, since: datetime, retention: timedelta | None) -> Item:
-    if retention is None:
-        return {}
-    # Rounded up, so that TTL is never early. Integers, because the sum may exceed the limits of
-    # `datetime` and `timedelta`.
-    seconds = _seconds_rounded_up(since - _EPOCH) + _seconds_rounded_up(retention)
-    return {layout.ttl_attribute: {"N": str(seconds)}}
-
-
-def _seconds_rounded_up(interval: timedelta) -> int:
-    return -(-(interval // _MICROSECOND) // _MICROSECONDS)
 
 
 def _reasons(error: ValidationError) -> str:

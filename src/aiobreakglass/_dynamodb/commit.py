@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -20,11 +21,16 @@ from aiobreakglass._domain.errors import (
     StoreUnavailableError,
 )
 from aiobreakglass._domain.event import BreakGlassEvent
+from aiobreakglass._domain.history import recorded
 from aiobreakglass._domain.rules import decide_delete, decide_expiry
+from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
-from aiobreakglass._dynamodb.parts.guard import stale_guard_parts
+from aiobreakglass._dynamodb.parts.event import EventPart
+from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
+from aiobreakglass._dynamodb.parts.history import AdoptionPart, HistoryPart, written_entry
 from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row, event_row
 
 Decided = TypeVar("Decided", Change, Change | None)
@@ -50,11 +56,14 @@ class Commits:
         calls: Calls,
         table: Table,
         contributors: Sequence[Contributor],
+        retention: Retention,
         clock: Callable[[], datetime],
     ) -> None:
         self._calls = calls
         self._table = table
         self._reads = Reads(calls, table)
+        self._histories = Histories(self._reads, table)
+        self._retention = retention
         self._contributors = contributors
         self._clock = clock
 
@@ -88,11 +97,16 @@ class Commits:
     ) -> Decided:
         write_id = _randomness.token(16)
         without: str | None = None
+        tip = None if row is None else row.tip
         for _ in range(ROUNDS):
+            decided_on = row
             change, row = await self._decide(operation, event_id, rule, row)
             if change is None:
                 return change
-            attempt = Attempt(change, row, write_id)
+            if row is not decided_on:
+                tip = None if row is None else row.tip
+            record = recorded(event_id, change, tip, self._retention.of_history)
+            attempt = Attempt(change, row, record, write_id)
             refusal = await self._send(operation, attempt, without)
             if refusal is None:
                 return change
@@ -104,12 +118,17 @@ class Commits:
             role, verdict = self._verdict(attempt, refusal)
             match verdict:
                 case Verdict.OURS:
-                    return change
+                    return self._landed(change, refusal.rows[role])
                 case Verdict.AGAIN:
                     # DynamoDB returned the row that refused ours; None means that it is gone.
                     row = event_row(refusal.rows[role], self._table.layout)
+                    tip = None if row is None else row.tip
                 case Verdict.WITHOUT:
                     without = role
+                case Verdict.BEHIND:
+                    # Another writer dropped or reverted what the row says about the history.
+                    taken = record.entries[0].revision
+                    tip = await self._histories.tip(operation, event_id, taken)
                 case Verdict.BLOCKED:
                     if await self._clear_guard(operation, attempt, refusal.rows[role]):
                         return change
@@ -151,10 +170,25 @@ class Commits:
         return await self._calls.write(operation, parts, time_left)
 
     def _verdict(self, attempt: Attempt, refusal: Refusal) -> tuple[str, Verdict]:
-        """Return the role of the first refused part, and its contributor's verdict."""
-        contributor = next(each for each in self._contributors if each.role in refusal.rows)
-        existing = refusal.rows[contributor.role]
-        return contributor.role, contributor.refused(attempt, existing)
+        """Return a refused part's role and its contributor's verdict: the first that explains it.
+
+        A part of the history is also refused if the row was changed after it was read, so its
+        contributor has the last word.
+        """
+        verdicts: list[tuple[str, Verdict]] = []
+        for contributor in self._contributors:
+            if contributor.role not in refusal.rows:
+                continue
+            verdict = contributor.refused(attempt, refusal.rows[contributor.role])
+            verdicts.append((contributor.role, verdict))
+            if verdict is not Verdict.BEHIND:
+                break
+        return verdicts[-1]
+
+    def _landed(self, change: Change, existing: Item | None) -> Change:
+        """Return our own change as an earlier round wrote it, at another instant perhaps."""
+        entry = None if existing is None else written_entry(existing, self._table.layout)
+        return change if entry is None else replace(change, after=entry.event)
 
     async def _clear_guard(
         self, operation: Operation, attempt: Attempt, guard: Item | None
@@ -188,6 +222,16 @@ class Commits:
         await self.commit(operation.for_other_rows(), row.event_id, _expiry_rule, row)
 
 
+def contributors(table: Table, retention: Retention) -> list[Contributor]:
+    """Return all contributors; if several parts are refused, the first one's verdict counts."""
+    return [
+        HistoryPart(table),
+        AdoptionPart(table),
+        EventPart(table, retention),
+        GuardPart(table),
+    ]
+
+
 def event_rule(event_id: str, decide: Decide) -> Rule[Change]:
     """Return a rule that raises `EventNotFoundError` unless the event exists."""
 
@@ -199,15 +243,19 @@ def event_rule(event_id: str, decide: Decide) -> Rule[Change]:
     return rule
 
 
-def delete_rule(row: Row | None, now: datetime) -> Change | None:
-    """Decide to delete a row if there is one, even if it is not an event."""
-    if row is None:
-        return None
-    try:
-        event = row.event
-    except CorruptItemError:
-        return decide_delete(None, now)
-    return decide_delete(event, now)
+def delete_rule(by: str | None, note: str | None) -> Rule[Change | None]:
+    """Return a rule that deletes a row if there is one, even if it is not an event."""
+
+    def rule(row: Row | None, now: datetime) -> Change | None:
+        if row is None:
+            return None
+        try:
+            event = row.event
+        except CorruptItemError:
+            return decide_delete(None, now, by, note)
+        return decide_delete(event, now, by, note)
+
+    return rule
 
 
 def _expiry_rule(row: Row | None, now: datetime) -> Change | None:

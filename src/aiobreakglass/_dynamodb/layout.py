@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import permutations
+from typing import Final, NamedTuple
 
 from aiobreakglass._domain.event import BreakGlassEvent
 
@@ -15,6 +16,19 @@ _TABLE_ARN = re.compile(
 )
 
 _TEXT = re.compile("[!-~]{1,255}")
+
+_OTHER_ATTRIBUTES: Final = (
+    "event_id",
+    "deleted_at",
+    "revision",
+    "head",
+    "digest",
+    "recorded_at",
+    "history_ttl",
+    "entry",
+    "hash",
+)
+"""What rows have besides the fields of events and the attributes that a layout names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +48,8 @@ class TableLayout:
     """The beginning of the partition keys of events and tombstones."""
     guard_prefix: str = "ACTIVE#"
     """The beginning of the partition keys of guards."""
+    history_prefix: str = "HISTORY#"
+    """The beginning of the partition keys of history entries."""
     invoker_index: str = "invoker-index"
     status_index: str = "status-index"
     profile_index: str = "profile-index"
@@ -44,21 +60,21 @@ class TableLayout:
         for field in ("invoker_index", "status_index", "profile_index"):
             _check(field, getattr(self, field), _TABLE_NAME, "3 to 255 of a-z A-Z 0-9 _ . -")
         attributes = ("partition_key", "ttl_attribute", "write_id_attribute")
-        for field in (*attributes, "event_prefix", "guard_prefix"):
+        prefixes = ("event_prefix", "guard_prefix", "history_prefix")
+        for field in (*attributes, *prefixes):
             _check(field, getattr(self, field), _TEXT, "1 to 255 visible ASCII characters")
         taken = [getattr(self, field) for field in attributes]
-        taken += [*BreakGlassEvent.model_fields, "event_id", "deleted_at"]
+        taken += [*BreakGlassEvent.model_fields, *_OTHER_ATTRIBUTES]
         if len(set(taken)) != len(taken):
             raise ValueError(
                 f"{', '.join(attributes)} must differ, also from the attributes of a row"
             )
         if len(self.indexes) != 3:
             raise ValueError("invoker_index, status_index and profile_index must differ")
-        # Otherwise the key of an event could be the key of a guard.
-        if self.event_prefix.startswith(self.guard_prefix) or self.guard_prefix.startswith(
-            self.event_prefix
-        ):
-            raise ValueError("neither of event_prefix and guard_prefix may begin with the other")
+        # Otherwise the key of an event could be the key of a guard or of a history entry.
+        for one, other in permutations(prefixes, 2):
+            if getattr(self, one).startswith(getattr(self, other)):
+                raise ValueError(f"{one} must not begin with {other}")
 
     @property
     def indexes(self) -> dict[str, str]:
@@ -77,6 +93,10 @@ class TableLayout:
     def event_key(self, event_id: str) -> str:
         """Return the partition key of an event or of its tombstone."""
         return self.event_prefix + event_id
+
+    def history_key(self, event_id: str, revision: int) -> str:
+        """Return the partition key of an entry in the history of an event."""
+        return f"{self.history_prefix}{event_id}#{revision:06d}"
 
     def guard_key(self, invoker: str, profile: str) -> str:
         """Return the partition key of a pair's guard.

@@ -26,19 +26,19 @@ class Reads:
     async def event_row(self, operation: Operation, event_id: str) -> Row | None:
         """Return the row of an event; None if there is no row, or only a tombstone."""
         layout = self._table.layout
-        return event_row(await self._row(operation, layout.event_key(event_id)), layout)
+        return event_row(await self.row(operation, layout.event_key(event_id)), layout)
 
     async def guarded_event_id(
         self, operation: Operation, invoker: str, profile: str
     ) -> str | None:
         """Return the id of the event that a pair's guard points to; None if there is no guard."""
-        guard = await self._row(operation, self._table.layout.guard_key(invoker, profile))
+        guard = await self.row(operation, self._table.layout.guard_key(invoker, profile))
         return None if guard is None else self.event_id_of(guard)
 
     async def event_rows(self, operation: Operation, event_ids: Collection[str]) -> dict[str, Row]:
         """Return the existing rows of events, by id."""
         layout = self._table.layout
-        items = await self._rows(operation, map(layout.event_key, event_ids))
+        items = await self.rows(operation, map(layout.event_key, event_ids))
         rows = {
             event_id: event_row(items.get(layout.event_key(event_id)), layout)
             for event_id in event_ids
@@ -50,7 +50,7 @@ class Reads:
     ) -> dict[str, str]:
         """Return the ids of the events that an invoker's guards point to, by profile."""
         keys = {profile: self._table.layout.guard_key(invoker, profile) for profile in profiles}
-        guards = await self._rows(operation, keys.values())
+        guards = await self.rows(operation, keys.values())
         return {
             profile: self.event_id_of(guards[key])
             for profile, key in keys.items()
@@ -64,8 +64,8 @@ class Reads:
         except (TypeError, ValueError) as error:
             raise CorruptItemError(row_key(guard, self._table.layout), str(error)) from error
 
-    async def _rows(self, operation: Operation, keys: Iterable[str]) -> dict[str, Item]:
-        """Return the existing rows, by partition key."""
+    async def rows(self, operation: Operation, keys: Iterable[str]) -> dict[str, Item]:
+        """Return the existing rows of any kind, by partition key."""
         waiting = list(dict.fromkeys(keys))
         rows: dict[str, Item] = {}
         attempts = 0
@@ -94,7 +94,8 @@ class Reads:
     def _key(self, row: Item) -> str:
         return str(row[self._table.layout.partition_key]["S"])
 
-    async def _row(self, operation: Operation, partition_key: str) -> Item | None:
+    async def row(self, operation: Operation, partition_key: str) -> Item | None:
+        """Return a row of any kind; None if there is no row."""
         request = requests.get_row(self._table, partition_key)
         is_asked = requests.has(request["Key"])
         answer = await self._calls.read(operation, "GetItem", request, is_asked=is_asked)

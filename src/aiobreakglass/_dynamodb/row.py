@@ -6,8 +6,10 @@ from functools import cached_property
 
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.event import BreakGlassEvent
+from aiobreakglass._domain.history import Tip
 from aiobreakglass._dynamodb.codec import decode_event, guarded_pair, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass._dynamodb.record import decode_record, number_of
 
 
 class Row:
@@ -42,6 +44,16 @@ class Row:
     def event(self) -> BreakGlassEvent:
         """The event of this row; raises `CorruptItemError` if it is not an event."""
         return decode_event(self.item, self._layout)
+
+    @property
+    def tip(self) -> Tip | None:
+        """The newest entry of the event's history, as this row knows it; None if it names none."""
+        return decode_record(self.item)
+
+    @property
+    def ttl(self) -> int | None:
+        """When TTL may delete this row, in seconds since 1970; None means never."""
+        return number_of(self.item, self._layout.ttl_attribute)
 
     def active_event(self, invoker: str, profile: str) -> BreakGlassEvent | None:
         """Return the event if this row's status is active and its pair is this one; else None.

@@ -16,16 +16,25 @@ from aiobreakglass._contract.lists import Lists, PageRequest
 from aiobreakglass._contract.store import EventPage
 from aiobreakglass._domain.errors import EventNotFoundError
 from aiobreakglass._domain.event import BreakGlassEvent, utc_now
+from aiobreakglass._domain.history import HistoryEntry
 from aiobreakglass._domain.rules import decide_close, decide_create, decide_update
 from aiobreakglass._dynamodb.checks import Checks
-from aiobreakglass._dynamodb.commit import Commits, Decide, Decided, Rule, delete_rule, event_rule
+from aiobreakglass._dynamodb.commit import (
+    Commits,
+    Decide,
+    Decided,
+    Rule,
+    contributors,
+    delete_rule,
+    event_rule,
+)
+from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
 from aiobreakglass._dynamodb.opening import Opening, opened_store
-from aiobreakglass._dynamodb.parts.event import EventPart
-from aiobreakglass._dynamodb.parts.guard import GuardPart
 from aiobreakglass._dynamodb.queries import Queries
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.recent import RecentRows
+from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row
 
 if TYPE_CHECKING:
@@ -87,9 +96,9 @@ class AsyncDynamoDBStore(Lists):
         self._checks = Checks(self._reads, self._now)
         self._recent_rows = RecentRows(self._layout)
         self._queries = Queries(self._calls, table, self._cursor_key, self._recent_rows)
-        # If several parts are refused, the first contributor's verdict counts.
-        contributors = [EventPart(table, retention), GuardPart(table)]
-        self._commits = Commits(self._calls, table, contributors, self._now)
+        kept = Retention(retention)
+        self._commits = Commits(self._calls, table, contributors(table, kept), kept, self._now)
+        self._histories = Histories(self._reads, table)
 
     @classmethod
     def open(
@@ -153,11 +162,14 @@ class AsyncDynamoDBStore(Lists):
         """
         return self._calls.transport
 
-    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def create(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         event = arguments.check_new_event(event)
+        by, note = arguments.check_by_and_note(by, note)
         with self._calls.operation() as operation:
             change = await self._commits.commit(
-                operation, event.id, lambda _, now: decide_create(event, now), None
+                operation, event.id, lambda _, now: decide_create(event, now, by, note), None
             )
         return change.stored
 
@@ -170,17 +182,23 @@ class AsyncDynamoDBStore(Lists):
         self._recent_rows.remember(row.event, row.item)
         return row.event
 
-    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def update(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         event = arguments.check_event(event)
+        by, note = arguments.check_by_and_note(by, note)
         return await self._change(
             event.id,
-            lambda stored, now: decide_update(stored, event, now),
+            lambda stored, now: decide_update(stored, event, now, by, note),
             self._recent_rows.recall(event),
         )
 
-    async def delete(self, event_id: str) -> None:
+    async def delete(
+        self, event_id: str, *, by: str | None = None, note: str | None = None
+    ) -> None:
         event_id = arguments.check_event_id(event_id)
-        await self._commit(event_id, delete_rule)
+        by, note = arguments.check_by_and_note(by, note)
+        await self._commit(event_id, delete_rule(by, note))
 
     async def find_active_by_invoker_and_profile(
         self, invoker: str, profile: str
@@ -203,6 +221,11 @@ class AsyncDynamoDBStore(Lists):
         return await self._change(
             event_id, lambda stored, now: decide_close(stored, by, reason, now)
         )
+
+    async def history(self, event_id: str) -> list[HistoryEntry]:
+        event_id = arguments.check_event_id(event_id)
+        with self._calls.operation() as operation:
+            return await self._histories.entries(operation, event_id)
 
     async def _page(self, request: PageRequest) -> EventPage:
         return await self._queries.page(request)

@@ -19,10 +19,12 @@ from aiobreakglass._domain.errors import (
     InvalidStateTransitionError,
 )
 from aiobreakglass._domain.event import BreakGlassEvent, BreakGlassStatus, utc_now
+from aiobreakglass._domain.history import HistoryEntry, recorded, tip_of
 from aiobreakglass._domain.rules import (
     check_creatable,
     decide_close,
     decide_create,
+    decide_delete,
     decide_expiry,
     decide_update,
 )
@@ -48,18 +50,22 @@ class InMemoryStore(Lists):
         self._events: dict[str, BreakGlassEvent] = {}
         self._active: dict[tuple[str, str], BreakGlassEvent] = {}
         self._deleted: set[str] = set()
+        self._histories: dict[str, list[HistoryEntry]] = {}
 
-    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def create(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         event = arguments.check_new_event(event)
+        by, note = arguments.check_by_and_note(by, note)
         check_creatable(event, self._now())
         await _simulate_network()
         if event.id in self._events or event.id in self._deleted:
             raise EventExistsError(event.id)
         now = self._now()
-        created = decide_create(event, now).stored
-        if created.status is BreakGlassStatus.ACTIVE:
-            self._clear_guard(created, now)
-        self._put(created)
+        change = decide_create(event, now, by, note)
+        if change.stored.status is BreakGlassStatus.ACTIVE:
+            self._clear_guard(change.stored, now)
+        created = self._apply(change)
         await _simulate_network()
         return created
 
@@ -70,15 +76,25 @@ class InMemoryStore(Lists):
         await _simulate_network()
         return event
 
-    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def update(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         event = arguments.check_event(event)
-        return await self._change(event.id, lambda stored, now: decide_update(stored, event, now))
+        by, note = arguments.check_by_and_note(by, note)
+        return await self._change(
+            event.id, lambda stored, now: decide_update(stored, event, now, by, note)
+        )
 
-    async def delete(self, event_id: str) -> None:
+    async def delete(
+        self, event_id: str, *, by: str | None = None, note: str | None = None
+    ) -> None:
         event_id = arguments.check_event_id(event_id)
+        by, note = arguments.check_by_and_note(by, note)
         await _simulate_network()
-        event = self._events.pop(event_id, None)
+        event = self._events.get(event_id)
         if event is not None:
+            self._record(event_id, decide_delete(event, self._now(), by, note))
+            del self._events[event_id]
             self._deleted.add(event_id)
             self._remove_guard(event)
         await _simulate_network()
@@ -113,6 +129,16 @@ class InMemoryStore(Lists):
         return await self._change(
             event_id, lambda stored, now: decide_close(stored, by, reason, now)
         )
+
+    async def history(self, event_id: str) -> list[HistoryEntry]:
+        event_id = arguments.check_event_id(event_id)
+        await _simulate_network()
+        entries = self._histories.get(event_id)
+        if entries is None:
+            raise EventNotFoundError(event_id)
+        entries = list(entries)
+        await _simulate_network()
+        return entries
 
     async def _change(
         self, event_id: str, decide: Callable[[BreakGlassEvent, datetime], Change]
@@ -169,8 +195,14 @@ class InMemoryStore(Lists):
             raise EventNotFoundError(event_id) from None
 
     def _apply(self, change: Change) -> BreakGlassEvent:
+        self._record(change.stored.id, change)
         self._put(change.stored)
         return change.stored
+
+    def _record(self, event_id: str, change: Change) -> None:
+        entries = self._histories.setdefault(event_id, [])
+        tip = tip_of(entries[-1]) if entries else None
+        entries += recorded(event_id, change, tip, lambda _: None).entries
 
     def _put(self, event: BreakGlassEvent) -> None:
         self._events[event.id] = event

@@ -1,4 +1,4 @@
-"""Provide test suites with events, a clock, the contract, a store that fails, and moto."""
+"""Provide test suites with events, a clock, the contracts, a store that fails, and moto."""
 
 from __future__ import annotations
 
@@ -11,12 +11,25 @@ from aiobreakglass.testing._moto import moto_server
 
 if TYPE_CHECKING:
     from aiobreakglass.testing._contract import StoreContract
+    from aiobreakglass.testing._contract_governed import GovernedStoreContract
 
-__all__ = ["FakeClock", "FaultyStore", "StoreContract", "make_event", "moto_server"]
+__all__ = [
+    "FakeClock",
+    "FaultyStore",
+    "GovernedStoreContract",
+    "StoreContract",
+    "make_event",
+    "moto_server",
+]
+
+# The contracts need pytest; a program that only starts moto, like the quickstart, does not.
+_IMPORTED_WHEN_FIRST_NEEDED = {
+    "GovernedStoreContract": "aiobreakglass.testing._contract_governed",
+    "StoreContract": "aiobreakglass.testing._contract",
+}
 
 
 def __getattr__(name: str) -> object:
-    # The contract needs pytest; a program that only starts moto, like the quickstart, does not.
-    if name != "StoreContract":
+    if name not in _IMPORTED_WHEN_FIRST_NEEDED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module("aiobreakglass.testing._contract").StoreContract
+    return getattr(import_module(_IMPORTED_WHEN_FIRST_NEEDED[name]), name)

@@ -49,7 +49,7 @@ class EndingsContract:
         event = await opened(store, clock, request_id="c0ffee", mfa_verified=True)
         clock.advance(MINUTE)
         outcome = await close(store, event)
-        assert outcome == changed(event, **CLOSING, updated_at=clock())
+        assert outcome == changed(event, **CLOSING, updated_at=clock(), ended_at=clock())
         assert await store.get(event.id) == outcome
         await assert_free(store, clock, event)
 
@@ -68,7 +68,9 @@ class EndingsContract:
         event = await opened(store, clock)
         updated = await store.update(changed(event, request_id="c0ffee"))
         version = updated.updated_at + MICROSECOND
-        assert await closed(store, event) == changed(updated, **CLOSING, updated_at=version)
+        assert await closed(store, event) == changed(
+            updated, **CLOSING, updated_at=version, ended_at=clock()
+        )
 
     async def test_white_space_around_closed_reason_is_removed(
         self, store: BreakGlassStore, clock: FakeClock
@@ -85,7 +87,9 @@ class EndingsContract:
         """`update` can mark a lapsed event expired, and changes no other field of it."""
         event = await lapsed(store, clock)
         outcome = await store.update(event.expire(at=clock()))
-        assert outcome == changed(event, status=EXPIRED, updated_at=clock())
+        assert outcome == changed(
+            event, status=EXPIRED, updated_at=clock(), ended_at=event.expires_at
+        )
         assert await store.get(event.id) == outcome
         await assert_free(store, clock, event)
 
@@ -131,7 +135,9 @@ class EndingsContract:
         with pytest.raises(InvalidStateTransitionError) as refusal:
             await attempt(store, event)
         assert _transition(refusal.value) == (event.id, EXPIRED, new_status)
-        assert await store.get(event.id) == changed(event, status=EXPIRED, updated_at=clock())
+        assert await store.get(event.id) == changed(
+            event, status=EXPIRED, updated_at=clock(), ended_at=event.expires_at
+        )
         await assert_free(store, clock, event)
 
     @pytest.mark.parametrize("fields", [CLOSING, EXPIRING], ids=["closed", "expired"])

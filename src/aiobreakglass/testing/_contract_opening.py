@@ -175,7 +175,9 @@ class OpeningContract:
         """A lapsed event does not block a new event; `create` marks the lapsed event expired."""
         old = await lapsed(store, clock)
         new = await opened(store, clock)
-        assert await store.get(old.id) == changed(old, status=EXPIRED, updated_at=clock())
+        assert await store.get(old.id) == changed(
+            old, status=EXPIRED, updated_at=clock(), ended_at=old.expires_at
+        )
         await assert_held_by(store, clock, new)
 
     async def test_access_lasts_until_just_before_expires_at(

@@ -63,20 +63,29 @@ class FaultyStore(BreakGlassStore):
         """The losses so far, each as the name of the method, and "request" or "answer"."""
         return tuple(self._losses)
 
-    async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def create(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         event = arguments.check_new_event(event)
-        return await self._call("create", lambda: self._store.create(event))
+        by, note = arguments.check_by_and_note(by, note)
+        return await self._call("create", lambda: self._store.create(event, by=by, note=note))
 
     async def get(self, event_id: str) -> BreakGlassEvent:
         return await self._call("get", lambda: self._store.get(event_id))
 
-    async def update(self, event: BreakGlassEvent) -> BreakGlassEvent:
+    async def update(
+        self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
+    ) -> BreakGlassEvent:
         event = arguments.check_event(event)
-        return await self._call("update", lambda: self._store.update(event))
+        by, note = arguments.check_by_and_note(by, note)
+        return await self._call("update", lambda: self._store.update(event, by=by, note=note))
 
-    async def delete(self, event_id: str) -> None:
+    async def delete(
+        self, event_id: str, *, by: str | None = None, note: str | None = None
+    ) -> None:
         event_id = arguments.check_event_id(event_id)
-        await self._call("delete", lambda: self._store.delete(event_id))
+        by, note = arguments.check_by_and_note(by, note)
+        await self._call("delete", lambda: self._store.delete(event_id, by=by, note=note))
 
     async def list_by_invoker(
         self,

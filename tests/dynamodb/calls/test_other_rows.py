@@ -130,6 +130,7 @@ class TestRefusal:
                 "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
                 "Message": "cancelled",
                 "CancellationReasons": [
+                    {"Code": "None"},
                     {
                         "Code": "ConditionalCheckFailed",
                         "Item": {"pk": {"S": f"BREAKGLASS#{theirs.id}"}},

@@ -15,6 +15,15 @@ ID = "0123456789abcdef"
 KEY = f"BREAKGLASS#{ID}"
 CREATED_AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
+LATER = CREATED_AT + timedelta(hours=2)
+REVIEWED: dict[str, Any] = {
+    "reviewed_by": "carol",
+    "reviewed_at": LATER,
+    "review_outcome": "needs_follow_up",
+    "review_comment": "Which ticket?",
+}
+HELD: dict[str, Any] = {"held_by": "dave", "held_at": LATER, "held_reason": "Case 7"}
+
 ROW: Item = {
     "pk": {"S": KEY},
     "id": {"S": ID},
@@ -42,5 +51,5 @@ def changed(changes: dict[str, Any]) -> Item:
     return {name: value for name, value in {**ROW, **changes}.items() if value is not MISSING}
 
 
-def encoded(event: BreakGlassEvent, retention: timedelta | None = None) -> Item:
-    return encode_event(event, LAYOUT, write_id="w1", retention=retention)
+def encoded(event: BreakGlassEvent) -> Item:
+    return encode_event(event, LAYOUT, write_id="w1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,9 +10,10 @@ import pytest
 from aiobreakglass import TableLayout
 from aiobreakglass._dynamodb.codec import decode_event, encode_event
 
-from .example import CREATED_AT, ID, MISSING, changed, encoded, event
+from .example import CREATED_AT, HELD, ID, MISSING, REVIEWED, changed, encoded, event
 
 CLOSING = {"status": "closed", "closed_by": "bob", "closed_reason": "The primary answers again"}
+EXPIRED = {"status": {"S": "expired"}, "ended_at": {"S": "2024-03-01T13:00:00.000000Z"}}
 
 
 class TestEncodeEvent:
@@ -26,10 +27,11 @@ class TestEncodeEvent:
                     "status": {"S": "closed"},
                     "closed_by": {"S": "bob"},
                     "closed_reason": {"S": "The primary answers again"},
+                    "ended_at": {"S": "2024-03-01T12:00:00.000000Z"},
                 },
                 id="closed",
             ),
-            pytest.param({"status": "expired"}, {"status": {"S": "expired"}}, id="expired"),
+            pytest.param({"status": "expired"}, EXPIRED, id="expired"),
             pytest.param(
                 {
                     "request_id": "r-1",
@@ -44,6 +46,28 @@ class TestEncodeEvent:
                     "mfa_challenge_id": {"S": "c-1"},
                 },
                 id="every optional field of an active event",
+            ),
+            pytest.param(
+                {"status": "expired", **REVIEWED, **HELD},
+                {
+                    **EXPIRED,
+                    "reviewed_by": {"S": "carol"},
+                    "reviewed_at": {"S": "2024-03-01T14:00:00.000000Z"},
+                    "review_outcome": {"S": "needs_follow_up"},
+                    "review_comment": {"S": "Which ticket?"},
+                    "held_by": {"S": "dave"},
+                    "held_at": {"S": "2024-03-01T14:00:00.000000Z"},
+                    "held_reason": {"S": "Case 7"},
+                },
+                id="reviewed and held",
+            ),
+            pytest.param(
+                {"extensions": 2, "labels": {"ticket": "INC-7", "team": "東京"}},
+                {
+                    "extensions": {"N": "2"},
+                    "labels": {"M": {"ticket": {"S": "INC-7"}, "team": {"S": "東京"}}},
+                },
+                id="extended, with labels",
             ),
             pytest.param(
                 {"invoker": "zoë#1", "profile": "東京", "reason_code": "recovery"},
@@ -84,58 +108,20 @@ class TestEncodeEvent:
         """A row has the event's fields by name, its key and its write id, and nothing else."""
         assert encoded(event(**overrides)) == changed(changes)
 
-    @pytest.mark.parametrize(
-        ("created_at", "retention", "ttl"),
-        [
-            pytest.param(CREATED_AT, timedelta(0), "1709298000", id="at expiry"),
-            pytest.param(CREATED_AT, timedelta(days=365), "1740834000", id="a year later"),
-            pytest.param(
-                CREATED_AT + timedelta(microseconds=1), timedelta(0), "1709298001", id="rounded up"
-            ),
-            pytest.param(
-                CREATED_AT, timedelta(microseconds=1), "1709298001", id="retention rounded up"
-            ),
-            pytest.param(
-                datetime(1969, 12, 31, 22, 59, 58, 500000, tzinfo=UTC),
-                timedelta(0),
-                "-1",
-                id="before the epoch",
-            ),
-            pytest.param(
-                datetime(9999, 12, 31, 22, 59, 59, 999999, tzinfo=UTC),
-                timedelta(days=365),
-                "253433836800",
-                id="past the end of the calendar",
-            ),
-        ],
-    )
-    def test_ttl_is_expiry_plus_retention(
-        self, created_at: datetime, retention: timedelta, ttl: str
-    ) -> None:
-        """TTL is `expires_at` plus the retention, rounded up to a second."""
-        row = encoded(event(created_at=created_at), retention)
-        assert row["ttl"] == {"N": ttl}
-
-    def test_no_retention_sets_no_ttl(self) -> None:
-        """Without a retention a row has no TTL."""
-        assert "ttl" not in encoded(event(), None)
-
     def test_encoding_in_another_layout(self) -> None:
         """The layout names the key, its prefix, and the attributes that are not fields."""
         layout = TableLayout(
             partition_key="key",
             event_prefix="event/",
-            ttl_attribute="gone_at",
             write_id_attribute="writer",
         )
-        row = encode_event(event(), layout, write_id="w1", retention=timedelta(0))
+        row = encode_event(event(), layout, write_id="w1")
         assert row == changed(
             {
                 "pk": MISSING,
                 "key": {"S": f"event/{ID}"},
                 "write_id": MISSING,
                 "writer": {"S": "w1"},
-                "gone_at": {"N": "1709298000"},
             }
         )
         assert decode_event(row, layout) == event()

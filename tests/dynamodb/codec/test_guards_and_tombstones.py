@@ -48,23 +48,12 @@ class TestGuards:
 
 
 class TestTombstones:
-    @pytest.mark.parametrize(
-        ("retention", "ttl"),
-        [
-            pytest.param(timedelta(days=365), {"ttl": {"N": "1740830401"}}, id="a year"),
-            pytest.param(timedelta(days=1), {"ttl": {"N": "1709380801"}}, id="a day"),
-            pytest.param(timedelta(hours=1), {"ttl": {"N": "1709380801"}}, id="an hour is a day"),
-            pytest.param(timedelta(0), {"ttl": {"N": "1709380801"}}, id="none is a day"),
-            pytest.param(None, {}, id="for ever"),
-        ],
-    )
-    def test_tombstone_row(self, retention: timedelta | None, ttl: Item) -> None:
-        """A tombstone has the event's key and its time of deletion, and outlives a late write."""
+    def test_tombstone_row(self) -> None:
+        """A tombstone has the event's key and its time of deletion."""
         deleted_at = CREATED_AT + timedelta(milliseconds=500)
-        assert encode_tombstone(ID, LAYOUT, deleted_at=deleted_at, retention=retention) == {
+        assert encode_tombstone(ID, LAYOUT, deleted_at=deleted_at) == {
             "pk": {"S": KEY},
             "deleted_at": {"S": "2024-03-01T12:00:00.500000Z"},
-            **ttl,
         }
 
     @pytest.mark.parametrize(

@@ -12,22 +12,25 @@ from aiobreakglass._aws import outcomes
 from aiobreakglass._aws.transaction import Item, Part, transaction
 from aiobreakglass._domain.rules import decide_close, decide_create, decide_delete
 from aiobreakglass._dynamodb.layout import Table
-from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
-from aiobreakglass._dynamodb.row import Row
+from aiobreakglass._dynamodb.record import encode_record
 from tests.dynamodb.example import (
     ABSENT,
     CLOSED,
     CLOSED_ROW,
     CREATED_AT,
+    ENTRY_ROW,
     EVENT,
+    FOR_EVER,
     GUARD,
     ID,
     LAYOUT,
     ROW,
     TOMBSTONE,
+    UNRECORDED,
     UNTIL,
+    attempt_of,
     parts_of,
     row,
 )
@@ -52,6 +55,12 @@ class TestAgainstDynamoDB:
             pytest.param(EVENT, [CLOSED_ROW], {"event": CLOSED_ROW}, id="an event of this id"),
             pytest.param(
                 EVENT, [TOMBSTONE], {"event": TOMBSTONE}, id="a deleted event of this id"
+            ),
+            pytest.param(
+                EVENT,
+                [ENTRY_ROW],
+                {"history": ENTRY_ROW},
+                id="a history of this id whose event is gone",
             ),
             pytest.param(EVENT, [GUARD], {"guard": GUARD}, id="a guard of this pair"),
             pytest.param(EVENT, [ROW, GUARD], {"event": ROW, "guard": GUARD}, id="both"),
@@ -92,7 +101,7 @@ class TestAgainstDynamoDB:
                 pytest.param(
                     ROW, row(EVENT, **{name: {"S": "changed"}}), False, id=f"{name} changed"
                 )
-                for name in BreakGlassEvent.model_fields
+                for name in (*BreakGlassEvent.model_fields, "revision", "head", "digest")
             ),
             pytest.param(
                 ROW,
@@ -127,8 +136,8 @@ class TestAgainstDynamoDB:
         """A row is replaced only if all that the change relied on is as it was read."""
         if met is not None:
             await rows.put(met)
-        attempt = Attempt(decide_delete(None, UNTIL), Row(stored, LAYOUT), "w2")
-        parts = EventPart(table, retention=None).parts(attempt)
+        attempt = attempt_of(decide_delete(None, UNTIL), stored)
+        parts = EventPart(table, FOR_EVER).parts(attempt)
         assert await refusal(client, parts) == (None if done else {"event": met})
         assert await rows.event(ID) == (TOMBSTONE if done else met)
 
@@ -139,8 +148,44 @@ class TestAgainstDynamoDB:
         await rows.put({**ROW, "ticket": {"S": "INC-7"}})
         close = decide_close(EVENT, "bob", "Over", CREATED_AT)
         assert await refusal(client, parts_of(close, ROW, table)) is None
-        expected = row(close.stored, write_id={"S": "w2"}, ticket={"S": "INC-7"})
+        record = encode_record(attempt_of(close, ROW).record.tip)
+        expected = row(close.stored, write_id={"S": "w2"}, ticket={"S": "INC-7"}, **record)
         assert await rows.event(ID) == expected
+
+    @pytest.mark.parametrize(
+        ("taken", "refused"),
+        [
+            pytest.param([], [], id="free"),
+            pytest.param([1], ["adoption"], id="the entry that adopts"),
+            pytest.param([2], ["history"], id="the entry of the change"),
+            pytest.param([1, 2], ["history", "adoption"], id="both"),
+        ],
+    )
+    async def test_change_needs_free_keys_in_the_history(
+        self,
+        client: DynamoDBClient,
+        table: Table,
+        rows: Rows,
+        taken: list[int],
+        refused: list[str],
+    ) -> None:
+        """An entry is never overwritten, and no part of a change is written without it."""
+        old = row(EVENT, **UNRECORDED)
+        entries: dict[str, Item] = {
+            key: {**ENTRY_ROW, "pk": {"S": key}}
+            for key in (LAYOUT.history_key(ID, revision) for revision in taken)
+        }
+        for item in [old, GUARD, *entries.values()]:
+            await rows.put(item)
+        close = decide_close(EVENT, "bob", "Over", CREATED_AT)
+        refused_rows = await refusal(client, parts_of(close, old, table))
+        assert sorted(refused_rows or {}) == sorted(refused)
+        if refused:
+            assert await rows.event(ID) == old
+            assert await rows.guard("alice", "prod") == GUARD
+            assert {item["pk"]["S"]: item for item in await rows.history(ID)} == entries
+        else:
+            assert [item["revision"]["N"] for item in await rows.history(ID)] == ["1", "2"]
 
     @pytest.mark.parametrize(
         ("guard", "done"),
@@ -157,7 +202,7 @@ class TestAgainstDynamoDB:
         """The end of an event deletes its own guard, if any, and never another event's."""
         if guard is not None:
             await rows.put(guard)
-        attempt = Attempt(decide_delete(EVENT, UNTIL), Row(ROW, LAYOUT), "w2")
+        attempt = attempt_of(decide_delete(EVENT, UNTIL), ROW)
         parts = GuardPart(table).parts(attempt)
         assert await refusal(client, parts) == (None if done else {"guard": guard})
         assert await rows.guard("alice", "prod") == (None if done else guard)

@@ -25,6 +25,7 @@ class Database:
 
     Each call is atomic. Rows are values: a write makes new ones, and nobody may change one.
     `now` is the service's clock, in Unix seconds; it may stand still, and must not step back.
+    `token_seconds` is how long a transaction is remembered by its token.
     """
 
     def __init__(
@@ -35,13 +36,14 @@ class Database:
         random: Random,
         habits: Habits = USUAL,
         table_name: str = TABLE_NAME,
+        token_seconds: float = writes.TOKEN_SECONDS,
         on_commit: Callable[[Commit], None] = lambda _: None,
     ) -> None:
         self._table = Table(table_name, layout, now, random, habits)
         self._table.on_commit = on_commit
         self._table_name = table_name
         self._partition_key = layout.partition_key
-        self._tokens = writes.Tokens()
+        self._tokens = writes.Tokens(token_seconds)
 
     @property
     def rows(self) -> Mapping[str, Item]:

@@ -52,6 +52,16 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
         _CANCELLED,
         "It gives it as the reason of one action",
     ),
+    Difference(
+        _MOTO, "null in an expression", _CANCELLED, "ok", "It takes a missing attribute for null"
+    ),
+    Difference(
+        _MOTO,
+        "a long text as a key",
+        _CANCELLED,
+        _INVALID,
+        "It refuses the whole request for the key of one action",
+    ),
     Difference(_MOTO, "*", "ok, more to come", "ok", "It says at once that a list has ended"),
     Difference(_MOTO, "repetition", "ok", "*", "It knows no tokens, and writes again"),
 )

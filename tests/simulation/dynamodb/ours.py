@@ -12,6 +12,7 @@ from aiobreakglass import BreakGlassError, BreakGlassEvent, TableLayout
 from aiobreakglass._aws.transaction import Item, Part, transaction
 from aiobreakglass._contract.arguments import Listing
 from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.history import recorded
 from aiobreakglass._domain.rules import (
     decide_close,
     decide_create,
@@ -24,6 +25,8 @@ from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
+from aiobreakglass._dynamodb.parts.history import AdoptionPart, HistoryPart
+from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row, event_row
 from aiobreakglass.testing import FakeClock, make_event
 from tests.simulation.dynamodb.cases import TABLE_NAME, Case
@@ -34,7 +37,13 @@ INVOKERS: Final = ("alice", "bob#1", "zoë \U0001f511")
 PROFILES: Final = ("prod", "stage#2", "überall")
 
 _MINUTE: Final = timedelta(minutes=1)
-_CONTRIBUTORS: Final = (EventPart(TABLE, timedelta(days=365)), GuardPart(TABLE))
+_RETENTION: Final = Retention(timedelta(days=365))
+_CONTRIBUTORS: Final = (
+    EventPart(TABLE, _RETENTION),
+    HistoryPart(TABLE),
+    AdoptionPart(TABLE),
+    GuardPart(TABLE),
+)
 
 
 class OurRequests:
@@ -86,7 +95,10 @@ class OurRequests:
         return Case(label, "TransactWriteItems", transaction(parts, self.token()))
 
     def _attempt(self, label: str, change: Change, row: Row | None) -> Case:
-        attempt = Attempt(change, row, self.token())
+        event_id = change.stored.id if row is None else row.event_id
+        tip = None if row is None else row.tip
+        record = recorded(event_id, change, tip, _RETENTION.of_history)
+        attempt = Attempt(change, row, record, self.token())
         parts = [part for each in _CONTRIBUTORS for part in each.parts(attempt)]
         alone = self._random.random() < 0.1
         return self._write(label, parts[:1] if alone else parts)
@@ -168,9 +180,13 @@ class OurRequests:
 
     def _key(self) -> str:
         layout = TABLE.layout
-        if self._random.random() < 0.5:
-            return layout.event_key(self._random.choice(EVENT_IDS))
-        return layout.guard_key(*self._pair())
+        match self._random.randrange(5):
+            case 0 | 1:
+                return layout.event_key(self._random.choice(EVENT_IDS))
+            case 2 | 3:
+                return layout.guard_key(*self._pair())
+        revision = self._random.choice((1, 1, 1, 2, 3))
+        return layout.history_key(self._random.choice(EVENT_IDS), revision)
 
     def _get(self) -> Case:
         return Case("get", "GetItem", requests.get_row(TABLE, self._key()))

@@ -31,18 +31,19 @@ _SINGLE: Final = {"PutItem": "Put", "UpdateItem": "Update", "DeleteItem": "Delet
 
 
 class Tokens:
-    """Which transaction was carried out under which token, for ten minutes.
+    """Which transaction was carried out under which token, for ten minutes or as told.
 
     A refused one is not remembered: the same request is judged anew.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = TOKEN_SECONDS) -> None:
+        self._seconds = seconds
         self._done: dict[str, Any] = {}
         self._ends: deque[tuple[float, str]] = deque()
 
     def is_done(self, token: str, entries: Any, now: float) -> bool:
         """Tell whether the same was carried out already; refuse a token that served another."""
-        while self._ends and self._ends[0][0] < now:
+        while self._ends and self._ends[0][0] <= now:
             del self._done[self._ends.popleft()[1]]
         if token not in self._done:
             return False
@@ -56,7 +57,7 @@ class Tokens:
     def remember(self, token: str, entries: Any, now: float) -> None:
         """Remember what was carried out."""
         self._done[token] = entries
-        self._ends.append((now + TOKEN_SECONDS, token))
+        self._ends.append((now + self._seconds, token))
 
 
 def write_one(table: Table, operation: str, request: Request, cause: Cause) -> dict[str, Any]:

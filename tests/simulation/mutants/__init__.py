@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from tests.histories import mutants as of_histories
-from tests.simulation.mutants import asking, changing, sending
+from tests.simulation.mutants import asking, changing, recording, sending
 from tests.simulation.mutants.planting import Plant, Store
 
 
@@ -28,7 +28,12 @@ MUTANTS: Final[dict[str, Callable[[Plant], Store]]] = {
     **{name: partial(_as_it_is, mutant) for name, mutant in of_histories.MUTANTS.items()},
     **{
         mutant.__name__.replace("_", "-"): mutant
-        for mutant in (*sending.MUTANTS, *changing.MUTANTS, *asking.MUTANTS)
+        for mutant in (
+            *sending.MUTANTS,
+            *changing.MUTANTS,
+            *recording.MUTANTS,
+            *asking.MUTANTS,
+        )
     },
 }
 

@@ -10,6 +10,7 @@ from aiobreakglass import (
     ActiveEventExistsError,
     AsyncDynamoDBStore,
     BreakGlassEvent,
+    HistoryEntry,
 )
 from aiobreakglass._aws.calls import Operation
 from aiobreakglass._aws.transaction import Item, Part
@@ -19,6 +20,7 @@ from aiobreakglass._dynamodb.commit import Commits
 from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart
+from aiobreakglass._dynamodb.parts.history import HistoryPart
 from aiobreakglass._dynamodb.row import Row
 from tests.simulation.mutants.planting import Plant, Store
 
@@ -29,7 +31,9 @@ def dated_at_the_beginning(plant: Plant) -> Store:
 
     async def mutated(self: Commits, *arguments: Any) -> Any:
         first = self._clock()
-        again = Commits(self._calls, self._table, self._contributors, lambda: first)
+        again = Commits(
+            self._calls, self._table, self._contributors, self._retention, lambda: first
+        )
         return await original(again, *arguments)
 
     plant(Commits, _commit=mutated)
@@ -40,8 +44,10 @@ def version_not_moved_on(plant: Plant) -> Store:
     """A change is dated by the clock alone, also when that is behind the version before."""
     original = rules._change
 
-    def mutated(action: Action, stored: Any, changed: Any, now: datetime) -> Change:
-        made = original(action, stored, changed, now)
+    def mutated(
+        action: Action, stored: Any, changed: Any, now: datetime, *by_and_note: Any
+    ) -> Change:
+        made = original(action, stored, changed, now, *by_and_note)
         dated = max(now, stored.created_at)
         return replace(made, after=made.stored.model_copy(update={"updated_at": dated}))
 
@@ -65,8 +71,8 @@ def tombstone_not_left(plant: Plant) -> Store:
     """A delete removes the row."""
     original = EventPart._put_tombstone
 
-    def mutated(self: EventPart, change: Change, row: Row) -> Part:
-        part = original(self, change, row)
+    def mutated(self: EventPart, attempt: Attempt, row: Row) -> Part:
+        part = original(self, attempt, row)
         parameters = dict(part.action["Put"])
         del parameters["Item"]
         return part._replace(action={"Delete": parameters | {"Key": part.key}})
@@ -76,17 +82,27 @@ def tombstone_not_left(plant: Plant) -> Store:
 
 
 def tombstone_overwritten(plant: Plant) -> Store:
-    """A create takes the place of a tombstone."""
-    original = EventPart._put_new
+    """A create takes the place of a tombstone.
 
-    def mutated(self: EventPart, event: BreakGlassEvent, write_id: str) -> Part:
-        part = original(self, event, write_id)
-        parameters = part.action["Put"]
-        condition = f"{parameters['ConditionExpression']} OR attribute_exists(deleted_at)"
-        return part._replace(action={"Put": parameters | {"ConditionExpression": condition}})
+    Its entry takes the place of the first entry, because that alone would protect the tombstone.
+    """
+    put_new, put_entry = EventPart._put_new, HistoryPart._put
+
+    def mutated(self: EventPart, attempt: Attempt) -> Part:
+        return _also_if(put_new(self, attempt), "attribute_exists(deleted_at)")
+
+    def mutated_entry(self: HistoryPart, entry: HistoryEntry, attempt: Attempt) -> Part:
+        return _also_if(put_entry(self, entry, attempt), "attribute_exists(#pk)")
 
     plant(EventPart, _put_new=mutated)
+    plant(HistoryPart, _put=mutated_entry)
     return AsyncDynamoDBStore
+
+
+def _also_if(part: Part, condition: str) -> Part:
+    parameters = part.action["Put"]
+    either = f"{parameters['ConditionExpression']} OR {condition}"
+    return part._replace(action={"Put": parameters | {"ConditionExpression": either}})
 
 
 def marked_before_its_time(plant: Plant) -> Store:

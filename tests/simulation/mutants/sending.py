@@ -108,9 +108,9 @@ def answer_without_a_write(plant: Plant) -> Store:
     """A create whose answers are lost is said to have happened."""
 
     class Mutant(AsyncDynamoDBStore):
-        async def create(self, event: BreakGlassEvent) -> BreakGlassEvent:
+        async def create(self, event: BreakGlassEvent, **options: Any) -> BreakGlassEvent:
             try:
-                return await super().create(event)
+                return await super().create(event, **options)
             except StoreUnavailableError as error:
                 if not error.outcome_unknown:
                     raise

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from aiobreakglass._aws.transaction import Item, Part
 from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.history import Recorded
 from aiobreakglass._dynamodb.row import Row
 
 
@@ -21,6 +22,8 @@ class Verdict(Enum):
     """Send again without this part, because its row no longer belongs to this event."""
     BLOCKED = auto()
     """Another event blocks this one: end that event if it has lapsed, then start over."""
+    BEHIND = auto()
+    """The history is longer than the event's row says: find its end, then start over."""
 
 
 class Attempt(NamedTuple):
@@ -29,6 +32,8 @@ class Attempt(NamedTuple):
     change: Change
     row: Row | None
     """The row that the decision is based on; None for a new event."""
+    record: Recorded
+    """What the history records about the change."""
     write_id: str
     """The same for all rounds of one write, and for no other write."""
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from aiobreakglass._aws.transaction import AttributeValue, Item, Part
-from aiobreakglass._domain.change import Change
 from aiobreakglass._domain.errors import EventExistsError
 from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._dynamodb.codec import encode_event, encode_tombstone
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
 from aiobreakglass._dynamodb.parts.expressions import part
+from aiobreakglass._dynamodb.record import RECORD, encode_record
+from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row
 
 EVENT: Final = "event"
 
-_PINNED: Final = tuple(BreakGlassEvent.model_fields)
+_PINNED: Final = (*BreakGlassEvent.model_fields, "revision", "head", "digest")
 """The attributes that a change compares as stored, so that it applies only to the row as read."""
 
 
@@ -26,18 +26,17 @@ class EventPart(Contributor):
 
     role = EVENT
 
-    def __init__(self, table: Table, retention: timedelta | None) -> None:
+    def __init__(self, table: Table, retention: Retention) -> None:
         self._table = table
         self._layout = table.layout
         self._retention = retention
 
     def parts(self, attempt: Attempt) -> list[Part]:
-        change, row, write_id = attempt.change, attempt.row, attempt.write_id
-        if row is None:
-            return [self._put_new(change.stored, write_id)]
-        if change.after is None:
-            return [self._put_tombstone(change, row)]
-        return [self._update(change, row, write_id)]
+        if attempt.row is None:
+            return [self._put_new(attempt)]
+        if attempt.change.after is None:
+            return [self._put_tombstone(attempt, attempt.row)]
+        return [self._update(attempt, attempt.row)]
 
     def refused(self, attempt: Attempt, existing: Item | None) -> Verdict:
         if existing is not None and Row(existing, self._layout).is_written_by(attempt.write_id):
@@ -46,8 +45,8 @@ class EventPart(Contributor):
             raise EventExistsError(attempt.change.stored.id)
         return Verdict.AGAIN
 
-    def _put_new(self, event: BreakGlassEvent, write_id: str) -> Part:
-        item = self._encode(event, write_id)
+    def _put_new(self, attempt: Attempt) -> Part:
+        event = attempt.change.stored
         return part(
             self._table,
             EVENT,
@@ -55,13 +54,16 @@ class EventPart(Contributor):
             self._layout.event_key(event.id),
             "attribute_not_exists(#pk)",
             names=("pk",),
-            Item=item,
+            Item=self._encode(event, attempt.write_id) | self._record(attempt, None),
         )
 
-    def _put_tombstone(self, change: Change, row: Row) -> Part:
-        tombstone = encode_tombstone(
-            row.event_id, self._layout, deleted_at=change.at, retention=self._retention
-        )
+    def _put_tombstone(self, attempt: Attempt, row: Row) -> Part:
+        deleted_at, tip = attempt.change.at, attempt.record.tip
+        tombstone = encode_tombstone(row.event_id, self._layout, deleted_at=deleted_at)
+        tombstone |= encode_record(tip)
+        ttl = self._retention.of_tombstone(deleted_at, tip.history_ttl)
+        if ttl is not None:
+            tombstone[self._layout.ttl_attribute] = {"N": str(ttl)}
         condition, values = _unchanged_condition(row.item)
         return part(
             self._table,
@@ -74,10 +76,10 @@ class EventPart(Contributor):
             Item=tombstone,
         )
 
-    def _update(self, change: Change, row: Row, write_id: str) -> Part:
+    def _update(self, attempt: Attempt, row: Row) -> Part:
         """Set only the attributes that change, so that other writers' attributes stay."""
         condition, values = _unchanged_condition(row.item)
-        changes = self._changed_attributes(row.event, change.stored, write_id)
+        changes = self._changed_attributes(attempt, row)
         sets = [name for name, value in changes.items() if value is not None]
         removals = [name for name, value in changes.items() if value is None]
         expression = "SET " + ", ".join(f"#{name} = :new_{name}" for name in sets)
@@ -94,26 +96,37 @@ class EventPart(Contributor):
             UpdateExpression=expression,
         )
 
-    def _changed_attributes(
-        self, before: BreakGlassEvent, after: BreakGlassEvent, write_id: str
-    ) -> dict[str, AttributeValue | None]:
+    def _changed_attributes(self, attempt: Attempt, row: Row) -> dict[str, AttributeValue | None]:
         """Return the attributes to set, with None for those to remove.
 
         All other attributes keep their spelling.
         """
-        old, new = self._encode(before, write_id), self._encode(after, write_id)
+        old = self._encode(row.event, attempt.write_id)
+        new = self._encode(attempt.change.stored, attempt.write_id)
+        if not row.item.get("ended_at", {}).get("S"):
+            # It was derived from `updated_at`, which moves, so store it from now on.
+            old.pop("ended_at", None)
         changes: dict[str, AttributeValue | None] = {
             name: new.get(name) for name in {**new, **old} if new.get(name) != old.get(name)
         }
-        changes[self._layout.write_id_attribute] = {"S": write_id}
-        if "expires_at" in changes:
-            # A store with another retention may have written the row, so the stored time to live
-            # may differ from ours.
-            changes[self._layout.ttl_attribute] = new.get(self._layout.ttl_attribute)
+        changes[self._layout.write_id_attribute] = {"S": attempt.write_id}
+        record = self._record(attempt, row.ttl)
+        for name in (*RECORD, self._layout.ttl_attribute):
+            if record.get(name) != row.item.get(name):
+                changes[name] = record.get(name)
         return changes
 
+    def _record(self, attempt: Attempt, stored_ttl: int | None) -> Item:
+        """Return the attributes about the history, and the time to live that depends on it."""
+        tip = attempt.record.tip
+        record = encode_record(tip)
+        ttl = self._retention.of_event(attempt.change, stored_ttl, tip.history_ttl)
+        if ttl is not None:
+            record[self._layout.ttl_attribute] = {"N": str(ttl)}
+        return record
+
     def _encode(self, event: BreakGlassEvent, write_id: str) -> Item:
-        return encode_event(event, self._layout, write_id=write_id, retention=self._retention)
+        return encode_event(event, self._layout, write_id=write_id)
 
 
 def _unchanged_condition(item: Item) -> tuple[str, Item]:

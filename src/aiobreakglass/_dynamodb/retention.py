@@ -1,0 +1,65 @@
+"""Decide when DynamoDB's TTL may delete rows; all times are in seconds since 1970.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.history import history_ttl, rounded_up, seconds_since_1970
+
+TOMBSTONE_RETENTION_FLOOR: Final = timedelta(days=1)
+"""How long a tombstone is kept at least, so that it outlives any late write that it must stop."""
+
+_HISTORY_LEAD: Final = rounded_up(timedelta(days=7))
+"""How much sooner an event's row goes than its history, because TTL may be days late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long a store keeps rows after their events have ended; None means for ever."""
+
+    interval: timedelta | None
+
+    def of_history(self, created_at: datetime) -> int | None:
+        """Return when the history of an event may be deleted."""
+        return history_ttl(created_at, self.interval)
+
+    def of_event(self, change: Change, stored: int | None, history: int | None) -> int | None:
+        """Return when the row of an event may be deleted after a change; None means never.
+
+        The row goes before its history. A store with another retention may have set either time.
+
+        Args:
+            change: The change; it leaves an event.
+            stored: When the row may be deleted now.
+            history: When the history may be deleted.
+        """
+        event, before = change.stored, change.before
+        if event.held_by is not None:
+            return None
+        if before is None or before.expires_at != event.expires_at:
+            stored = self._after(event.expires_at, self.interval)
+        return _before_history(stored, history)
+
+    def of_tombstone(self, deleted_at: datetime, history: int | None) -> int | None:
+        """Return when the tombstone of an event that is deleted now may be deleted."""
+        floor = self._after(deleted_at, TOMBSTONE_RETENTION_FLOOR)
+        ttl = _before_history(self._after(deleted_at, self.interval), history)
+        return ttl if ttl is None or floor is None else max(ttl, floor)
+
+    @staticmethod
+    def _after(instant: datetime, interval: timedelta | None) -> int | None:
+        # Integers, because the sum may exceed the limits of `datetime`.
+        return None if interval is None else seconds_since_1970(instant) + rounded_up(interval)
+
+
+def _before_history(ttl: int | None, history: int | None) -> int | None:
+    if history is None:
+        return ttl
+    latest = history - _HISTORY_LEAD
+    return latest if ttl is None else min(ttl, latest)
