@@ -42,7 +42,9 @@ from tests.strategies import events, names, texts
 
 ID = "0123456789abcdef"
 IN_TIME = CREATED_AT + HOUR / 2
-TTL, OLD_TTL = 1_800_000_000, 1_700_000_000
+TTL, OLD_TTL = 1_800_000_000, 1_720_000_000
+EARLIEST_TTL = int((CREATED_AT + MAX_DURATION + timedelta(days=8)).timestamp())
+"""The time limit of a store that keeps nothing after an event has ended."""
 HEAD = "0" * 64
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
@@ -159,7 +161,10 @@ class TestCanonicalJson:
 def decide_create_or_import(
     event: BreakGlassEvent, by: str | None = None, note: str | None = None
 ) -> Change:
-    action = Action.IMPORTED if event.status.is_terminal else Action.CREATED
+    """Return the change that an event can begin its history with."""
+    is_new = not event.extensions and event.held_by is None
+    active = Action.CREATED if is_new else Action.ADOPTED
+    action = Action.IMPORTED if event.status.is_terminal else active
     return Change(action, None, event, event.created_at, by, note)
 
 
@@ -293,6 +298,41 @@ class TestRecorded:
         asked: list[datetime] = []
         recorded(ID, change, None, lambda instant: asked.append(instant))
         assert asked == [created_at]
+
+    @pytest.mark.parametrize("change", [UPDATE, CLOSE, EXPIRE, DELETE], ids=lambda c: c.action)
+    @pytest.mark.parametrize("digest", [digest_of(STORED), None], ids=["known", "adopted"])
+    @pytest.mark.parametrize(
+        ("ttl", "new", "expected"),
+        [
+            (1, TTL, TTL),
+            (-1, TTL, TTL),
+            (1, None, None),
+            (EARLIEST_TTL - 1, TTL, TTL),
+            (EARLIEST_TTL, TTL, EARLIEST_TTL),
+            (TTL + 1, TTL, TTL + 1),
+            (None, TTL, None),
+        ],
+    )
+    def test_time_limit_that_no_store_sets_is_set_again(
+        self,
+        change: Change,
+        digest: str | None,
+        ttl: int | None,
+        new: int | None,
+        expected: int | None,
+    ) -> None:
+        """A time limit stays, unless no store can have set one that early."""
+        asked: list[datetime] = []
+
+        def new_ttl(created_at: datetime) -> int | None:
+            asked.append(created_at)
+            return new
+
+        known = tip(digest=digest, history_ttl=ttl)
+        record = recorded(ID, change, known, new_ttl)
+        assert {entry.history_ttl for entry in record.entries} == {expected}
+        assert record.tip.history_ttl == expected
+        assert asked == ([CREATED_AT] if ttl != expected else [])
 
     def test_first_moment_of_all_can_be_recorded(self) -> None:
         """Even a clock in the year 1 leaves room for an adoption."""

@@ -14,6 +14,7 @@ from aiobreakglass import (
     ActiveEventExistsError,
     BreakGlassEvent,
     ConcurrentModificationError,
+    EventNotFoundError,
     EventPage,
     InMemoryStore,
     InvalidStateTransitionError,
@@ -116,6 +117,21 @@ class TestEventLoop:
             BreakGlassEvent,
             ConcurrentModificationError,
         ]
+
+
+class TestImport:
+    async def test_import_of_expired_event_with_another_end_is_refused(self) -> None:
+        """An imported event cannot hide that access lasted until `expires_at`."""
+        store = InMemoryStore(clock=FakeClock())
+        lapsed = make_event(created_at=FakeClock.START - timedelta(days=1), status="expired")
+        forged = lapsed.model_copy(update={"ended_at": lapsed.created_at})
+        with pytest.raises(
+            ValueError, match="ended_at of an expired event must be its expires_at"
+        ):
+            await store.create(forged)
+        with pytest.raises(EventNotFoundError):
+            await store.history(forged.id)
+        assert await store.create(lapsed) == lapsed
 
 
 class TestLimit:

@@ -84,6 +84,15 @@ class TestCreation:
         """An event that has ended can be imported at any time."""
         check_creatable(ENDED[status], now)
 
+    @pytest.mark.parametrize("ended_at", [CREATED_AT, IN_TIME, JUST_IN_TIME])
+    def test_expired_event_that_ended_before_its_expires_at_is_refused(
+        self, ended_at: datetime
+    ) -> None:
+        """Access that ran out ended at `expires_at`, and a closed event ended at any instant."""
+        with pytest.raises(ValueError, match="ended_at of an expired event must be its expires"):
+            check_creatable(changed(ENDED[EXPIRED], ended_at=ended_at), EXPIRES_AT)
+        check_creatable(changed(ENDED[CLOSED], ended_at=ended_at), EXPIRES_AT)
+
     @pytest.mark.parametrize("now", [CREATED_AT - MAX_CLOCK_LEAD, CREATED_AT, JUST_IN_TIME])
     def test_active_event_can_be_created_until_it_lapses(self, now: datetime) -> None:
         """An active event can be created until it lapses, by a clock at most 5 minutes behind."""

@@ -139,17 +139,30 @@ class TestAdoptTable:
         old_events: list[BreakGlassEvent],
         retention: timedelta | None,
     ) -> None:
-        """The history is kept as the retention says, and the row no longer than that."""
+        """The row is kept for as long as before, and the history for longer than that."""
         before: Any = await rows.event(old_events[0].id)
         await adopt_table(client, table_name, retention=retention, clock=clock)
         row: Any = await rows.event(old_events[0].id)
         if retention is None:
+            assert "ttl" not in row
             assert "history_ttl" not in row
-            assert row["ttl"] == before["ttl"]
         else:
-            latest = int(row["history_ttl"]["N"]) - WEEK
-            assert int(row["ttl"]["N"]) == min(int(before["ttl"]["N"]), latest)
+            latest = old_events[0].expires_at + retention
+            assert int(row["ttl"]["N"]) == max(int(before["ttl"]["N"]), int(latest.timestamp()))
+            assert int(row["history_ttl"]["N"]) >= int(row["ttl"]["N"]) + WEEK
         assert audit(await rows.all()) == []
+
+    async def test_row_that_is_kept_for_ever_stays_so(
+        self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
+    ) -> None:
+        """A shorter retention of whoever adopts removes no evidence."""
+        old = make_event(status="expired", created_at=clock() - timedelta(days=3000))
+        await rows.put_event(old)
+        await adopt_table(client, table_name, retention=timedelta(days=1), clock=clock)
+        row: Any = await rows.event(old.id)
+        (entry,) = await rows.history(old.id)
+        assert row["revision"] == {"N": "1"}
+        assert [name for name in ("ttl", "history_ttl") if name in row or name in entry] == []
 
 
 class TestResume:

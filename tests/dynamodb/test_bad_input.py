@@ -393,3 +393,13 @@ def test_layout_with_ambiguous_prefixes_is_refused() -> None:
     """The keys of events and guards must never be equal."""
     with pytest.raises(ValueError, match="guard_prefix must not begin with event_prefix"):
         TableLayout(event_prefix="E#", guard_prefix="E#GUARD#")
+
+
+async def test_import_of_expired_event_with_another_end_is_refused(
+    store: AsyncDynamoDBStore,
+) -> None:
+    """An imported event cannot hide that access lasted until `expires_at`."""
+    lapsed = make_event(created_at=NOW - timedelta(days=1), status="expired")
+    forged = lapsed.model_copy(update={"ended_at": lapsed.created_at})
+    with pytest.raises(ValueError, match="ended_at of an expired event must be its expires_at"):
+        await store.create(forged)

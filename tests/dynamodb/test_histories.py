@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,9 +17,12 @@ from aiobreakglass import (
     CorruptItemError,
     EventExistsError,
     EventNotFoundError,
+    verify_history,
 )
 from aiobreakglass._aws.calls import Operation
 from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.history import history_ttl
+from aiobreakglass._domain.timestamps import encode_time
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.record import RECORD
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 
 CREATED, UPDATED, CLOSED = Action.CREATED, Action.UPDATED, Action.CLOSED
 ADOPTED, DELETED = Action.ADOPTED, Action.DELETED
+MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)
+FUTURE = ["2100-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"]
 
 
 async def event_with(store: AsyncDynamoDBStore, clock: FakeClock, entries: int) -> BreakGlassEvent:
@@ -218,6 +224,138 @@ class Vanishing:
         return {}
 
 
+class TestForgedRecord:
+    """Rows that somebody gave another record of their newest entry."""
+
+    @pytest.mark.parametrize("has_digest", [True, False])
+    @pytest.mark.parametrize(
+        "revision", [40_000, 900_000, 999_995, 999_996, 999_997, 999_998, 999_999]
+    )
+    async def test_close_of_a_row_that_claims_a_late_entry(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        rows: Rows,
+        clock: FakeClock,
+        revision: int,
+        has_digest: bool,
+    ) -> None:
+        """The history shows the change and the one after it, and finding them costs little."""
+        store = AsyncDynamoDBStore(client, table_name, clock=clock)
+        event = await event_with(store, clock, 2)
+        await rows.set(event.id, revision={"N": str(revision)})
+        if not has_digest:
+            await rows.unset(event.id, "digest")
+        closed = await close(store, event)
+        recorder = Recorder(client)
+        history = await store.history(event.id)
+        assert len(recorder.requests) <= 8
+        assert [entry.revision for entry in history] == list(range(1, len(history) + 1))
+        assert [entry.action for entry in history[:2]] == [CREATED, UPDATED]
+        assert (history[-1].action, history[-1].event) == (CLOSED, closed)
+        assert history[-1].hash == (await record_of(rows, event.id))["head"]["S"]
+        await store.delete(event.id)
+        *before, deleted = await store.history(event.id)
+        assert (before, deleted.action) == (history, DELETED)
+
+    @pytest.mark.parametrize("has_digest", [True, False])
+    @pytest.mark.parametrize("instant", FUTURE)
+    async def test_change_of_a_row_that_claims_a_time_in_the_future(
+        self,
+        store: AsyncDynamoDBStore,
+        rows: Rows,
+        clock: FakeClock,
+        instant: str,
+        has_digest: bool,
+    ) -> None:
+        """The next entry follows the one before, and leaves room for later ones."""
+        event = await event_with(store, clock, 2)
+        await rows.set(event.id, recorded_at={"S": instant})
+        if not has_digest:
+            await rows.unset(event.id, "digest")
+        for _ in range(2):
+            clock.advance(MINUTE)
+            event = await store.update(event.model_copy(update={"request_id": f"at {clock()}"}))
+            history = await store.history(event.id)
+            assert history[-1].at == clock()
+            assert verify_history(history, event, at=clock()) == []
+        assert audit(await rows.all()) == []
+
+    @pytest.mark.parametrize("instant", FUTURE)
+    async def test_delete_of_a_row_that_claims_a_time_in_the_future(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, instant: str
+    ) -> None:
+        """A tombstone takes over no time that the history does not know."""
+        event = await event_with(store, clock, 2)
+        await rows.set(event.id, recorded_at={"S": instant})
+        clock.advance(MINUTE)
+        await store.delete(event.id)
+        assert (await store.history(event.id))[-1].at == clock()
+        assert (await record_of(rows, event.id))["recorded_at"] == {"S": encode_time(clock())}
+
+    @pytest.mark.parametrize("instant", FUTURE)
+    async def test_entry_that_is_in_the_future_itself_counts(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, instant: str
+    ) -> None:
+        """An entry of a host whose clock is ahead is evidence, so the next one comes after it."""
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        clock.advance(40 * MINUTE)
+        event = await store.update(event.model_copy(update={"request_id": "ahead"}))
+        ahead = clock()
+        clock.advance(-30 * MINUTE)
+        await rows.set(event.id, recorded_at={"S": instant})
+        closed = await close(store, event)
+        history = await store.history(event.id)
+        assert [entry.at for entry in history[1:]] == [ahead, ahead + MICROSECOND]
+        assert verify_history(history, closed, at=clock()) == []
+
+    @pytest.mark.parametrize("is_earliest", [True, False])
+    async def test_change_of_a_row_that_claims_an_early_end_of_its_history(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, is_earliest: bool
+    ) -> None:
+        """No store sets such an end, so the history and its row are kept for the retention."""
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        before: Any = await rows.event(event.id)
+        (first,) = await rows.history(event.id)
+        expected = {"N": str(history_ttl(event.created_at, timedelta(days=365)))}
+        assert first["ttl"] == before["history_ttl"] == expected
+        earliest = history_ttl(event.created_at, timedelta(0))
+        assert earliest is not None
+        forged = 1 if is_earliest else earliest - 1
+        await rows.set(event.id, history_ttl={"N": str(forged)})
+        await close(store, event)
+        row: Any = await rows.event(event.id)
+        newest = (await rows.history(event.id))[-1]
+        assert (row["ttl"], row["history_ttl"]) == (before["ttl"], expected)
+        assert (newest["ttl"], newest["history_ttl"]) == (expected, expected)
+
+    async def test_delete_of_a_row_that_claims_an_early_end_of_its_history(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
+    ) -> None:
+        """The history of a deleted event is kept for the retention, too."""
+        event = await store.create(make_event(**PAIR, created_at=clock()))
+        await rows.set(event.id, history_ttl={"N": "1"})
+        await store.delete(event.id)
+        expected = history_ttl(event.created_at, timedelta(days=365))
+        assert [entry.history_ttl for entry in await store.history(event.id)] == [expected] * 2
+        assert (await record_of(rows, event.id))["history_ttl"] == {"N": str(expected)}
+
+    async def test_end_that_somebody_gave_a_history_explains_no_gap(
+        self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
+    ) -> None:
+        """Somebody removes an entry of a history that is kept for ever, and lets it look over."""
+        store = AsyncDynamoDBStore(client, table_name, clock=clock, retention=None)
+        event = await close(store, await event_with(store, clock, 4))
+        await rows.remove_entry(event.id, 3)
+        ttl = {"N": str(history_ttl(event.created_at, timedelta(0)))}
+        for row in await rows.history(event.id):
+            await rows.put({**row, "history_ttl": ttl})
+        clock.advance(timedelta(days=30))
+        (gap,) = verify_history(await store.history(event.id), event, at=clock())
+        subject = f"event {event.id} entry 3"
+        assert (gap.severity, gap.kind, gap.subject) == ("error", "gap", subject)
+
+
 class TestTakenId:
     async def test_create_where_the_row_of_an_event_is_gone(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
@@ -294,6 +432,30 @@ class TestHistory:
         (ending,) = await store.history(event.id)
         assert (ending.revision, ending.action) == (5, CLOSED)
 
+    @pytest.mark.parametrize("last", [2, 5, 101])
+    async def test_history_whose_row_and_first_entry_are_gone(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock, last: int
+    ) -> None:
+        """TTL removes rows in no order, and what it has not removed yet is still evidence."""
+        event = await event_with(store, clock, last)
+        history = await store.history(event.id)
+        await rows.remove_event(event.id)
+        await rows.remove_entry(event.id, 1)
+        assert await store.history(event.id) == history[1:]
+
+    async def test_history_of_a_row_without_a_record_and_without_its_first_entry(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
+    ) -> None:
+        """A writer that knows no histories has put the row, and TTL has cut the history."""
+        event = await event_with(store, clock, 4)
+        history = await store.history(event.id)
+        await rows.unset(event.id, *RECORD)
+        await rows.remove_entry(event.id, 1)
+        assert await store.history(event.id) == history[1:]
+        for revision in (2, 3, 4):
+            await rows.remove_entry(event.id, revision)
+        assert await store.history(event.id) == []
+
     async def test_history_of_an_unknown_event(
         self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
     ) -> None:
@@ -301,8 +463,9 @@ class TestHistory:
         event = await store.create(make_event(**PAIR, created_at=clock()))
         await rows.remove_event(event.id)
         await rows.remove_entry(event.id, 1)
-        with pytest.raises(EventNotFoundError):
-            await store.history(event.id)
+        for unknown in (event.id, ID):
+            with pytest.raises(EventNotFoundError):
+                await store.history(unknown)
 
     async def test_terminal_verifies_an_exported_entry(
         self, store: AsyncDynamoDBStore, clock: FakeClock, tmp_path: Path

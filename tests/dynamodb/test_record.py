@@ -98,7 +98,8 @@ class TestRecordOfARow:
                 TIP._replace(at=BEGINNING),
                 id="recorded nobody knows when",
             ),
-            pytest.param({"revision": {"N": "999999"}}, TIP._replace(revision=999_999), id="last"),
+            pytest.param({"revision": {"N": "999997"}}, TIP._replace(revision=999_997), id="last"),
+            pytest.param({"revision": {"N": "999998"}}, None, id="no room for a change"),
             *(
                 pytest.param({"revision": attribute}, None, id=f"revision {attribute}")
                 for attribute in (

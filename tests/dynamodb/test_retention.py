@@ -56,8 +56,64 @@ class TestHistory:
         """A history is kept for the longest life, the retention, and 8 days."""
         assert kept(retention).of_history(created_at) == expected
 
+    @pytest.mark.parametrize(
+        ("retention", "stored", "expected"),
+        [
+            pytest.param(YEAR, LAPSE + YEAR, HISTORY + YEAR + 8 * DAY, id="as kept"),
+            pytest.param(YEAR, LAPSE, HISTORY + YEAR + 8 * DAY, id="row kept shorter"),
+            pytest.param(YEAR, 77, HISTORY + YEAR + 8 * DAY, id="row gone long ago"),
+            pytest.param(
+                YEAR,
+                HISTORY + YEAR + DAY,
+                HISTORY + YEAR + 8 * DAY,
+                id="row kept just a week shorter",
+            ),
+            pytest.param(
+                YEAR,
+                HISTORY + YEAR + DAY + 1,
+                HISTORY + YEAR + 8 * DAY + 1,
+                id="row kept a second longer",
+            ),
+            pytest.param(YEAR, LAPSE + 5 * YEAR, LAPSE + 5 * YEAR + 7 * DAY, id="row kept longer"),
+            pytest.param(0, LAPSE + YEAR, LAPSE + YEAR + 7 * DAY, id="no retention"),
+            pytest.param(YEAR, None, None, id="row kept for ever"),
+            pytest.param(None, LAPSE, None, id="for ever"),
+            pytest.param(None, None, None, id="both for ever"),
+        ],
+    )
+    def test_history_that_begins_late_outlives_its_row(
+        self, retention: float | None, stored: int | None, expected: int | None
+    ) -> None:
+        """A history that begins after its event is kept a week longer than the row at least."""
+        assert kept(retention).of_old_history(CREATED_AT, stored) == expected
+
 
 class TestEvent:
+    @pytest.mark.parametrize(
+        ("event", "retention", "stored", "expected"),
+        [
+            pytest.param(EVENT, YEAR, LAPSE + YEAR, LAPSE + YEAR, id="as kept"),
+            pytest.param(EVENT, YEAR, LAPSE, LAPSE + YEAR, id="kept shorter"),
+            pytest.param(EVENT, YEAR, 77, LAPSE + YEAR, id="gone long ago"),
+            pytest.param(EVENT, YEAR, LAPSE + YEAR + 1, LAPSE + YEAR + 1, id="kept longer"),
+            pytest.param(EVENT, 0, LAPSE - 1, LAPSE, id="no retention"),
+            pytest.param(EVENT, 1e-6, LAPSE, LAPSE + 1, id="rounded up"),
+            pytest.param(EXTENDED, YEAR, LAPSE, LAPSE + 3600 + YEAR, id="extended"),
+            pytest.param(EVENT, YEAR, None, None, id="kept for ever"),
+            pytest.param(EVENT, None, LAPSE, None, id="for ever"),
+            pytest.param(EVENT, None, None, None, id="both for ever"),
+        ],
+    )
+    def test_row_whose_history_begins_is_kept_longest(
+        self,
+        event: BreakGlassEvent,
+        retention: float | None,
+        stored: int | None,
+        expected: int | None,
+    ) -> None:
+        """A row is kept for as long as before, and as long as its new history supposes."""
+        assert kept(retention).of_adopted(event, stored) == expected
+
     @pytest.mark.parametrize(
         ("change", "retention", "stored", "history", "expected"),
         [
@@ -145,6 +201,27 @@ class TestTombstone:
     ) -> None:
         """A tombstone is kept for the retention, goes before its history, and stays for a day."""
         assert kept(retention).of_tombstone(CREATED_AT, history) == expected
+
+
+STORED_TTLS = st.none() | st.integers(0, LAPSE + 20 * YEAR)
+
+
+class TestAdoption:
+    @given(st.none() | st.timedeltas(timedelta(0), timedelta(days=4000)), STORED_TTLS)
+    def test_adopted_event_goes_before_its_history(
+        self, interval: timedelta | None, stored: int | None
+    ) -> None:
+        """Whatever kept the row, nothing goes sooner than before, and the history goes last."""
+        retention = Retention(interval)
+        history = retention.of_old_history(CREATED_AT, stored)
+        adoption = Change(Action.ADOPTED, EVENT, EVENT, CREATED_AT)
+        row = retention.of_event(adoption, retention.of_adopted(EVENT, stored), history)
+        if stored is None or interval is None:
+            assert (row, history) == (None, None)
+        else:
+            assert row is not None
+            assert history is not None
+            assert stored <= row <= history - 7 * DAY
 
 
 RETENTIONS = st.none() | st.timedeltas(timedelta(0), timedelta(days=4000))

@@ -112,30 +112,31 @@ class Past:
         if is_old:
             self.event = event
         else:
-            self._apply(decide_create(event, recorded_at or event.created_at))
+            self.record(decide_create(event, recorded_at or event.created_at))
 
     def close(self, after: timedelta = timedelta(minutes=10)) -> Past:
         """Close the event."""
         now = self.created.created_at + after
-        return self._apply(decide_close(self._present, "bob", "all done", now))
+        return self.record(decide_close(self._present, "bob", "all done", now))
 
     def extend(self, to: timedelta = timedelta(hours=2)) -> Past:
         """Move the end of the event."""
         now = self.created.created_at + timedelta(minutes=5)
         proposed = self._present.model_copy(update={"expires_at": self.created.created_at + to})
-        return self._apply(decide_update(self._present, proposed, now, "carol", None))
+        return self.record(decide_update(self._present, proposed, now, "carol", None))
 
     def delete(self) -> Past:
         """Delete the event."""
         self._deleted_at = self.created.created_at + timedelta(minutes=20)
-        return self._apply(decide_delete(self.event, self._deleted_at, "dave", None))
+        return self.record(decide_delete(self.event, self._deleted_at, "dave", None))
 
     @property
     def _present(self) -> BreakGlassEvent:
         assert self.event is not None
         return self.event
 
-    def _apply(self, change: Change) -> Past:
+    def record(self, change: Change) -> Past:
+        """Make a change, and record it."""
         tip = tip_of(self.entries[-1]) if self.entries else None
         self.entries += recorded(self.id, change, tip, Retention(RETENTION).of_history).entries
         self.event = change.after

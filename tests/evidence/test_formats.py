@@ -4,13 +4,14 @@ import csv
 import io
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiobreakglass import BreakGlassEvent
+from aiobreakglass import BreakGlassEvent, export_events
 from aiobreakglass._domain.event import read_event
 from aiobreakglass._domain.history import (
     canonical_json,
@@ -24,7 +25,7 @@ from aiobreakglass._domain.timestamps import decode_time
 from aiobreakglass._evidence.formats import Spelling, defused, read_cell
 from aiobreakglass.testing import make_event
 
-from .table import NOW, Past
+from .table import NAME, NOW, Past, Reader
 
 WHOLE, SHORT = Spelling(has_justifications=True), Spelling(has_justifications=False)
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=1")
@@ -159,3 +160,38 @@ def test_justifications_can_be_left_out() -> None:
     (line,) = SHORT.lines([past.event]).splitlines()
     kept = {name: value for name, value in event_values(past.event).items() if name[:2] != "ju"}
     assert line.decode() == canonical_json(kept)
+
+
+@pytest.mark.parametrize(
+    ("formats", "has_justifications"),
+    [(["jsonl", "csv"], True), (["jsonl", "csv"], False), (["jsonl"], False), (["csv"], True)],
+)
+async def test_entry_with_a_lone_surrogate_is_exported(
+    formats: Any, has_justifications: bool, tmp_path: Path
+) -> None:
+    """Its text has the surrogate as an escape, so the text is UTF-8, but its note is not."""
+    past = Past()
+    text = json.dumps({**json.loads(past.entries[0].entry), "note": "\ud800"})
+    assert "\\ud800" in text
+    key = past.entry_key(1)
+    row = {**past.rows[key], "entry": {"S": text}, "hash": {"S": hash_of(text)}}
+    path = await export_events(
+        Reader({**past.rows, key: row}).client,
+        NAME,
+        tmp_path,
+        what="history",
+        formats=formats,
+        justifications=has_justifications,
+        now=NOW,
+    )
+    manifest = json.loads(path.read_text())
+    assert manifest["unreadable"] == 0
+    assert [file["count"] for file in manifest["files"]] == [1] * len(formats)
+    if "jsonl" in formats:
+        (line,) = (tmp_path / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        exported = json.loads(line)["entry"]
+        assert json.loads(exported)["note"] == "\ud800"
+        assert (exported == text) is has_justifications
+    if "csv" in formats:
+        (cells,) = table((tmp_path / "history.csv").read_bytes())
+        assert cells["note"] == "\\ud800"

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from aiobreakglass import Finding, ScanProgress, export_events, verify_anchor
+from aiobreakglass import Action, Finding, ScanProgress, export_events, verify_anchor
 from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.change import Change
 from aiobreakglass._dynamodb import scan as scans
 
 from .table import NAME, NOW, RETENTION, Past, Reader, Rows, removed, some_pasts, table_of
@@ -167,6 +168,15 @@ class TestAdded:
         manifest = await anchor_of({}, tmp_path)
         imported = Past(status="expired", recorded_at=LATER)
         assert await verified(imported.rows, manifest) == []
+
+    async def test_forged_creation_after_the_lapse_is_an_error(self, tmp_path: Path) -> None:
+        """A store refuses to create a lapsed event, so another program wrote this one."""
+        manifest = await anchor_of({}, tmp_path)
+        forged = Past(is_old=True)
+        forged.record(Change(Action.CREATED, None, forged.event, LATER, "alice"))
+        findings = await verified(forged.rows, manifest)
+        (finding,) = [finding for finding in findings if finding.kind == "added"]
+        assert (finding.severity, forged.id in finding.subject) == ("error", True)
 
     async def test_clocks_may_differ(self, tmp_path: Path) -> None:
         """A host whose clock is slow creates an event right after the anchor was made."""

@@ -21,9 +21,9 @@ class GovernedStore(BreakGlassStore, Protocol):
     async def history(self, event_id: str) -> list[HistoryEntry]:
         """Return the history of an event, oldest entry first; strongly consistent.
 
-        The history of a deleted event stays readable until its retention ends. An event from
-        before histories existed has none until it changes, so the list is then empty. The store
-        returns what is there; `verify_history` judges it.
+        The history of a deleted event stays readable until its retention ends. The history of an
+        event from before histories existed is empty until the event changes or `adopt_table`
+        adopts it. The store returns what is there; `verify_history` judges it.
 
         Args:
             event_id: The id of the event.

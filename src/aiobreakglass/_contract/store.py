@@ -78,7 +78,9 @@ class BreakGlassStore(Protocol):
 
         Raises:
             ValueError: The event is active but has lapsed already, or its `created_at` or
-                `updated_at` is more than 5 minutes ahead of the store's clock.
+                `updated_at` is more than 5 minutes ahead of the store's clock, or it has been
+                extended, or it is held. Or the event is expired, and its `ended_at` is not its
+                `expires_at`.
             EventExistsError: The id is taken, even if by a deleted event. This is checked before
                 `ActiveEventExistsError`.
             ActiveEventExistsError: The event is active, and another event of the same invoker and
@@ -125,7 +127,8 @@ class BreakGlassStore(Protocol):
                 or it would expire before its `expires_at`; or its `expires_at` would move later
                 with less than a second left (an extension that is written after the lapse would
                 revive the event).
-            ImmutableFieldError: Identity or evidence would change.
+            ImmutableFieldError: Identity or evidence would change, or what only stores set:
+                `extensions`, the review and the hold.
             ValueError: `expires_at` would move into the past.
         """
         ...
@@ -135,7 +138,8 @@ class BreakGlassStore(Protocol):
     ) -> None:
         """Delete an event of any status; do nothing if there is no such event.
 
-        Access that the event granted must end with it, and the id must never be used again.
+        Access that the event granted must end with it, and the id must never be used again. A
+        history of the event stays until its retention ends.
 
         Args:
             event_id: The id of the event.

@@ -156,6 +156,12 @@ def move_findings(
         )
 
 
+def is_created_too_late(entry: HistoryEntry) -> bool:
+    """Return whether an entry says that a store created an event that had lapsed by then."""
+    event = entry.event
+    return entry.action is Action.CREATED and event is not None and event.expires_at <= entry.at
+
+
 def _entry_findings(subject: str, entry: HistoryEntry) -> Iterator[Finding]:
     """Judge an entry by itself."""
     is_first = entry.revision == 1
@@ -175,6 +181,14 @@ def _entry_findings(subject: str, entry: HistoryEntry) -> Iterator[Finding]:
             f"{entry.action}",
             "created, imported or adopted in the first entry, and the first two only there",
             _REMOVED,
+        )
+    if is_created_too_late(entry):
+        yield error(
+            "wrong time",
+            subject,
+            encode_time(entry.at),
+            "a time before the event lapsed",
+            "no store creates an event that has lapsed",
         )
     if is_first != (entry.previous is None):
         yield error(

@@ -28,6 +28,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BEGINNING_OF_TIME: Final = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_NO_RETENTION: Final = timedelta(0)
 _MICROSECONDS: Final = 1_000_000
 """In a second."""
 
@@ -182,6 +183,11 @@ def history_ttl(created_at: datetime, retention: timedelta | None) -> int | None
     )
 
 
+def earliest_history_ttl(created_at: datetime) -> int:
+    """Return the earliest `history_ttl` that a store sets; no hash covers what a row says."""
+    return history_ttl(created_at, _NO_RETENTION) or 0
+
+
 def seconds_since_1970(instant: datetime) -> int:
     """Return a Unix time, rounded up, so that TTL is never early."""
     return rounded_up(instant - _EPOCH)
@@ -215,13 +221,17 @@ def recorded(
     )
     # The entry that adopts needs an instant between the entry before and this one.
     step = _MICROSECOND * (2 if is_adopted else 1)
+    event = before or change.after
+    created_at = change.at if event is None else event.created_at
     if tip is None:
-        first = before or change.after
         revision, previous, last_at = 0, None, _BEGINNING_OF_TIME
-        ttl = new_ttl(change.at if first is None else first.created_at)
+        ttl = new_ttl(created_at)
     else:
         revision, previous, last_at = tip.revision, tip.head, tip.at
         ttl = tip.history_ttl
+        if event is not None and ttl is not None and ttl < earliest_history_ttl(created_at):
+            # Another writer has set it, because no store sets such a time.
+            ttl = new_ttl(created_at)
     at = max(change.at, _later(last_at, step))
     entries: list[HistoryEntry] = []
     if is_adopted:

@@ -15,6 +15,9 @@ _HOLD: Final = ("held_by", "held_at", "held_reason")
 _DETAILS: Final = ("request_id", "mfa_verified", "mfa_method", "mfa_challenge_id")
 _ENDING: Final = ("updated_at", "status", "ended_at", *_DETAILS)
 
+_WHILE_ACTIVE: Final = (Action.UPDATED, Action.EXTENDED, Action.CLOSED, Action.EXPIRED)
+"""The actions that need an active event."""
+
 _CHANGED_BY: Final = {
     Action.UPDATED: ("updated_at", "expires_at", *_DETAILS),
     Action.EXTENDED: ("updated_at", "expires_at", "extensions", *_DETAILS),
@@ -32,7 +35,10 @@ def is_result_of(action: Action, event: BreakGlassEvent | None) -> bool:
     if event is None or action is Action.DELETED:
         return event is None and action is Action.DELETED
     match action:
-        case Action.CREATED | Action.UPDATED | Action.EXTENDED:
+        case Action.CREATED:
+            is_new = not event.extensions and event.held_by is None
+            return is_new and event.status is BreakGlassStatus.ACTIVE
+        case Action.UPDATED | Action.EXTENDED:
             return event.status is BreakGlassStatus.ACTIVE
         case Action.IMPORTED:
             return event.status.is_terminal
@@ -71,6 +77,8 @@ def altered_fields(before: BreakGlassEvent, after: BreakGlassEvent) -> list[str]
         fixed.add("updated_at")
     if after.extensions < before.extensions:
         fixed.add("extensions")
+    if after.status is BreakGlassStatus.EXPIRED and after.ended_at != after.expires_at:
+        fixed.add("ended_at")
     return [field for field in changed_fields(before, after) if field in fixed]
 
 
@@ -86,4 +94,14 @@ def fields_beyond(action: Action, before: BreakGlassEvent, after: BreakGlassEven
         beyond.add("extensions")
     if after.updated_at <= before.updated_at:
         beyond.add("updated_at")
+    if action in _WHILE_ACTIVE and before.status.is_terminal:
+        beyond.add("status")
+    if action is Action.EXPIRED and after.updated_at < after.expires_at:
+        beyond.add("updated_at")
+    outcome = before.review_outcome
+    if action is Action.REVIEWED and outcome is not None and outcome.is_final:
+        beyond.add("review_outcome")
+    is_held = before.held_by is not None
+    if (action is Action.HELD and is_held) or (action is Action.RELEASED and not is_held):
+        beyond.add("held_by")
     return [field for field in _FIELDS if field in beyond]

@@ -54,11 +54,14 @@ _ACTIONS = {
 
 
 def check_creatable(event: BreakGlassEvent, now: datetime) -> None:
-    """Raise `ValueError` if a new event is active, and lapsed or too far ahead of the clock.
+    """Raise `ValueError` if a new event cannot be true by the store's clock.
 
-    An ended event can be imported at any time.
+    An active event must not have lapsed, and its times must not be too far ahead. An ended event
+    can be imported at any time.
     """
     if event.status.is_terminal:
+        if event.status is BreakGlassStatus.EXPIRED and event.ended_at != event.expires_at:
+            raise ValueError("ended_at of an expired event must be its expires_at")
         return
     # A test's clock may be years away from the machine's, so the message shows its time.
     clock = f"the store's clock, which reads {now.isoformat()}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from aiobreakglass._domain.chain import (
     Link,
@@ -21,14 +20,12 @@ from aiobreakglass._domain.history import (
     HISTORY_MARGIN,
     MAX_REVISION,
     HistoryEntry,
-    history_ttl,
+    earliest_history_ttl,
     read_entry,
     rounded_up,
     seconds_since_1970,
 )
 from aiobreakglass._domain.moves import changed_fields
-
-_NO_RETENTION: Final = timedelta(0)
 
 
 def verify_history(
@@ -40,7 +37,11 @@ def verify_history(
     """Return what is wrong with the history of an event; an empty list means nothing.
 
     A history shows that an entry, or the event, was altered, and that an entry between others was
-    removed. That the last entries were removed, only an anchor shows.
+    removed. If the last entries were removed and the event was set back to match, only an anchor
+    shows it.
+
+    It cannot know which event you asked for: if `event` is None, compare the `event_id` of the
+    entries yourself.
 
     Args:
         entries: The history as `history` returns it.
@@ -87,7 +88,9 @@ def _findings(
     # If a revision was used twice, the first entry stays.
     by_revision = {link.revision: link for link in reversed(links)}
     chain = [by_revision[revision] for revision in sorted(by_revision)]
-    yield from chain_findings(event_id, chain, is_over=_is_over(chain, now))
+    # The row of an event goes days before its history, so retention explains no gap beside it.
+    is_over = event is None and _is_over(chain, now)
+    yield from chain_findings(event_id, chain, is_over=is_over)
     yield from _event_findings(event_id, chain, event, now)
 
 
@@ -172,19 +175,15 @@ def _is_over(chain: Sequence[Link], now: int) -> bool:
 
 def _is_ttl_over(entry: HistoryEntry, created_at: datetime | None, now: int) -> bool:
     ttl = entry.history_ttl
-    return ttl is not None and _earliest_ttl(created_at) <= ttl <= now
-
-
-def _earliest_ttl(created_at: datetime | None) -> int:
-    """Return the earliest `history_ttl` that a store sets, because no hash covers it."""
-    return 0 if created_at is None else history_ttl(created_at, _NO_RETENTION) or 0
+    earliest = 0 if created_at is None else earliest_history_ttl(created_at)
+    return ttl is not None and earliest <= ttl <= now
 
 
 def _event_is_missing(
     subject: str, last: HistoryEntry, event: BreakGlassEvent, now: int
 ) -> Finding:
     ttl = last.history_ttl
-    if ttl is not None and ttl >= _earliest_ttl(event.created_at) and event.held_by is None:
+    if ttl is not None and ttl >= earliest_history_ttl(event.created_at) and event.held_by is None:
         # The row of an event goes before its history: at `expires_at` plus the same retention.
         early = rounded_up(HISTORY_MARGIN) + rounded_up(MAX_DURATION)
         lifetime = seconds_since_1970(event.expires_at) - seconds_since_1970(event.created_at)

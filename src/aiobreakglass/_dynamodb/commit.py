@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from aiobreakglass import _randomness
@@ -21,8 +22,8 @@ from aiobreakglass._domain.errors import (
     StoreUnavailableError,
 )
 from aiobreakglass._domain.event import BreakGlassEvent
-from aiobreakglass._domain.history import recorded
-from aiobreakglass._domain.rules import decide_delete, decide_expiry
+from aiobreakglass._domain.history import Tip, recorded
+from aiobreakglass._domain.rules import MAX_CLOCK_LEAD, decide_delete, decide_expiry
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
@@ -30,6 +31,7 @@ from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
 from aiobreakglass._dynamodb.parts.history import AdoptionPart, HistoryPart, written_entry
 from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.requests import BATCH
 from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row, event_row
 
@@ -105,7 +107,8 @@ class Commits:
                 return change
             if row is not decided_on:
                 tip = None if row is None else row.tip
-            record = recorded(event_id, change, tip, self._retention.of_history)
+            tip = await self._verified(operation, event_id, tip, change.at)
+            record = recorded(event_id, change, tip, self._new_ttl(change, row))
             attempt = Attempt(change, row, record, write_id)
             refusal = await self._send(operation, attempt, without)
             if refusal is None:
@@ -135,6 +138,30 @@ class Commits:
         raise StoreUnavailableError(
             f"event {event_id}: others changed its rows {ROUNDS} times in a row; try again"
         )
+
+    async def _verified(
+        self, operation: Operation, event_id: str, tip: Tip | None, now: datetime
+    ) -> Tip | None:
+        """Return the newest entry from the history itself if what the row says is doubtful.
+
+        Another writer may have set it. A revision that no entry has would put the next entry where
+        nobody looks for it, and a time in the future would give all later entries later times.
+        """
+        if tip is None or (tip.revision <= BATCH and tip.at - now <= MAX_CLOCK_LEAD):
+            return tip
+        read = await self._histories.tip(operation, event_id, tip.revision)
+        if read is None:
+            read = await self._histories.tip(operation, event_id, 1)
+        if read is None:
+            return tip
+        is_same = (read.revision, read.head) == (tip.revision, tip.head)
+        return tip._replace(at=read.at) if is_same else read
+
+    def _new_ttl(self, change: Change, row: Row | None) -> Callable[[datetime], int | None]:
+        """Return what decides how long a history is kept that begins with a change."""
+        if row is None or change.before is None:
+            return self._retention.of_history
+        return partial(self._retention.of_old_history, stored=row.ttl)
 
     async def _decide(
         self, operation: Operation, event_id: str, rule: Rule[Decided], row: Row | None

@@ -29,18 +29,26 @@ class Histories:
         """
         row = await self._reads.row(operation, self._layout.event_key(event_id))
         tip = None if row is None else decode_record(row)
-        last = 1 if tip is None else tip.revision + 1
-        if last > BATCH and not await self._exists(operation, event_id, last - 1):
-            # The revision may be another writer's, and there may be a million rows to look for.
-            last = 1
+        named = 0 if tip is None else tip.revision
+        last = min(named + 1, BATCH)
         rows = await self._rows(operation, event_id, range(1, last + 1))
+        if tip is None and not rows:
+            # TTL deletes rows in no order, so the first entry may go before others.
+            last = BATCH
+            rows = await self._rows(operation, event_id, range(2, last + 1))
         # The row may be reverted, and others may write meanwhile, so read to the end.
-        while last in rows:
+        found = bool(rows)
+        while last in rows or (found and last <= named):
             first, last = last + 1, last + BATCH
-            rows |= await self._rows(operation, event_id, range(first, last + 1))
+            batch = await self._rows(operation, event_id, range(first, last + 1))
+            found = bool(batch)
+            rows |= batch
+        if last <= named:
+            # The revision may be another writer's, and there may be a million rows to look for.
+            rows |= await self._rows(operation, event_id, range(named - BATCH + 2, named + 2))
         # A batch is not read at one instant, so entries that it lacks may have been written
         # while it was read: before a later entry that it has.
-        rows |= await self._rows(operation, event_id, _gaps(rows))
+        rows |= await self._rows(operation, event_id, _gaps(rows)[-BATCH:])
         if row is None and not rows:
             raise EventNotFoundError(event_id)
         return [

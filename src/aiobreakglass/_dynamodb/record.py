@@ -38,11 +38,12 @@ def encode_record(tip: Tip) -> Item:
 def decode_record(item: Mapping[str, AttributeValue]) -> Tip | None:
     """Return what a row says about its newest entry; None if it names no entry.
 
-    The row may be another writer's, so nothing that it says is relied on: a wrong revision or hash
-    makes a write start over, and the next entry records what the row says.
+    The row may be another writer's. A wrong revision or hash makes a write start over, and the
+    next entry records what the row says.
     """
     revision, head = number_of(item, "revision"), _hash(item, "head")
-    if revision is None or not 1 <= revision <= MAX_REVISION or head is None:
+    # A change adds up to two entries.
+    if revision is None or not 1 <= revision <= MAX_REVISION - 2 or head is None:
         return None
     at = _time(item, "recorded_at") or _time(item, "updated_at") or _BEGINNING
     return Tip(revision, head, at, _hash(item, "digest"), number_of(item, "history_ttl"))

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from aiobreakglass._domain.change import Change
+from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._domain.history import history_ttl, rounded_up, seconds_since_1970
 
 TOMBSTONE_RETENTION_FLOOR: Final = timedelta(days=1)
@@ -28,6 +29,26 @@ class Retention:
     def of_history(self, created_at: datetime) -> int | None:
         """Return when the history of an event may be deleted."""
         return history_ttl(created_at, self.interval)
+
+    def of_adopted(self, event: BreakGlassEvent, stored: int | None) -> int | None:
+        """Return when the row of an event may be deleted whose history begins now.
+
+        It is kept as long as the history supposes, and never less long than before.
+        """
+        ttl = self._after(event.expires_at, self.interval)
+        return None if stored is None or ttl is None else max(stored, ttl)
+
+    def of_old_history(self, created_at: datetime, stored: int | None) -> int | None:
+        """Return when a history that begins after its event may be deleted.
+
+        The history must be kept for longer than the row.
+
+        Args:
+            created_at: When the event was created.
+            stored: When the row of the event may be deleted; None means never.
+        """
+        history = self.of_history(created_at)
+        return None if history is None or stored is None else max(history, stored + _HISTORY_LEAD)
 
     def of_event(self, change: Change, stored: int | None, history: int | None) -> int | None:
         """Return when the row of an event may be deleted after a change; None means never.

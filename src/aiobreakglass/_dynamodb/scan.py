@@ -83,6 +83,10 @@ class Scan:
             # The first failure ends the other segments; callers expect it as it is.
             first = failures.exceptions[0]
             raise first from first.__cause__
+        if not all(place.is_done for place in self._places):
+            # A task group ignores a task that ends as cancelled, such as one whose callback has
+            # awaited something that was cancelled.
+            raise asyncio.CancelledError
 
     async def _run_segment(
         self,

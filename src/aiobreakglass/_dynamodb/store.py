@@ -54,7 +54,7 @@ class StoreOptions(TypedDict, total=False):
 
 
 class AsyncDynamoDBStore(Lists):
-    """A `BreakGlassStore` in a DynamoDB table, for any number of tasks of one event loop.
+    """A `GovernedStore` in a DynamoDB table, for any number of tasks of one event loop.
 
     A store that is closed or belongs to another event loop raises `RuntimeError`.
 
@@ -64,7 +64,8 @@ class AsyncDynamoDBStore(Lists):
         table_name: The name or the ARN of the table.
         layout: The names that the table uses; None means the default names.
         retention: How long a row is kept after `expires_at` before DynamoDB's TTL may delete it.
-            If you import an old event, that may be soon. None keeps rows for ever.
+            If you import an old event, that may be soon. None keeps rows for ever. It also decides
+            how long the histories of new events are kept.
         clock: Returns the current time as an aware datetime.
         cursor_key: Signs cursors, so that they can be given to browsers; at least 16 bytes.
         operation_timeout: The time limit of each call, including all its retries and pages.

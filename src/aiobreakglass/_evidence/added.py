@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.chain import is_created_too_late
 from aiobreakglass._domain.change import Action
 from aiobreakglass._domain.fields import valid_event_id
 from aiobreakglass._domain.finding import Finding, error, shown_event
@@ -15,8 +16,9 @@ from aiobreakglass._domain.rules import MAX_CLOCK_LEAD
 from aiobreakglass._domain.timestamps import decode_time
 from aiobreakglass._dynamodb.codec import is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._evidence.judgments import place_of, readable_entry
-from aiobreakglass._evidence.records import Records, groups
+from aiobreakglass._dynamodb.record import number_of
+from aiobreakglass._evidence.judgments import is_past, place_of, readable_entry
+from aiobreakglass._evidence.records import Records, groups, is_event_id
 
 
 class Ids:
@@ -70,9 +72,14 @@ class Search:
                 unknown[event_id] = row
         found: list[Finding] = []
         for group in groups(unknown):
-            keys = {event_id: self._layout.history_key(event_id, 1) for event_id in group}
+            keys = {
+                event_id: self._layout.history_key(event_id, 1)
+                for event_id in group
+                if is_event_id(event_id)
+            }
             entries = await self._records.rows(list(keys.values()))
-            for event_id, key in keys.items():
+            for event_id in group:
+                key = keys.get(event_id, "")
                 found += self._findings(event_id, unknown[event_id], entries.get(key), key)
         return len(rows), found
 
@@ -87,9 +94,17 @@ class Search:
         subject = shown_event(event_id)
         expected = "every event from before the anchor in the anchor"
         entry = readable_entry(item, key)
+        ttl = number_of(row, self._layout.ttl_attribute)
+        if is_past(ttl, self._before):
+            found = "an event whose retention had ended before the anchor was made"
+            fix = "if the table was not restored from a backup, find out who added the event"
+            return [Finding("warning", "added", subject, found, "nothing of it", fix)]
         if entry is not None and entry.at < self._before:
             found = "an event whose first entry is older than the anchor, which does not have it"
             return [error("added", subject, found, expected, "it was added with a false time")]
+        if entry is not None and is_created_too_late(entry):
+            found = "an event that had lapsed before its first entry"
+            return [error("added", subject, found, expected, "no store creates such an event")]
         is_recorded = entry is not None and entry.action is not Action.ADOPTED
         if is_recorded or is_tombstone(row):
             # A store recorded the import of an old event after the anchor was made.

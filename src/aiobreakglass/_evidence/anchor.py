@@ -41,7 +41,9 @@ def anchored(event_id: str, row: Item, layout: TableLayout) -> Anchored:
     """Return what an anchor says about a row, which may be another writer's."""
     tip = decode_record(row)
     if tip is not None:
-        return Anchored(event_id, tip.revision, tip.head, tip.history_ttl, None)
+        # A held event has no retention.
+        ttl = None if "held_by" in row else tip.history_ttl
+        return Anchored(event_id, tip.revision, tip.head, ttl, None)
     digest = None
     if not is_tombstone(row):
         try:

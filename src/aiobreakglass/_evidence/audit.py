@@ -130,7 +130,7 @@ class _Audit:
                     guards[key] = row
                 case "history":
                     place = _HISTORY_KEY.fullmatch(key.removeprefix(self._layout.history_prefix))
-                    if place is None:
+                    if place is None or not int(place[2]):
                         found.append(not_understood(key, "a key that is not that of an entry"))
                     else:
                         entries.append((place[1], int(place[2])))

@@ -57,14 +57,14 @@ async def export_events(
     range. Keep the manifest and the anchor where nobody who can write to the table can write, and
     `verify_anchor` can show later what was altered or removed.
 
-    The records are in no order, and they are not from one instant: of what is written during the
-    export, it may have the state before or after. Its memory does not grow with the table.
+    The records are in no order, and they are not from one instant: a record that changes
+    during the export appears in its old or its new state. Its memory does not grow with the table.
 
     The files get their names only when all of them are complete, and the manifest comes last. A
     folder without `manifest.json` has no export. Only the files' owner can read them.
 
     In CSV files, an apostrophe precedes each text that begins with a character with which a
-    spreadsheet's formula can begin, or with an apostrophe.
+    spreadsheet's formula can begin, or with an apostrophe. That holds with the comma as separator.
 
     Args:
         client: An open aiobotocore client, which is borrowed.
@@ -162,8 +162,7 @@ class _Export:
     def begin(self) -> None:
         """Make the folder and the files, except the manifest."""
         make_folder(self._folder)
-        if (self._folder / MANIFEST).exists():
-            raise FileExistsError(f"{self._folder} has an export; choose another folder")
+        self._check_folder()
         self._anchor = self._file(ANCHOR)
         for kind in self._plan.formats:
             self._data[kind] = self._file(f"{self._plan.what}.{kind}")
@@ -194,6 +193,7 @@ class _Export:
         """Give all files their names, the manifest last, and return its path."""
         for file in self._files:
             file.finish()
+        self._check_folder()
         data = [file.description() for file in self._data.values()]
         manifest = self._file(MANIFEST)
         manifest.write(json.dumps(self._manifest(about, data), indent=2).encode() + b"\n")
@@ -204,6 +204,10 @@ class _Export:
             file.publish()
         sync_folder(self._folder)
         return manifest.path
+
+    def _check_folder(self) -> None:
+        if (self._folder / MANIFEST).exists():
+            raise FileExistsError(f"{self._folder} has an export; choose another folder")
 
     def discard(self) -> None:
         """Remove all files, the manifest first."""

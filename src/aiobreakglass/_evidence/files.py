@@ -6,6 +6,8 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
@@ -28,7 +30,9 @@ async def in_thread(
 
     A thread cannot be cancelled, so a caller that left early would close a file under it.
     """
-    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    # A future and no task, because `asyncio.run` cancels every task before it returns.
+    call = partial(copy_context().run, function, *args, **kwargs)
+    work = asyncio.get_running_loop().run_in_executor(None, call)
     cancelled: asyncio.CancelledError | None = None
     while not work.done():
         try:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from aiobreakglass._domain.event import BreakGlassEvent
@@ -48,7 +48,9 @@ class Spelling(NamedTuple):
 
     def lines(self, records: Iterable[Record]) -> bytes:
         """Return records as JSON Lines (https://jsonlines.org)."""
-        return "".join(canonical_json(self._json(record)) + "\n" for record in records).encode()
+        return "".join(canonical_json(self._json(record)) + "\n" for record in records).encode(
+            errors="backslashreplace"
+        )
 
     def rows(self, records: Iterable[Record]) -> bytes:
         """Return records as rows of CSV (RFC 4180)."""
@@ -91,7 +93,8 @@ class Spelling(NamedTuple):
     def _cells(self, record: Record) -> list[str]:
         if isinstance(record, BreakGlassEvent):
             return [_cell(getattr(record, field)) for field in self._event_fields]
-        cells = [_cell(getattr(record, column)) for column in _ENTRY_COLUMNS]
+        cells = [_cell(getattr(record, column)) for column in _ENTRY_COLUMNS[:-1]]
+        cells.append(_cell(_instant(record.history_ttl)))
         if record.event is None:
             return [*cells, *[""] * len(self._event_fields)]
         return [*cells, *self._cells(record.event)]
@@ -124,6 +127,14 @@ def _cell(value: object) -> str:
             return defused(str(value))
 
 
+def _instant(seconds: int | None) -> datetime | int | None:
+    """Return a Unix time as an instant, or unchanged if no calendar has it."""
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return seconds
+
+
 def _column(field: str) -> str:
     return "duration_seconds" if field == "duration" else field
 
@@ -131,4 +142,4 @@ def _column(field: str) -> str:
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")

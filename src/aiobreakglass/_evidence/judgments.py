@@ -8,12 +8,17 @@ from typing import Final, Literal
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent
-from aiobreakglass._domain.finding import Finding, Severity, error, shown_event
-from aiobreakglass._domain.history import HistoryEntry, Tip, seconds_since_1970
+from aiobreakglass._domain.finding import Finding, Severity, error, shown_entry, shown_event
+from aiobreakglass._domain.history import (
+    HistoryEntry,
+    Tip,
+    earliest_history_ttl,
+    seconds_since_1970,
+)
 from aiobreakglass._domain.verification import verify_history
 from aiobreakglass._dynamodb.codec import decode_event, guarded_pair, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.record import decode_entry, decode_record
+from aiobreakglass._dynamodb.record import RECORD, decode_entry, decode_record, number_of
 from aiobreakglass._evidence.records import EventRecord
 
 EXPIRED: Final = "expired by retention"
@@ -51,7 +56,8 @@ def history_findings(record: EventRecord, layout: TableLayout, now: datetime) ->
     if entries:
         findings += verify_history(entries, event, at=now)
     if row is not None:
-        findings += _tip_findings(record, tip, now)
+        findings += _tip_findings(record, tip, event, now)
+    findings += _ttl_findings(record, event, layout)
     return findings
 
 
@@ -128,7 +134,7 @@ def not_understood(key: str, found: str, severity: Severity = "error") -> Findin
         severity,
         "not understood",
         shown_row(key),
-        found,
+        found if found.isprintable() else repr(found),
         "a row as this library writes it",
         "mend it or delete it; if another program needs it, give that program a table of its own",
     )
@@ -193,9 +199,14 @@ def _entries(record: EventRecord, layout: TableLayout) -> tuple[list[HistoryEntr
     for revision in sorted(record.chain):
         key = layout.history_key(record.event_id, revision)
         try:
-            entries.append(decode_entry(record.chain[revision], key))
+            entry = decode_entry(record.chain[revision], key)
         except CorruptItemError as error:
             findings.append(not_understood(key, error.reason))
+            continue
+        if (entry.event_id, entry.revision) == (record.event_id, revision):
+            entries.append(entry)
+        else:
+            findings.append(not_understood(key, "the text of another entry than its key names"))
     return entries, findings
 
 
@@ -209,13 +220,19 @@ def _event(
         return None
 
 
-def _tip_findings(record: EventRecord, tip: Tip | None, now: datetime) -> list[Finding]:
+def _tip_findings(
+    record: EventRecord, tip: Tip | None, event: BreakGlassEvent | None, now: datetime
+) -> list[Finding]:
     """Compare the newest entry with what the event's row says about it."""
     subject = shown_event(record.event_id)
     last = max(record.chain, default=0)
+    claimed = (None if record.row is None else number_of(record.row, "revision")) or 0
+    if tip is None and claimed > last:
+        return [_truncated(subject, last, f"entry {claimed}, which the event's row names")]
     if tip is None or tip.revision < last:
         if not last:
-            return []
+            is_old = record.row is None or not any(name in record.row for name in RECORD)
+            return [] if is_old else [_truncated(subject, 0, "the history that the row is of")]
         return [
             Finding(
                 "warning",
@@ -226,18 +243,13 @@ def _tip_findings(record: EventRecord, tip: Tip | None, now: datetime) -> list[F
                 "another program replaced the row; the next change of the event records that",
             )
         ]
+    ttls = {number_of(row, "history_ttl") for row in record.chain.values()}
     if tip.revision > last:
-        if is_past(tip.history_ttl, now):
+        is_over = is_past(tip.history_ttl, now) and ttls <= {tip.history_ttl}
+        if is_over and _may_be_over(tip, event):
             return [expired(subject)]
-        return [
-            error(
-                "truncated",
-                subject,
-                f"a history that ends with entry {last}" if last else "no history",
-                f"entry {tip.revision}, which the event's row names",
-                "the newest entries were removed",
-            )
-        ]
+        named = f"entry {tip.revision}, which the event's row names"
+        return [_truncated(subject, last, named)]
     if record.chain[last].get("hash") != {"S": tip.head}:
         return [
             error(
@@ -248,4 +260,54 @@ def _tip_findings(record: EventRecord, tip: Tip | None, now: datetime) -> list[F
                 "the row or the entry was altered",
             )
         ]
+    if ttls != {tip.history_ttl}:
+        return [
+            error(
+                "altered",
+                subject,
+                "another history_ttl in an entry than in the event's row",
+                "one history_ttl in the row and in all entries",
+                "somebody changed how long the history is kept",
+            )
+        ]
     return []
+
+
+def _truncated(subject: str, last: int, expected: str) -> Finding:
+    found = f"a history that ends with entry {last}" if last else "no history"
+    return error("truncated", subject, found, expected, "the newest entries were removed")
+
+
+def _ttl_findings(
+    record: EventRecord, event: BreakGlassEvent | None, layout: TableLayout
+) -> list[Finding]:
+    """Find rows that TTL would delete before their time."""
+    ttls = {
+        shown_entry(record.event_id, revision): (
+            number_of(row, layout.ttl_attribute),
+            number_of(row, "history_ttl"),
+        )
+        for revision, row in record.chain.items()
+    }
+    if event is not None and record.row is not None:
+        ttl = number_of(record.row, layout.ttl_attribute)
+        ttls[shown_event(record.event_id)] = ttl, seconds_since_1970(event.expires_at)
+    return [
+        error(
+            "altered",
+            subject,
+            f"{layout.ttl_attribute} {ttl}, at which TTL deletes the row",
+            "a later time, or none",
+            "somebody shortened how long the row is kept: set it right before TTL deletes it",
+        )
+        for subject, (ttl, earliest) in ttls.items()
+        if ttl is not None and (earliest is None or ttl < earliest)
+    ]
+
+
+def _may_be_over(tip: Tip, event: BreakGlassEvent | None) -> bool:
+    """Return whether a store can have set this `history_ttl`, because no hash covers it."""
+    if event is None:
+        return True
+    is_possible = (tip.history_ttl or 0) >= earliest_history_ttl(event.created_at)
+    return is_possible and event.held_by is None

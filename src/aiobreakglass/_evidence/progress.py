@@ -16,8 +16,8 @@ class ScanProgress(NamedTuple):
     findings: tuple[Finding, ...] = ()
     """What was found since the last report."""
     resume: str | None = None
-    """With this, `audit_table` goes on from here; None from functions that begin again. It has
-    the keys of some rows, so it is as confidential as the table."""
+    """Pass this to `audit_table` as `resume` to continue from here. None if the function cannot
+    resume. It has the keys of some rows, so it is as confidential as the table."""
 
 
 OnProgress = Callable[[ScanProgress], Awaitable[object]]

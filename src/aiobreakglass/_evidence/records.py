@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from aiobreakglass._aws.calls import Calls
 from aiobreakglass._aws.transaction import Item
+from aiobreakglass._domain.fields import valid_event_id
 from aiobreakglass._dynamodb.codec import guarded_pair
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
 from aiobreakglass._dynamodb.reads import Reads
@@ -52,6 +53,15 @@ def open_table(
     layout = TableLayout() if layout is None else check_layout(layout)
     table = Table(check_table_name(name, or_arn=True), layout)
     return Calls(client, table.name, _STEP_TIMEOUT), table
+
+
+def is_event_id(text: str) -> bool:
+    """Return whether a store can have written an event with this id."""
+    try:
+        valid_event_id(text)
+    except ValueError:
+        return False
+    return True
 
 
 def groups(elements: Iterable[_Element]) -> Iterable[list[_Element]]:
@@ -147,7 +157,7 @@ class Records:
     async def _whole(self, record: EventRecord, revision: int) -> Mapping[int, Item]:
         """Return a chain to its end, even if the row does not know it."""
         chain = dict(record.chain)
-        last = min(_last(record.row, revision), _FIRST_ENTRIES) + 1
+        last = max(1, min(_last(record.row, revision), _FIRST_ENTRIES))
         while last in chain:
             first, last = last + 1, last + BATCH
             keys = self._keys(record.event_id, range(first, last + 1))
@@ -156,6 +166,9 @@ class Records:
         return chain
 
     def _keys(self, event_id: str, revisions: Iterable[int]) -> dict[str, int]:
+        if not is_event_id(event_id):
+            # No store writes such an id, and the key may be longer than DynamoDB allows.
+            return {}
         return {self._layout.history_key(event_id, revision): revision for revision in revisions}
 
 

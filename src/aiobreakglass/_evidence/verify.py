@@ -17,7 +17,7 @@ from aiobreakglass._domain.finding import Finding, error, shown_entry, shown_eve
 from aiobreakglass._domain.history import digest_of, hash_of
 from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.record import decode_record
+from aiobreakglass._dynamodb.record import decode_record, number_of
 from aiobreakglass._dynamodb.scan import Scan
 from aiobreakglass._evidence.added import Ids, Search
 from aiobreakglass._evidence.anchor import Anchored, decode_line, read_manifest
@@ -145,6 +145,7 @@ class _Comparison:
         return compared
 
     def _findings(self, line: Anchored, record: EventRecord) -> list[Finding]:
+        record = _kept(record, line)
         return [
             *anchored_findings(line, record, self._layout, self._now),
             *history_findings(record, self._layout, self._now),
@@ -200,7 +201,9 @@ def _unadopted_findings(line: Anchored, record: EventRecord, layout: TableLayout
             event = decode_event(record.row, layout)
         except CorruptItemError:
             event = None
-    if event is None or line.digest in (None, digest_of(event)):
+    is_as_anchored = event is not None and line.digest == digest_of(event)
+    is_judged_elsewhere = record.row is None and first is None
+    if line.digest is None or is_as_anchored or is_judged_elsewhere:
         return []
     return [
         Finding(
@@ -212,6 +215,27 @@ def _unadopted_findings(line: Anchored, record: EventRecord, layout: TableLayout
             "it had no history then; adopt_table gives events their first entry",
         )
     ]
+
+
+def _kept(record: EventRecord, line: Anchored) -> EventRecord:
+    """Return a record with the retention of the anchor, unless it has a longer one.
+
+    No hash covers `history_ttl`, so whoever can write to the table can make it look over.
+    """
+    if line.revision is None:
+        return record
+
+    def kept(row: Item) -> Item:
+        ttl = number_of(row, "history_ttl")
+        rest = {name: value for name, value in row.items() if name != "history_ttl"}
+        if ttl is None or line.ttl is None:
+            return rest
+        return {**rest, "history_ttl": {"N": str(max(ttl, line.ttl))}}
+
+    return record._replace(
+        row=None if record.row is None else kept(record.row),
+        chain={revision: kept(row) for revision, row in record.chain.items()},
+    )
 
 
 def _removed(subject: str) -> Finding:

@@ -32,7 +32,7 @@ from aiobreakglass._domain.timestamps import encode_time
 
 
 class InMemoryStore(Lists):
-    """A `BreakGlassStore` in memory, for the tasks of one event loop.
+    """A `GovernedStore` in memory, for the tasks of one event loop.
 
     Every operation takes effect at once, and yields to the event loop before and after that, as a
     network call would. So it exposes races in the code that uses the store.

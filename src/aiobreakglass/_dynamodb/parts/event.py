@@ -110,7 +110,9 @@ class EventPart(Contributor):
             name: new.get(name) for name in {**new, **old} if new.get(name) != old.get(name)
         }
         changes[self._layout.write_id_attribute] = {"S": attempt.write_id}
-        record = self._record(attempt, row.ttl)
+        is_first = attempt.record.entries[0].revision == 1
+        ttl = self._retention.of_adopted(row.event, row.ttl) if is_first else row.ttl
+        record = self._record(attempt, ttl)
         for name in (*RECORD, self._layout.ttl_attribute):
             if record.get(name) != row.item.get(name):
                 changes[name] = record.get(name)
