@@ -48,6 +48,14 @@ async def test_callback_that_ends_as_cancelled_ends_the_audit(segments: int) -> 
         await audit_table(Reader(rows).client, NAME, on_progress=cancelled, **options)
 
 
+async def test_callback_that_ends_as_cancelled_after_the_last_page_ends_the_audit() -> None:
+    """The findings of the last page are not complete, either."""
+    (past, *_) = some_pasts()
+    reader = Reader({past.key: past.rows[past.key]})
+    with pytest.raises(asyncio.CancelledError):
+        await audit_table(reader.client, NAME, on_progress=cancelled, now=LATER)
+
+
 async def test_read_that_ends_as_cancelled_ends_the_audit() -> None:
     reader = Reader(table_of(*some_pasts()))
     reader.before_answer = cancelled

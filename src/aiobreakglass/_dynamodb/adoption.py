@@ -131,13 +131,15 @@ class _Pass:
                 outcomes[await self._adopt(row)] += 1
 
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(_CONCURRENCY):
-                    workers.create_task(work())
+            async with asyncio.TaskGroup() as group:
+                workers = [group.create_task(work()) for _ in range(_CONCURRENCY)]
         except ExceptionGroup as failures:
             # Callers expect the error itself; it has ended the other workers.
             first = failures.exceptions[0]
             raise first from first.__cause__
+        if any(worker.cancelled() for worker in workers):
+            # A task group ignores a task that ends as cancelled, and its rows are not adopted.
+            raise asyncio.CancelledError
         last = answer.get("LastEvaluatedKey")
         return replace(
             progress,

@@ -76,14 +76,16 @@ class Scan:
                 counts as done, so `resume` goes on after it.
         """
         try:
-            async with asyncio.TaskGroup() as segments:
-                for number in range(len(self._places)):
-                    segments.create_task(self._run_segment(number, visit, on_page))
+            async with asyncio.TaskGroup() as group:
+                segments = [
+                    group.create_task(self._run_segment(number, visit, on_page))
+                    for number in range(len(self._places))
+                ]
         except ExceptionGroup as failures:
             # The first failure ends the other segments; callers expect it as it is.
             first = failures.exceptions[0]
             raise first from first.__cause__
-        if not all(place.is_done for place in self._places):
+        if any(segment.cancelled() for segment in segments):
             # A task group ignores a task that ends as cancelled, such as one whose callback has
             # awaited something that was cancelled.
             raise asyncio.CancelledError
