@@ -24,6 +24,7 @@ from aiobreakglass import (
     create_table,
 )
 from aiobreakglass._domain import chain, verification
+from aiobreakglass._domain.finding import EXPIRED
 from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import decode_event, encode_guard, is_tombstone
 from aiobreakglass._dynamodb.record import decode_entry, decode_record, encode_entry
@@ -183,4 +184,6 @@ def kinds_in(module: ModuleType) -> set[str]:
                 kinds.add(str(kind))
             case ast.Call(func=ast.Name(id="Finding"), args=[_, ast.IfExp() as either, *_]):
                 kinds |= {ast.literal_eval(kind) for kind in (either.body, either.orelse)}
+            case ast.Call(func=ast.Name(id="expired")):
+                kinds.add(EXPIRED)
     return kinds

@@ -17,7 +17,7 @@ from aiobreakglass import (
     adopt_table,
     verify_history,
 )
-from aiobreakglass._dynamodb import requests
+from aiobreakglass._dynamodb import scan
 from aiobreakglass._dynamodb.adoption import Adoption
 from aiobreakglass._dynamodb.record import RECORD
 from aiobreakglass.testing import FakeClock, make_event
@@ -155,7 +155,7 @@ class TestAdoptTable:
     async def test_row_that_is_kept_for_ever_stays_so(
         self, client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
     ) -> None:
-        """A shorter retention of whoever adopts removes no evidence."""
+        """An adoption with a shorter retention removes no evidence."""
         old = make_event(status="expired", created_at=clock() - timedelta(days=3000))
         await rows.put_event(old)
         await adopt_table(client, table_name, retention=timedelta(days=1), clock=clock)
@@ -168,7 +168,7 @@ class TestAdoptTable:
 class TestResume:
     @pytest.fixture(autouse=True)
     def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(requests, "SCAN_PAGE", 3)
+        monkeypatch.setattr(scan, "PAGE_ROWS", 3)
 
     async def test_progress_after_each_page(
         self,

@@ -158,7 +158,7 @@ DAMAGES: dict[str, tuple[Damage, set[str]]] = {
 
 @pytest.mark.parametrize(("damage", "expected"), DAMAGES.values(), ids=DAMAGES)
 async def test_damage_is_found(damage: Damage, expected: set[str]) -> None:
-    """It is found beside other events, of which there are no findings, and each kind once."""
+    """It is found once for each kind, and the other events have no findings."""
     past = Past(invoker="zoe").extend()
     others = table_of(*some_pasts())
     findings = await audited({**others, **damage(past)})

@@ -47,11 +47,11 @@ class Chains:
         self._signed: defaultdict[str, list[HistoryEntry]] = defaultdict(list)
         """The entries that each caller has left."""
         self._disturbed: set[str] = set()
-        """The events of which others have changed a row."""
+        """The events whose rows others have changed."""
         self._unsettled: set[str] = set()
         """Those that the library has not changed since."""
         self._gone: set[str] = set()
-        """The events of which TTL has deleted the row."""
+        """The events whose row TTL has deleted."""
 
     def is_disturbed(self, event_id: str) -> bool:
         """Tell whether others have changed a row of an event, or of its history."""

@@ -127,7 +127,7 @@ class Timeline:
         return None
 
     def event_ids(self) -> list[str]:
-        """Return the ids of all events that there ever were, or of which there was an entry."""
+        """Return the ids of all events that ever had a row or an entry."""
         return list(dict.fromkeys(filter(None, map(event_id_of, self._sights))))
 
     def last(self) -> Iterator[tuple[str, Sight]]:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from aiobreakglass._domain.change import Action
 from aiobreakglass._domain.event import BreakGlassEvent
-from aiobreakglass._domain.finding import Finding, error, shown_entry, shown_hash
+from aiobreakglass._domain.finding import Finding, error, expired, shown_entry, shown_hash
 from aiobreakglass._domain.history import (
     HistoryEntry,
     canonical_json,
@@ -252,14 +252,7 @@ def _altered(subject: str, origin: str, altered: Sequence[str]) -> Finding:
 def _missing(event_id: str | None, first: int, last: int, *, is_over: bool) -> Finding:
     subject = shown_entry(event_id, first) + (f" to {last}" if last > first else "")
     if is_over:
-        return Finding(
-            "info",
-            "expired by retention",
-            subject,
-            "no entry",
-            "none after the history's retention has ended",
-            "nothing needs to be done",
-        )
+        return expired(subject, "no entry", "none after the history's retention has ended")
     return error("gap", subject, "no entry", "an entry", "entries were removed")
 
 

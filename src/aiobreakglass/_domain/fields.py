@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeGuard
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -25,6 +25,7 @@ _INVISIBLE = re.compile(
 )
 _EVENT_ID = re.compile("[0-9a-f]{16}")
 SURROGATE = re.compile("[\ud800-\udfff]")
+_HASH = re.compile("[0-9a-f]{64}")
 
 AS_READ: Final = "aiobreakglass_as_read"
 """The key, in a validation context, of the fields that the rules for reading apply to."""
@@ -40,6 +41,11 @@ def valid_event_id(value: str) -> str:
     if not _EVENT_ID.fullmatch(value):
         raise ValueError("must be exactly 16 lowercase hexadecimal characters")
     return str.__str__(value)
+
+
+def is_hash(value: object) -> TypeGuard[str]:
+    """Return whether a value is a SHA-256 in lower-case hexadecimal."""
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None
 
 
 def valid_name(value: str) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from aiobreakglass._domain.fields import valid_event_id
+from aiobreakglass._domain.fields import is_hash, valid_event_id
 
 Severity = Literal["error", "warning", "info"]
 
 COMPARE: Final = "compare with an anchor or a backup, and find out who could write to the table"
 """What to do about a record that no store wrote."""
 
-_HASH: Final = re.compile("[0-9a-f]{64}")
+EXPIRED: Final = "expired by retention"
+"""The kind of findings that explain what retention has removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ def error(kind: str, subject: str, found: str, expected: str, fix: str) -> Findi
     return Finding("error", kind, subject, found, expected, f"{fix}: {COMPARE}")
 
 
+def expired(subject: str, found: str, expected: str) -> Finding:
+    """Return the explanation of what retention has removed."""
+    return Finding("info", EXPIRED, subject, found, expected, "nothing needs to be done")
+
+
 def shown_event(event_id: str | None) -> str:
     """Return how a finding names an event; a forged id may hold anything."""
     try:
@@ -59,6 +64,6 @@ def shown_entry(event_id: str | None, revision: int) -> str:
 
 def shown_hash(entry_hash: object) -> str:
     """Return how a finding names a hash; a forged one may hold anything."""
-    if isinstance(entry_hash, str) and _HASH.fullmatch(entry_hash):
+    if is_hash(entry_hash):
         return entry_hash
     return "none" if entry_hash is None else "a text that is not a hash"

@@ -14,7 +14,7 @@ from aiobreakglass._domain.chain import (
 )
 from aiobreakglass._domain.event import BreakGlassEvent, read_event, utc_now
 from aiobreakglass._domain.fields import MAX_DURATION, valid_instant
-from aiobreakglass._domain.finding import COMPARE, error, shown_entry, shown_event
+from aiobreakglass._domain.finding import COMPARE, error, expired, shown_entry, shown_event
 from aiobreakglass._domain.finding import Finding as Finding
 from aiobreakglass._domain.history import (
     HISTORY_MARGIN,
@@ -188,14 +188,7 @@ def _event_is_missing(
         early = rounded_up(HISTORY_MARGIN) + rounded_up(MAX_DURATION)
         lifetime = seconds_since_1970(event.expires_at) - seconds_since_1970(event.created_at)
         if ttl - early + lifetime <= now:
-            return Finding(
-                "info",
-                "expired by retention",
-                subject,
-                "no event",
-                "none after its retention has ended",
-                "nothing needs to be done",
-            )
+            return expired(subject, "no event", "none after its retention has ended")
     return error(
         "not as recorded",
         subject,

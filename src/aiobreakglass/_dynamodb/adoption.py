@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from aiobreakglass._dynamodb.commit import Commits, contributors
 from aiobreakglass._dynamodb.layout import Table, TableLayout, check_layout, check_table_name
 from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row, event_row
+from aiobreakglass._dynamodb.scan import run_together, scan_page
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -122,7 +122,7 @@ class _Pass:
 
     async def adopt_page(self, progress: Adoption) -> Adoption:
         """Adopt the events of the next page of rows, and return the progress after it."""
-        request = requests.scan_events(self._table, progress.resume)
+        request = scan_page(self._table, progress.resume) | requests.only_events(self._table)
         with self._calls.operation() as operation:
             answer = await self._calls.read(operation, "Scan", request, is_asked=self._is_event)
         rows = [event_row(item, self._table.layout) for item in answer["Items"]]
@@ -133,16 +133,7 @@ class _Pass:
             for row in waiting:
                 outcomes[await self._adopt(row)] += 1
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                workers = [group.create_task(work()) for _ in range(_CONCURRENCY)]
-        except ExceptionGroup as failures:
-            # Callers expect the error itself; it has ended the other workers.
-            first = failures.exceptions[0]
-            raise first from first.__cause__
-        if any(worker.cancelled() for worker in workers):
-            # A task group ignores a task that ends as cancelled, and its rows are not adopted.
-            raise asyncio.CancelledError
+        await run_together(work() for _ in range(_CONCURRENCY))
         last = answer.get("LastEvaluatedKey")
         return replace(
             progress,

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from aiobreakglass._aws.transaction import AttributeValue, Item
 from aiobreakglass._domain.errors import CorruptItemError
+from aiobreakglass._domain.fields import is_hash
 from aiobreakglass._domain.history import MAX_REVISION, HistoryEntry, Tip, hash_of, read_entry
 from aiobreakglass._domain.timestamps import decode_time, encode_time
 from aiobreakglass._dynamodb.layout import TableLayout
 
-_HASH: Final = re.compile("[0-9a-f]{64}")
 _INTEGER: Final = re.compile("0|-?[1-9][0-9]{0,17}")
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -109,7 +109,7 @@ def _time(item: Mapping[str, AttributeValue], name: str) -> datetime | None:
 
 def _hash(item: Mapping[str, AttributeValue], name: str) -> str | None:
     text = _attribute(item, name, "S")
-    return text if text is not None and _HASH.fullmatch(text) else None
+    return text if is_hash(text) else None
 
 
 def _attribute(item: Mapping[str, AttributeValue], name: str, wire_type: str) -> str | None:

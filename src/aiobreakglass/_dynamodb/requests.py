@@ -12,9 +12,6 @@ from aiobreakglass._dynamodb.layout import Table, TableLayout
 BATCH: Final = 100
 """How many rows DynamoDB reads in one request."""
 
-SCAN_PAGE: Final = 500
-"""How many rows a page of a scan has; DynamoDB ends a page at 1 MB anyway."""
-
 FIRST_PAGE: Final = 16
 """How many of an invoker's events the first page reads to find one of a profile: 1-2 units."""
 
@@ -39,22 +36,13 @@ def get_rows(table: Table, partition_keys: Iterable[str]) -> Request:
     return {"RequestItems": {table.name: {"Keys": keys, "ConsistentRead": True}}}
 
 
-def scan_events(table: Table, after: str | None) -> Request:
-    """Return the request that reads a page of the rows of events, strongly consistently.
-
-    Args:
-        table: The table.
-        after: The partition key of the last row of the page before; None for the first page.
-    """
-    request: Request = {
-        "TableName": table.name,
-        "ConsistentRead": True,
+def only_events(table: Table) -> Request:
+    """Return the parameters that limit a scan to the rows of events and tombstones."""
+    return {
         "FilterExpression": "begins_with(#pk, :prefix)",
         "ExpressionAttributeNames": _names(table, ("pk",)),
         "ExpressionAttributeValues": {":prefix": {"S": table.layout.event_prefix}},
-        "Limit": SCAN_PAGE,
     }
-    return request if after is None else request | {"ExclusiveStartKey": _key(table, after)}
 
 
 def unprocessed(table: Table, answer: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from aiobreakglass._aws.calls import Calls
@@ -57,7 +57,7 @@ class Scan:
         It has the keys of some rows.
 
         Args:
-            counts: Kept in the text, for whoever goes on.
+            counts: Kept in the text, for the scan that goes on.
         """
         return json.dumps(
             {"table": self._table.name, "places": self._places, "counts": dict(counts)}
@@ -75,20 +75,9 @@ class Scan:
             on_page: Awaited with what `visit` returned, one page after the other. The page then
                 counts as done, so `resume` goes on after it.
         """
-        try:
-            async with asyncio.TaskGroup() as group:
-                segments = [
-                    group.create_task(self._run_segment(number, visit, on_page))
-                    for number in range(len(self._places))
-                ]
-        except ExceptionGroup as failures:
-            # The first failure ends the other segments; callers expect it as it is.
-            first = failures.exceptions[0]
-            raise first from first.__cause__
-        if any(segment.cancelled() for segment in segments):
-            # A task group ignores a task that ends as cancelled, such as one whose callback has
-            # awaited something that was cancelled.
-            raise asyncio.CancelledError
+        await run_together(
+            self._run_segment(number, visit, on_page) for number in range(len(self._places))
+        )
 
     async def _run_segment(
         self,
@@ -116,17 +105,8 @@ class Scan:
         return rows, _Place(None, is_done=True) if last is None else _Place(self._key(last))
 
     def _request(self, number: int) -> Request:
-        request: Request = {
-            "TableName": self._table.name,
-            "ConsistentRead": True,
-            "Limit": PAGE_ROWS,
-            "Segment": number,
-            "TotalSegments": len(self._places),
-        }
-        after = self._places[number].after
-        if after is not None:
-            request["ExclusiveStartKey"] = {self._table.layout.partition_key: {"S": after}}
-        return request
+        segment = {"Segment": number, "TotalSegments": len(self._places)}
+        return scan_page(self._table, self._places[number].after) | segment
 
     def _key(self, row: Item) -> str:
         key: Any = row.get(self._table.layout.partition_key, {}).get("S")
@@ -136,6 +116,36 @@ class Scan:
                 f"no text as {self._table.layout.partition_key!r}"
             )
         return key
+
+
+def scan_page(table: Table, after: str | None) -> Request:
+    """Return the request that reads a page of a table's rows, strongly consistently.
+
+    Args:
+        table: The table.
+        after: The partition key of the last row of the page before; None for the first page.
+    """
+    request: Request = {"TableName": table.name, "ConsistentRead": True, "Limit": PAGE_ROWS}
+    if after is not None:
+        request["ExclusiveStartKey"] = {table.layout.partition_key: {"S": after}}
+    return request
+
+
+async def run_together(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run coroutines until all have ended, or until the first failure, which ends the others.
+
+    The failure is raised as it is, because callers expect no group of exceptions.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except ExceptionGroup as failures:
+        first = failures.exceptions[0]
+        raise first from first.__cause__
+    if any(task.cancelled() for task in tasks):
+        # A task group ignores a task that ends as cancelled, such as one that has awaited
+        # something that was cancelled. What it had to do is not done.
+        raise asyncio.CancelledError
 
 
 def check_segments(segments: int) -> int:

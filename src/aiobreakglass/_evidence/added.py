@@ -10,7 +10,6 @@ from datetime import datetime
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.chain import is_created_too_late
 from aiobreakglass._domain.change import Action
-from aiobreakglass._domain.fields import valid_event_id
 from aiobreakglass._domain.finding import Finding, error, shown_event
 from aiobreakglass._domain.rules import MAX_CLOCK_LEAD
 from aiobreakglass._domain.timestamps import decode_time
@@ -31,7 +30,7 @@ class Ids:
     def add(self, event_ids: Iterable[str]) -> None:
         """Add some ids."""
         for event_id in event_ids:
-            if _is_event_id(event_id):
+            if is_event_id(event_id):
                 self._numbers.append(int(event_id, 16))
             else:
                 self._others.add(event_id)
@@ -41,7 +40,7 @@ class Ids:
         self._numbers = array("Q", sorted(self._numbers))
 
     def __contains__(self, event_id: str) -> bool:
-        if not _is_event_id(event_id):
+        if not is_event_id(event_id):
             return event_id in self._others
         number = int(event_id, 16)
         place = bisect_left(self._numbers, number)
@@ -112,11 +111,3 @@ class Search:
         found = "an event that claims to be older than the anchor, which does not have it"
         fix = "find out which program added it without its history"
         return [Finding("warning", "added", subject, found, expected, fix)]
-
-
-def _is_event_id(text: str) -> bool:
-    try:
-        valid_event_id(text)
-    except ValueError:
-        return False
-    return True

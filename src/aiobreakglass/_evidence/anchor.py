@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.errors import CorruptItemError
+from aiobreakglass._domain.event import BreakGlassEvent
+from aiobreakglass._domain.fields import is_hash
 from aiobreakglass._domain.history import canonical_json, digest_of
 from aiobreakglass._domain.timestamps import decode_time
 from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
@@ -19,8 +20,6 @@ from aiobreakglass._dynamodb.record import decode_record, number_of
 MANIFEST: Final = "manifest.json"
 ANCHOR: Final = "anchor.jsonl"
 FORMAT: Final = "aiobreakglass export 1"
-
-_HASH: Final = re.compile("[0-9a-f]{64}")
 
 
 class Anchored(NamedTuple):
@@ -44,13 +43,17 @@ def anchored(event_id: str, row: Item, layout: TableLayout) -> Anchored:
         # A held event has no retention.
         ttl = None if "held_by" in row else tip.history_ttl
         return Anchored(event_id, tip.revision, tip.head, ttl, None)
-    digest = None
-    if not is_tombstone(row):
-        try:
-            digest = digest_of(decode_event(row, layout))
-        except CorruptItemError:
-            digest = None
+    event = readable_event(row, layout)
+    digest = None if event is None else digest_of(event)
     return Anchored(event_id, None, None, number_of(row, layout.ttl_attribute), digest)
+
+
+def readable_event(row: Item, layout: TableLayout) -> BreakGlassEvent | None:
+    """Return the event of a row; None if it is a tombstone, or not an event."""
+    try:
+        return None if is_tombstone(row) else decode_event(row, layout)
+    except CorruptItemError:
+        return None
 
 
 def encode_line(line: Anchored) -> bytes:
@@ -78,7 +81,7 @@ def decode_line(line: bytes) -> Anchored:
     is_right = (
         isinstance(event_id, str)
         and all(map(_is_number, (revision, ttl)))
-        and all(map(_is_hash, (head, digest)))
+        and all(value is None or is_hash(value) for value in (head, digest))
         and (revision is None) == (head is None)
     )
     if not is_right:
@@ -105,7 +108,7 @@ def read_manifest(path: Path) -> Manifest:
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"manifest must be the {MANIFEST} of an export") from error
-    if not is_ours or not _is_hash(manifest.sha256) or manifest.sha256 is None:
+    if not is_ours or not is_hash(manifest.sha256):
         raise ValueError(f"manifest must be the {MANIFEST} of an export")
     return manifest
 
@@ -113,7 +116,3 @@ def read_manifest(path: Path) -> Manifest:
 def _is_number(value: object) -> bool:
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     return value is None or (is_integer and isinstance(value, int) and value > 0)
-
-
-def _is_hash(value: object) -> bool:
-    return value is None or (isinstance(value, str) and _HASH.fullmatch(value) is not None)

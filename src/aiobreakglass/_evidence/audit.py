@@ -12,14 +12,14 @@ from aiobreakglass._aws.transaction import Item
 from aiobreakglass._contract.arguments import check_async_callback, check_instant
 from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import utc_now
-from aiobreakglass._domain.finding import Finding, shown_entry
+from aiobreakglass._domain.finding import EXPIRED, Finding, shown_entry
 from aiobreakglass._dynamodb.layout import Table, TableLayout
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.record import decode_record, number_of
 from aiobreakglass._dynamodb.scan import Scan
 from aiobreakglass._evidence.judgments import (
-    EXPIRED,
-    expired,
+    expired_record,
+    expired_records,
     guard_findings,
     history_findings,
     is_adopted,
@@ -225,7 +225,7 @@ class _Audit:
             ttl = number_of(entry, "history_ttl")
             is_going = is_past(ttl, self._now)
             subject = shown_entry(event_id, revision)
-            found.append(expired(subject) if is_going else unlinked(subject))
+            found.append(expired_record(subject) if is_going else unlinked(subject))
         return found
 
 
@@ -243,14 +243,6 @@ def _counted(name: str, counts: Mapping[str, int]) -> list[Finding]:
             )
         )
     if expired := counts.get(_EXPIRED):
-        findings.append(
-            Finding(
-                "info",
-                EXPIRED,
-                f"table {name}",
-                f"{expired} events or entries that are gone or about to go",
-                "nothing of a record whose retention has ended",
-                "nothing needs to be done",
-            )
-        )
+        found = f"{expired} events or entries that are gone or about to go"
+        findings.append(expired_records(name, found))
     return findings

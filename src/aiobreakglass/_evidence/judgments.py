@@ -8,7 +8,14 @@ from typing import Final, Literal
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import ACTIVE, BreakGlassEvent
-from aiobreakglass._domain.finding import Finding, Severity, error, shown_entry, shown_event
+from aiobreakglass._domain.finding import (
+    Finding,
+    Severity,
+    error,
+    expired,
+    shown_entry,
+    shown_event,
+)
 from aiobreakglass._domain.history import (
     HistoryEntry,
     Tip,
@@ -22,9 +29,6 @@ from aiobreakglass._dynamodb.parts.slot import read_use
 from aiobreakglass._dynamodb.record import RECORD, decode_entry, decode_record, number_of
 from aiobreakglass._evidence.holding import finished
 from aiobreakglass._evidence.records import EventRecord
-
-EXPIRED: Final = "expired by retention"
-"""The kind of findings that explain what retention has removed, as `verify_history` has it."""
 
 _ACTIVE: Final = {"S": ACTIVE.value}
 
@@ -178,16 +182,18 @@ def unlinked(subject: str) -> Finding:
     )
 
 
-def expired(subject: str) -> Finding:
-    """Return the explanation of what retention has removed."""
-    return Finding(
-        "info",
-        EXPIRED,
+def expired_record(subject: str) -> Finding:
+    """Return the explanation of a record of which retention has removed a part or all."""
+    return expired(
         subject,
         "an incomplete record whose retention has ended",
         "nothing of it, as soon as DynamoDB has deleted the rest",
-        "nothing needs to be done",
     )
+
+
+def expired_records(table_name: str, found: str) -> Finding:
+    """Return one finding for all records of a table whose retention has ended."""
+    return expired(f"table {table_name}", found, "nothing of a record whose retention has ended")
 
 
 def shown_row(key: str) -> str:
@@ -254,7 +260,7 @@ def _tip_findings(
     if tip.revision > last:
         is_over = is_past(tip.history_ttl, now) and ttls <= {tip.history_ttl}
         if is_over and _may_be_over(tip, event):
-            return [expired(subject)]
+            return [expired_record(subject)]
         named = f"entry {tip.revision}, which the event's row names"
         return [_truncated(subject, last, named)]
     if record.chain[last].get("hash") != {"S": tip.head}:

@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._contract.arguments import check_async_callback, check_instant
-from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import utc_now
-from aiobreakglass._domain.finding import Finding, error, shown_entry, shown_event
+from aiobreakglass._domain.finding import EXPIRED, Finding, error, shown_entry, shown_event
 from aiobreakglass._domain.history import digest_of, hash_of
-from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.record import decode_record, number_of
 from aiobreakglass._dynamodb.scan import Scan
 from aiobreakglass._evidence.added import Ids, Search
-from aiobreakglass._evidence.anchor import Anchored, decode_line, read_manifest
+from aiobreakglass._evidence.anchor import Anchored, decode_line, read_manifest, readable_event
 from aiobreakglass._evidence.files import in_thread, sha256_of
 from aiobreakglass._evidence.holding import finished, was_released_after
 from aiobreakglass._evidence.judgments import (
-    EXPIRED,
-    expired,
+    expired_record,
+    expired_records,
     history_findings,
     is_past,
     unsettled,
@@ -167,14 +165,14 @@ def anchored_findings(
     """Return what in a record contradicts its line of an anchor."""
     is_over, whole = is_past(line.ttl, now), shown_event(line.event_id)
     if record.row is None and not record.chain:
-        return [expired(whole) if is_over else _removed(whole)]
+        return [expired_record(whole) if is_over else _removed(whole)]
     if line.revision is None:
         return _unadopted_findings(line, record, layout)
     found: list[Finding] = []
     subject = shown_entry(line.event_id, line.revision)
     item = record.chain.get(line.revision)
     if item is None:
-        found.append(expired(subject) if is_over else _removed(subject))
+        found.append(expired_record(subject) if is_over else _removed(subject))
     elif not _has_hash(item, line.head):
         found.append(
             error(
@@ -205,11 +203,8 @@ def _unadopted_findings(line: Anchored, record: EventRecord, layout: TableLayout
     first = readable_entry(record.chain.get(1), layout.history_key(line.event_id, 1))
     if first is not None:
         event = first.event
-    elif record.row is not None and not is_tombstone(record.row):
-        try:
-            event = decode_event(record.row, layout)
-        except CorruptItemError:
-            event = None
+    elif record.row is not None:
+        event = readable_event(record.row, layout)
     is_as_anchored = event is not None and line.digest == digest_of(event)
     is_judged_elsewhere = record.row is None and first is None
     if line.digest is None or is_as_anchored or is_judged_elsewhere:
@@ -229,7 +224,7 @@ def _unadopted_findings(line: Anchored, record: EventRecord, layout: TableLayout
 def _kept(record: EventRecord, line: Anchored, layout: TableLayout) -> EventRecord:
     """Return a record with the retention of the anchor, unless it has a longer one.
 
-    No hash covers `history_ttl`, so whoever can write to the table can make it look over.
+    No hash covers `history_ttl`, so any writer of the table can make it look over.
     """
     if line.revision is None:
         return record
@@ -274,16 +269,8 @@ def _of_another_manifest(anchor: Path) -> Finding:
 def _counted(name: str, removed: int) -> list[Finding]:
     if not removed:
         return []
-    return [
-        Finding(
-            "info",
-            EXPIRED,
-            f"table {name}",
-            f"{removed} events of the anchor that are gone or about to go",
-            "nothing of a record whose retention has ended",
-            "nothing needs to be done",
-        )
-    ]
+    found = f"{removed} events of the anchor that are gone or about to go"
+    return [expired_records(name, found)]
 
 
 def _has_hash(item: Item, head: str | None) -> bool:

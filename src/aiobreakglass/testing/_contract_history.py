@@ -189,7 +189,7 @@ class HistoryContract:
         assert await store.history(event.id) == entries
 
     async def test_history_of_unknown_id_is_refused(self, store: GovernedStore) -> None:
-        """There is no history of an id of which nothing is known; a deletion makes none."""
+        """An unknown id has no history, and a deletion makes none."""
         await store.delete(NEVER_USED)
         with pytest.raises(EventNotFoundError) as failure:
             await store.history(NEVER_USED)

@@ -108,7 +108,7 @@ async def test_write_that_landed_unseen_happens_once(
     clock: FakeClock,
     case: Case,
 ) -> None:
-    """The history knows which entry is our own, whoever has changed the event's row since."""
+    """The history knows which entry is our own, even if others changed the event's row since."""
     others = AsyncDynamoDBStore(client, table_name, clock=clock)
     event = make_event(**PAIR, created_at=clock())
     if case.given == "recorded":
