@@ -48,7 +48,7 @@ class SlotPart(Contributor):
             "Put",
             self._table.layout.slot_key(taken.slot),
             condition,
-            names=("pk", *names),
+            names=(self._table.layout.partition_key, *names),
             values=values,
             Item=self._encode(taken, attempt),
         )
