@@ -56,6 +56,8 @@ class Use(NamedTuple):
 
     used_at: datetime
     event_id: str
+    ttl: int = 0
+    """Until when its slot is kept, in seconds since 1970; 0 if no use asks for that."""
 
 
 class Taken(NamedTuple):
