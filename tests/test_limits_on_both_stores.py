@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from aiobreakglass import (
-    AsyncDynamoDBStore,
     GovernedStore,
     InMemoryStore,
     LimitExceededError,
@@ -18,10 +16,7 @@ from aiobreakglass import (
 )
 from aiobreakglass._domain.limits import LimitsFor
 from aiobreakglass.testing import FakeClock, make_event
-from tests.simulation import draws
-from tests.simulation.client import Client, success
-from tests.simulation.dynamodb.database import PROMPT, TABLE_NAME, Database
-from tests.simulation.timeline import LAYOUT
+from tests.dynamodb.modelled import Modelled
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 DEBT = Limits(max_unreviewed=1)
@@ -34,15 +29,7 @@ def in_memory(clock: FakeClock, limits: LimitsFor = DEBT) -> GovernedStore:
 
 
 def on_dynamodb(clock: FakeClock, limits: LimitsFor = DEBT) -> GovernedStore:
-    database = Database(
-        LAYOUT, now=lambda: clock().timestamp(), random=draws.seeded("rows"), habits=PROMPT
-    )
-
-    async def send(operation: str, request: dict[str, Any]) -> Any:
-        return success(database.execute(operation, request))
-
-    client: Any = Client(send, draws.seeded("client"))  # type: ignore[arg-type] # it only awaits what is sent
-    return AsyncDynamoDBStore(client, TABLE_NAME, clock=clock, limits=limits)
+    return Modelled(clock).store(limits=limits)
 
 
 @pytest.fixture(params=[in_memory, on_dynamodb])
@@ -59,9 +46,7 @@ async def closed(store: GovernedStore, clock: FakeClock, profile: str = "prod") 
 
 
 @pytest.mark.parametrize("outcome", ["justified", "unjustified"])
-async def test_reviewed_event_that_was_deleted_is_no_debt(
-    open_store: Open, outcome: str
-) -> None:
+async def test_reviewed_event_that_was_deleted_is_no_debt(open_store: Open, outcome: str) -> None:
     """A final review frees its slot for good, also if the event is deleted before the next one."""
     clock = FakeClock()
     store = open_store(clock)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from aiobreakglass import AsyncDynamoDBStore, TableLayout
+from aiobreakglass import Limits, TableLayout
 from aiobreakglass.testing import FakeClock, make_event
-from tests.simulation import draws
-from tests.simulation.client import Client, success
-from tests.simulation.dynamodb.database import PROMPT, TABLE_NAME, Database
+from tests.dynamodb.modelled import Modelled
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ExpressionAttributeNames.html
+HOUR = timedelta(hours=1)
 NAME = re.compile("#[A-Za-z0-9_]+")
 VALUE = re.compile(":[A-Za-z0-9_]+")
 
@@ -47,20 +47,11 @@ async def test_attributes_with_names_that_no_placeholder_can_have(
 ) -> None:
     """A layout's attributes can have any name, also one that another one has by default."""
     clock, layout = FakeClock(), TableLayout(**attributes)
-    database = Database(
-        layout, now=lambda: clock().timestamp(), random=draws.seeded("rows"), habits=PROMPT
-    )
-    defined: set[str] = set()
-
-    async def send(operation: str, request: dict[str, Any]) -> Any:
-        defined.update(placeholders(request))
-        return success(database.execute(operation, request))
-
-    client: Any = Client(send, draws.seeded("client"))  # type: ignore[arg-type] # it only awaits what is sent
-    store = AsyncDynamoDBStore(client, TABLE_NAME, layout=layout, clock=clock)
+    modelled = Modelled(clock, layout)
+    store = modelled.store(limits=Limits(cooldown=HOUR, max_unreviewed=2))
 
     def kept(key: str) -> dict[str, Any]:
-        return {"ttl": database.rows[key].get(layout.ttl_attribute), "key": key}
+        return {"ttl": modelled.database.rows[key].get(layout.ttl_attribute), "key": key}
 
     event = await store.create(make_event(created_at=clock()))
     keys = [layout.event_key(event.id), layout.history_key(event.id, 1)]
@@ -71,4 +62,5 @@ async def test_attributes_with_names_that_no_placeholder_can_have(
     assert list(map(kept, keys)) == before
     await store.close(event.id, closed_by="bob", closed_reason="Over")
     await store.delete(event.id)
+    defined = {each for _, request in modelled.requests for each in placeholders(request)}
     assert all(NAME.fullmatch(each) or VALUE.fullmatch(each) for each in defined), defined
