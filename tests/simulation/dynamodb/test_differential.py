@@ -19,6 +19,7 @@ from tests.simulation.dynamodb.edges import edges
 from tests.simulation.dynamodb.misses import NearMisses
 from tests.simulation.dynamodb.ours import OurRequests
 from tests.simulation.dynamodb.random_expressions import RandomExpressions
+from tests.simulation.dynamodb.rare import rare
 
 # It asks for its emulator by name, so that the lanes do not see it.
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
@@ -53,6 +54,7 @@ def cases(extent: Extent, model: Database) -> Iterator[Case]:
         islice(iter(ours.next, None), extent.ours),
         islice(iter(misses.next, None), extent.misses),
         RandomExpressions(random).cases(extent.rounds),
+        rare(),
         edges() if extent.edges else (),
     )
 
