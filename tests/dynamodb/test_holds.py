@@ -153,20 +153,27 @@ class TestRelease:
     async def test_release_never_shortens_how_long_a_record_is_kept(
         self, store: AsyncDynamoDBStore, open_store: Open, rows: Rows, clock: FakeClock
     ) -> None:
-        """A store with a shorter retention that releases keeps the history as long as before."""
+        """A store with a shorter retention that releases keeps the record as long as before."""
         event = await event_with(store, clock, 1)
-        (_, kept), *_ = await times(rows, event.id)
+        before = await times(rows, event.id)
         await hold(store, event)
         await release(open_store(retention=DAY), event)
-        assert {each for _, each in await times(rows, event.id)} == {kept}
+        assert await times(rows, event.id) == [*before, before[-1], before[-1]]
 
-    async def test_release_by_a_store_that_keeps_everything(
-        self, store: AsyncDynamoDBStore, open_store: Open, rows: Rows, clock: FakeClock
+    @pytest.mark.parametrize(("creator", "releaser"), [(DAY, None), (None, DAY)])
+    async def test_record_that_one_of_two_stores_keeps_for_ever(
+        self,
+        open_store: Open,
+        rows: Rows,
+        clock: FakeClock,
+        creator: timedelta | None,
+        releaser: timedelta | None,
     ) -> None:
-        """Its retention has no end."""
-        event = await event_with(store, clock, 1)
-        await hold(store, event)
-        await release(open_store(retention=None), event)
+        """Neither the store that creates it nor the one that releases it shortens that."""
+        event = await event_with(open_store(retention=creator), clock, 1)
+        releasing = open_store(retention=releaser)
+        await hold(releasing, event)
+        await release(releasing, event)
         assert set(await times(rows, event.id)) == {(None, None)}
 
     async def test_release_of_an_event_that_is_not_held(
