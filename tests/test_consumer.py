@@ -102,7 +102,7 @@ class ContractOfAudited(LimitedStoreContract, GovernedStoreContract):
         return Audited(clock=clock)
 
     @pytest.fixture
-    def limited(self, clock: FakeClock) -> Callable[..., GovernedStore]:
+    def limited(self, clock: FakeClock) -> Callable[[Limits | None], GovernedStore]:
         return lambda limits: Audited(clock=clock, limits=limits)
 
 
