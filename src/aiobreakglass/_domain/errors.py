@@ -147,9 +147,10 @@ class InvalidStateTransitionError(BreakGlassError):
         self.reason = reason
 
     def __str__(self) -> str:
+        is_same = self.new_status == self.current_status
+        refused = "change like this" if is_same else f"become {self.new_status}"
         return (
-            f"event {self.event_id} is {self.current_status} and cannot become {self.new_status}: "
-            f"{self.reason}"
+            f"event {self.event_id} is {self.current_status} and cannot {refused}: {self.reason}"
         )
 
 
