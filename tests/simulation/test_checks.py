@@ -59,7 +59,7 @@ def found(
         return {(finding.kind, finding.text) for finding in world.outcome.findings}
 
 
-async def opened(world: World, seconds: float = 60) -> BreakGlassEvent:
+async def opened(world: World, seconds: float = 60) -> Any:
     """Open access that lasts for some seconds."""
     (process,) = world.processes
     event = make_event(
