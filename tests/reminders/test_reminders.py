@@ -196,6 +196,20 @@ async def test_each_overdue_review_is_called_back_once_in_each_interval(
     await replica.stop()
 
 
+async def test_clock_that_was_ahead_and_is_set_back(
+    store: InMemoryStore, clock: FakeClock
+) -> None:
+    """Each interval has its callback, whatever the clock said before."""
+    event = await ended(store, clock, "alice")
+    replica = Replica(Queue(store), clock)
+    for interval in (10, 0, 1):
+        clock.set(FakeClock.START + AFTER + interval * DAY)
+        for _ in range(2):
+            await replica.finish_a_pass()
+    await replica.stop()
+    assert replica.told == [(event.id, 10), (event.id, 0), (event.id, 1)]
+
+
 async def test_final_review_ends_the_reminders(store: InMemoryStore, clock: FakeClock) -> None:
     """A finally reviewed event no longer waits."""
     event = await ended(store, clock, "alice")
