@@ -75,6 +75,11 @@ ERRORS: list[tuple[BreakGlassError, dict[str, Any], list[str]]] = [
         [ID, "is active", "cannot become expired", "it runs until noon"],
     ),
     (
+        InvalidStateTransitionError(ID, CLOSED, CLOSED, "it is not held"),
+        {"event_id": ID, "current_status": CLOSED, "new_status": CLOSED},
+        [f"event {ID} is closed: it is not held"],
+    ),
+    (
         ImmutableFieldError(ID, "justification"),
         {"event_id": ID, "field": "justification"},
         [ID, "justification", "open a new event"],
