@@ -21,7 +21,7 @@ _NO_TIME: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """So many uses within any interval of this length.
+    """Allow so many uses within any interval of this length, wherever it begins.
 
     Raises:
         TypeError: A field has another type.
