@@ -41,7 +41,7 @@ HELD = make_event(
     created_at=datetime(2024, 3, 1, 12, tzinfo=UTC),
     held_by="dave",
     held_at=datetime(2024, 3, 1, 12, 30, tzinfo=UTC),
-    held_reason="The regulator asks",
+    held_reason="hunter2 hunter2 hunter2",
 )
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 ACTIVE, CLOSED, EXPIRED = BreakGlassStatus
