@@ -21,7 +21,7 @@ _NO_TIME: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Allow so many uses within any interval of this length, wherever it begins.
+    """At most `uses` openings within any interval of the length `within`, wherever it begins.
 
     Raises:
         TypeError: A field has another type.
@@ -45,8 +45,8 @@ class Limits:
 
     Raises:
         TypeError: A field has another type.
-        ValueError: A field has a value that no rule can have, or all limits together need more
-            than 96 slots: one for `cooldown`, and for the others as many as their numbers.
+        ValueError: A field has a value that no rule can have, or `cooldown` (which counts one use),
+            both quotas and `max_unreviewed` together count up to more than 96 uses.
     """
 
     max_duration: timedelta | None = None
@@ -54,7 +54,9 @@ class Limits:
     cooldown: timedelta | None = None
     """How long an invoker waits after opening a profile before opening it again."""
     per_invoker: Quota | None = None
+    """How often one invoker may open access, to all profiles together."""
     per_profile: Quota | None = None
+    """How often one profile may be opened, by all invokers together."""
     max_extensions: int | None = None
     """How often the end of one event may be moved later."""
     max_unreviewed: int | None = None
@@ -62,7 +64,9 @@ class Limits:
     reason_codes: Collection[ReasonCode | str] | None = None
     """The only reasons to open the door."""
     require_mfa: bool = False
+    """Whether an event must have `mfa_verified`."""
     require_request_id: bool = False
+    """Whether an event must have a `request_id`."""
     require_labels: Collection[str] = ()
     """The labels that an event must have, whatever their values."""
 
