@@ -45,8 +45,8 @@ class Limits:
 
     Raises:
         TypeError: A field has another type.
-        ValueError: A field has a value that no rule can have, or `cooldown` (which counts one use),
-            both quotas and `max_unreviewed` together count up to more than 96 uses.
+        ValueError: A field has a value that no rule can have, or `cooldown` (which counts one
+            use), both quotas and `max_unreviewed` together count up to more than 96 uses.
     """
 
     max_duration: timedelta | None = None
