@@ -4,6 +4,7 @@ import { ask, Refusal } from "./api.js";
 import { Asking } from "./asking.js";
 import { length, time } from "./clock.js";
 import { $ } from "./elements.js";
+import { leadBackTo } from "./focus.js";
 import { isolated } from "./text.js";
 
 const STEPS = [15, 30, 60, 120].map((minutes) => minutes * 60_000);
@@ -12,8 +13,9 @@ export class Extending {
   #asking;
   #asked = 0;
 
-  constructor(accept) {
-    this.#asking = new Asking("extending", accept);
+  constructor(takers) {
+    this.#asking = new Asking("extending", takers);
+    leadBackTo($("now-title"), $("extending"));
   }
 
   async askFor(event) {
@@ -53,6 +55,6 @@ function left(event, { latest, extensions_left: extensions }) {
   const more = Date.parse(latest) - Date.parse(event.expires_at);
   if (extensions === 0) return "It was extended as often as the rules allow. Close it, and open new access.";
   if (more <= 0) return "It lasts as long as the rules allow. Close it, and open new access.";
-  const times = { null: "", 1: " It can be extended once." }[extensions] ?? ` It can be extended ${extensions} times.`;
-  return `${length(more)} of the longest time are left.${times}`;
+  const times = { null: "", 1: " You can extend it once more." }[extensions] ?? ` You can extend it ${extensions} times more.`;
+  return `At most ${length(more)} more, until ${time.format(Date.parse(latest))}.${times}`;
 }

@@ -32,7 +32,8 @@ export class Past {
       const parameters = { ...fields, at: at.toISOString() };
       const { events } = await ask("/api/holders", { parameters });
       events.forEach((event) => this.#record.remember(event));
-      const who = { 0: "Nobody held access", 1: "1 person held access" }[events.length] ?? `${events.length} held access`;
+      const people = new Set(events.map((event) => event.invoker)).size;
+      const who = { 0: "Nobody held access", 1: "1 person held access" }[people] ?? `${people} people held access`;
       $("then-text").textContent = `${who} on ${instant.format(at)}.`;
       $("then").replaceChildren(...events.map((event) => this.#item(event)));
     });
