@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from aiobreakglass import BreakGlassEvent, HistoryEntry
+from aiobreakglass import BreakGlassEvent, CorruptItemError, HistoryEntry
 from aiobreakglass.testing import make_event
 
 from .api import ID, named, opened
@@ -355,6 +355,14 @@ class TestHolders:
         assert await self.held_at(bob, at, profile="staging") == ["carol"]
         assert await self.held_at(bob, at, invoker="alice") == ["alice"]
         assert await self.held_at(bob, at, invoker="alice", profile="staging") == []
+
+    async def test_look_back_at_a_corrupt_row_is_no_answer(
+        self, bob: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        """The row that cannot be read may be the answer, so the request fails."""
+        store.corrupt = (CorruptItemError("BREAKGLASS#1", "is not an event"),)
+        response = await bob.get("/api/holders?at=2026-01-01T00:00:00Z")
+        assert (response.status_code, named(response)) == (500, "corrupt-event")
 
     @pytest.mark.parametrize(
         "query", ["", "at=2999-01-01T00:00:00Z", "at=2026-01-01T00:00:00", "at=now"]

@@ -56,8 +56,11 @@ async def test_changes_by_others_are_shown(visit: Visit, url: str, store: Faulty
         await expect(holders(page)).to_have_count(0)
     event_of_another = await store.create(make_event(invoker="carol"))
     await expect(holders(page).locator(".invoker")).to_have_text("carol")
+    await holders(page).get_by_role("button", name="Record of").focus()
     await store.close(event_of_another.id, closed_by="carol", closed_reason="Done")
     await expect(holders(page)).to_have_count(0)
+    # The focus was on its card.
+    await expect(page.get_by_role("heading", name="Who holds access now")).to_be_focused()
 
 
 async def test_hostile_text_is_shown_as_text(visit: Visit, store: FaultyStore) -> None:
