@@ -7,7 +7,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from aiobreakglass import MAX_DURATION, BreakGlassStatus, InvalidStateTransitionError
+from aiobreakglass import (
+    MAX_DURATION,
+    Action,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    GovernedStore,
+    InvalidStateTransitionError,
+)
 
 from .authentication import SignedIn
 from .changes import utc_now
@@ -75,12 +82,11 @@ async def extend_access(
 ) -> Event:
     """Move the end of your own access later.
 
-    A repeat is safe: if the access ends at that instant by an extension, the answer is the event.
+    A repeat is safe: if the last extension was this one, the answer is the event.
     """
     event = await own_event(store, event_id, person)
     check_may_hold(person, event)
-    if event.extensions and event.expires_at == extending.expires_at:
-        # Nobody else extends it, so an earlier attempt of this request has.
+    if await _is_extended_so(store, event, extending):
         return shown(event, response)
     with refusing_values():
         stored = await store.extend(
@@ -101,3 +107,14 @@ def _labels(pairs: list[str]) -> dict[str, str]:
             raise ValueError("label must be name:value")
         labels[name] = value
     return labels
+
+
+async def _is_extended_so(
+    store: GovernedStore, event: BreakGlassEvent, extending: Extending
+) -> bool:
+    """Return whether an earlier attempt of this request, which nobody else may make, succeeded."""
+    if not event.extensions or event.expires_at != extending.expires_at:
+        return False
+    entries = reversed(await store.history(event.id))
+    last = next((entry for entry in entries if entry.action is Action.EXTENDED), None)
+    return last is not None and last.note == extending.reason.strip()

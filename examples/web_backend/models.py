@@ -233,6 +233,9 @@ class Reviewing(Request):
     outcome: ReviewOutcome
     """`justified` and `unjustified` are final."""
     comment: Reason
+    reviewed_at: AwareDatetime | None = None
+    """The `reviewed_at` that you have read, or null. If somebody has reviewed the event since, the
+    request is refused with 412. Leave it out to decide whatever others have said."""
 
 
 class Holding(Request):

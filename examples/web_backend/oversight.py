@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Response
 
 from aiobreakglass import (
     BreakGlassEvent,
+    ConcurrentModificationError,
     EventHeldError,
     EventNotFoundError,
     GovernedStore,
@@ -78,6 +79,9 @@ async def review_event(
         event = await store.get(event_id)
     if _is_reviewed_so(event, person, reviewing):
         return shown(event, response)
+    has_read = "reviewed_at" in reviewing.model_fields_set
+    if has_read and _needs_decision(event) and event.reviewed_at != reviewing.reviewed_at:
+        raise ConcurrentModificationError(event_id, event)
     with refusing_values():
         try:
             stored = await store.review(
@@ -180,6 +184,11 @@ def _is_reviewed_so(event: BreakGlassEvent, person: Person, reviewing: Reviewing
     """Return whether an event has this review already."""
     sent = (person.name, reviewing.outcome, reviewing.comment.strip())
     return (event.reviewed_by, event.review_outcome, event.review_comment) == sent
+
+
+def _needs_decision(event: BreakGlassEvent) -> bool:
+    """Return whether an event has no final review; a final one has a refusal of its own."""
+    return event.review_outcome is None or not event.review_outcome.is_final
 
 
 def _held_before(error: EventHeldError, name: str, reason: str) -> BreakGlassEvent:

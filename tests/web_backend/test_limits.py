@@ -283,6 +283,10 @@ class TestExtending:
         store.answers_get_lost = False
         response = await self.extended(alice, event, HOUR)
         assert (response.status_code, response.json()["extensions"]) == (200, 1)
+        # Another reason is another request, and nothing has recorded it.
+        other = {"expires_at": response.json()["expires_at"], "reason": "Something else"}
+        refused = await alice.post(f"{PATH}/extend", json=other)
+        assert (refused.status_code, named(refused)) == (422, "invalid-request")
 
     @pytest.mark.parametrize("minutes", [0, -1])
     async def test_extension_to_no_later_end_is_refused(

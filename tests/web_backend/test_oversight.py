@@ -120,6 +120,22 @@ class TestReviews:
         actions = [entry.action for entry in await store.history(ID)]
         assert actions == ["created", "closed", "reviewed"]
 
+    async def test_review_after_a_follow_up_that_was_not_read_is_refused(
+        self,
+        reviewer: httpx.AsyncClient,
+        other_reviewer: httpx.AsyncClient,
+        ended: BreakGlassEvent,
+    ) -> None:
+        """Nobody decides finally without the question that another reviewer has asked."""
+        question = {"outcome": "needs_follow_up", "comment": "Which invoices?"}
+        await other_reviewer.post(f"{PATH}/review", json=question)
+        response = await reviewer.post(f"{PATH}/review", json=REVIEW | {"reviewed_at": None})
+        assert (response.status_code, named(response)) == (412, "concurrent-modification")
+        current = response.json()["current"]
+        assert current["review_comment"] == "Which invoices?"
+        read = {"reviewed_at": current["reviewed_at"]}
+        assert (await reviewer.post(f"{PATH}/review", json=REVIEW | read)).status_code == 200
+
     async def test_repeat_that_arrives_beside_its_first_attempt_is_recognised(
         self,
         reviewer: httpx.AsyncClient,

@@ -13,8 +13,8 @@ export class Asking {
   // The path of the last request that got no clear answer.
   #unclear = null;
 
-  // `accept` takes the event from an answer. `haveChanged` takes the id of an event that is not as the
-  // page shows it.
+  // `accept` takes the event from an answer. `haveChanged` takes the id of an event that may not be
+  // as the page shows it.
   constructor(id, { accept, haveChanged }) {
     this.#dialog = $(id);
     this.#form = this.#dialog.querySelector("form");
@@ -57,7 +57,7 @@ export class Asking {
         const wasUnclear = this.#unclear === request.path;
         if (error.outcomeUnknown) this.#unclear = request.path;
         if (!wasUnclear || error.name !== request.refusalOfRepeat) {
-          if ([404, 409].includes(error.status)) this.#haveChanged(request.id);
+          if ([404, 409, 412, 422].includes(error.status)) this.#haveChanged(request.id);
           throw error;
         }
         event = await ask(request.event);

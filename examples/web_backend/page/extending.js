@@ -13,23 +13,43 @@ export class Extending {
   #asking;
   #asked = 0;
 
-  constructor(takers) {
-    this.#asking = new Asking("extending", takers);
+  constructor({ accept, haveChanged }) {
+    this.#asking = new Asking("extending", {
+      accept,
+      haveChanged: (id) => {
+        haveChanged(id);
+        return this.#read(id);
+      },
+    });
     leadBackTo($("now-title"), $("extending"));
   }
 
-  async askFor(event) {
-    const asked = ++this.#asked;
-    $("extending-what").textContent = `You hold access to ${isolated(event.profile)} until ${time.format(Date.parse(event.expires_at))}.`;
+  askFor(event) {
+    this.#say(event);
     this.#offer([], "");
     this.#asking.askFor(event, "extend");
+    return this.#read(event.id);
+  }
+
+  // Another page may have extended or closed it since.
+  async #read(id) {
+    const asked = ++this.#asked;
     try {
-      const possible = await ask(`/api/events/${event.id}/extension`);
-      if (asked === this.#asked) this.#offer(ends(event, possible), left(event, possible));
+      const event = await ask(`/api/events/${id}`);
+      const possible = await ask(`/api/events/${id}/extension`);
+      if (asked !== this.#asked) return;
+      this.#say(event);
+      this.#offer(ends(event, possible), left(event, possible));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      if (asked === this.#asked) this.#asking.refuse(error);
+      if (asked !== this.#asked) return;
+      this.#offer([], "");
+      this.#asking.refuse(error);
     }
+  }
+
+  #say(event) {
+    $("extending-what").textContent = `You hold access to ${isolated(event.profile)} until ${time.format(Date.parse(event.expires_at))}.`;
   }
 
   #offer(options, text) {

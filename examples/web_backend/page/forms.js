@@ -61,6 +61,10 @@ function explained(error) {
     const { reviewed_by: by, review_outcome: outcome, review_comment: comment } = error.problem.event;
     return `${isolated(by)} has decided that it was ${outcome}: ${isolated(comment)}`;
   }
+  if (error.name === "concurrent-modification" && error.problem.current?.review_comment) {
+    const { reviewed_by: by, review_comment: comment } = error.problem.current;
+    return `${isolated(by)} has asked meanwhile: ${isolated(comment)}`;
+  }
   if (error.name === "invalid-state-transition" && ENDED[error.problem.current_status]) {
     return ENDED[error.problem.current_status];
   }

@@ -133,6 +133,6 @@ export class Reviews {
     $("reviewing-what").textContent = `${isolated(event.invoker)} held access to ${isolated(event.profile)} from ${instant.format(Date.parse(event.created_at))} to ${instant.format(ending(event, this.#now()))}.`;
     $("reviewing-why").textContent = shown(event.justification);
     $("reviewing-facts").textContent = facts(event);
-    this.#asking.askFor(event, "review");
+    this.#asking.askFor(event, "review", { known: { reviewed_at: event.reviewed_at } });
   }
 }

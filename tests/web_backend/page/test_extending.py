@@ -74,15 +74,26 @@ async def test_extension_within_rules_is_sent_again_after_a_lost_answer(
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
-async def test_extension_of_access_that_another_has_closed(
+async def test_extension_of_access_that_another_page_has_changed(
     visit: Visit, store: FaultyStore
 ) -> None:
-    """The page says so, shows the access no longer, and keeps the focus."""
+    """The page says so, shows the access no longer, and keeps the focus.
+
+    If another page has extended it, this one offers what is left now.
+    """
     page = await visit("alice")
     await open_access(page)
     await ask_to_extend(page)
     await dialog(page).get_by_label("Why it takes longer").fill("The restore is slow")
     (event,) = await store.list_by_invoker("alice")
+    end = event.expires_at + 2 * HOUR
+    await store.extend(event.id, expires_at=end, extended_by="alice", reason="Meanwhile")
+    await dialog(page).get_by_role("button", name="Extend access").click()
+    await expect(dialog(page).get_by_role("alert")).to_contain_text("expires_at must be later")
+    await expect(dialog(page)).to_contain_text("At most 1 hour more, until")
+    await expect(dialog(page).get_by_label("Why it takes longer")).to_have_value(
+        "The restore is slow"
+    )
     await store.close(event.id, closed_by="rita", closed_reason="Stop")
     await dialog(page).get_by_role("button", name="Extend access").click()
     await expect(dialog(page).get_by_role("alert")).to_contain_text("It is closed already.")

@@ -90,19 +90,31 @@ async def test_review_after_a_mistake_and_a_lost_answer(visit: Visit, store: Fau
 
 async def test_review_of_event_that_another_has_changed(visit: Visit, store: FaultyStore) -> None:
     """The page says what is in the way, and shows the event as it is now."""
-    reviewed, deleted = await ended(store, days=3), await ended(store, invoker="bob")
+    reviewed, deleted, asked = [
+        await ended(store, invoker=invoker) for invoker in ("alice", "bob", "carol")
+    ]
     page = await visit("rita")
-    await expect(queue(page)).to_have_count(2)
+    await expect(queue(page)).to_have_count(3)
     dialog = page.get_by_role("dialog", name="Review")
     await store.review(reviewed.id, reviewed_by="sam", outcome="unjustified", comment="No alarm")
     await review(page, "justified")
     await expect(dialog.get_by_role("alert")).to_contain_text(
         "sam has decided that it was unjustified: No alarm"
     )
-    await expect(queue(page).locator(".invoker")).to_have_text(["bob"])
+    await expect(queue(page)).to_have_count(2)
     await page.keyboard.press("Escape")
     await expect(page.get_by_label("Show", exact=True)).to_be_focused()
     assert (await store.get(reviewed.id)).reviewed_by == "sam"
+
+    await store.review(
+        asked.id, reviewed_by="sam", outcome="needs_follow_up", comment="Which invoices?"
+    )
+    await review(page, "justified", "carol")
+    await expect(dialog.get_by_role("alert")).to_contain_text(
+        "sam has asked meanwhile: Which invoices?"
+    )
+    await expect(queue(page).locator(".invoker")).to_have_text(["bob"])
+    await page.keyboard.press("Escape")
 
     await store.delete(deleted.id)
     await review(page, "justified", "bob")
