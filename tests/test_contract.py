@@ -46,7 +46,7 @@ from aiobreakglass.testing._contract_races import RacesContract
 from aiobreakglass.testing._contract_review import ReviewContract
 from aiobreakglass.testing._contract_review_queue import ReviewQueueContract
 from aiobreakglass.testing._contract_updates import UpdatesContract
-from tests.dynamodb.tables import new_table
+from tests.dynamodb.tables import temporary_table
 from tests.dynamodb.waiting import PATIENT
 
 REGION = "eu-central-1"
@@ -85,23 +85,23 @@ class OnDynamoDB:
     transport: Literal["fast", "standard"]
 
     @pytest_asyncio.fixture(loop_scope="class")
-    async def limited(self, opened: Opened, clock: FakeClock) -> Limited:
-        name = await new_table(opened.client)
-        transport = await opened.transport(name) if self.transport == "fast" else None
+    async def limited(self, opened: Opened, clock: FakeClock) -> AsyncIterator[Limited]:
+        async with temporary_table(opened.client) as name:
+            transport = await opened.transport(name) if self.transport == "fast" else None
 
-        def store(limits: LimitsFor | None) -> AsyncDynamoDBStore:
-            store = AsyncDynamoDBStore(
-                opened.client,
-                name,
-                clock=clock,
-                operation_timeout=LONG_ENOUGH,
-                transport=transport,
-                limits=limits,
-            )
-            assert store.transport == self.transport
-            return store
+            def store(limits: LimitsFor | None) -> AsyncDynamoDBStore:
+                store = AsyncDynamoDBStore(
+                    opened.client,
+                    name,
+                    clock=clock,
+                    operation_timeout=LONG_ENOUGH,
+                    transport=transport,
+                    limits=limits,
+                )
+                assert store.transport == self.transport
+                return store
 
-        return store
+            yield store
 
     @pytest.fixture
     def store(self, limited: Callable[[None], AsyncDynamoDBStore]) -> AsyncDynamoDBStore:

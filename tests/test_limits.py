@@ -98,23 +98,39 @@ class TestFields:
             ({"max_duration": 7}, TypeError, "^max_duration must be a timedelta, not int$"),
             ({"cooldown": -MICROSECOND}, ValueError, "^cooldown must be longer than 0$"),
             ({"cooldown": "1h"}, TypeError, "^cooldown must be a timedelta, not str$"),
-            ({"per_invoker": 3}, TypeError, "^per_invoker must be a Quota or None$"),
-            ({"per_profile": (3, DAY)}, TypeError, "^per_profile must be a Quota or None$"),
+            ({"per_invoker": 3}, TypeError, "^per_invoker must be a Quota or None, not int$"),
+            (
+                {"per_profile": (3, DAY)},
+                TypeError,
+                "^per_profile must be a Quota or None, not tuple$",
+            ),
             ({"max_extensions": -1}, ValueError, "^max_extensions must be 0 or more$"),
             ({"max_extensions": True}, TypeError, "^max_extensions must be an integer"),
             ({"max_extensions": 1.0}, TypeError, "^max_extensions must be an integer"),
             ({"max_unreviewed": 0}, ValueError, "^max_unreviewed must be 1 to 20$"),
             ({"max_unreviewed": 21}, ValueError, "^max_unreviewed must be 1 to 20$"),
             ({"max_unreviewed": "2"}, TypeError, "^max_unreviewed must be an integer"),
-            ({"reason_codes": ["boredom"]}, ValueError, "^reason_codes must be some of incident,"),
-            ({"reason_codes": []}, ValueError, "^reason_codes must be some of incident,"),
+            (
+                {"reason_codes": ["boredom"]},
+                ValueError,
+                "^reason_codes must be one or more of incid",
+            ),
+            ({"reason_codes": []}, ValueError, "^reason_codes must be one or more of incident,"),
             ({"reason_codes": "incident"}, TypeError, "^reason_codes must be a collection"),
             ({"reason_codes": 7}, TypeError, "^reason_codes must be a coll"),
-            ({"reason_codes": [7]}, TypeError, "^reason_codes must have names alone$"),
-            ({"require_mfa": 1}, TypeError, "^require_mfa must be a bool$"),
-            ({"require_request_id": None}, TypeError, "^require_request_id must be a bool$"),
+            ({"reason_codes": [7]}, TypeError, "^reason_codes must contain only names, not int$"),
+            ({"require_mfa": 1}, TypeError, "^require_mfa must be a bool, not int$"),
+            (
+                {"require_request_id": None},
+                TypeError,
+                "^require_request_id must be a bool, not None",
+            ),
             ({"require_labels": "ticket"}, TypeError, "^require_labels must be a collection"),
-            ({"require_labels": [None]}, TypeError, "^require_labels must have names alone$"),
+            (
+                {"require_labels": [None]},
+                TypeError,
+                "^require_labels must contain only names, not None",
+            ),
             ({"require_labels": ["Ticket"]}, ValueError, "^require_labels must have keys of 1"),
             (
                 {"require_labels": [f"label{number}" for number in range(17)]},
@@ -135,7 +151,7 @@ class TestFields:
         """Each use, each unreviewed event and the cooldown need one slot of 96."""
         most = {"per_invoker": Quota(5, DAY), "per_profile": Quota(90, DAY), "cooldown": HOUR}
         assert Limits(**most).slots == MAX_SLOTS  # type: ignore[arg-type] # mixed values
-        with pytest.raises(ValueError, match="the limits need 97 slots, and at most 96 fit"):
+        with pytest.raises(ValueError, match=r"97 uses .*, and at most 96 .* lower one"):
             Limits(**most, max_unreviewed=1)  # type: ignore[arg-type] # mixed values
 
     def test_limits_do_not_change_with_the_callers_collections(self) -> None:
@@ -199,6 +215,11 @@ class TestOpening:
                 Limits(require_labels=["ticket", "team"]),
                 {},
                 "require_labels: access needs the label team",
+            ),
+            (
+                Limits(require_labels=["ticket", "team", "incident"]),
+                {},
+                "require_labels: access needs the labels team, incident",
             ),
         ],
         ids=str,
@@ -323,7 +344,7 @@ class TestLimitsOfAnEvent:
     )
     def test_store_refuses_what_is_neither(self, limits: Any) -> None:
         """The constructor refuses it, long before the emergency."""
-        with pytest.raises(TypeError, match="limits must be Limits, or a function of an event"):
+        with pytest.raises(TypeError, match=r"^limits must be Limits or a function, not"):
             InMemoryStore(limits=limits)
 
     @pytest.mark.parametrize(

@@ -97,8 +97,12 @@ class Holds:
             for _ in range(_ROUNDS):
                 if await self._follow_once(event_id):
                     return
-        except StoreUnavailableError as error:
-            raise StoreUnavailableError(error.message, outcome_unknown=True) from error
+        except BreakGlassError as error:
+            # Whatever it is, the event itself is held or released already.
+            raise StoreUnavailableError(
+                f"event {event_id}: not all of its history is changed yet: {error}",
+                outcome_unknown=True,
+            ) from error
         raise StoreUnavailableError(
             f"event {event_id}: others changed its history {_ROUNDS} times in a row; try again",
             outcome_unknown=True,
