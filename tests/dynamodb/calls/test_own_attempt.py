@@ -38,7 +38,7 @@ class Case:
     recorded: list[tuple[str, str | None]]
     """The action and the author of each entry."""
     given: str = "recorded"
-    """Whether the event is `new`, `recorded`, or `old`: without a history."""
+    """Whether the event is `new`, `recorded`, `ended`, or `old`: without a history."""
 
 
 def amended(event: BreakGlassEvent, request_id: str) -> BreakGlassEvent:
@@ -60,6 +60,22 @@ async def close(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
 async def delete(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
     await store.delete(event.id, by="us")
     return None
+
+
+async def review(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
+    return await store.review(event.id, reviewed_by="us", outcome="justified", comment="It was")
+
+
+async def hold(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
+    return await store.hold(event.id, held_by="us", reason="A case")
+
+
+async def somebody_holds(store: AsyncDynamoDBStore, rows: Rows, event: BreakGlassEvent) -> None:
+    await store.hold(event.id, held_by="them", reason="A case")
+
+
+async def somebody_releases(store: AsyncDynamoDBStore, rows: Rows, event: BreakGlassEvent) -> None:
+    await store.release_hold(event.id, released_by="them", reason="The case is over")
 
 
 async def somebody_updates(store: AsyncDynamoDBStore, rows: Rows, event: BreakGlassEvent) -> None:
@@ -89,6 +105,15 @@ CASES = {
         [("adopted", None), ("updated", "us"), ("updated", "them")],
         given="old",
     ),
+    "review, then somebody holds": Case(
+        review,
+        somebody_holds,
+        [("imported", "alice"), ("reviewed", "us"), ("held", "them")],
+        given="ended",
+    ),
+    "hold, then somebody releases": Case(
+        hold, somebody_releases, [("created", "alice"), ("held", "us"), ("released", "them")]
+    ),
     "close, then somebody opens it again by hand": Case(
         close, somebody_reopens, [("created", "alice"), ("closed", "us")]
     ),
@@ -111,7 +136,9 @@ async def test_write_that_landed_unseen_happens_once(
     """The history knows which entry is our own, even if others changed the event's row since."""
     others = AsyncDynamoDBStore(client, table_name, clock=clock)
     event = make_event(**PAIR, created_at=clock())
-    if case.given == "recorded":
+    if case.given == "ended":
+        event = event.close(closed_by="them", closed_reason="Over", at=clock())
+    if case.given in ("recorded", "ended"):
         await others.create(event)
     elif case.given == "old":
         await rows.put_event(event)
