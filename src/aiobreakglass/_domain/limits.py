@@ -114,7 +114,7 @@ def check_limits(limits: LimitsFor | None) -> LimitsFor:
     if limits is None:
         return NO_LIMITS
     if not isinstance(limits, Limits) and not callable(limits):
-        raise TypeError(f"limits must be Limits or a function, not {type(limits).__name__}")
+        raise TypeError(f"limits must be Limits, or a function of an event, not {limits!r}")
     return limits
 
 
