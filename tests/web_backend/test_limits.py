@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -31,7 +31,7 @@ HOUR = timedelta(hours=1)
 PATH = f"/api/events/{ID}"
 
 
-async def rules(client: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]:
+async def rules(client: httpx.AsyncClient, **query: str | list[str]) -> list[dict[str, Any]]:
     response = await client.get("/api/limits", params={"profile": "production", **query})
     assert response.status_code == 200
     found: list[dict[str, Any]] = response.json()["rules"]
@@ -80,6 +80,41 @@ class TestForecast:
         assert rule["is_reached"]
         assert not (await rules(alice, duration="PT1H"))[0]["is_reached"]
         assert await rules(alice, profile="staging") == []
+
+    @pytest.mark.parametrize(
+        "limits", [Limits(require_labels=["ticket", "team"], require_request_id=True)]
+    )
+    async def test_forecast_of_required_fields_says_what_is_missing(
+        self, alice: httpx.AsyncClient, limits: Limits
+    ) -> None:
+        """A client learns which labels to ask for, and whether what it has is enough."""
+        request_id, labels = await rules(alice)
+        assert (request_id["limit"], request_id["is_reached"]) == ("require_request_id", True)
+        assert (labels["limit"], labels["is_reached"]) == ("require_labels", True)
+        assert labels["labels"] == ["ticket", "team"]
+        enough = await rules(alice, request_id="R-1", label=["ticket:INC-7", "team:a:b"])
+        assert [rule["is_reached"] for rule in enough] == [False, False]
+        one_label = await rules(alice, label="team:a")
+        assert [rule["is_reached"] for rule in one_label] == [True, True]
+
+    @pytest.mark.parametrize(
+        "limits",
+        [lambda event: Limits(max_duration=HOUR if event.labels.get("team") == "db" else None)],
+    )
+    async def test_rules_by_a_label_are_forecast(
+        self, alice: httpx.AsyncClient, limits: LimitsFor
+    ) -> None:
+        assert await rules(alice, label="team:web") == []
+        assert [rule["limit"] for rule in await rules(alice, label="team:db")] == ["max_duration"]
+
+    @pytest.mark.parametrize(
+        "query", ["label=ticket", "label=Ticket:1", "label=ticket:", "request_id=%20"]
+    )
+    async def test_forecast_with_invalid_label_or_request_id_is_refused(
+        self, alice: httpx.AsyncClient, query: str
+    ) -> None:
+        response = await alice.get(f"/api/limits?profile=production&{query}")
+        assert (response.status_code, named(response)) == (422, "invalid-request")
 
     async def test_forecast_of_forbidden_profile_is_refused(self, bob: httpx.AsyncClient) -> None:
         response = await bob.get("/api/limits?profile=customer-data")
@@ -248,6 +283,10 @@ class TestExtending:
         store.answers_get_lost = False
         response = await self.extended(alice, event, HOUR)
         assert (response.status_code, response.json()["extensions"]) == (200, 1)
+        # Another reason is another request, and nothing has recorded it.
+        other = {"expires_at": response.json()["expires_at"], "reason": "Something else"}
+        refused = await alice.post(f"{PATH}/extend", json=other)
+        assert (refused.status_code, named(refused)) == (422, "invalid-request")
 
     @pytest.mark.parametrize("minutes", [0, -1])
     async def test_extension_to_no_later_end_is_refused(
@@ -276,10 +315,23 @@ class TestExtending:
         assert (response.status_code, named(response)) == (403, "profile-not-allowed")
 
     async def test_extension_of_ended_access_is_refused(self, alice: httpx.AsyncClient) -> None:
+        """Nothing is left of access that has ended, and both answers say so."""
         event = await opened(alice, id=ID)
         await alice.post(f"{PATH}/close", json={"reason": "Done"})
-        response = await self.extended(alice, event, HOUR)
+        extension = await alice.get(f"{PATH}/extension")
+        for response in (await self.extended(alice, event, HOUR), extension):
+            assert (response.status_code, named(response)) == (409, "invalid-state-transition")
+            assert response.json()["current_status"] == "closed"
+
+    async def test_nothing_is_left_of_lapsed_access(
+        self, alice: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        """Access that has lapsed has ended, whether or not somebody has marked it."""
+        begin = datetime.now(UTC) - 2 * HOUR
+        store._events[ID] = make_event(id=ID, created_at=begin, duration=HOUR)
+        response = await alice.get(f"{PATH}/extension")
         assert (response.status_code, named(response)) == (409, "invalid-state-transition")
+        assert response.json()["current_status"] == "expired"
 
 
 def shown(event: BreakGlassEvent) -> dict[str, Any]:

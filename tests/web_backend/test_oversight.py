@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from aiobreakglass import BreakGlassEvent, HistoryEntry
+from aiobreakglass import BreakGlassEvent, CorruptItemError, HistoryEntry
 from aiobreakglass.testing import make_event
 
 from .api import ID, named, opened
@@ -120,6 +120,42 @@ class TestReviews:
         actions = [entry.action for entry in await store.history(ID)]
         assert actions == ["created", "closed", "reviewed"]
 
+    async def test_review_after_a_follow_up_that_was_not_read_is_refused(
+        self,
+        reviewer: httpx.AsyncClient,
+        other_reviewer: httpx.AsyncClient,
+        ended: BreakGlassEvent,
+    ) -> None:
+        """Nobody decides finally without the question that another reviewer has asked."""
+        question = {"outcome": "needs_follow_up", "comment": "Which invoices?"}
+        await other_reviewer.post(f"{PATH}/review", json=question)
+        response = await reviewer.post(f"{PATH}/review", json=REVIEW | {"reviewed_at": None})
+        assert (response.status_code, named(response)) == (412, "concurrent-modification")
+        current = response.json()["current"]
+        assert current["review_comment"] == "Which invoices?"
+        read = {"reviewed_at": current["reviewed_at"]}
+        assert (await reviewer.post(f"{PATH}/review", json=REVIEW | read)).status_code == 200
+
+    async def test_repeat_that_arrives_beside_its_first_attempt_is_recognised(
+        self,
+        reviewer: httpx.AsyncClient,
+        store: FaultyStore,
+        ended: BreakGlassEvent,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The first attempt may land after the repeat has read the event."""
+        read = store.get
+
+        async def get_before_the_first_attempt(event_id: str) -> BreakGlassEvent:
+            event = await read(event_id)
+            monkeypatch.undo()
+            await store.review(event_id, reviewed_by="rita", **REVIEW)
+            return event
+
+        monkeypatch.setattr(store, "get", get_before_the_first_attempt)
+        response = await reviewer.post(f"{PATH}/review", json=REVIEW)
+        assert (response.status_code, response.json()["review_outcome"]) == (200, "justified")
+
     @pytest.mark.parametrize(
         ("body", "pointer"),
         [
@@ -208,6 +244,29 @@ class TestHolds:
         assert (response.status_code, response.json()["held_by"]) == (200, "rita")
         other = await reviewer.post(f"{PATH}/hold", json={"reason": "Another case"})
         assert (other.status_code, named(other)) == (409, "event-held")
+
+    async def test_release_of_another_hold_than_the_one_read_is_refused(
+        self,
+        reviewer: httpx.AsyncClient,
+        other_reviewer: httpx.AsyncClient,
+        store: FaultyStore,
+        ended: BreakGlassEvent,
+    ) -> None:
+        """Neither a stale page nor the repeat of a lost release ends a hold that came later."""
+        held = (await reviewer.post(f"{PATH}/hold", json=REASON)).json()
+        release = REASON | {"held_at": held["held_at"]}
+        store.answers_get_lost = True
+        assert (await reviewer.post(f"{PATH}/release", json=release)).status_code == 503
+        store.answers_get_lost = False
+        other = {"reason": "Another case"}
+        assert (await other_reviewer.post(f"{PATH}/hold", json=other)).status_code == 200
+        response = await reviewer.post(f"{PATH}/release", json=release)
+        assert (response.status_code, named(response)) == (409, "event-held")
+        assert response.json()["event"]["held_reason"] == "Another case"
+        release["held_at"] = response.json()["event"]["held_at"]
+        assert (await reviewer.post(f"{PATH}/release", json=release)).status_code == 200
+        gone = await reviewer.post(f"{PATH}/release", json=release)
+        assert (gone.status_code, named(gone)) == (409, "event-not-held")
 
     async def test_release_of_event_that_is_not_held_is_refused(
         self, reviewer: httpx.AsyncClient, ended: BreakGlassEvent
@@ -312,6 +371,14 @@ class TestHolders:
         assert await self.held_at(bob, at, profile="staging") == ["carol"]
         assert await self.held_at(bob, at, invoker="alice") == ["alice"]
         assert await self.held_at(bob, at, invoker="alice", profile="staging") == []
+
+    async def test_look_back_at_a_corrupt_row_is_no_answer(
+        self, bob: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        """The row that cannot be read may be the answer, so the request fails."""
+        store.corrupt = (CorruptItemError("BREAKGLASS#1", "is not an event"),)
+        response = await bob.get("/api/holders?at=2026-01-01T00:00:00Z")
+        assert (response.status_code, named(response)) == (500, "corrupt-event")
 
     @pytest.mark.parametrize(
         "query", ["", "at=2999-01-01T00:00:00Z", "at=2026-01-01T00:00:00", "at=now"]

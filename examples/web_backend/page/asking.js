@@ -8,15 +8,18 @@ export class Asking {
   #dialog;
   #form;
   #accept;
+  #haveChanged;
   #request = null;
   // The path of the last request that got no clear answer.
   #unclear = null;
 
-  // `accept` takes the event from an answer.
-  constructor(id, accept) {
+  // `accept` takes the event from an answer. `haveChanged` takes the id of an event that may not be
+  // as the page shows it.
+  constructor(id, { accept, haveChanged }) {
     this.#dialog = $(id);
     this.#form = this.#dialog.querySelector("form");
     this.#accept = accept;
+    this.#haveChanged = haveChanged;
     this.#form.querySelector(".cancel").addEventListener("click", () => this.#dialog.close());
     this.#form.addEventListener("submit", (submission) => {
       submission.preventDefault();
@@ -28,11 +31,12 @@ export class Asking {
     return this.#dialog.open;
   }
 
-  // Ask for a change of an event: `action` is the end of its path. A refusal with the name
-  // `refusalOfRepeat` means that an earlier attempt without a clear answer has succeeded.
-  askFor(event, action, { refusalOfRepeat = null } = {}) {
+  // Ask for a change of an event: `action` is the end of its path, and `known` goes with the form. A
+  // refusal with the name `refusalOfRepeat` means that an earlier attempt without a clear answer has
+  // succeeded.
+  askFor(event, action, { known = {}, refusalOfRepeat = null } = {}) {
     const path = `/api/events/${event.id}`;
-    this.#request = { event: path, path: `${path}/${action}`, refusalOfRepeat };
+    this.#request = { id: event.id, event: path, path: `${path}/${action}`, known, refusalOfRepeat };
     this.#form.reset();
     refuse(this.#form, null);
     if (!this.isOpen) this.#dialog.showModal();
@@ -44,7 +48,7 @@ export class Asking {
 
   async #send() {
     const request = this.#request;
-    const body = Object.fromEntries(new FormData(this.#form));
+    const body = { ...request.known, ...Object.fromEntries(new FormData(this.#form)) };
     await attempt(this.#form, async () => {
       let event;
       try {
@@ -52,7 +56,10 @@ export class Asking {
       } catch (error) {
         const wasUnclear = this.#unclear === request.path;
         if (error.outcomeUnknown) this.#unclear = request.path;
-        if (!wasUnclear || error.name !== request.refusalOfRepeat) throw error;
+        if (!wasUnclear || error.name !== request.refusalOfRepeat) {
+          if ([404, 409, 412, 422].includes(error.status)) this.#haveChanged(request.id);
+          throw error;
+        }
         event = await ask(request.event);
       }
       this.#unclear = null;

@@ -4,6 +4,7 @@ import { ask, Refusal } from "./api.js";
 import { Asking } from "./asking.js";
 import { length, time } from "./clock.js";
 import { $ } from "./elements.js";
+import { leadBackTo } from "./focus.js";
 import { isolated } from "./text.js";
 
 const STEPS = [15, 30, 60, 120].map((minutes) => minutes * 60_000);
@@ -12,22 +13,43 @@ export class Extending {
   #asking;
   #asked = 0;
 
-  constructor(accept) {
-    this.#asking = new Asking("extending", accept);
+  constructor({ accept, haveChanged }) {
+    this.#asking = new Asking("extending", {
+      accept,
+      haveChanged: (id) => {
+        haveChanged(id);
+        return this.#read(id);
+      },
+    });
+    leadBackTo($("now-title"), $("extending"));
   }
 
-  async askFor(event) {
-    const asked = ++this.#asked;
-    $("extending-what").textContent = `You hold access to ${isolated(event.profile)} until ${time.format(Date.parse(event.expires_at))}.`;
+  askFor(event) {
+    this.#say(event);
     this.#offer([], "");
     this.#asking.askFor(event, "extend");
+    return this.#read(event.id);
+  }
+
+  // Another page may have extended or closed it since.
+  async #read(id) {
+    const asked = ++this.#asked;
     try {
-      const possible = await ask(`/api/events/${event.id}/extension`);
-      if (asked === this.#asked) this.#offer(ends(event, possible), left(event, possible));
+      const event = await ask(`/api/events/${id}`);
+      const possible = await ask(`/api/events/${id}/extension`);
+      if (asked !== this.#asked) return;
+      this.#say(event);
+      this.#offer(ends(event, possible), left(event, possible));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      if (asked === this.#asked) this.#asking.refuse(error);
+      if (asked !== this.#asked) return;
+      this.#offer([], "");
+      this.#asking.refuse(error);
     }
+  }
+
+  #say(event) {
+    $("extending-what").textContent = `You hold access to ${isolated(event.profile)} until ${time.format(Date.parse(event.expires_at))}.`;
   }
 
   #offer(options, text) {
@@ -53,6 +75,6 @@ function left(event, { latest, extensions_left: extensions }) {
   const more = Date.parse(latest) - Date.parse(event.expires_at);
   if (extensions === 0) return "It was extended as often as the rules allow. Close it, and open new access.";
   if (more <= 0) return "It lasts as long as the rules allow. Close it, and open new access.";
-  const times = { null: "", 1: " It can be extended once." }[extensions] ?? ` It can be extended ${extensions} times.`;
-  return `${length(more)} of the longest time are left.${times}`;
+  const times = { null: "", 1: " You can extend it once more." }[extensions] ?? ` You can extend it ${extensions} times more.`;
+  return `At most ${length(more)} more, until ${time.format(Date.parse(latest))}.${times}`;
 }

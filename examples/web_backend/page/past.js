@@ -32,8 +32,7 @@ export class Past {
       const parameters = { ...fields, at: at.toISOString() };
       const { events } = await ask("/api/holders", { parameters });
       events.forEach((event) => this.#record.remember(event));
-      const who = { 0: "Nobody held access", 1: "1 person held access" }[events.length] ?? `${events.length} held access`;
-      $("then-text").textContent = `${who} on ${instant.format(at)}.`;
+      $("then-text").textContent = `${answer(events, fields)} on ${instant.format(at)}.`;
       $("then").replaceChildren(...events.map((event) => this.#item(event)));
     });
   }
@@ -50,4 +49,13 @@ export class Past {
     item.append(text, button);
     return item;
   }
+}
+
+// Who held access, in words that name what was asked for.
+function answer(events, { invoker, profile }) {
+  const people = new Set(events.map((event) => event.invoker)).size;
+  const to = profile ? ` to ${isolated(profile)}` : "";
+  if (invoker) return `${isolated(invoker)} ${people ? "held" : "did not hold"} access${to}`;
+  const who = { 0: "Nobody", 1: "1 person" }[people] ?? `${people} people`;
+  return `${who} held access${to}`;
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import iscoroutine, iscoroutinefunction
 from typing import Final
 
 from aiobreakglass._domain.errors import LimitExceededError
@@ -113,8 +114,12 @@ def check_limits(limits: LimitsFor | None) -> LimitsFor:
     """Return the limits of a store, or raise `TypeError`."""
     if limits is None:
         return NO_LIMITS
-    if not isinstance(limits, Limits) and not callable(limits):
-        raise TypeError(f"limits must be Limits, or a function of an event, not {limits!r}")
+    if isinstance(limits, Limits):
+        return limits
+    if isinstance(limits, type) or not callable(limits):
+        raise TypeError(f"limits must be Limits or a function, not {limits!r}")
+    if iscoroutinefunction(limits) or iscoroutinefunction(type(limits).__call__):
+        raise TypeError(f"limits are asked without waiting, so {limits!r} must not be async")
     return limits
 
 
@@ -127,6 +132,9 @@ def limits_of(limits: LimitsFor, event: BreakGlassEvent) -> Limits:
     except Exception as error:
         raise TypeError(f"the limits function raised {error!r} for event {event.id}") from error
     if not isinstance(found, Limits):
+        if iscoroutine(found):
+            # Otherwise Python warns later, and elsewhere, that nobody awaited it.
+            found.close()
         raise TypeError(
             f"the limits function must return Limits, not {type(found).__name__}, "
             f"for event {event.id}"
