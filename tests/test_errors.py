@@ -77,7 +77,7 @@ ERRORS: list[tuple[BreakGlassError, dict[str, Any], list[str]]] = [
     (
         InvalidStateTransitionError(ID, CLOSED, CLOSED, "it is not held"),
         {"event_id": ID, "current_status": CLOSED, "new_status": CLOSED},
-        [ID, "is closed and cannot change like this", "it is not held"],
+        [f"event {ID} is closed: it is not held"],
     ),
     (
         ImmutableFieldError(ID, "justification"),
