@@ -155,14 +155,17 @@ class TestTime:
         assert (error.retry_at, error.event_ids) == (None, ("older", "older"))
 
     def test_interval_beyond_the_calendar_lasts_for_ever(self) -> None:
-        """A quota within the longest interval that there is counts all uses, without overflow."""
+        """A quota within the longest interval counts all uses, so there is no `retry_at`."""
+        end = datetime.max.replace(tzinfo=UTC)
         pool = Pool("per_profile", SlotKind.PROFILE, 1, timedelta.max)
-        latest = free_before(pool, NOON)
-        end = free_from(pool, Use(NOON, "older"))
-        assert latest == datetime.min.replace(tzinfo=UTC)
-        assert end == datetime.max.replace(tzinfo=UTC)
-        limits = Limits(per_profile=Quota(1, timedelta.max))
-        assert refused(limits, used_up(limits, NOON)).retry_at == end
+        assert free_before(pool, NOON) == datetime.min.replace(tzinfo=UTC)
+        assert free_from(pool, Use(NOON, "older")) is None
+        for now in (NOON, end):
+            limits = Limits(per_profile=Quota(1, timedelta.max))
+            assert refused(limits, used_up(limits, NOON), now).retry_at is None
+        last = Limits(per_profile=Quota(1, end - NOON))
+        assert refused(last, used_up(last, NOON)).retry_at == end
+        taken(last, used_up(last, NOON), end)
 
 
 class TestDebt:

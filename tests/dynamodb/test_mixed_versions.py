@@ -16,8 +16,11 @@ from aiobreakglass import (
     EventExistsError,
     EventNotFoundError,
     InvalidStateTransitionError,
+    Limits,
+    Quota,
     adopt_table,
 )
+from aiobreakglass._domain.timestamps import encode_time
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import PAIR
 from tests.dynamodb.interposing import Interposing
@@ -81,7 +84,17 @@ class TestEventsOfThePreviousRelease:
             (ADOPTED, old),
             (CLOSED, closed),
         ]
+        assert list(await store.list_awaiting_review()) == [closed]
         assert audit(await rows.all()) == []
+
+    async def test_opening_of_the_previous_release_is_not_counted(
+        self, client: DynamoDBClient, table_name: str, clock: FakeClock, old: BreakGlassEvent
+    ) -> None:
+        """It takes no slots, so it uses up no limit of this release."""
+        limits = Limits(per_invoker=Quota(1, MINUTE), max_unreviewed=1)
+        store = AsyncDynamoDBStore(client, table_name, clock=clock, limits=limits)
+        await store.create(make_event(invoker="alice", profile="staging", created_at=clock()))
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == old
 
     async def test_event_that_the_previous_release_has_ended_needs_adopt_table(
         self,
@@ -215,15 +228,31 @@ class TestChangesOfThePreviousRelease:
         event: BreakGlassEvent,
     ) -> None:
         """An attribute that the previous release does not know stays in a row that it updates."""
-        await rows.set(
-            event.id,
-            held_by={"S": "dave"},
-            held_at={"S": "2001-02-03T04:05:06.000000Z"},
-            held_reason={"S": "Case 7"},
-        )
+        await store.hold(event.id, held_by="dave", reason="Case 7")
         await previous.close(await previous.read(event.id), clock())
         stored = await store.get(event.id)
         assert (stored.status, stored.held_by) == ("closed", "dave")
+        assert "ttl" not in (await rows.event(event.id) or {})
+
+    async def test_previous_release_ignores_a_hold(
+        self,
+        store: AsyncDynamoDBStore,
+        previous: PreviousRelease,
+        rows: Rows,
+        clock: FakeClock,
+        event: BreakGlassEvent,
+    ) -> None:
+        """It gives the row a `ttl`, which the next change takes away, and deletes the event."""
+        await store.hold(event.id, held_by="dave", reason="Case 7")
+        later = {"S": encode_time(event.expires_at + MINUTE)}
+        await previous.update(await previous.read(event.id), clock(), expires_at=later)
+        assert "ttl" in (await rows.event(event.id) or {})
+        await close(store, event)
+        assert "ttl" not in (await rows.event(event.id) or {})
+        await previous.delete(await previous.read(event.id), clock())
+        with pytest.raises(EventNotFoundError):
+            await store.get(event.id)
+        assert Action.HELD in await actions(store, event)
 
 
 class TestBothAtOnce:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, adopt_table, verify_history
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    EventPage,
+    adopt_table,
+    verify_history,
+)
+from aiobreakglass._aws.transaction import Request
+from aiobreakglass._contract.arguments import AWAITING_REVIEW, check_listing
+from aiobreakglass._contract.lists import PageRequest
+from aiobreakglass._dynamodb.codec import encode_event
+from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.queries import Queries
+from aiobreakglass._dynamodb.recent import RecentRows
 from aiobreakglass.testing import FakeClock, make_event
-from tests.dynamodb.rows import Rows
+from tests.dynamodb.rows import LAYOUT, Rows
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -78,6 +92,75 @@ async def test_attribute_that_another_writer_dropped_comes_back_with_the_next_ch
     await rows.unset(event.id, "awaiting_review")
     await store.close(event.id, closed_by="bob", closed_reason="Over")
     assert await waiting(rows, event) == "unreviewed"
+
+
+class Index:
+    """The index of reviews, which answers queries without a database."""
+
+    def __init__(self, *events: BreakGlassEvent) -> None:
+        self._rows = [encode_event(event, LAYOUT, write_id="w") for event in events]
+        self.limits: list[int] = []
+        """How many rows each query asked for."""
+
+    def operation(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    async def read(self, _: object, __: str, request: Request, **___: object) -> dict[str, Any]:
+        self.limits.append(request["Limit"])
+        after = request.get("ExclusiveStartKey", {}).get("pk")
+        keys = [row["pk"] for row in self._rows]
+        first = 0 if after is None else keys.index(after) + 1
+        end = first + request["Limit"]
+        last = {"LastEvaluatedKey": {"pk": keys[end - 1]}} if end <= len(keys) else {}
+        return {"Items": self._rows[first:end], **last}
+
+
+ACTIVE = make_event(created_at=FakeClock.START)
+ENDED = make_event(created_at=FakeClock.START, status="expired")
+
+
+class TestActiveEvents:
+    """Active events are in the index, and the list leaves them out."""
+
+    async def page(self, index: Index, limit: int) -> EventPage:
+        calls: Any = index
+        queries = Queries(calls, Table("breakglass", LAYOUT), None, RecentRows(LAYOUT))
+        listing = check_listing(AWAITING_REVIEW, "unreviewed")
+        request = PageRequest(listing, limit, None, skips_corrupt=False, ended_by=FakeClock.START)
+        return await queries.page(request)
+
+    @pytest.mark.parametrize(
+        ("rows", "limit", "listed", "has_next", "most"),
+        [
+            ("", 1, 0, False, 1),
+            ("E", 1, 1, False, 1),
+            ("EE", 1, 1, True, 1),
+            ("EA", 1, 1, False, 2),
+            ("EAE", 1, 1, True, 3),
+            ("AE", 1, 1, False, 2),
+            ("AAAEE", 1, 1, True, 2),
+            ("E" * 100 + "A", 100, 100, False, 2),
+            ("E" * 100 + "A" * 1000, 100, 100, False, 11),
+            ("A" * 1000 + "E", 1, 1, False, 10),
+            ("A" * 1000, 100, 0, False, 5),
+            ("EA" * 300, 100, 100, True, 4),
+        ],
+    )
+    async def test_page_ends_with_the_last_event_that_waits(
+        self, rows: str, limit: int, listed: int, has_next: bool, most: int
+    ) -> None:
+        """A cursor leads to events, and many active ones take few queries."""
+        index = Index(
+            *(
+                (ENDED if row == "E" else ACTIVE).model_copy(update={"id": f"{number:016x}"})
+                for number, row in enumerate(rows)
+            )
+        )
+        page = await self.page(index, limit)
+        assert len(page) == listed
+        assert (page.next_cursor is not None) is has_next
+        assert len(index.limits) <= most
+        assert sum(index.limits) <= 2 * len(rows) + 2 * limit + 2
 
 
 class TestAdoption:

@@ -29,7 +29,7 @@ from aiobreakglass._aws.fast.transport import FastTransport
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
-from tests.dynamodb.tables import new_table
+from tests.dynamodb.tables import temporary_table
 from tests.faults.audit import audit
 from tests.faults.calls import CALLS, WRITE, Call, Scene
 from tests.faults.expectations import (
@@ -290,9 +290,10 @@ async def benches(
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def laboratory(benches: dict[str, Bench]) -> Laboratory:
+async def laboratory(benches: dict[str, Bench]) -> AsyncIterator[Laboratory]:
     backend = next(iter(benches.values())).backend
-    return Laboratory(benches, backend, await new_table(backend))
+    async with temporary_table(backend) as table_name:
+        yield Laboratory(benches, backend, table_name)
 
 
 @pytest.fixture(autouse=True)

@@ -81,15 +81,7 @@ BY_HAND: Final = {
 
 STEPS: Final = 300
 _SEARCHED_STEPS: Final = 100
-_NOT_SEARCHED: Final = (
-    "sweep",
-    "list reviews",
-    "prolong",
-    "review",
-    "hold",
-    "release",
-    *BY_HAND,
-)
+_NOT_SEARCHED: Final = ("sweep", "list reviews", *BY_HAND)
 _BURSTS: Final = 10
 _GAPS: Final = (0.5, 5.0, 40.0, 400.0, 3600.0)
 """How long nothing happens between two bursts of calls, in seconds."""

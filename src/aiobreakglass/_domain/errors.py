@@ -147,10 +147,10 @@ class InvalidStateTransitionError(BreakGlassError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return (
-            f"event {self.event_id} is {self.current_status} and cannot become {self.new_status}: "
-            f"{self.reason}"
-        )
+        refused = f" and cannot become {self.new_status}"
+        if self.current_status == self.new_status:
+            refused = ""
+        return f"event {self.event_id} is {self.current_status}{refused}: {self.reason}"
 
 
 class ImmutableFieldError(BreakGlassError):

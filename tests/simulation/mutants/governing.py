@@ -111,7 +111,14 @@ def second_step_on_a_released_event(plant: Plant) -> Store:
 
     def mutated(self: Holds, row: Row) -> Part:
         condition = "attribute_exists(#pk) OR attribute_not_exists(#pk)"
-        return part(self._table, "event", "ConditionCheck", row.key, condition, names=("pk",))
+        return part(
+            self._table,
+            "event",
+            "ConditionCheck",
+            row.key,
+            condition,
+            names=(self._table.layout.partition_key,),
+        )
 
     plant(Holds, _check=mutated)
     return AsyncDynamoDBStore
