@@ -7,7 +7,7 @@ from playwright.async_api import Route, expect
 
 from tests.web_backend.stores import FaultyStore
 
-from .parts import Visit, dossier, ended, entries, queue, show_record
+from .parts import Visit, dossier, ended, entries, log, queue, show_record
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -22,7 +22,8 @@ async def test_hold_and_release_in_the_record(visit: Visit, store: FaultyStore) 
     await page.locator("#holding-submit").click()
     await expect(dossier(page)).to_contain_text("Held by rita: Counsel asked for it")
     await expect(entries(page).last).to_contain_text("put under a legal hold by rita")
-    await expect(queue(page).get_by_text("held", exact=True)).to_be_visible()
+    await expect(queue(page).get_by_text("legal hold", exact=True)).to_be_visible()
+    await expect(log(page)).to_have_text("alice's access to prod is under a legal hold.")
     assert (await store.get(event.id)).held_by == "rita"
 
     await dossier(page).get_by_role("button", name="Release the hold").click()
@@ -36,6 +37,7 @@ async def test_hold_and_release_in_the_record(visit: Visit, store: FaultyStore) 
     await expect(holding).to_be_hidden()
     await expect(entries(page).last).to_contain_text("released from the hold by rita")
     await expect(dossier(page)).not_to_contain_text("Held by")
+    await expect(log(page)).to_contain_text("alice's access to prod is released from its hold.")
     assert (await store.get(event.id)).held_by is None
 
 

@@ -16,6 +16,7 @@ from .parts import (
     Visit,
     ended,
     entries,
+    log,
     queue,
 )
 
@@ -47,6 +48,7 @@ async def test_reviewer_decides_about_events_in_the_queue(
     await page.keyboard.press("Enter")
     await expect(queue(page).locator(".invoker")).to_have_text(["bob"])
     await expect(page.get_by_label("Show", exact=True)).to_be_focused()
+    await expect(log(page)).to_have_text("The review of alice's access to prod is recorded.")
     assert (await store.get(old.id)).review_outcome == "justified"
 
     await review(page, "needs_follow_up", "bob")
