@@ -74,7 +74,7 @@ export class Dossier {
     $("dossier-what").textContent = event ? `${isolated(event.invoker)}, ${isolated(event.profile)}, ${event.reason_code}` : "";
     $("dossier-why").textContent = event ? shown(event.justification) : "";
     $("dossier-facts").textContent = event ? facts(event) : "";
-    $("dossier-hold").textContent = event?.held_by ? `Held by ${isolated(event.held_by)}: ${isolated(event.held_reason)}` : "";
+    $("dossier-hold").textContent = event?.held_by ? `Legal hold by ${isolated(event.held_by)}: ${isolated(event.held_reason)}` : "";
     $("entries").replaceChildren(...(entries ?? []).map(entryItem));
     $("findings").replaceChildren(...findings.map(findingItem));
     $("dossier-verdict").textContent = verdict(entries, findings);
