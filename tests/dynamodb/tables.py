@@ -32,8 +32,8 @@ async def new_table(client: DynamoDBClient) -> str:
 async def temporary_table(client: DynamoDBClient) -> AsyncIterator[str]:
     """Make an empty table, yield its name, and delete it at the end.
 
-    Each table that stays makes DynamoDB Local slower: beside 1,000 others it takes ten times as long
-    to make one.
+    Each table that stays makes DynamoDB Local slower: beside 1,000 others, making one takes ten
+    times as long.
     """
     name = await new_table(client)
     yield name
