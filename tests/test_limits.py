@@ -283,6 +283,8 @@ class TestExtension:
             (stored.id,),
         )
         assert f"limited to {most}, and this event has had {had}" in str(error)
+        # Whoever closes an event early may be refused a new one, by the rules for opening.
+        assert "use the time that is left" in str(error)
 
     def test_extended_access_is_limited_from_its_beginning(self) -> None:
         """`max_duration` includes the extensions; the longest time itself is allowed."""

@@ -418,8 +418,8 @@ async def test_cancelled_loop_finishes_the_callbacks_under_way(
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"remind": None}, TypeError, "remind must be an async function"),
-        ({"remind": print}, TypeError, "remind must be an async function"),
+        ({"remind": None}, TypeError, "^remind must be an async function$"),
+        ({"remind": print}, TypeError, "^remind must be an async function$"),
         ({"after": -TICK}, ValueError, "after"),
         ({"after": 72}, TypeError, "after"),
         ({"interval": timedelta(0)}, ValueError, "interval"),

@@ -18,7 +18,8 @@ class GovernedStore(BreakGlassStore, Protocol):
     """A store must record every change of an event in the event's history.
 
     A change and its entry must be written together: there must be no instant at which one exists
-    without the other. The entries of an event are a chain, and none of them ever changes.
+    without the other. The entries of an event are a chain, and none of them ever changes. `delete`
+    must refuse an event that is under a legal hold.
     """
 
     async def history(self, event_id: str) -> list[HistoryEntry]:

@@ -175,7 +175,7 @@ def check_extension(limits: Limits, stored: BreakGlassEvent, extended: BreakGlas
         raise LimitExceededError(
             "max_extensions",
             f"extensions are limited to {most}, and this event has had {stored.extensions}; "
-            "close it, and open a new one",
+            "use the time that is left, then open a new one",
             None,
             [stored.id],
         )

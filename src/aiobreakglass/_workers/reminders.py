@@ -67,9 +67,7 @@ async def run_reminders(
     Raises:
         TableError: The table is missing, or it has no index of reviews.
     """
-    if remind is None:
-        raise TypeError("remind must be an async function, not None")
-    check_async_callback("remind", remind)
+    check_async_callback("remind", remind, is_optional=False)
     check_async_callback("on_failed", on_failed)
     check_interval("after", after, at_least=timedelta(0))
     check_interval("pause", pause, at_least=timedelta(microseconds=1))
