@@ -83,7 +83,7 @@ class Audited(InMemoryStore):
 
 
 class ContractOfFaulty(StoreContract):
-    """The contract for a store without histories; it is not run again here."""
+    """The contract that every store keeps; it is not run again here."""
 
     @pytest.fixture
     def clock(self) -> FakeClock:

@@ -66,7 +66,12 @@ LAYERS = [
     ["_aws.fast.learning"],
     ["_aws.client"],
     ["_dynamodb.holders", "_dynamodb.layout"],
-    ["_dynamodb.canonical", "_dynamodb.record", "_dynamodb.retention"],
+    [
+        "_dynamodb.canonical",
+        "_dynamodb.definition",
+        "_dynamodb.record",
+        "_dynamodb.retention",
+    ],
     ["_dynamodb.codec"],
     ["_dynamodb.cursor", "_dynamodb.requests", "_dynamodb.row", "_dynamodb.scan"],
     [

@@ -325,3 +325,29 @@ class TestLaws:
             if sum(time - within < other for other in expected) < uses:
                 expected.append(time)
         assert times == expected
+
+    @given(
+        quotas=st.tuples(*[st.tuples(st.integers(1, 4), st.integers(1, 20))] * 2),
+        attempts=st.lists(
+            st.tuples(st.integers(0, 60), st.integers(0, 9), st.booleans()), max_size=60
+        ),
+    )
+    def test_quotas_that_share_slots_are_exact_each(
+        self,
+        quotas: tuple[tuple[int, int], tuple[int, int]],
+        attempts: list[tuple[int, int, bool]],
+    ) -> None:
+        """If a function returns two quotas for one name, neither of them is ever exceeded."""
+        stored: Uses = {}
+        times: tuple[list[int], list[int]] = ([], [])
+        for time, choice, which in attempts:
+            uses, within = quotas[which]
+            limits = Limits(per_profile=Quota(uses, within * MICROSECOND))
+            now = NOON + time * MICROSECOND
+            with suppress(LimitExceededError):
+                (one,) = taken(limits, stored, now, choose=partial(nth, choice))
+                stored[one.slot] = Use(now, f"{time}")
+                times[which].append(time)
+        for (uses, within), own in zip(quotas, times, strict=True):
+            for begin in own:
+                assert sum(begin <= time < begin + within for time in own) <= uses

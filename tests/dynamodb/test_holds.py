@@ -192,7 +192,10 @@ class TestRelease:
     ) -> None:
         """There is nothing to release."""
         event = await event_with(store, clock, 1)
-        with pytest.raises(InvalidStateTransitionError, match="is active: it is not held"):
+        with pytest.raises(
+            InvalidStateTransitionError,
+            match="is active: it is not held",
+        ):
             await release(store, event)
 
 
@@ -402,6 +405,24 @@ class TestSecondStep:
         assert len({kept for _, kept in found}) == 1
         assert None not in {ttl for ttl, _ in found}
         assert await kinds(client, table_name, clock) == set()
+
+    async def test_hold_of_a_row_whose_record_another_writer_dropped_is_completed(
+        self,
+        client: DynamoDBClient,
+        store: AsyncDynamoDBStore,
+        open_store: Open,
+        rows: Rows,
+        clock: FakeClock,
+    ) -> None:
+        """The row does not say how long the history is kept, so that stays as it is."""
+        event = await event_with(store, clock, 1)
+        (_, kept), *_ = await times(rows, event.id)
+        with pytest.raises(StoreUnavailableError):
+            await hold(open_store(StopsBefore(client, 1), operation_timeout=SECONDS / 4), event)
+        await rows.unset(event.id, "revision", "head", "history_ttl")
+        with pytest.raises(EventHeldError):
+            await hold(store, event)
+        assert await times(rows, event.id) == [(None, None), (None, kept), (None, kept)]
 
     async def test_entry_that_is_gone_meanwhile_is_not_made_again(
         self,

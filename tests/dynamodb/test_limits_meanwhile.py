@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from aiobreakglass import (
     StoreUnavailableError,
 )
 from aiobreakglass.testing import FakeClock, make_event
+from tests.cancellation.test_at_any_point import cancelled_at
 from tests.dynamodb.modelled import Modelled, Send
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
@@ -127,3 +131,29 @@ async def test_slot_that_others_take_in_every_round(table: Modelled, clock: Fake
     assert not failure.value.outcome_unknown
     assert writes == 16
     assert list(table.database.rows) == ["SLOT#P#prod#00"]
+
+
+async def test_opening_that_is_cancelled_at_any_point_counts_once(
+    table: Modelled, clock: FakeClock
+) -> None:
+    """Its slots and its event are written together or not at all, so a repetition finds both."""
+
+    async def send(operation: str, request: dict[str, Any]) -> Any:
+        await asyncio.sleep(0)
+        answer = await table.send(operation, request)
+        await asyncio.sleep(0)
+        return answer
+
+    limits = Limits(cooldown=HOUR, per_profile=Quota(90, DAY), max_unreviewed=1)
+    store = table.store(send, limits=limits)
+    for suspension in count(1):
+        event = make_event(invoker=f"user-{suspension}", created_at=clock())
+        task = asyncio.create_task(cancelled_at(suspension, "before", store.create(event)))
+        await asyncio.wait({task})
+        with suppress(EventExistsError):
+            await store.create(event)
+        uses = [row["event_id"] for key, row in table.database.rows.items() if key[:4] == "SLOT"]
+        assert uses.count({"S": event.id}) == 3
+        if not task.cancelled():
+            break
+    assert suspension > 3

@@ -262,3 +262,31 @@ async def test_slot_that_is_no_slot_is_named(table: Modelled, clock: FakeClock) 
         await table.store(limits=THREE).create(make_event(created_at=clock()))
     assert caught.value.key == key
     assert list(table.database.rows) == [key]
+
+
+@pytest.mark.parametrize(
+    ("limits", "key"),
+    [
+        (Limits(per_profile=Quota(3, DAY)), "SLOT#P#prod#01"),
+        (Limits(per_invoker=Quota(3, DAY)), "SLOT#I#alice#02"),
+        (Limits(max_unreviewed=3), "SLOT#U#alice#00"),
+    ],
+    ids=["per_profile", "per_invoker", "max_unreviewed"],
+)
+async def test_slot_that_is_no_slot_keeps_nobody_out_while_others_are_free(
+    table: Modelled, clock: FakeClock, limits: Limits, key: str
+) -> None:
+    """It counts as taken, because it may have been; only then is it in the way."""
+    broken = {"pk": {"S": key}, "used_at": {"S": "2001-01-01"}}
+    table.database.put(broken)
+    store = table.store(limits=limits)
+    await closed(store, clock)
+    await closed(store, clock)
+    with pytest.raises(CorruptItemError) as caught:
+        await store.create(make_event(created_at=clock()))
+    assert caught.value.key == key
+    assert table.database.rows[key] == broken
+    table.database.remove(key)
+    await closed(store, clock)
+    with pytest.raises(LimitExceededError):
+        await store.create(make_event(created_at=clock()))

@@ -14,13 +14,13 @@ from aiobreakglass import (
     BreakGlassEvent,
     ConcurrentModificationError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     InvalidStateTransitionError,
     Limits,
     Quota,
     adopt_table,
 )
-from aiobreakglass._domain.timestamps import encode_time
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import PAIR
 from tests.dynamodb.interposing import Interposing
@@ -106,15 +106,17 @@ class TestEventsOfThePreviousRelease:
         clock: FakeClock,
         old: BreakGlassEvent,
     ) -> None:
-        """An ended event seldom changes again, so `adopt_table` begins its history."""
+        """An ended event seldom changes again, so `adopt_table` records it and queues it."""
         await previous.close(await previous.read(old.id), clock())
         closed = await store.get(old.id)
         assert closed.ended_at == clock()
         assert await store.history(old.id) == []
+        assert list(await store.list_awaiting_review()) == []
         assert (await adopt_table(client, table_name, clock=clock)).adopted == 1
         (adopted,) = await store.history(old.id)
         assert (adopted.action, adopted.event) == (ADOPTED, closed)
         assert await store.get(old.id) == closed
+        assert list(await store.list_awaiting_review()) == [closed]
         assert audit(await rows.all()) == []
 
 
@@ -219,6 +221,34 @@ class TestChangesOfThePreviousRelease:
         assert await actions(store, event) == [CREATED, DELETED, ADOPTED, CLOSED]
         assert [problem for problem in audit(await rows.all()) if "the actions are" in problem]
 
+    async def test_ending_by_the_previous_release_waits_for_its_review(
+        self,
+        store: AsyncDynamoDBStore,
+        previous: PreviousRelease,
+        rows: Rows,
+        clock: FakeClock,
+        event: BreakGlassEvent,
+    ) -> None:
+        """The event was in the index of reviews before it ended, and the review adopts it."""
+        await previous.close(await previous.read(event.id), clock())
+        assert [each.id for each in await store.list_awaiting_review()] == [event.id]
+        await store.review(event.id, reviewed_by="rita", outcome="justified", comment="Fine")
+        assert list(await store.list_awaiting_review()) == []
+        assert await actions(store, event) == [CREATED, ADOPTED, Action.REVIEWED]
+        assert audit(await rows.all()) == []
+
+    async def test_event_of_the_previous_release_joins_the_queue_when_it_ends(
+        self,
+        store: AsyncDynamoDBStore,
+        previous: PreviousRelease,
+        clock: FakeClock,
+    ) -> None:
+        """The ending by this release sets what the creation did not."""
+        event = make_event(**PAIR, created_at=clock())
+        await previous.create(event)
+        closed = await close(store, event)
+        assert list(await store.list_awaiting_review()) == [closed]
+
     async def test_hold_outlives_a_change_of_the_previous_release(
         self,
         store: AsyncDynamoDBStore,
@@ -227,14 +257,32 @@ class TestChangesOfThePreviousRelease:
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """An attribute that the previous release does not know stays in a row that it updates."""
+        """It keeps the hold, but gives the row a time to live until our next change."""
         await store.hold(event.id, held_by="dave", reason="Case 7")
+        later = (event.expires_at + MINUTE).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        await previous.update(await previous.read(event.id), clock(), expires_at={"S": later})
+        row: Any = await rows.event(event.id)
+        assert "ttl" in row
         await previous.close(await previous.read(event.id), clock())
         stored = await store.get(event.id)
         assert (stored.status, stored.held_by) == ("closed", "dave")
-        assert "ttl" not in (await rows.event(event.id) or {})
+        await store.review(event.id, reviewed_by="rita", outcome="justified", comment="Fine")
+        with pytest.raises(EventHeldError):
+            await store.delete(event.id)
+        assert not [item for item in await rows.all() if "ttl" in item]
+        await store.release_hold(event.id, released_by="dave", reason="Case closed")
+        row = await rows.event(event.id)
+        assert int(row["ttl"]["N"]) <= int(row["history_ttl"]["N"]) - WEEK
+        assert await actions(store, event) == [
+            CREATED,
+            Action.HELD,
+            ADOPTED,
+            Action.REVIEWED,
+            Action.RELEASED,
+        ]
+        assert audit(await rows.all()) == []
 
-    async def test_previous_release_ignores_a_hold(
+    async def test_delete_of_a_held_event_by_the_previous_release(
         self,
         store: AsyncDynamoDBStore,
         previous: PreviousRelease,
@@ -242,17 +290,17 @@ class TestChangesOfThePreviousRelease:
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """It gives the row a `ttl`, which the next change takes away, and deletes the event."""
+        """It knows no holds. The history stays, has no time to live, and shows the hold."""
         await store.hold(event.id, held_by="dave", reason="Case 7")
-        later = {"S": encode_time(event.expires_at + MINUTE)}
-        await previous.update(await previous.read(event.id), clock(), expires_at=later)
-        assert "ttl" in (await rows.event(event.id) or {})
-        await close(store, event)
-        assert "ttl" not in (await rows.event(event.id) or {})
+        history = await rows.history(event.id)
         await previous.delete(await previous.read(event.id), clock())
         with pytest.raises(EventNotFoundError):
             await store.get(event.id)
-        assert Action.HELD in await actions(store, event)
+        assert await actions(store, event) == [CREATED, Action.HELD]
+        with pytest.raises(EventNotFoundError):
+            await store.release_hold(event.id, released_by="mallory", reason="It is gone")
+        assert await rows.history(event.id) == history
+        assert not [item for item in history if "ttl" in item]
 
 
 class TestBothAtOnce:

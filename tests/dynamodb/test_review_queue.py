@@ -94,6 +94,36 @@ async def test_attribute_that_another_writer_dropped_comes_back_with_the_next_ch
     assert await waiting(rows, event) == "unreviewed"
 
 
+async def test_event_that_is_reopened_by_hand_while_it_is_marked_is_reviewed(
+    client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
+) -> None:
+    """A call that returns has reviewed the event, and not merely marked it expired."""
+    event = make_event(created_at=clock())
+
+    class Reopening:
+        """A client after whose first transaction somebody sets the row back."""
+
+        is_first = True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+        async def transact_write_items(self, **request: Any) -> Any:
+            answer = await client.transact_write_items(**request)
+            if self.is_first:
+                self.is_first = False
+                await rows.put_event(event)
+            return answer
+
+    await AsyncDynamoDBStore(client, table_name, clock=clock).create(event)
+    clock.set(event.expires_at)
+    through: Any = Reopening()
+    store = AsyncDynamoDBStore(through, table_name, clock=clock)
+    after = await store.review(event.id, reviewed_by="r", outcome="justified", comment="Fine")
+    assert after.review_outcome == "justified"
+    assert await store.get(event.id) == after
+
+
 class Index:
     """The index of reviews, which answers queries without a database."""
 

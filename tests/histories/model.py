@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from aiobreakglass import MAX_DURATION
 from aiobreakglass._domain.change import EXTENSION_MARGIN
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 
+_MAX_DURATION: Final = MAX_DURATION // timedelta(microseconds=1)
 _MARGIN: Final = EXTENSION_MARGIN // timedelta(microseconds=1)
 
 LIMITED: Final = "LimitExceededError"
@@ -125,7 +127,8 @@ def _answer_to_change(call: Call, now: int, stored: Version, state: State) -> An
     if call.kind == "prolong" and not is_lapsed and _is_late(stored, now):
         return Answer("InvalidStateTransitionError(active)", state)
     if call.kind == "prolong" and not is_lapsed:
-        if asked.expires_at <= stored.expires_at:
+        longest = int(stored.evidence.rpartition("|")[2]) + _MAX_DURATION
+        if not stored.expires_at < asked.expires_at <= longest:
             return Answer("ValueError", state)
         asked = stored._replace(expires_at=asked.expires_at)
     if is_lapsed != (asked.status == "expired"):

@@ -10,11 +10,13 @@ import pytest
 from tests.histories.check import check
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 
+HOUR = 3_600_000_000
 EXPIRY = 2_000_000
 LATE = EXPIRY + 7
 
-A = Version("active", updated_at=10, expires_at=EXPIRY, evidence="alice|prod")
+A = Version("active", updated_at=10, expires_at=EXPIRY, evidence="alice|prod|10")
 A_LONGER = A._replace(updated_at=20, expires_at=2 * EXPIRY, extensions=1)
+A_LONGEST = A_LONGER._replace(expires_at=10 + 4 * HOUR)
 A_HELD = A._replace(updated_at=30, held_by="counsel")
 A_HELD_CLOSED = A_HELD._replace(
     status="closed", updated_at=40, closed_by="bob", closed_reason="done"
@@ -60,9 +62,16 @@ def call(
     )
 
 
-def prolong(begin: int, seen: Version | None, answer: str = OK, **more: Any) -> Call:
-    asked = Version("active", 0, 2 * EXPIRY, "")
-    return call("prolong", begin, seen, answer, asked=asked, **more)
+def prolong(
+    begin: int,
+    seen: Version | None,
+    answer: str = OK,
+    *,
+    until: int = 2 * EXPIRY,
+    now: int | None = None,
+) -> Call:
+    asked = Version("active", 0, until, "")
+    return call("prolong", begin, seen, answer, now, asked)
 
 
 def review(
@@ -102,6 +111,14 @@ POSSIBLE: dict[str, History] = {
     "an extension to an earlier end": (
         [CREATED, prolong(2, A_LONGER), prolong(4, None, "ValueError")],
         A_LONGER,
+    ),
+    "an extension to an end too late": (
+        [CREATED, prolong(2, None, "ValueError", until=10 + 4 * HOUR + 1)],
+        A,
+    ),
+    "an extension to the last end": (
+        [CREATED, prolong(2, A_LONGEST, until=10 + 4 * HOUR)],
+        A_LONGEST,
     ),
     "an extension in the last second": (
         [CREATED, prolong(2, None, NOT_HELD, now=EXPIRY - 999_999)],

@@ -227,7 +227,7 @@ def _rules(random: Random) -> tuple[Limits, Limits]:
             return None
         return Quota(random.randint(2, 6), timedelta(seconds=random.choice(_WINDOWS)))
 
-    longest = random.choice((None, None, None, 7200.0))
+    longest = random.choice((None, None, 60.0, 7200.0))
     first = Limits(
         max_duration=None if longest is None else timedelta(seconds=longest),
         cooldown=random.choice((None, None, timedelta(seconds=random.choice((0.5, 20.0))))),

@@ -9,17 +9,19 @@ export class Asking {
   #form;
   #accept;
   #haveChanged;
+  #announce;
   #request = null;
   // The path of the last request that got no clear answer.
   #unclear = null;
 
   // `accept` takes the event from an answer. `haveChanged` takes the id of an event that may not be
-  // as the page shows it.
-  constructor(id, { accept, haveChanged }) {
+  // as the page shows it. `announce` takes a text for screen readers.
+  constructor(id, { accept, haveChanged, announce }) {
     this.#dialog = $(id);
     this.#form = this.#dialog.querySelector("form");
     this.#accept = accept;
     this.#haveChanged = haveChanged;
+    this.#announce = announce;
     this.#form.querySelector(".cancel").addEventListener("click", () => this.#dialog.close());
     this.#form.addEventListener("submit", (submission) => {
       submission.preventDefault();
@@ -31,12 +33,12 @@ export class Asking {
     return this.#dialog.open;
   }
 
-  // Ask for a change of an event: `action` is the end of its path, and `known` goes with the form. A
-  // refusal with the name `refusalOfRepeat` means that an earlier attempt without a clear answer has
-  // succeeded.
-  askFor(event, action, { known = {}, refusalOfRepeat = null } = {}) {
+  // Ask for a change of an event: `action` is the end of its path, and `known` goes with the form.
+  // `said` says in words what has happened to the event in the answer. A refusal with the name
+  // `refusalOfRepeat` means that an earlier attempt without a clear answer has succeeded.
+  askFor(event, action, { said, known = {}, refusalOfRepeat = null }) {
     const path = `/api/events/${event.id}`;
-    this.#request = { id: event.id, event: path, path: `${path}/${action}`, known, refusalOfRepeat };
+    this.#request = { id: event.id, event: path, path: `${path}/${action}`, known, said, refusalOfRepeat };
     this.#form.reset();
     refuse(this.#form, null);
     if (!this.isOpen) this.#dialog.showModal();
@@ -64,6 +66,7 @@ export class Asking {
       }
       this.#unclear = null;
       this.#accept(event);
+      this.#announce(request.said(event));
       if (this.#request === request) this.#dialog.close();
     });
   }

@@ -4,7 +4,7 @@ import { ask, Refusal } from "./api.js";
 import { Asking } from "./asking.js";
 import { instantWithSeconds, time } from "./clock.js";
 import { $ } from "./elements.js";
-import { facts, isolated, shown } from "./text.js";
+import { accessOf, facts, isolated, shown } from "./text.js";
 
 const ACTIONS = {
   created: () => "opened",
@@ -28,7 +28,7 @@ export class Dossier {
   #asking;
   #reads = 0;
 
-  constructor({ record, accept, haveChanged }) {
+  constructor({ record, accept, haveChanged, announce }) {
     this.#record = record;
     this.#asking = new Asking("holding", {
       accept: (event) => {
@@ -39,6 +39,7 @@ export class Dossier {
         haveChanged(id);
         return this.open(id);
       },
+      announce,
     });
     $("dossier-leave").addEventListener("click", () => $("dossier").close());
     $("hold-or-release").addEventListener("click", () => this.#askForHold());
@@ -73,7 +74,7 @@ export class Dossier {
     $("dossier-what").textContent = event ? `${isolated(event.invoker)}, ${isolated(event.profile)}, ${event.reason_code}` : "";
     $("dossier-why").textContent = event ? shown(event.justification) : "";
     $("dossier-facts").textContent = event ? facts(event) : "";
-    $("dossier-hold").textContent = event?.held_by ? `Held by ${isolated(event.held_by)}: ${isolated(event.held_reason)}` : "";
+    $("dossier-hold").textContent = event?.held_by ? `Legal hold by ${isolated(event.held_by)}: ${isolated(event.held_reason)}` : "";
     $("entries").replaceChildren(...(entries ?? []).map(entryItem));
     $("findings").replaceChildren(...findings.map(findingItem));
     $("dossier-verdict").textContent = verdict(entries, findings);
@@ -90,11 +91,15 @@ export class Dossier {
       ? `${isolated(event.held_by)} holds it. After the release its retention can end, and it can be deleted.`
       : "While it is held, nobody can delete it, and no retention ends it or its history.";
     $("holding-submit").textContent = isHeld ? "Release the hold" : "Hold";
-    this.#asking.askFor(
-      event,
-      isHeld ? "release" : "hold",
-      isHeld ? { known: { held_at: event.held_at }, refusalOfRepeat: "event-not-held" } : {},
-    );
+    if (isHeld) {
+      this.#asking.askFor(event, "release", {
+        known: { held_at: event.held_at },
+        refusalOfRepeat: "event-not-held",
+        said: () => `${accessOf(event)} is released from its hold.`,
+      });
+    } else {
+      this.#asking.askFor(event, "hold", { said: () => `${accessOf(event)} is under a legal hold.` });
+    }
   }
 }
 

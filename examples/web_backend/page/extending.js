@@ -5,7 +5,7 @@ import { Asking } from "./asking.js";
 import { length, time } from "./clock.js";
 import { $ } from "./elements.js";
 import { leadBackTo } from "./focus.js";
-import { isolated } from "./text.js";
+import { accessOf, isolated } from "./text.js";
 
 const STEPS = [15, 30, 60, 120].map((minutes) => minutes * 60_000);
 
@@ -13,9 +13,9 @@ export class Extending {
   #asking;
   #asked = 0;
 
-  constructor({ accept, haveChanged }) {
+  constructor({ haveChanged, ...takers }) {
     this.#asking = new Asking("extending", {
-      accept,
+      ...takers,
       haveChanged: (id) => {
         haveChanged(id);
         return this.#read(id);
@@ -27,7 +27,9 @@ export class Extending {
   askFor(event) {
     this.#say(event);
     this.#offer([], "");
-    this.#asking.askFor(event, "extend");
+    this.#asking.askFor(event, "extend", {
+      said: (extended) => `${accessOf(extended)} now lasts until ${time.format(Date.parse(extended.expires_at))}.`,
+    });
     return this.#read(event.id);
   }
 
@@ -54,9 +56,12 @@ export class Extending {
 
   #offer(options, text) {
     $("extending-left").textContent = text;
+    const chosen = $("expires_at").value;
+    const wereHidden = $("expires_at").options.length === 0;
     $("expires_at").replaceChildren(...options);
+    if (options.some((option) => option.value === chosen)) $("expires_at").value = chosen;
     for (const part of document.querySelectorAll("#extend .field, #extend .primary")) part.hidden = options.length === 0;
-    if (options.length && this.#asking.isOpen) $("expires_at").focus();
+    if (options.length && wereHidden && this.#asking.isOpen) $("expires_at").focus();
   }
 }
 

@@ -3,7 +3,7 @@
 import { now, time } from "./clock.js";
 import { $ } from "./elements.js";
 import { removeFrom } from "./focus.js";
-import { facts, isolated, shown } from "./text.js";
+import { accessOf, facts, shown } from "./text.js";
 
 const SOON = 5 * 60_000;
 
@@ -68,7 +68,7 @@ function fill(item, event, me) {
   item.querySelector(".you").hidden = event.invoker !== me.name;
   const end = item.querySelector(".end");
   end.hidden = event.invoker !== me.name && !me.is_reviewer;
-  const whose = `${isolated(event.invoker)}'s access to ${isolated(event.profile)}`;
+  const whose = accessOf(event);
   end.setAttribute("aria-label", `Close ${whose}`);
   item.querySelector(".show").setAttribute("aria-label", `Record of ${whose}`);
   const extend = item.querySelector(".extend");

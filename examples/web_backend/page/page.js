@@ -57,13 +57,15 @@ const opening = new Opening(accept, rules);
 // Another person has changed or deleted an event that the page shows.
 const haveChanged = (id) => record.look(id);
 
-const extending = new Extending({ accept, haveChanged });
+const takers = { accept, haveChanged, announce };
 
-const dossier = new Dossier({ record, accept, haveChanged });
+const extending = new Extending(takers);
+
+const dossier = new Dossier({ record, ...takers });
 
 const askForRecord = (id) => dossier.open(id);
 
-const reviews = new Reviews({ record, now, accept, haveChanged, askForRecord });
+const reviews = new Reviews({ record, now, askForRecord, ...takers });
 
 new Past({ record, now, askForRecord });
 

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { instant } from "./clock.js";
 import { $ } from "./elements.js";
 import { attempt } from "./forms.js";
-import { isolated } from "./text.js";
+import { accessOf, isolated } from "./text.js";
 import { ending } from "./timeline.js";
 
 export class Past {
@@ -44,7 +44,7 @@ export class Past {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Record";
-    button.setAttribute("aria-label", `Record of ${isolated(event.invoker)}'s access to ${isolated(event.profile)}`);
+    button.setAttribute("aria-label", `Record of ${accessOf(event)}`);
     button.addEventListener("click", () => this.#askForRecord(event.id));
     item.append(text, button);
     return item;

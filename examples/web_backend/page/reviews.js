@@ -8,7 +8,7 @@ import { Asking } from "./asking.js";
 import { instant } from "./clock.js";
 import { $ } from "./elements.js";
 import { leadBackTo, removeFrom } from "./focus.js";
-import { facts, isolated, shown } from "./text.js";
+import { accessOf, facts, isolated, shown } from "./text.js";
 import { ending } from "./timeline.js";
 
 const AGAIN = 30_000;
@@ -25,11 +25,11 @@ export class Reviews {
   #loads = 0;
   #hasRead = false;
 
-  constructor({ record, now, accept, haveChanged, askForRecord }) {
+  constructor({ record, now, askForRecord, ...takers }) {
     this.#record = record;
     this.#now = now;
     this.#askForRecord = askForRecord;
-    this.#asking = new Asking("reviewing", { accept, haveChanged });
+    this.#asking = new Asking("reviewing", takers);
     leadBackTo($("queue"), $("reviewing"));
     leadBackTo($("queue"), $("dossier"));
     $("queue").addEventListener("change", () => {
@@ -119,7 +119,7 @@ export class Reviews {
     put(".facts", facts(event));
     put(".done", event.closed_reason ? `Closed: ${isolated(event.closed_reason)}` : "Not closed: it expired.");
     put(".earlier", event.review_comment ? `${isolated(event.reviewed_by)} asked: ${isolated(event.review_comment)}` : "");
-    const whose = `${isolated(event.invoker)}'s access to ${isolated(event.profile)}`;
+    const whose = accessOf(event);
     item.querySelector(".decide").setAttribute("aria-label", `Review ${whose}`);
     item.querySelector(".show").setAttribute("aria-label", `Record of ${whose}`);
     item.querySelector(".held").hidden = event.held_by === null;
@@ -133,6 +133,9 @@ export class Reviews {
     $("reviewing-what").textContent = `${isolated(event.invoker)} held access to ${isolated(event.profile)} from ${instant.format(Date.parse(event.created_at))} to ${instant.format(ending(event, this.#now()))}.`;
     $("reviewing-why").textContent = shown(event.justification);
     $("reviewing-facts").textContent = facts(event);
-    this.#asking.askFor(event, "review", { known: { reviewed_at: event.reviewed_at } });
+    this.#asking.askFor(event, "review", {
+      known: { reviewed_at: event.reviewed_at },
+      said: () => `The review of ${accessOf(event)} is recorded.`,
+    });
   }
 }

@@ -59,6 +59,10 @@ class Use(NamedTuple):
     """Until when its slot is kept, in seconds since 1970; 0 if no use asks for that."""
 
 
+ENDLESS: Final = Use(datetime.max.replace(tzinfo=UTC), "")
+"""What a slot counts as that cannot be read: it may be in use."""
+
+
 class Taken(NamedTuple):
     """A slot that an opening takes."""
 

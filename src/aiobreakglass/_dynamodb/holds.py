@@ -114,9 +114,12 @@ class Holds:
         if item is None:
             # Its retention is over, so that of its history says when that goes.
             return True
-        entries = (await self._histories.rows(operation, event_id)).values()
         # A tombstone is followed as well, because the event may have been deleted meanwhile.
         row = Row(item, self._table.layout)
+        if row.tip is None and "held_by" not in item:
+            # Another writer replaced the row, and it may have been held until then.
+            return True
+        entries = (await self._histories.rows(operation, event_id)).values()
         waiting = iter([each for each in map(self._update_of(row), entries) if each is not None])
         while parts := list(islice(waiting, _TOGETHER)):
             # Each transaction has its own time limit, because there may be many.
@@ -151,11 +154,11 @@ class Holds:
         """Return a function that returns the update of an entry's row; None if there is none."""
         layout = self._table.layout
         is_held, kept = "held_at" in row.item, row.item.get("history_ttl")
-        ttl = None if is_held else kept
         expected: dict[str, AttributeValue | None] = {
-            "history_ttl": kept,
-            layout.ttl_attribute: ttl,
+            layout.ttl_attribute: None if is_held else kept
         }
+        if row.tip is not None:
+            expected["history_ttl"] = kept
 
         def update(entry: Item) -> Part | None:
             changes = {name: value for name, value in expected.items() if entry.get(name) != value}

@@ -12,13 +12,24 @@ from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.change import Change
 from aiobreakglass._domain.errors import (
     ActiveEventExistsError,
+    CorruptItemError,
     EventExistsError,
     LimitExceededError,
 )
 from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._domain.history import seconds_since_1970
 from aiobreakglass._domain.limits import Limits, LimitsFor, check_opening, limits_of
-from aiobreakglass._domain.slots import Pool, Slot, SlotKind, Taken, Use, pools_of, slots_of, take
+from aiobreakglass._domain.slots import (
+    ENDLESS,
+    Pool,
+    Slot,
+    SlotKind,
+    Taken,
+    Use,
+    pools_of,
+    slots_of,
+    take,
+)
 from aiobreakglass._dynamodb.codec import FINAL_OUTCOMES, is_tombstone
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.slot import read_use
@@ -58,18 +69,39 @@ class Limiting:
         rows = await self._rows(operation, event, slots)
         if await self._has_landed(operation, event, limits, rows, write_id):
             return ()
-        layout = self._table.layout
-        uses = {slot: read_use(rows[key], layout) for key, slot in slots.items() if key in rows}
+        uses, unreadable = self._uses(slots, rows)
         settled = await self._settled(operation, pools, uses)
         try:
-            return take(pools, event, uses, settled, change.at, _choose)
-        except LimitExceededError:
+            counted = uses | dict.fromkeys(unreadable, ENDLESS)
+            return take(pools, event, counted, settled, change.at, _choose)
+        except LimitExceededError as refusal:
             # DynamoDB read the rows one after the other. So the use that is in the way may be of
             # this very event, or of one that gives access by now.
             rows = await self._rows(operation, event)
             if await self._has_landed(operation, event, limits, rows, write_id):
                 return ()
+            (kind,) = (pool.kind for pool in pools if pool.limit == refusal.limit)
+            for slot, error in unreadable.items():
+                if slot.kind is kind:
+                    raise error from None
             raise
+
+    def _uses(
+        self, slots: Mapping[str, Slot], rows: Mapping[str, Item]
+    ) -> tuple[dict[Slot, Use], dict[Slot, CorruptItemError]]:
+        """Return what slots say about their last uses, and the errors of those that say nothing.
+
+        One broken row must not shut the door while other slots are free.
+        """
+        uses: dict[Slot, Use] = {}
+        unreadable: dict[Slot, CorruptItemError] = {}
+        for key, slot in slots.items():
+            if key in rows:
+                try:
+                    uses[slot] = read_use(rows[key], self._table.layout)
+                except CorruptItemError as error:
+                    unreadable[slot] = error
+        return uses, unreadable
 
     async def _has_landed(
         self,

@@ -263,13 +263,12 @@ class AsyncDynamoDBStore(Lists):
         # Refuse a wrong clock before anything is sent.
         self._now()
         with self._calls.operation() as operation:
-            row = await self._reads.event_row(operation, event_id)
-            change = await self._commits.commit(operation, event_id, rule, row)
-            if change.action is Action.EXPIRED:
-                # The event had lapsed, and is marked now.
+            while True:
                 row = await self._reads.event_row(operation, event_id)
                 change = await self._commits.commit(operation, event_id, rule, row)
-        return change.stored
+                if change.action is not Action.EXPIRED:
+                    return change.stored
+                # The event had lapsed, and is marked now.
 
     async def hold(self, event_id: str, *, held_by: str, reason: str) -> BreakGlassEvent:
         event_id, by, why = arguments.check_hold(event_id, "held_by", held_by, reason)

@@ -1,4 +1,4 @@
-"""Create the table, verify its layout, and harden it; every step can be repeated."""
+"""Create the table, and add to it what it lacks; every step can be repeated."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from aiobreakglass._aws.failures import shorten_traceback
 from aiobreakglass._contract import arguments
 from aiobreakglass._domain.errors import BreakGlassError, StoreUnavailableError, TableError
 from aiobreakglass._dynamodb import requests
+from aiobreakglass._dynamodb.definition import (
+    index_definition,
+    table_definition,
+    table_differences,
+)
 from aiobreakglass._dynamodb.layout import TableLayout, check_layout, check_table_name
 
 if TYPE_CHECKING:
@@ -93,69 +98,6 @@ async def create_table(
                 await _ensure_point_in_time_recovery(client, table_name)
 
 
-def table_definition(
-    table_name: str, layout: TableLayout, deletion_protection: bool
-) -> dict[str, Any]:
-    """Return the parameters of CreateTable."""
-    attributes = (layout.partition_key, *layout.indexes.values(), "created_at")
-    return {
-        "TableName": table_name,
-        "BillingMode": "PAY_PER_REQUEST",
-        "DeletionProtectionEnabled": deletion_protection,
-        "AttributeDefinitions": [
-            {"AttributeName": attribute, "AttributeType": "S"} for attribute in attributes
-        ],
-        "KeySchema": [{"AttributeName": layout.partition_key, "KeyType": "HASH"}],
-        "GlobalSecondaryIndexes": [
-            _index_definition(index, field) for index, field in layout.indexes.items()
-        ],
-    }
-
-
-def _index_definition(index: str, field: str) -> dict[str, Any]:
-    return {
-        "IndexName": index,
-        "KeySchema": [
-            {"AttributeName": field, "KeyType": "HASH"},
-            {"AttributeName": "created_at", "KeyType": "RANGE"},
-        ],
-        "Projection": {"ProjectionType": "ALL"},
-    }
-
-
-def table_differences(description: Mapping[str, Any], layout: TableLayout) -> list[str]:
-    """Return how a table differs from this layout; additional indexes are allowed."""
-    differences = []
-    expected = table_definition("", layout, deletion_protection=False)
-    types = {
-        attribute["AttributeName"]: attribute["AttributeType"]
-        for attribute in description["AttributeDefinitions"]
-    }
-    if _keys(description) != _keys(expected):
-        differences.append(f"its only key must be {layout.partition_key}")
-    indexes = {
-        index["IndexName"]: index for index in description.get("GlobalSecondaryIndexes", ())
-    }
-    for index in expected["GlobalSecondaryIndexes"]:
-        name = index["IndexName"]
-        if name not in indexes:
-            differences.append(f"index {name} is missing")
-        elif _keys(indexes[name]) != _keys(index):
-            differences.append(f"index {name} must have the keys {' and '.join(_keys(index))}")
-        elif indexes[name]["Projection"]["ProjectionType"] != "ALL":
-            differences.append(f"index {name} must project all attributes")
-    differences += [
-        f"{attribute['AttributeName']} must be of type S"
-        for attribute in expected["AttributeDefinitions"]
-        if types.get(attribute["AttributeName"], "S") != "S"
-    ]
-    return differences
-
-
-def _keys(schema: Mapping[str, Any]) -> dict[str, str]:
-    return {key["AttributeName"]: key["KeyType"] for key in schema["KeySchema"]}
-
-
 async def _check_transactions(
     client: DynamoDBClient, table_name: str, layout: TableLayout
 ) -> None:
@@ -188,34 +130,42 @@ async def _add_review_index(
 ) -> Mapping[str, Any]:
     """Add the index of reviews, wait for it, and return the table's description."""
     field = layout.indexes[layout.review_index]
-    index = _index_definition(layout.review_index, field)
+    index = index_definition(layout.review_index, field)
     if not _is_billed_on_demand(description):
         # Such a table needs a throughput for each index; all of ours see the same writes.
         throughput = description["ProvisionedThroughput"]
         units = ("ReadCapacityUnits", "WriteCapacityUnits")
         index["ProvisionedThroughput"] = {name: throughput[name] for name in units}
     _logger.info("adding index %s to table %s", layout.review_index, table_name)
-    try:
-        await client.update_table(
-            TableName=table_name,
-            AttributeDefinitions=[
-                {"AttributeName": attribute, "AttributeType": "S"}
-                for attribute in (layout.partition_key, field, "created_at")
-            ],
-            GlobalSecondaryIndexUpdates=[{"Create": index}],  # type: ignore[typeddict-item] # the same as in CreateTable
-        )
-    except ClientError as error:
-        # The request is also refused, in any of these ways, if somebody else is adding the index.
-        if error.response["Error"]["Code"] not in _REFUSED_MEANWHILE:
-            raise
-        description = await _await_active(client, table_name)
-        if _lacks_only_review_index(description, layout):
-            raise
-        return description
-    # Some hosts of DynamoDB do not know the new index yet.
+    is_adding = False
     while _lacks_only_review_index(description, layout):
-        await asyncio.sleep(_POLL_SECONDS)
+        refusal: ClientError | None = None
+        if is_adding:
+            # Some hosts of DynamoDB do not know the new index yet.
+            await asyncio.sleep(_POLL_SECONDS)
+        else:
+            try:
+                await client.update_table(
+                    TableName=table_name,
+                    AttributeDefinitions=[
+                        {"AttributeName": attribute, "AttributeType": "S"}
+                        for attribute in (layout.partition_key, field, "created_at")
+                    ],
+                    GlobalSecondaryIndexUpdates=[{"Create": index}],  # type: ignore[typeddict-item] # the same as in CreateTable
+                )
+                is_adding = True
+            except ClientError as error:
+                # The request is also refused, in any of these ways, if somebody else is adding
+                # the index.
+                if error.response["Error"]["Code"] not in _REFUSED_MEANWHILE:
+                    raise
+                refusal = error
         description = await _await_active(client, table_name)
+        if refusal is not None and _lacks_only_review_index(description, layout):
+            if refusal.response["Error"]["Code"] != "ResourceInUseException":
+                raise refusal
+            # Somebody else was changing something else.
+            await asyncio.sleep(_POLL_SECONDS)
     return description
 
 

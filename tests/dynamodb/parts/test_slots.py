@@ -6,12 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from aiobreakglass import CorruptItemError
+from aiobreakglass import CorruptItemError, TableLayout
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.rules import decide_create
-from aiobreakglass._domain.slots import Pool, Slot, SlotKind, Taken, Use
+from aiobreakglass._domain.slots import Pool, Slot, SlotKind, Taken, Use, slots_of
 from aiobreakglass._dynamodb.parts.slot import SlotPart, read_use
+from aiobreakglass.testing import make_event
 from tests.dynamodb.example import CREATED_AT, EVENT, ID, LAYOUT, TABLE, attempt_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -133,6 +136,36 @@ def test_slot_is_kept_as_long_as_the_use_that_it_replaces(seen: int, expected: i
     """A limit that looks further back may still count that use."""
     put = put_of(COOLDOWN._replace(seen=Use(CREATED_AT - DAY, OLDER, seen)))
     assert put["Item"]["ttl"] == put["ExpressionAttributeValues"][":ttl"] == {"N": str(expected)}
+
+
+NAMES = st.text("aA#07Uß", min_size=1, max_size=5)
+
+
+@st.composite
+def slots(draw: st.DrawFn) -> Slot:
+    """Draw a slot as an opening has it."""
+    kind = draw(st.sampled_from(SlotKind))
+    pool = Pool("any", kind, 1 if kind is SlotKind.PAIR else 90, HOUR)
+    event = make_event(invoker=draw(NAMES), profile=draw(NAMES))
+    return draw(st.sampled_from(slots_of(pool, event)))
+
+
+@given(one=slots(), other=slots())
+@example(Slot(SlotKind.PAIR, "a#b", "c", 0), Slot(SlotKind.PAIR, "a", "b#c", 0))
+@example(Slot(SlotKind.INVOKER, "a", "", 7), Slot(SlotKind.UNREVIEWED, "a", "", 7))
+@example(Slot(SlotKind.PROFILE, "", "a#07", 0), Slot(SlotKind.PROFILE, "", "a", 7))
+@example(Slot(SlotKind.PROFILE, "", "a", 7), Slot(SlotKind.PROFILE, "", "A", 7))
+def test_two_slots_never_share_a_key(one: Slot, other: Slot) -> None:
+    """Whatever is in the names, the key of a slot is its own; letters keep their case."""
+    assert (LAYOUT.slot_key(one) == LAYOUT.slot_key(other)) == (one == other)
+
+
+@pytest.mark.parametrize("kind", SlotKind)
+def test_slot_key_of_the_longest_names(kind: SlotKind) -> None:
+    """A partition key has at most 2,048 bytes."""
+    longest = TableLayout(slot_prefix="s" * 255)
+    key = longest.slot_key(Slot(kind, "ß" * 256, "ß" * 256, 89))
+    assert len(key.encode()) <= 2048
 
 
 ROW: Item = {

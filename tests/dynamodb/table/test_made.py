@@ -10,7 +10,7 @@ import pytest
 from aiobotocore.session import get_session
 
 from aiobreakglass import TableError, TableLayout, create_table
-from aiobreakglass._dynamodb.table import table_definition
+from aiobreakglass._dynamodb.definition import table_definition
 
 from .definition import DEFINITION, LAYOUT
 

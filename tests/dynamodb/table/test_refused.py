@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiobreakglass import TableError, TableLayout, create_table
-from aiobreakglass._dynamodb.table import table_differences
+from aiobreakglass._dynamodb.definition import table_differences
 
 from .definition import DEFINITION, LAYOUT, Definition
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from aiobreakglass import TableLayout
-from aiobreakglass._dynamodb.table import table_definition
+from aiobreakglass._dynamodb.definition import table_definition
 from tests.simulation.dynamodb.cases import READS, TABLE_NAME, Answer, Case, Difference, Request
 from tests.simulation.dynamodb.database import Database
 from tests.simulation.dynamodb.differences import DIFFERENCES

@@ -10,7 +10,7 @@ from playwright.async_api import Locator, Page, expect
 from aiobreakglass import Limits
 from tests.web_backend.stores import FaultyStore
 
-from .parts import Visit, holders, open_access
+from .parts import Visit, holders, log, open_access
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -58,8 +58,17 @@ async def test_extension_within_rules_is_sent_again_after_a_lost_answer(
     await ask_to_extend(page)
     await expect(dialog(page)).to_contain_text("At most 1 hour more, until")
     await expect(dialog(page)).to_contain_text("You can extend it once more.")
-    await dialog(page).get_by_label("Why it takes longer").fill("The restore is slow")
     send = dialog(page).get_by_role("button", name="Extend access")
+    how_long = dialog(page).get_by_label("Extend by")
+    await how_long.select_option(index=1)
+    chosen = await how_long.input_value()
+    await dialog(page).get_by_label("Why it takes longer").fill("   ")
+    async with page.expect_response("**/extension"):
+        await send.click()
+    await expect(dialog(page).get_by_role("alert")).to_contain_text("reason must have")
+    await expect(send).to_be_focused()
+    await expect(how_long).to_have_value(chosen)
+    await dialog(page).get_by_label("Why it takes longer").fill("The restore is slow")
     store.answers_get_lost = True
     await send.click()
     await expect(dialog(page).get_by_role("alert")).to_contain_text("may have succeeded")
@@ -69,6 +78,8 @@ async def test_extension_within_rules_is_sent_again_after_a_lost_answer(
     await expect(dialog(page)).to_be_hidden()
     (event,) = await store.list_by_invoker("alice")
     assert event.extensions == 1
+    assert HOUR / 2 - timedelta(seconds=1) < event.expires_at - event.created_at - HOUR <= HOUR / 2
+    await expect(log(page)).to_contain_text("alice's access to production now lasts until")
     await ask_to_extend(page)
     await expect(dialog(page)).to_contain_text("It was extended as often as the rules allow.")
 

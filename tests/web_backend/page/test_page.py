@@ -11,7 +11,7 @@ from aiobreakglass.testing import make_event
 from tests.web_backend.conftest import OPENING, client_at
 from tests.web_backend.stores import FaultyStore
 
-from .parts import HOSTILE, Visit, close_access, holders, nobody, open_access
+from .parts import HOSTILE, Visit, close_access, holders, nobody, open_access, queue
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -33,7 +33,11 @@ async def test_open_and_close_show_on_every_page_at_once(visit: Visit) -> None:
     await expect(holders(other).get_by_role("button", name="Close")).to_be_visible()
     await expect(holders(other).get_by_role("button", name="Extend")).to_have_count(0)
 
+    await expect(queue(other)).to_have_count(0)
+
     await close_access(page)
+    # It waits for a review at once.
+    await expect(queue(other)).to_contain_text("Closed: The replica has taken over")
     for each in (page, other):
         await expect(holders(each)).to_have_count(0)
         await expect(nobody(each)).to_be_visible()

@@ -7,7 +7,7 @@ from playwright.async_api import Route, expect
 
 from tests.web_backend.stores import FaultyStore
 
-from .parts import Visit, dossier, ended, entries, queue, show_record
+from .parts import Visit, dossier, ended, entries, log, queue, show_record
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -20,9 +20,10 @@ async def test_hold_and_release_in_the_record(visit: Visit, store: FaultyStore) 
     await dossier(page).get_by_role("button", name="Hold").click()
     await page.get_by_label("Why", exact=True).fill("Counsel asked for it")
     await page.locator("#holding-submit").click()
-    await expect(dossier(page)).to_contain_text("Held by rita: Counsel asked for it")
+    await expect(dossier(page)).to_contain_text("Legal hold by rita: Counsel asked for it")
     await expect(entries(page).last).to_contain_text("put under a legal hold by rita")
-    await expect(queue(page).get_by_text("held", exact=True)).to_be_visible()
+    await expect(queue(page).get_by_text("legal hold", exact=True)).to_be_visible()
+    await expect(log(page)).to_have_text("alice's access to prod is under a legal hold.")
     assert (await store.get(event.id)).held_by == "rita"
 
     await dossier(page).get_by_role("button", name="Release the hold").click()
@@ -35,7 +36,8 @@ async def test_hold_and_release_in_the_record(visit: Visit, store: FaultyStore) 
     await page.locator("#holding-submit").click()
     await expect(holding).to_be_hidden()
     await expect(entries(page).last).to_contain_text("released from the hold by rita")
-    await expect(dossier(page)).not_to_contain_text("Held by")
+    await expect(dossier(page)).not_to_contain_text("Legal hold by")
+    await expect(log(page)).to_contain_text("alice's access to prod is released from its hold.")
     assert (await store.get(event.id)).held_by is None
 
 
@@ -54,7 +56,7 @@ async def test_hold_of_another_is_neither_repeated_nor_released_unseen(
     await page.locator("#holding-submit").click()
     await expect(alert).to_contain_text("sam holds it: The first case")
     await page.keyboard.press("Escape")
-    await expect(dossier(page)).to_contain_text("Held by sam: The first case")
+    await expect(dossier(page)).to_contain_text("Legal hold by sam: The first case")
     await expect(button).to_have_text("Release the hold")
     await expect(button).to_be_focused()
 
@@ -70,7 +72,7 @@ async def test_hold_of_another_is_neither_repeated_nor_released_unseen(
     await expect(alert).to_contain_text("There is no hold to release.")
     await page.keyboard.press("Escape")
     await expect(button).to_have_text("Hold")
-    await expect(dossier(page)).not_to_contain_text("Held by")
+    await expect(dossier(page)).not_to_contain_text("Legal hold by")
 
 
 async def test_verdict_depends_on_what_verification_finds(

@@ -78,6 +78,12 @@ async def test_form_asks_for_what_the_rules_require(visit: Visit, store: FaultyS
     await page.get_by_label("Justification").fill(OPENING["justification"])
     await page.get_by_role("button", name="Open emergency access").click()
     await expect(request_id).to_be_focused()
+    # Without the rules, the field requires nothing.
+    await page.route("**/api/limits*", lambda route: route.abort())
+    await page.get_by_label("For", exact=True).select_option("PT2H")
+    await expect(page.locator("#rules-problem")).to_contain_text("The rules cannot be read")
+    await expect(ticket).not_to_have_attribute("required", "")
+    await page.unroute("**/api/limits*")
     await request_id.fill("R-1")
     await ticket.fill(" INC-7")
     await page.keyboard.press("Enter")
