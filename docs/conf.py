@@ -76,8 +76,9 @@ nitpick_ignore = [
         "Path",
         "timedelta",
         # What `iterate` takes: any of a store's list methods, and its first argument.
-        "ListMethod",
-        "_Key",
+        "aiobreakglass._contract.iteration.ListMethod",
+        "aiobreakglass._contract.iteration.QueueMethod",
+        "aiobreakglass._contract.iteration._Key",
         # What the text around them spells out.
         "Format",
         "LimitsFor",

@@ -52,7 +52,7 @@ ERRORS: list[tuple[BreakGlassError, dict[str, Any], list[str]]] = [
     (
         ActiveEventExistsError(EVENT),
         {"event": EVENT},
-        [ID, "'alice'", "'prod'", "2024-03-01T13:00:00", "close it first"],
+        [ID, "'alice'", "'prod'", "2024-03-01T13:00:00", "use it, or extend it"],
     ),
     (
         ConcurrentModificationError(ID, EVENT),

@@ -48,7 +48,7 @@ export function refuse(form, error) {
 function explained(error) {
   if (error.name === "active-event-exists") {
     const { profile, expires_at: until } = error.problem.event;
-    return `You hold access to ${isolated(profile)} until ${time.format(Date.parse(until))}. Use it, or close it first.`;
+    return `You hold access to ${isolated(profile)} until ${time.format(Date.parse(until))}. Use it, or extend it.`;
   }
   if (error.name === "limit-exceeded" && error.problem.retry_at) {
     return `${error.problem.detail} Try again at ${instant.format(Date.parse(error.problem.retry_at))}.`;

@@ -87,7 +87,7 @@ class ActiveEventExistsError(BreakGlassError):
             return
         super().__init__(
             f"{event.invoker!r} already holds emergency access to {event.profile!r} "
-            f"until {event.expires_at.isoformat()} (event {event.id}); use it, or close it first"
+            f"until {event.expires_at.isoformat()} (event {event.id}); use it, or extend it"
         )
         self._event = event
 
