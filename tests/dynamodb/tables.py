@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from aiobreakglass._dynamodb.definition import table_definition
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.table import table_definition
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
