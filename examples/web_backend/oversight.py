@@ -136,8 +136,8 @@ async def release_event(
     check_reviewer(person)
     if releasing.held_at is not None:
         with refusing_values("path"):
-            event = await store.get(event_id)
-        if event.held_at not in (None, releasing.held_at):
+            event = await _get(store, event_id)
+        if event is not None and event.held_at not in (None, releasing.held_at):
             raise EventHeldError(event)
     with refusing_values():
         try:

@@ -146,6 +146,8 @@ limits_to_try = st.builds(
     max_duration=st.sampled_from([None, timedelta(minutes=30)]),
     reason_codes=st.sampled_from([None, ["incident"]]),
     require_mfa=st.sampled_from([False] * 5 + [True]),
+    require_request_id=st.sampled_from([False] * 5 + [True]),
+    require_labels=st.sampled_from([(), ("ticket",)]),
 )
 steps = st.lists(
     st.tuples(
@@ -177,6 +179,8 @@ def test_forecast_names_the_rule_that_refuses(
                 reason_code=code,
                 duration=timedelta(minutes=minutes),
                 created_at=clock(),
+                labels={"ticket": "INC-7"} if code == "incident" else {},
+                request_id="R-1" if minutes == 15 else None,
             )
             reached = [
                 each for each in await forecast(store, limits, event, clock()) if each.is_reached

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from aiobreakglass import BreakGlassEvent, CorruptItemError, HistoryEntry
+from aiobreakglass import BreakGlassEvent, CorruptItemError, EventNotFoundError, HistoryEntry
 from aiobreakglass.testing import make_event
 
 from .api import ID, REVIEW, named, opened
@@ -84,6 +84,22 @@ class TestHolds:
         assert (await reviewer.post(f"{PATH}/release", json=release)).status_code == 200
         gone = await reviewer.post(f"{PATH}/release", json=release)
         assert (gone.status_code, named(gone)) == (409, "event-not-held")
+
+    async def test_repeated_release_of_event_deleted_since_reaches_the_store(
+        self, reviewer: httpx.AsyncClient, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A repeat completes the release in the history, which outlives the event."""
+        completed = []
+
+        async def complete(event_id: str, **_: str) -> BreakGlassEvent:
+            completed.append(event_id)
+            raise EventNotFoundError(event_id)
+
+        monkeypatch.setattr(store, "release_hold", complete)
+        release = REASON | {"held_at": "2026-01-01T00:00:00Z"}
+        response = await reviewer.post(f"{PATH}/release", json=release)
+        assert (response.status_code, named(response)) == (404, "event-not-found")
+        assert completed == [ID]
 
     async def test_release_of_event_that_is_not_held_is_refused(
         self, reviewer: httpx.AsyncClient, ended: BreakGlassEvent

@@ -60,6 +60,8 @@ export class Asking {
         if (error.outcomeUnknown) this.#unclear = request.path;
         if (!wasUnclear || error.name !== request.refusalOfRepeat) {
           if ([404, 409, 412, 422].includes(error.status)) this.#haveChanged(request.id);
+          // The person has left this request, and the dialog may be about another one.
+          if (this.#request !== request || !this.isOpen) return;
           throw error;
         }
         event = await ask(request.event);

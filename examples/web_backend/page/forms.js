@@ -1,7 +1,7 @@
 // Sends a form, and shows in it why the server refused it.
 
 import { Refusal } from "./api.js";
-import { instant, time } from "./clock.js";
+import { fromMinute, time } from "./clock.js";
 import { isolated } from "./text.js";
 
 const ENDED = { closed: "It is closed already.", expired: "It has expired." };
@@ -51,7 +51,7 @@ function explained(error) {
     return `You hold access to ${isolated(profile)} until ${time.format(Date.parse(until))}. Use it, or extend it.`;
   }
   if (error.name === "limit-exceeded" && error.problem.retry_at) {
-    return `${error.problem.detail} Try again at ${instant.format(Date.parse(error.problem.retry_at))}.`;
+    return `${error.problem.detail} Try again at ${fromMinute(error.problem.retry_at)}.`;
   }
   if (error.name === "event-held") {
     const { held_by: by, held_reason: why } = error.problem.event;

@@ -142,6 +142,12 @@ function tick() {
   showHeld();
 }
 
+// Windows share the sign-in, and this page must not say that it acts for somebody else.
+async function noticeSignIn() {
+  const signedIn = await ask("/api/me").catch(() => null);
+  if (me && signedIn && signedIn.name !== me.name) location.reload();
+}
+
 async function offerToSignIn() {
   const people = await ask("/demo/sign-in").catch(() => []);
   $("sign-in").hidden = people.length === 0;
@@ -157,5 +163,7 @@ $("sign-in").addEventListener("submit", async (submission) => {
     $("sign-in-problem").textContent = error.message;
   }
 });
+
+addEventListener("focus", noticeSignIn);
 
 start();

@@ -2,7 +2,7 @@
 // what they require.
 
 import { ask } from "./api.js";
-import { instant } from "./clock.js";
+import { fromMinute } from "./clock.js";
 import { $ } from "./elements.js";
 
 // How the name of a field for a label begins.
@@ -109,5 +109,5 @@ function standing({ used, allowed, is_reached: isReached }) {
 }
 
 function retry({ retry_at: at }) {
-  return at === null ? "" : `Try again at ${instant.format(Date.parse(at))}.`;
+  return at === null ? "" : `Try again at ${fromMinute(at)}.`;
 }

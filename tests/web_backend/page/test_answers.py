@@ -138,7 +138,10 @@ async def test_close_after_another_persons_close_is_refused(
 
 
 async def test_sign_in_switches_the_person_or_shows_the_failure(visit: Visit) -> None:
-    """A failed sign-in shows the failure; the next one switches to the new person."""
+    """A failed sign-in shows the failure; the next one switches to the new person.
+
+    A page that comes to the front after a sign-in in another window switches as well.
+    """
     page = await visit("alice")
     header = page.get_by_role("banner")
     await header.get_by_label("Sign in as").select_option("rita")
@@ -149,4 +152,9 @@ async def test_sign_in_switches_the_person_or_shows_the_failure(visit: Visit) ->
     await page.unroute_all()
     await header.get_by_role("button", name="Sign in").click()
     await expect(page.locator("#my-name")).to_have_text("rita")
+    await expect(connection(page)).to_have_text("Live.")
+    await page.context.add_cookies([{"name": "demo_person", "value": "bob", "url": page.url}])
+    await page.evaluate("() => { window.dispatchEvent(new Event('focus')) }")
+    await expect(page.locator("#my-name")).to_have_text("bob")
+    await expect(page.locator("#my-role")).to_be_hidden()
     await expect(connection(page)).to_have_text("Live.")

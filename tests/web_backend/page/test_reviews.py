@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from aiobreakglass.testing import make_event
 from tests.web_backend.stores import FaultyStore
@@ -120,6 +121,33 @@ async def test_review_of_event_that_another_has_changed(visit: Visit, store: Fau
     await review(page, "justified", "bob")
     await expect(dialog.get_by_role("alert")).to_contain_text("No such event")
     await expect(queue(page)).to_have_count(0)
+
+
+async def test_late_refusal_does_not_reach_the_next_review(
+    visit: Visit, store: FaultyStore
+) -> None:
+    """A person may leave the dialog before the answer, and review another event."""
+    event = await ended(store, days=3)
+    await ended(store, invoker="bob")
+    page = await visit("rita")
+    arrived, answered = asyncio.Event(), asyncio.Event()
+
+    async def delay(route: Route) -> None:
+        arrived.set()
+        await answered.wait()
+        await route.continue_()
+
+    await page.route(f"**/{event.id}/review", delay)
+    await store.review(event.id, reviewed_by="sam", outcome="justified", comment="Fine")
+    await review(page, "unjustified")
+    await arrived.wait()
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Review bob's access to prod").click()
+    answered.set()
+    await expect(queue(page)).to_have_count(1)
+    send = page.get_by_role("button", name="Record the review")
+    await expect(send).to_be_enabled()
+    await expect(page.locator("#reviewing .refusal")).to_be_empty()
 
 
 async def test_page_offers_nobody_a_review_of_their_own_use(
