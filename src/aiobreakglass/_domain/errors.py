@@ -228,7 +228,7 @@ class _AboutEventError(BreakGlassError):
         event: BreakGlassEvent | None = vars(self).get("_event")
         if event is None:
             raise AttributeError(
-                "this error has no event: the row is none, or the error was rebuilt from its args"
+                "this error has no event: the row is not one, or it was rebuilt from its args"
             )
         return event
 
