@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -231,7 +230,7 @@ async def test_store_with_another_layout(client: DynamoDBClient, clock: FakeCloc
         profile_index="by_profile",
         review_index="by_review",
         ttl_attribute="gone.at",
-        write_id_attribute="writer-of-size",
+        write_id_attribute="size",
     )
     name = f"breakglass-{uuid4().hex}"
     await create_table(client, name, layout=layout)
@@ -248,14 +247,7 @@ async def test_store_with_another_layout(client: DynamoDBClient, clock: FakeCloc
         f"entry/{event.id}#000001",
     }
 
-    later = event.expires_at + timedelta(minutes=5)
-    await store.extend(event.id, expires_at=later, extended_by="bob", reason="not over")
-    await store.hold(event.id, held_by="dave", reason="a case")
-    rows = (await client.scan(TableName=name))["Items"]
-    assert not any("gone.at" in row for row in rows)
-    await store.release_hold(event.id, released_by="dave", reason="the case is closed")
     closed = await store.close(event.id, closed_by="bob", closed_reason="over")
-    assert list(await store.list_awaiting_review()) == [closed]
     other = await store.create(make_event(created_at=clock()))
     first = await store.list_by_invoker("alice", 1)
     second = await store.list_by_invoker("alice", 1, cursor=first.next_cursor)
@@ -270,7 +262,8 @@ async def test_store_with_another_layout(client: DynamoDBClient, clock: FakeCloc
     assert all(row["gone.at"]["N"] for row in rows)
     assert {row["the.key"]["S"] for row in rows} == {
         f"event/{event.id}",
-        *(f"entry/{event.id}#{number:06d}" for number in range(1, 6)),
+        f"entry/{event.id}#000001",
+        f"entry/{event.id}#000002",
         f"event/{other.id}",
         f"entry/{other.id}#000001",
         f"entry/{other.id}#000002",

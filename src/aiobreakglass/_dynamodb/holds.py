@@ -27,7 +27,7 @@ from aiobreakglass._dynamodb.commit import Commits, Decide, event_rule
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.event import EVENT
-from aiobreakglass._dynamodb.parts.expressions import changing, part
+from aiobreakglass._dynamodb.parts.expressions import part
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.row import Row
 
@@ -174,17 +174,22 @@ def _changed(
     table: Table, key: str, entry: Item, changes: dict[str, AttributeValue | None]
 ) -> Part:
     """Return the update of attributes of a row that is as it was read."""
-    layout = table.layout
-    expression, values = changing(layout, changes)
+    sets = [name for name, value in changes.items() if value is not None]
+    removals = [name for name, value in changes.items() if value is None]
+    values: Item = {f":new_{name}": value for name, value in changes.items() if value is not None}
     # An update without this would make a row in place of one that is gone.
     conditions = ["attribute_exists(#pk)"]
     for name in ("hash", *changes):
-        placeholder = layout.placeholder(name)
         if name in entry:
-            conditions.append(f"#{placeholder} = :{placeholder}")
-            values[f":{placeholder}"] = entry[name]
+            conditions.append(f"#{name} = :{name}")
+            values[f":{name}"] = entry[name]
         else:
-            conditions.append(f"attribute_not_exists(#{placeholder})")
+            conditions.append(f"attribute_not_exists(#{name})")
+    expressions = []
+    if sets:
+        expressions.append("SET " + ", ".join(f"#{name} = :new_{name}" for name in sets))
+    if removals:
+        expressions.append("REMOVE " + ", ".join(f"#{name}" for name in removals))
     return part(
         table,
         key,
@@ -193,5 +198,5 @@ def _changed(
         " AND ".join(conditions),
         names=("pk", "hash", *changes),
         values=values,
-        UpdateExpression=expression,
+        UpdateExpression=" ".join(expressions),
     )

@@ -18,7 +18,6 @@ _TABLE_ARN = re.compile(
 )
 
 _TEXT = re.compile("[!-~]{1,255}")
-_PLAIN = re.compile("[a-zA-Z0-9_]+")
 
 _INDEXES: Final = ("invoker_index", "status_index", "profile_index", "review_index")
 
@@ -100,17 +99,6 @@ class TableLayout:
     def index_of(self, field: str) -> str:
         """Return the name of the index over a field."""
         return next(index for index, indexed in self.indexes.items() if indexed == field)
-
-    def placeholder(self, attribute: str) -> str:
-        """Return what stands for an attribute in expressions, where few characters are allowed.
-
-        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ExpressionAttributeNames.html
-        """
-        if attribute == self.ttl_attribute:
-            return attribute if _PLAIN.fullmatch(attribute) else "ttl_attribute"
-        if attribute == self.write_id_attribute:
-            return attribute if _PLAIN.fullmatch(attribute) else "write_id_attribute"
-        return attribute
 
     def event_key(self, event_id: str) -> str:
         """Return the partition key of an event or of its tombstone."""

@@ -6,26 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiobreakglass._aws.transaction import AttributeValue, Item, Part
-from aiobreakglass._dynamodb.layout import Table, TableLayout
-
-
-def changing(
-    layout: TableLayout, changes: Mapping[str, AttributeValue | None]
-) -> tuple[str, Item]:
-    """Return the update expression that sets or removes attributes, and its values.
-
-    Args:
-        layout: The layout of the table.
-        changes: The attributes to set, with None for those to remove.
-    """
-    names = {name: layout.placeholder(name) for name in changes}
-    sets = [f"#{names[name]} = :new_{names[name]}" for name in changes if changes[name]]
-    removals = [f"#{names[name]}" for name in changes if not changes[name]]
-    clauses = [("SET", sets), ("REMOVE", removals)]
-    return (
-        " ".join(f"{clause} {', '.join(parts)}" for clause, parts in clauses if parts),
-        {f":new_{names[name]}": value for name, value in changes.items() if value},
-    )
+from aiobreakglass._dynamodb.layout import Table
 
 
 def part(
@@ -47,8 +28,8 @@ def part(
         kind: The kind of action, such as `Put`.
         partition_key: The row's partition key.
         condition: The condition expression.
-        names: The attributes in the expressions; `pk` stands for the partition key. Each has the
-            layout's placeholder for it, after a `#`.
+        names: The attributes in the expressions, each with the placeholder `#name`; `pk` stands
+            for the partition key.
         values: The values in the expressions, by placeholder.
         parameters: The other parameters of the action.
     """
@@ -60,10 +41,7 @@ def part(
         "ConditionExpression": condition,
         # Several of our names are DynamoDB's reserved words.
         "ExpressionAttributeNames": {
-            f"#{table.layout.placeholder(name)}": (
-                table.layout.partition_key if name == "pk" else name
-            )
-            for name in names
+            f"#{name}": table.layout.partition_key if name == "pk" else name for name in names
         },
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
