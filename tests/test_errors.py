@@ -41,7 +41,7 @@ HELD = make_event(
     created_at=datetime(2024, 3, 1, 12, tzinfo=UTC),
     held_by="dave",
     held_at=datetime(2024, 3, 1, 12, 30, tzinfo=UTC),
-    held_reason="The regulator asks",
+    held_reason="hunter2 hunter2 hunter2",
 )
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 ACTIVE, CLOSED, EXPIRED = BreakGlassStatus
@@ -77,7 +77,7 @@ ERRORS: list[tuple[BreakGlassError, dict[str, Any], list[str]]] = [
     (
         InvalidStateTransitionError(ID, CLOSED, CLOSED, "it is not held"),
         {"event_id": ID, "current_status": CLOSED, "new_status": CLOSED},
-        [ID, "is closed and cannot change like this", "it is not held"],
+        [f"event {ID} is closed: it is not held"],
     ),
     (
         ImmutableFieldError(ID, "justification"),

@@ -47,7 +47,7 @@ def assert_tells_the_story(result: subprocess.CompletedProcess[str]) -> None:
         rf"'{alice}' already holds emergency access",
         rf"{time}  bob closes event {event}:\n",
         rf"{time}  bob closes it again, by mistake, and is refused:\n",
-        rf"event {event} is closed and cannot change like this",
+        rf"event {event} is closed: a terminal event never changes",
         rf"{time}  does {alice} hold access to 'prod' right now\? no\n",
         rf"{time}  the review: all that {alice} has opened, newest first\n",
         rf"event {event}: prod, incident, closed\n",

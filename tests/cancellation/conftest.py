@@ -25,7 +25,7 @@ from aiobreakglass import (
 from aiobreakglass._aws.client import Opened, open_client
 from aiobreakglass.testing import FakeClock
 from tests.dynamodb.rows import Rows
-from tests.dynamodb.tables import new_table
+from tests.dynamodb.tables import temporary_table
 from tests.dynamodb.waiting import PATIENT, connections_in_use
 from tests.faults.audit import audit
 from tests.faults.proxy import FaultProxy, fault_proxy
@@ -117,8 +117,9 @@ def client(backend: Opened) -> DynamoDBClient:
 
 
 @pytest.fixture
-async def table_name(client: DynamoDBClient) -> str:
-    return await new_table(client)
+async def table_name(client: DynamoDBClient) -> AsyncIterator[str]:
+    async with temporary_table(client) as name:
+        yield name
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from aiobotocore.session import AioSession, get_session
 from aiobreakglass import AsyncDynamoDBStore
 from aiobreakglass.testing import FakeClock
 from tests.dynamodb.rows import Rows
-from tests.dynamodb.tables import new_table
+from tests.dynamodb.tables import temporary_table
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -53,9 +53,10 @@ async def client(endpoint_url: str, session: AioSession) -> AsyncIterator[Dynamo
 
 
 @pytest.fixture
-async def table_name(client: DynamoDBClient) -> str:
-    """Create a table for this test alone, and return its name."""
-    return await new_table(client)
+async def table_name(client: DynamoDBClient) -> AsyncIterator[str]:
+    """Create a table for this test alone, and yield its name."""
+    async with temporary_table(client) as name:
+        yield name
 
 
 @pytest.fixture

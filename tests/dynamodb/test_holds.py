@@ -194,7 +194,7 @@ class TestRelease:
         event = await event_with(store, clock, 1)
         with pytest.raises(
             InvalidStateTransitionError,
-            match="is active and cannot change like this: it is not held",
+            match="is active: it is not held",
         ):
             await release(store, event)
 

@@ -17,6 +17,8 @@ from aiobreakglass import (
     EventHeldError,
     EventNotFoundError,
     InvalidStateTransitionError,
+    Limits,
+    Quota,
     adopt_table,
 )
 from aiobreakglass.testing import FakeClock, make_event
@@ -82,7 +84,17 @@ class TestEventsOfThePreviousRelease:
             (ADOPTED, old),
             (CLOSED, closed),
         ]
+        assert list(await store.list_awaiting_review()) == [closed]
         assert audit(await rows.all()) == []
+
+    async def test_opening_of_the_previous_release_is_not_counted(
+        self, client: DynamoDBClient, table_name: str, clock: FakeClock, old: BreakGlassEvent
+    ) -> None:
+        """It takes no slots, so it uses up no limit of this release."""
+        limits = Limits(per_invoker=Quota(1, MINUTE), max_unreviewed=1)
+        store = AsyncDynamoDBStore(client, table_name, clock=clock, limits=limits)
+        await store.create(make_event(invoker="alice", profile="staging", created_at=clock()))
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == old
 
     async def test_event_that_the_previous_release_has_ended_needs_adopt_table(
         self,

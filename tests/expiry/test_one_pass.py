@@ -21,7 +21,7 @@ from aiobreakglass import (
     expire_due,
 )
 from aiobreakglass.testing import FakeClock, make_event
-from tests.dynamodb.tables import new_table
+from tests.dynamodb.tables import temporary_table
 
 from .stores import changed, open_some
 
@@ -56,13 +56,16 @@ class TestOnePass:
             return
         endpoint = {"moto": "moto_endpoint", "dynamodb-local": "dynamodb_local_endpoint"}
         url = request.getfixturevalue(endpoint[request.param])
-        async with get_session().create_client(
-            "dynamodb", region_name=REGION, endpoint_url=url
-        ) as client:
+        async with (
+            get_session().create_client(
+                "dynamodb", region_name=REGION, endpoint_url=url
+            ) as client,
+            temporary_table(client) as table_name,
+        ):
             # moto copies the table for each write: on a busy machine 10 s have been too few.
             yield AsyncDynamoDBStore(
                 client,
-                await new_table(client),
+                table_name,
                 clock=clock,
                 operation_timeout=timedelta(minutes=5),
             )

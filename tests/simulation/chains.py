@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -56,6 +56,25 @@ class Chains:
     def is_disturbed(self, event_id: str) -> bool:
         """Tell whether others have changed a row of an event, or of its history."""
         return event_id in self._disturbed
+
+    def ends_with_deletion(
+        self, event_id: str, entries: Sequence[HistoryEntry], now: datetime
+    ) -> bool:
+        """Tell whether a history ends with the deletion of its event, unless others prevent that.
+
+        If others have set the row back and left a gap, the deletion fills the gap. What was behind
+        the gap stays behind the deletion, and verification must find it there.
+        """
+        deletion = next((entry for entry in reversed(entries) if entry.event is None), None)
+        if deletion is None or deletion is entries[-1]:
+            return deletion is not None
+        filled, *behind = [
+            self._timeline.now(LAYOUT.history_key(event_id, entry.revision)).since
+            for entry in entries[entries.index(deletion) :]
+        ]
+        found = verify_history(entries, None, at=now)
+        is_found = any(finding.severity == "error" for finding in found)
+        return self.is_disturbed(event_id) and max(behind) < filled and is_found
 
     def commit(
         self, commit: Commit, changes: Mapping[str, tuple[Sight, Sight]], packet: Packet | None

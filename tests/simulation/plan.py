@@ -81,15 +81,7 @@ BY_HAND: Final = {
 
 STEPS: Final = 300
 _SEARCHED_STEPS: Final = 100
-_NOT_SEARCHED: Final = (
-    "sweep",
-    "list reviews",
-    "prolong",
-    "review",
-    "hold",
-    "release",
-    *BY_HAND,
-)
+_NOT_SEARCHED: Final = ("sweep", "list reviews", *BY_HAND)
 _BURSTS: Final = 10
 _GAPS: Final = (0.5, 5.0, 40.0, 400.0, 3600.0)
 """How long nothing happens between two bursts of calls, in seconds."""
@@ -235,7 +227,7 @@ def _rules(random: Random) -> tuple[Limits, Limits]:
             return None
         return Quota(random.randint(2, 6), timedelta(seconds=random.choice(_WINDOWS)))
 
-    longest = random.choice((None, None, None, 7200.0))
+    longest = random.choice((None, None, 60.0, 7200.0))
     first = Limits(
         max_duration=None if longest is None else timedelta(seconds=longest),
         cooldown=random.choice((None, None, timedelta(seconds=random.choice((0.5, 20.0))))),

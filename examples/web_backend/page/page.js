@@ -29,6 +29,7 @@ const record = new Record({
     connection.updateCurrency(record.isSure);
     showHeld();
     showMonth(record);
+    reviews.show();
   },
 });
 
@@ -53,13 +54,18 @@ const rules = new Rules();
 
 const opening = new Opening(accept, rules);
 
-const extending = new Extending(accept);
+// Another person has changed or deleted an event that the page shows.
+const haveChanged = (id) => record.look(id);
 
-const dossier = new Dossier({ record, accept });
+const takers = { accept, haveChanged, announce };
+
+const extending = new Extending(takers);
+
+const dossier = new Dossier({ record, ...takers });
 
 const askForRecord = (id) => dossier.open(id);
 
-const reviews = new Reviews({ record, now, accept, askForRecord });
+const reviews = new Reviews({ record, now, askForRecord, ...takers });
 
 new Past({ record, now, askForRecord });
 

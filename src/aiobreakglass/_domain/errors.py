@@ -147,11 +147,10 @@ class InvalidStateTransitionError(BreakGlassError):
         self.reason = reason
 
     def __str__(self) -> str:
-        is_same = self.new_status == self.current_status
-        refused = "change like this" if is_same else f"become {self.new_status}"
-        return (
-            f"event {self.event_id} is {self.current_status} and cannot {refused}: {self.reason}"
-        )
+        refused = f" and cannot become {self.new_status}"
+        if self.current_status == self.new_status:
+            refused = ""
+        return f"event {self.event_id} is {self.current_status}{refused}: {self.reason}"
 
 
 class ImmutableFieldError(BreakGlassError):

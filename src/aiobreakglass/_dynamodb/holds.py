@@ -27,7 +27,7 @@ from aiobreakglass._dynamodb.commit import Commits, Decide, event_rule
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.event import EVENT
-from aiobreakglass._dynamodb.parts.expressions import part
+from aiobreakglass._dynamodb.parts.expressions import part, update_expression
 from aiobreakglass._dynamodb.reads import Reads
 from aiobreakglass._dynamodb.row import Row
 
@@ -174,29 +174,23 @@ def _changed(
     table: Table, key: str, entry: Item, changes: dict[str, AttributeValue | None]
 ) -> Part:
     """Return the update of attributes of a row that is as it was read."""
-    sets = [name for name, value in changes.items() if value is not None]
-    removals = [name for name, value in changes.items() if value is None]
-    values: Item = {f":new_{name}": value for name, value in changes.items() if value is not None}
+    expression, values = update_expression(table.layout, changes)
     # An update without this would make a row in place of one that is gone.
     conditions = ["attribute_exists(#pk)"]
     for name in ("hash", *changes):
+        placeholder = table.layout.placeholder(name)
         if name in entry:
-            conditions.append(f"#{name} = :{name}")
-            values[f":{name}"] = entry[name]
+            conditions.append(f"#{placeholder} = :{placeholder}")
+            values[f":{placeholder}"] = entry[name]
         else:
-            conditions.append(f"attribute_not_exists(#{name})")
-    expressions = []
-    if sets:
-        expressions.append("SET " + ", ".join(f"#{name} = :new_{name}" for name in sets))
-    if removals:
-        expressions.append("REMOVE " + ", ".join(f"#{name}" for name in removals))
+            conditions.append(f"attribute_not_exists(#{placeholder})")
     return part(
         table,
         key,
         "Update",
         key,
         " AND ".join(conditions),
-        names=("pk", "hash", *changes),
+        names=(table.layout.partition_key, "hash", *changes),
         values=values,
-        UpdateExpression=" ".join(expressions),
+        UpdateExpression=expression,
     )

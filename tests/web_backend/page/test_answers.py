@@ -33,10 +33,13 @@ async def test_second_open_shows_the_refusal(visit: Visit) -> None:
 
 
 async def test_late_answer_after_the_end_shows_no_access(visit: Visit, store: FaultyStore) -> None:
-    """The stream's later message overrides the answer."""
+    """The stream's later message overrides the answer; a second press sends nothing."""
     page = await visit("alice")
+    sent = []
 
     async def delay(route: Route) -> None:
+        sent.append(route)
+        await page.keyboard.press("Enter")
         answer = await route.fetch()
         await expect(log(page)).to_contain_text("alice now holds access to production.")
         (event,) = await store.list_by_status("active")
@@ -50,6 +53,7 @@ async def test_late_answer_after_the_end_shows_no_access(visit: Visit, store: Fa
     await expect(page.get_by_label("Justification")).to_have_value(OPENING["justification"])
     await expect(holders(page)).to_have_count(0)
     await expect(log(page)).not_to_contain_text("You now hold")
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
