@@ -403,7 +403,7 @@ class TestHold:
     def test_release_of_an_event_without_a_hold_is_refused(self, stored: BreakGlassEvent) -> None:
         """There is nothing to release."""
         with pytest.raises(
-            InvalidStateTransitionError, match="cannot change like this: it is not held"
+            InvalidStateTransitionError, match=f"is {stored.status}: it is not held"
         ):
             release(stored)
 
