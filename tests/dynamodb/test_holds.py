@@ -132,6 +132,40 @@ class TestHold:
         await store.review(event.id, reviewed_by="rev", outcome="justified", comment="Fine")
         assert {ttl for ttl, _ in await times(rows, event.id)} == {None}
 
+    async def test_hold_and_release_shorten_the_time_of_no_entry(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        store: AsyncDynamoDBStore,
+        rows: Rows,
+        clock: FakeClock,
+    ) -> None:
+        """Somebody who shortens the row's time neither shortens the history nor hides it."""
+        event = await event_with(store, clock, 1)
+        (_, kept), *_ = await times(rows, event.id)
+        assert kept is not None
+        await rows.set(event.id, history_ttl={"N": str(kept - 100)})
+        await hold(store, event)
+        less = kept - 100
+        assert await times(rows, event.id) == [(None, less), (None, kept), (None, less)]
+        assert await kinds(client, table_name, clock) == {"altered"}
+        await release(store, event)
+        ((_, row_kept), *entries) = await times(rows, event.id)
+        assert (row_kept, entries) == (less, [(kept, kept), (less, less), (less, less)])
+        assert await kinds(client, table_name, clock) == {"altered"}
+
+    async def test_hold_mends_a_time_that_is_no_number(
+        self, store: AsyncDynamoDBStore, rows: Rows, clock: FakeClock
+    ) -> None:
+        """An entry with such a time gets that of the row."""
+        event = await event_with(store, clock, 1)
+        before = await times(rows, event.id)
+        (entry,) = await rows.history(event.id)
+        await rows.put({**entry, "history_ttl": {"S": "next year"}, "ttl": {"N": "1.5"}})
+        await hold(store, event)
+        await release(store, event)
+        assert await times(rows, event.id) == [*before, before[-1], before[-1]]
+
     async def test_hold_of_a_table_that_keeps_everything(
         self, open_store: Open, rows: Rows, clock: FakeClock
     ) -> None:

@@ -221,12 +221,14 @@ class _AboutEventError(BreakGlassError):
     def event(self) -> BreakGlassEvent:
         """The event as it is stored, from a strongly consistent read.
 
-        If the exception was rebuilt from its `args`, it has no event, and `event` raises
-        `AttributeError`.
+        If the exception was rebuilt from its `args`, or the row is not an event, it has no event,
+        and `event` raises `AttributeError`.
         """
         event: BreakGlassEvent | None = vars(self).get("_event")
         if event is None:
-            raise AttributeError("this error was rebuilt from its args, which hold no event")
+            raise AttributeError(
+                "this error has no event: the row is not one, or it was rebuilt from its args"
+            )
         return event
 
     def __str__(self) -> str:

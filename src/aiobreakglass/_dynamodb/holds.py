@@ -22,6 +22,7 @@ from aiobreakglass._domain.errors import (
     StoreUnavailableError,
 )
 from aiobreakglass._domain.event import BreakGlassEvent
+from aiobreakglass._domain.history import Tip
 from aiobreakglass._domain.oversight import decide_hold, decide_release
 from aiobreakglass._dynamodb.commit import Commits, Decide, event_rule
 from aiobreakglass._dynamodb.histories import Histories
@@ -29,6 +30,7 @@ from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.event import EVENT
 from aiobreakglass._dynamodb.parts.expressions import part, update_expression
 from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.record import number_of
 from aiobreakglass._dynamodb.row import Row
 
 _TOGETHER: Final = MAX_PARTS - 1
@@ -153,14 +155,17 @@ class Holds:
     def _update_of(self, row: Row) -> Callable[[Item], Part | None]:
         """Return a function that returns the update of an entry's row; None if there is none."""
         layout = self._table.layout
-        is_held, kept = "held_at" in row.item, row.item.get("history_ttl")
-        expected: dict[str, AttributeValue | None] = {
-            layout.ttl_attribute: None if is_held else kept
-        }
-        if row.tip is not None:
-            expected["history_ttl"] = kept
+        is_held, tip = "held_at" in row.item, row.tip
+        kept = None if tip is None or tip.history_ttl is None else {"N": str(tip.history_ttl)}
 
         def update(entry: Item) -> Part | None:
+            own = entry.get("history_ttl")
+            # What the row says was shortened if an entry says more, and must stay visible.
+            until = own if tip is None or _is_kept_longer(entry, tip) else kept
+            expected: dict[str, AttributeValue | None] = {
+                layout.ttl_attribute: None if is_held else until,
+                "history_ttl": until,
+            }
             changes = {name: value for name, value in expected.items() if entry.get(name) != value}
             if not changes:
                 return None
@@ -168,6 +173,14 @@ class Holds:
             return _changed(self._table, key, entry, changes)
 
         return update
+
+
+def _is_kept_longer(entry: Item, tip: Tip) -> bool:
+    """Return whether an entry is to be kept longer than the event's row says."""
+    own = number_of(entry, "history_ttl")
+    if own is None or tip.history_ttl is None:
+        return "history_ttl" not in entry and tip.history_ttl is not None
+    return own > tip.history_ttl
 
 
 def _changed(
