@@ -47,12 +47,10 @@ from aiobreakglass.testing._contract_review import ReviewContract
 from aiobreakglass.testing._contract_review_queue import ReviewQueueContract
 from aiobreakglass.testing._contract_updates import UpdatesContract
 from tests.dynamodb.tables import temporary_table
-from tests.dynamodb.waiting import PATIENT
+from tests.dynamodb.waiting import LONG_ENOUGH, PATIENT
 
 REGION = "eu-central-1"
 HOUR = timedelta(hours=1)
-# No call comes near this: a call that a busy machine cuts off has an unknown outcome.
-LONG_ENOUGH = timedelta(minutes=5)
 
 
 on_one_loop = pytest.mark.asyncio(loop_scope="class")

@@ -14,6 +14,7 @@ from aiobreakglass import AsyncDynamoDBStore
 from aiobreakglass.testing import FakeClock
 from tests.dynamodb.rows import Rows
 from tests.dynamodb.tables import temporary_table
+from tests.dynamodb.waiting import LONG_ENOUGH, PATIENT
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -69,9 +70,15 @@ def rows(client: DynamoDBClient, table_name: str) -> Rows:
 async def store(
     endpoint_url: str, session: AioSession, table_name: str, clock: FakeClock
 ) -> AsyncIterator[AsyncDynamoDBStore]:
-    """Open a store as a user does."""
+    """Open a store as a user does, but with the patience that a busy machine needs."""
     async with AsyncDynamoDBStore.open(
-        table_name, region_name=REGION, endpoint_url=endpoint_url, session=session, clock=clock
+        table_name,
+        region_name=REGION,
+        endpoint_url=endpoint_url,
+        session=session,
+        config=PATIENT,
+        operation_timeout=LONG_ENOUGH,
+        clock=clock,
     ) as store:
         yield store
 
