@@ -89,6 +89,7 @@ class World:
             self.database,
             seed=history.seed,
             fault_rate=conditions.fault_rate,
+            reads_in_parts=conditions.reads_in_parts,
             spared=history.spared,
         )
         self._store_class = store_class
