@@ -143,6 +143,8 @@ class Conditions:
     """The limits of all processes: the first, and the stricter ones of later."""
     stricter_from: tuple[float | None, ...] = ()
     """When each process takes the stricter ones; None if it never does."""
+    reads_in_parts: bool = False
+    """Whether others may write between two rows of one batch that is read."""
     is_searched: bool = False
     """Whether nothing happens but calls, for a checker that knows of nothing else."""
 
@@ -166,7 +168,8 @@ class History:
 def history(seed: int, *, steps: int = STEPS) -> History:
     """Return what a seed makes."""
     random = draws.seeded(seed, "plan")
-    conditions = _conditions(random)
+    reads_in_parts = draws.seeded(seed, "parts").random() < 0.5
+    conditions = replace(_conditions(random), reads_in_parts=reads_in_parts)
     return History(seed, tuple(_steps(random, conditions, steps)), conditions)
 
 

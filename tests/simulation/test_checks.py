@@ -26,6 +26,7 @@ from tests.simulation.timeline import LAYOUT
 from tests.simulation.world import World
 
 EVENT_ID: Final = "0123456789abcdef"
+LOST: Final = Fate("answer lost", back=NEVER)
 ENDS_OTHERWISE: Final = (
     Kind.UNRECORDED,
     f"{EVENT_ID} was deleted, and its history ends otherwise",
@@ -78,7 +79,8 @@ async def made(
     """Make one call, signed as all calls are, and return what came of it."""
     number = len(world.outcome.calls) + 1
     call = Call(number, kind, process, subject=subject, event_id=EVENT_ID, sign=f"step-{number}")
-    await world.call(call, partial(work, by=call.sign), None)
+    signature = "held_by" if kind == "hold" else "by"
+    await world.call(call, partial(work, **{signature: call.sign}), None)
     return call.value if call.error is None else call.error
 
 
@@ -141,12 +143,17 @@ def test_deletion_without_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ENDS_OTHERWISE in found(deleted)
 
 
+def meet(world: World, *fates: Fate) -> None:
+    """Let the next requests meet these fates."""
+    rest = iter(fates)
+    world.network.fault_rate = 1.0
+    world.network._fate = lambda place, operation: next(rest, Fate())  # type: ignore[method-assign]
+
+
 async def marked_after_an_update_that_was_lost(world: World) -> None:
     """Lose the answers to an update and to the mark that follows its lapse; both are repeated."""
     event = await opened(world, seconds=2)
-    fates = iter([Fate(), Fate("answer lost", back=NEVER)] * 2)
-    world.network.fault_rate = 1.0
-    world.network._fate = lambda place, operation: next(fates, Fate())  # type: ignore[method-assign]
+    meet(world, Fate(), LOST, Fate(), LOST)
     answer = await updated(world, event)
     assert isinstance(answer, StoreUnavailableError)
     assert answer.outcome_unknown
@@ -155,3 +162,19 @@ async def marked_after_an_update_that_was_lost(world: World) -> None:
 def test_mark_that_is_repeated_after_a_lost_update() -> None:
     """The entry that its refusal shows is that of the mark, and does not confirm the update."""
     assert found(marked_after_an_update_that_was_lost) == set()
+
+
+async def held_without_its_second_step(world: World) -> None:
+    """Lose the answer to the first step of a hold, show its own entry, and deny the second."""
+    await opened(world)
+    (process,) = world.processes
+    meet(world, Fate(), LOST, Fate(), Fate("denied", refused="AccessDeniedException"))
+    hold = partial(process.store.hold, EVENT_ID, reason="A case of ours")
+    answer = await made(process, world, "hold", hold)
+    assert isinstance(answer, StoreUnavailableError)
+    assert answer.outcome_unknown
+
+
+def test_hold_that_is_confirmed_before_its_second_step() -> None:
+    """Its outcome is unknown all the same, because the history has not followed."""
+    assert found(held_without_its_second_step) == set()

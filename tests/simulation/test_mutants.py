@@ -48,7 +48,7 @@ CAUGHT: Final = {
     "change-of-others-hidden": (8, Kind.UNRECORDED),
     "adopted-row-without-its-first-entry": (8, Kind.UNRECORDED),
     "own-attempt-asked-of-the-event": (54, Kind.UNTRUE),
-    "links-not-verified": (12, Kind.UNRECORDED),
+    "links-not-verified": (22, Kind.UNRECORDED),
     "stored-event-not-verified": (6, Kind.UNRECORDED),
     "remembered-event-not-read": (1, Kind.UNTRUE),
     "status-not-asked": (2, Kind.UNTRUE),
@@ -69,7 +69,7 @@ CAUGHT: Final = {
     "held-event-deleted": (1, Kind.FREED),
     "hold-that-leaves-a-ttl": (1, Kind.FREED),
     "hold-of-the-event-alone": (1, Kind.FREED),
-    "second-step-on-a-released-event": (1, Kind.FREED),
+    "second-step-on-a-released-event": (3, Kind.FREED),
     "extension-past-the-cap": (31, Kind.EXCEEDED),
     "update-around-the-cap": (13, Kind.EXCEEDED),
 }
