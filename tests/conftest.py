@@ -37,13 +37,22 @@ LANES = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its lanes, by its fixtures."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its lanes, by its fixtures, and keep each to its emulators."""
+    config.hook.pytest_deselected(items=[item for item in items if is_unwanted(item)])
+    items[:] = [item for item in items if not is_unwanted(item)]
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         for marker, names in LANES.items():
             if fixtures & names:
                 item.add_marker(marker)
+
+
+def is_unwanted(item: pytest.Item) -> bool:
+    """Return whether a test that is for DynamoDB Local alone would run on moto."""
+    callspec = getattr(item, "callspec", None)
+    on_moto = callspec is not None and callspec.params.get("endpoint_url") == "moto"
+    return on_moto and item.get_closest_marker("on_dynamodb_local") is not None
 
 
 def pytest_collection_finish() -> None:
