@@ -17,6 +17,7 @@ from aiobreakglass.testing import moto_server
 from tests.backends import unavailable
 from tests.backends.dynamodb_local import dynamodb_local, missing_requirement
 from tests.documents.calls import REGION, TABLE
+from tests.documents.programs import Programs, running_programs
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -133,6 +134,13 @@ async def no_table(moto_endpoint: str) -> AsyncIterator[DynamoDBClient]:
         with suppress(client.exceptions.ResourceNotFoundException):
             await client.update_table(TableName=TABLE, DeletionProtectionEnabled=False)
             await client.delete_table(TableName=TABLE)
+
+
+@pytest.fixture(scope="session")
+def programs(few_authorities: None) -> Iterator[Programs]:
+    """Where short programs run, one after the other."""
+    with running_programs() as programs:
+        yield programs
 
 
 @pytest.fixture(scope="session")
