@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 # A busy machine makes examples slow, so they have no deadline. In CI, hypothesis does this by
-# itself, and its other settings for CI are kept.
+# itself, and its other settings for CI are kept. Half the usual number of examples, because most
+# of them are whole events, which take long to draw.
 settings.register_profile(
-    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "unhurried",
+    settings(),
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("unhurried")
 
