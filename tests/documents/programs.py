@@ -38,8 +38,9 @@ class Programs:
         self, program: Path | str, *arguments: str, folder: Path, environment: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         """Run a program as `python program arguments` does in a folder and an environment."""
+        words = [str(program), *arguments]
         request = {
-            "arguments": [str(program), *arguments],
+            "arguments": words,
             "folder": str(folder),
             "environment": dict(environment),
             "output": str(self._output),
@@ -49,7 +50,7 @@ class Programs:
         self._requests.flush()
         status = int(self._statuses.readline())
         output, errors = (path.read_text() for path in (self._output, self._errors))
-        return subprocess.CompletedProcess(request["arguments"], status, output, errors)
+        return subprocess.CompletedProcess(words, status, output, errors)
 
 
 @contextmanager
