@@ -17,14 +17,20 @@ from aiobreakglass.testing import moto_server
 from tests.backends import unavailable
 from tests.backends.dynamodb_local import dynamodb_local, missing_requirement
 from tests.documents.calls import REGION, TABLE
+from tests.documents.programs import Programs, running_programs
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 # A busy machine makes examples slow, so they have no deadline. In CI, hypothesis does this by
-# itself, and its other settings for CI are kept.
+# itself, and its other settings for CI are kept. Half the usual number of examples, because most
+# of them are whole events, which take long to draw.
 settings.register_profile(
-    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "unhurried",
+    settings(),
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("unhurried")
 
@@ -37,13 +43,22 @@ LANES = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its lanes, by its fixtures."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its lanes, by its fixtures, and keep each to its emulators."""
+    config.hook.pytest_deselected(items=[item for item in items if is_unwanted(item)])
+    items[:] = [item for item in items if not is_unwanted(item)]
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         for marker, names in LANES.items():
             if fixtures & names:
                 item.add_marker(marker)
+
+
+def is_unwanted(item: pytest.Item) -> bool:
+    """Return whether a test that is for DynamoDB Local alone would run on moto."""
+    callspec = getattr(item, "callspec", None)
+    on_moto = callspec is not None and callspec.params.get("endpoint_url") == "moto"
+    return on_moto and item.get_closest_marker("on_dynamodb_local") is not None
 
 
 def pytest_collection_finish() -> None:
@@ -124,6 +139,13 @@ async def no_table(moto_endpoint: str) -> AsyncIterator[DynamoDBClient]:
         with suppress(client.exceptions.ResourceNotFoundException):
             await client.update_table(TableName=TABLE, DeletionProtectionEnabled=False)
             await client.delete_table(TableName=TABLE)
+
+
+@pytest.fixture(scope="session")
+def programs(few_authorities: None) -> Iterator[Programs]:
+    """Where short programs run, one after the other."""
+    with running_programs() as programs:
+        yield programs
 
 
 @pytest.fixture(scope="session")

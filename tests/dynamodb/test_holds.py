@@ -30,6 +30,8 @@ from tests.dynamodb.test_histories import event_with
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 DAY = timedelta(days=1)
 SECONDS = timedelta(seconds=1)
 

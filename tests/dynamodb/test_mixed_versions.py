@@ -31,6 +31,8 @@ from tests.faults.audit import audit
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 CREATED, UPDATED, CLOSED = Action.CREATED, Action.UPDATED, Action.CLOSED
 ADOPTED, DELETED = Action.ADOPTED, Action.DELETED
 MINUTE = timedelta(minutes=1)
