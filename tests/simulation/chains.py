@@ -123,8 +123,16 @@ class Chains:
         """A row must not stay when its history goes."""
         if LAYOUT.event_key(event_id) in changes:
             self._gone.add(event_id)
-        elif self._timeline.event(event_id).item and event_id not in self._unsettled:
-            yield f"{', '.join(changes)} went before the row of the event"
+            return
+        row = self._timeline.event(event_id).item
+        if not row or event_id in self._unsettled:
+            return
+        # An entry behind a gap that others left is none of those that the row tells of.
+        revision = int(row.get("revision", {"N": "0"})["N"])
+        last = LAYOUT.history_key(event_id, revision) if self.is_disturbed(event_id) else None
+        gone = [key for key in changes if last is None or key <= last]
+        if gone:
+            yield f"{', '.join(gone)} went before the row of the event"
 
     def _of_change(
         self, event_id: str, changes: Mapping[str, tuple[Sight, Sight]], call: Call

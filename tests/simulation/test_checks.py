@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -16,7 +17,7 @@ from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.history import HistoryPart
 from aiobreakglass.testing import make_event
 from tests.simulation import chains
-from tests.simulation.ending import Calls
+from tests.simulation.ending import Calls, old_age
 from tests.simulation.faults import NEVER, Fate
 from tests.simulation.living import quiet
 from tests.simulation.plan import Conditions, History
@@ -51,10 +52,11 @@ CALM: Final = Conditions(
 def found(
     lived: Callable[[World], Awaitable[Any]],
     store_class: type[AsyncDynamoDBStore] = AsyncDynamoDBStore,
+    conditions: Conditions = CALM,
 ) -> set[tuple[Kind, str]]:
     """Return what the checks find in a world in which this is lived."""
     with quiet():
-        world = World(History(1, (), CALM), store_class)
+        world = World(History(1, (), conditions), store_class)
         with closing(world.loop):
             world.loop.run_until_complete(lived(world))
         return {(finding.kind, finding.text) for finding in world.outcome.findings}
@@ -79,7 +81,7 @@ async def made(
     """Make one call, signed as all calls are, and return what came of it."""
     number = len(world.outcome.calls) + 1
     call = Call(number, kind, process, subject=subject, event_id=EVENT_ID, sign=f"step-{number}")
-    signature = "held_by" if kind == "hold" else "by"
+    signature = {"hold": "held_by", "release": "released_by"}.get(kind, "by")
     await world.call(call, partial(work, **{signature: call.sign}), None)
     return call.value if call.error is None else call.error
 
@@ -178,3 +180,26 @@ async def held_without_its_second_step(world: World) -> None:
 def test_hold_that_is_confirmed_before_its_second_step() -> None:
     """Its outcome is unknown all the same, because the history has not followed."""
     assert found(held_without_its_second_step) == set()
+
+
+async def held_again_by_a_restore(world: World) -> None:
+    """Set a deleted event back to its hold, and lose the third entry of four."""
+    await opened(world)
+    (process,) = world.processes
+    store, key = process.store, LAYOUT.event_key(EVENT_ID)
+    await made(process, world, "hold", partial(store.hold, EVENT_ID, reason="A case"))
+    held = world.database.rows[key]
+    await made(process, world, "release", partial(store.release_hold, EVENT_ID, reason="Over"))
+    await made(process, world, "delete", partial(store.delete, EVENT_ID))
+    world.database.put(held)
+    world.database.remove(LAYOUT.history_key(EVENT_ID, 3))
+    await made(process, world, "hold", partial(store.hold, EVENT_ID, reason="A case"))
+    await old_age(world)
+    assert LAYOUT.history_key(EVENT_ID, 2) in world.database.rows
+    assert LAYOUT.history_key(EVENT_ID, 4) not in world.database.rows
+
+
+def test_entry_behind_a_gap_that_a_hold_cannot_see() -> None:
+    """It is not of the history that the row tells of, so it may go before the row."""
+    conditions = replace(CALM, retentions=(0.0,))
+    assert found(held_again_by_a_restore, conditions=conditions) == set()
