@@ -12,6 +12,7 @@ from aiobreakglass import (
     AsyncDynamoDBStore,
     BreakGlassEvent,
     EventPage,
+    StoreUnavailableError,
     adopt_table,
     verify_history,
 )
@@ -24,6 +25,7 @@ from aiobreakglass._dynamodb.queries import Queries
 from aiobreakglass._dynamodb.recent import RecentRows
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.rows import LAYOUT, Rows
+from tests.dynamodb.waiting import LONG_ENOUGH
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -94,34 +96,70 @@ async def test_attribute_that_another_writer_dropped_comes_back_with_the_next_ch
     assert await waiting(rows, event) == "unreviewed"
 
 
-async def test_event_that_is_reopened_by_hand_while_it_is_marked_is_reviewed(
-    client: DynamoDBClient, table_name: str, rows: Rows, clock: FakeClock
-) -> None:
-    """A call that returns has reviewed the event, and not merely marked it expired."""
-    event = make_event(created_at=clock())
+class Reopening:
+    """A client after whose first transactions somebody sets a row back."""
 
-    class Reopening:
-        """A client after whose first transaction somebody sets the row back."""
+    def __init__(self, client: DynamoDBClient, rows: Rows, event: BreakGlassEvent) -> None:
+        self._client = client
+        self._rows = rows
+        self._event = event
+        self.times = 0
+        self.transactions = 0
 
-        is_first = True
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(client, name)
+    async def transact_write_items(self, **request: Any) -> Any:
+        answer = await self._client.transact_write_items(**request)
+        self.transactions += 1
+        if self.transactions <= self.times:
+            await self._rows.put_event(self._event)
+        return answer
 
-        async def transact_write_items(self, **request: Any) -> Any:
-            answer = await client.transact_write_items(**request)
-            if self.is_first:
-                self.is_first = False
-                await rows.put_event(event)
-            return answer
 
-    await AsyncDynamoDBStore(client, table_name, clock=clock).create(event)
-    clock.set(event.expires_at)
-    through: Any = Reopening()
-    store = AsyncDynamoDBStore(through, table_name, clock=clock)
-    after = await store.review(event.id, reviewed_by="r", outcome="justified", comment="Fine")
-    assert after.review_outcome == "justified"
-    assert await store.get(event.id) == after
+class TestReopenedByHand:
+    @pytest.fixture
+    async def event(
+        self, client: DynamoDBClient, table_name: str, clock: FakeClock
+    ) -> BreakGlassEvent:
+        """An event that has lapsed, and is not marked."""
+        event = make_event(created_at=clock())
+        await AsyncDynamoDBStore(client, table_name, clock=clock).create(event)
+        clock.set(event.expires_at)
+        return event
+
+    @pytest.fixture
+    def reopening(self, client: DynamoDBClient, rows: Rows, event: BreakGlassEvent) -> Reopening:
+        return Reopening(client, rows, event)
+
+    @pytest.fixture
+    def store(self, reopening: Any, table_name: str, clock: FakeClock) -> AsyncDynamoDBStore:
+        return AsyncDynamoDBStore(
+            reopening, table_name, clock=clock, operation_timeout=LONG_ENOUGH
+        )
+
+    async def test_event_that_is_reopened_while_it_is_marked_is_reviewed(
+        self, store: AsyncDynamoDBStore, reopening: Reopening, event: BreakGlassEvent
+    ) -> None:
+        """A call that returns has reviewed the event, and not merely marked it expired."""
+        reopening.times = 1
+        after = await review(store, event)
+        assert after.review_outcome == "justified"
+        assert await store.get(event.id) == after
+
+    async def test_event_that_is_reopened_again_and_again_is_not_reviewed(
+        self, store: AsyncDynamoDBStore, reopening: Reopening, event: BreakGlassEvent
+    ) -> None:
+        """After as many rounds as any write has, the call says that nothing was reviewed."""
+        reopening.times = 1_000
+        with pytest.raises(StoreUnavailableError, match="16 times in a row") as caught:
+            await review(store, event)
+        assert not caught.value.outcome_unknown
+        assert reopening.transactions == 16
+
+
+async def review(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> BreakGlassEvent:
+    return await store.review(event.id, reviewed_by="r", outcome="justified", comment="Fine")
 
 
 class Index:
