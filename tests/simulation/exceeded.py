@@ -126,7 +126,7 @@ def owes(timeline: Timeline, event_id: str, serial: int, now: datetime) -> bool:
     sights = [
         sight for sight in timeline.ever(LAYOUT.event_key(event_id)) if sight.since <= serial
     ]
-    if any(sight.event and sight.event.review_outcome in _FINAL for sight in sights):
+    if any(sight.event and sight.event.review_outcome in FINAL for sight in sights):
         return False
     newest = sights[-1]
     if newest.said == DELETED and newest.item is not None:
@@ -151,7 +151,7 @@ def of_extension(
         yield f"{new.id} was extended {new.extensions} of {rules.max_extensions} times"
 
 
-_FINAL: Final = ("justified", "unjustified")
+FINAL: Final = ("justified", "unjustified")
 
 
 def _uses(event: BreakGlassEvent, rules: Limits) -> list[Use]:

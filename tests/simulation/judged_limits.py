@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from aiobreakglass import LimitExceededError, Limits
-from tests.simulation.exceeded import owes
+from tests.simulation.exceeded import FINAL, owes
 from tests.simulation.record import Call
 from tests.simulation.span import Span
 from tests.simulation.timeline import Sight
@@ -66,7 +66,7 @@ def _is_used_up(call: Call, error: LimitExceededError, rules: Limits, span: Span
             for event_id in error.event_ids
             if owes(span.timeline, event_id, call.began, min(call.nows))
             or any(
-                owes(span.timeline, event_id, sight.since, min(call.nows))
+                owes(span.timeline, event_id, sight.since, min(call.nows)) or _awaits(sight)
                 for sight in span.event(event_id)
             )
             or span.meets_corrupt()
@@ -80,6 +80,11 @@ def _is_used_up(call: Call, error: LimitExceededError, rules: Limits, span: Span
         return False
     is_full = any(all(instant + within > now for instant in instants) for now in call.nows)
     return is_full and instants == sorted(instants) and error.retry_at == instants[0] + within
+
+
+def _awaits(sight: Sight) -> bool:
+    """Tell whether a row is an event that awaits its review, though a restore lost one perhaps."""
+    return sight.event is not None and sight.event.review_outcome not in FINAL
 
 
 def _quota(limit: str, rules: Limits) -> tuple[int, timedelta | None]:

@@ -11,7 +11,13 @@ from typing import Any, Final
 
 import pytest
 
-from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent, StoreUnavailableError
+from aiobreakglass import (
+    AsyncDynamoDBStore,
+    BreakGlassEvent,
+    LimitExceededError,
+    Limits,
+    StoreUnavailableError,
+)
 from aiobreakglass._aws.transaction import Part
 from aiobreakglass._dynamodb.parts.contributor import Attempt
 from aiobreakglass._dynamodb.parts.history import HistoryPart
@@ -32,6 +38,12 @@ ENDS_OTHERWISE: Final = (
     Kind.UNRECORDED,
     f"{EVENT_ID} was deleted, and its history ends otherwise",
 )
+SIGNATURES: Final = {
+    "close": "closed_by",
+    "review": "reviewed_by",
+    "hold": "held_by",
+    "release": "released_by",
+}
 CALM: Final = Conditions(
     processes=1,
     tasks=1,
@@ -81,7 +93,7 @@ async def made(
     """Make one call, signed as all calls are, and return what came of it."""
     number = len(world.outcome.calls) + 1
     call = Call(number, kind, process, subject=subject, event_id=EVENT_ID, sign=f"step-{number}")
-    signature = {"hold": "held_by", "release": "released_by"}.get(kind, "by")
+    signature = SIGNATURES.get(kind, "by")
     await world.call(call, partial(work, **{signature: call.sign}), None)
     return call.value if call.error is None else call.error
 
@@ -203,3 +215,26 @@ def test_entry_behind_a_gap_that_a_hold_cannot_see() -> None:
     """It is not of the history that the row tells of, so it may go before the row."""
     conditions = replace(CALM, retentions=(0.0,))
     assert found(held_again_by_a_restore, conditions=conditions) == set()
+
+
+async def refused_after_a_restore_of_the_unreviewed(world: World) -> None:
+    """Set a reviewed event back to what it was before, and open access again."""
+    await opened(world)
+    (process,) = world.processes
+    store, key = process.store, LAYOUT.event_key(EVENT_ID)
+    await made(process, world, "close", partial(store.close, EVENT_ID, closed_reason="Over"))
+    unreviewed = world.database.rows[key]
+    review = partial(store.review, EVENT_ID, outcome="justified", comment="It was needed")
+    await made(process, world, "review", review)
+    world.database.put(unreviewed)
+    event = make_event(created_at=process.clock.present())
+    answer = await made(process, world, "create", partial(store.create, event), event)
+    assert isinstance(answer, LimitExceededError)
+    assert answer.event_ids == (EVENT_ID,)
+
+
+def test_debt_that_a_restore_brings_back() -> None:
+    """The store believes the row, which has no review."""
+    rules = Limits(max_unreviewed=1)
+    conditions = replace(CALM, rules=(rules, rules), stricter_from=(None,))
+    assert found(refused_after_a_restore_of_the_unreviewed, conditions=conditions) == set()
