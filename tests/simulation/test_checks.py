@@ -58,7 +58,7 @@ CALM: Final = Conditions(
     prompt=True,
     is_on_the_brink=False,
 )
-"""One process, to which only that happens that a test has happen."""
+"""One process, without faults: nothing happens but what a test does."""
 
 
 def found(

@@ -79,7 +79,7 @@ class Holds:
         decide: Decide,
         refusal: type[BreakGlassError] | tuple[type[BreakGlassError], ...],
     ) -> BreakGlassEvent:
-        # One operation to the end, because whoever closes the store waits for it.
+        # One operation to the end, because a store that closes waits for it.
         with self._calls.operation() as operation:
             try:
                 row = await self._reads.event_row(operation, event_id)

@@ -183,7 +183,7 @@ def unlinked(subject: str) -> Finding:
 
 
 def expired_record(subject: str) -> Finding:
-    """Return the explanation of a record of which retention has removed a part or all."""
+    """Return the finding that retention has removed a record, or a part of it."""
     return expired(
         subject,
         "an incomplete record whose retention has ended",

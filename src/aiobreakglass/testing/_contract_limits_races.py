@@ -4,23 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from aiobreakglass import (
-    BreakGlassEvent,
-    EventExistsError,
-    LimitExceededError,
-    Limits,
-    Quota,
-)
-from aiobreakglass.testing._contract_limits_steps import (
-    DAY,
-    PER_PROFILE,
-    Limited,
-    refusal_of,
-)
-from aiobreakglass.testing._contract_steps import (
-    fresh,
-    opened,
-)
+from aiobreakglass import BreakGlassEvent, EventExistsError, LimitExceededError, Limits, Quota
+from aiobreakglass.testing._contract_limits_steps import DAY, PER_PROFILE, Limited, refusal_of
+from aiobreakglass.testing._contract_steps import fresh, opened
 from aiobreakglass.testing._events import FakeClock
 
 

@@ -6,16 +6,8 @@ from typing import Any
 
 import pytest
 
-from aiobreakglass import (
-    ActiveEventExistsError,
-    EventExistsError,
-    Limits,
-    Quota,
-)
-from aiobreakglass.testing._contract_governed_steps import (
-    ended,
-    reviewed,
-)
+from aiobreakglass import ActiveEventExistsError, EventExistsError, Limits, Quota
+from aiobreakglass.testing._contract_governed_steps import ended, reviewed
 from aiobreakglass.testing._contract_limits_steps import (
     DAY,
     PER_INVOKER,

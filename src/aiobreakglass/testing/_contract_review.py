@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aiobreakglass import (
-    EventNotFoundError,
-    GovernedStore,
-    ReviewOutcome,
-    ReviewRefusedError,
-)
-from aiobreakglass.testing._contract_governed_steps import (
-    REVIEWED,
-    ended,
-    held,
-    reviewed,
-)
+from aiobreakglass import EventNotFoundError, GovernedStore, ReviewOutcome, ReviewRefusedError
+from aiobreakglass.testing._contract_governed_steps import REVIEWED, ended, held, reviewed
 from aiobreakglass.testing._contract_history import CREATED, Told, told, whole_history
 from aiobreakglass.testing._contract_steps import (
     ACTIVE,

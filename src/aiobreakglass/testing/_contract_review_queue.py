@@ -9,12 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiobreakglass import (
-    BreakGlassEvent,
-    EventPage,
-    GovernedStore,
-    ReviewOutcome,
-)
+from aiobreakglass import BreakGlassEvent, EventPage, GovernedStore, ReviewOutcome
 from aiobreakglass.testing._contract_governed_steps import ended, held, released, reviewed
 from aiobreakglass.testing._contract_steps import (
     CLOSED,

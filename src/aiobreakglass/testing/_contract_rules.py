@@ -14,16 +14,9 @@ from aiobreakglass import (
     Limits,
     Quota,
 )
-from aiobreakglass.testing._contract_governed_steps import (
-    extended,
-)
+from aiobreakglass.testing._contract_governed_steps import extended
 from aiobreakglass.testing._contract_history import told, whole_history
-from aiobreakglass.testing._contract_limits_steps import (
-    DAY,
-    Limited,
-    refusal_of,
-    used,
-)
+from aiobreakglass.testing._contract_limits_steps import DAY, Limited, refusal_of, used
 from aiobreakglass.testing._contract_steps import (
     HOUR,
     MICROSECOND,
