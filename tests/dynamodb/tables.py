@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.table import table_definition
+from aiobreakglass import TableLayout
+from aiobreakglass._table.definition import Definition
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -19,8 +19,7 @@ async def new_table(client: DynamoDBClient) -> str:
     `tests/dynamodb/table`. It has no TTL, because emulators delete nothing by TTL.
     """
     name = f"breakglass-{uuid4().hex}"
-    answer = await client.create_table(
-        **table_definition(name, TableLayout(), deletion_protection=False)
-    )
+    definition = Definition(name, TableLayout(), False, False)
+    answer = await client.create_table(**definition.creation)
     assert answer["TableDescription"]["TableStatus"] == "ACTIVE"
     return name
