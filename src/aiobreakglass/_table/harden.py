@@ -185,7 +185,12 @@ class _Hardening:
                 if code_of(error) not in REFUSED_MEANWHILE:
                     raise
                 if self._has(step.problem, await self._settled()):
-                    raise
+                    if code_of(error) != "ValidationException":
+                        raise
+                    finding, words = step.problem.finding, error.response["Error"]["Message"]
+                    raise TableError(
+                        f"{finding.kind} of {finding.subject} cannot be repaired: {words}"
+                    ) from error
             # Some hosts of DynamoDB do not know of the change yet.
             while self._has(step.problem, state := await self._settled()):
                 await pause()

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from aiobreakglass._contract.arguments import AWAITING_REVIEW
-from aiobreakglass._dynamodb.layout import TableLayout, check_layout, check_table_name
+from aiobreakglass._dynamodb.layout import TABLE_ARN, TableLayout, check_layout
 
 
 class TableRole(StrEnum):
@@ -82,7 +82,9 @@ def iam_policy(role: TableRole | str, table_arn: str, *, layout: TableLayout | N
         layout: The names that the table uses; None means the default names.
     """
     grant = _GRANTS[TableRole(role)]
-    if not check_table_name(table_arn, or_arn=True).startswith("arn:"):
+    if not isinstance(table_arn, str):
+        raise TypeError(f"table_arn must be a str, not {type(table_arn).__name__}")
+    if not TABLE_ARN.fullmatch(table_arn):
         raise ValueError("table_arn must be the ARN of a table, not its name")
     layout = TableLayout() if layout is None else check_layout(layout)
     indexes = [f"{table_arn}/index/{layout.index_of(field)}" for field in grant.indexes]

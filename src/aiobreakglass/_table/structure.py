@@ -42,7 +42,7 @@ def is_ours(definition: Definition, description: Mapping[str, Any]) -> bool:
     The key alone does not tell, because many tables have a key of that name. So at least one of
     the indexes must be as it should be.
     """
-    if _key_problems(definition, State(description, {}, None)):
+    if any(_key_problems(definition, State(description, {}, None))):
         return False
     indexes = _indexes(description)
     return any(
