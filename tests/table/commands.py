@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from botocore import xform_name
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import ServiceModel
 from botocore.session import get_session
 from botocore.validate import validate_parameters
 
@@ -42,5 +42,6 @@ def request_of(fix: str) -> tuple[str, dict[str, Any]]:
 
 def validate(operation: str, parameters: dict[str, Any]) -> None:
     """Raise if botocore would not send this request."""
-    model: OperationModel = dynamodb().operation_model(operation)
-    validate_parameters(parameters, model.input_shape)
+    shape = dynamodb().operation_model(operation).input_shape
+    assert shape is not None
+    validate_parameters(parameters, shape)
