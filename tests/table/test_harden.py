@@ -200,6 +200,19 @@ class TestFailures:
         with pytest.raises(error, match="DynamoDB's words"):
             await harden(client)
 
+    async def test_change_that_another_caller_makes_is_waited_for(self) -> None:
+        """DynamoDB takes one change at a time."""
+        client = ControlPlane(described(good(), DeletionProtectionEnabled=False))
+        refusals = [failure("ResourceInUseException", "UpdateTable")]
+
+        def refuse_once() -> None:
+            if refusals:
+                raise refusals.pop()
+
+        client.before_change = refuse_once
+        assert kinds((await harden(client)).repaired) == ["deletion protection"]
+        assert client.changes == ["deletion protection"]
+
     async def test_recovery_of_a_new_table_is_waited_for(self) -> None:
         """A new table cannot have backups for a while."""
         client = ControlPlane(good()._replace(recovery="DISABLED"))

@@ -176,25 +176,32 @@ class _Hardening:
     async def take(self, step: _Step) -> State:
         """Repair a problem, wait until it is gone, and return the state of the table then."""
         async with self._limited():
-            # DynamoDB refuses a change of a table that is still changing.
-            await await_active(self._client, self._definition.name)
-            try:
-                await send(self._client, step.repair)
-            except ClientError as error:
-                # The request is also refused if somebody else repairs the same.
-                if code_of(error) not in REFUSED_MEANWHILE:
-                    raise
-                if self._has(step.problem, await self._settled()):
-                    if code_of(error) != "ValidationException":
-                        raise
-                    finding, words = step.problem.finding, error.response["Error"]["Message"]
-                    raise TableError(
-                        f"{finding.kind} of {finding.subject} cannot be repaired: {words}"
-                    ) from error
+            while not await self._is_sent(step):
+                await pause()
             # Some hosts of DynamoDB do not know of the change yet.
             while self._has(step.problem, state := await self._settled()):
                 await pause()
             return state
+
+    async def _is_sent(self, step: _Step) -> bool:
+        """Send a repair; return False if DynamoDB takes no change at this moment."""
+        try:
+            await send(self._client, step.repair)
+        except ClientError as error:
+            code = code_of(error)
+            # The request is also refused if somebody else repairs the same, or changes the table.
+            if code not in REFUSED_MEANWHILE:
+                raise
+            if self._has(step.problem, await self._settled()):
+                if code == "ResourceInUseException":
+                    return False
+                if code == "ValidationException":
+                    finding, words = step.problem.finding, error.response["Error"]["Message"]
+                    raise TableError(
+                        f"{finding.kind} of {finding.subject} cannot be repaired: {words}"
+                    ) from error
+                raise
+        return True
 
     def _steps(self, state: State) -> list[_Step]:
         steps = [
