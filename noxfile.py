@@ -36,6 +36,9 @@ NUMBER = str(min(4, (os.cpu_count() or 1) + 1))
 PROCESSES = ["--numprocesses", NUMBER, "--dist", "worksteal"]
 QUICK = ["-m", "not emulator and not browser and not slow"]
 
+# The wheel, as soon as a session of this run has built it.
+WHEELS: list[str] = []
+
 
 @nox.session
 def tests(session: nox.Session) -> None:
@@ -208,11 +211,14 @@ def group(name: str) -> tuple[str, ...]:
 
 
 def install_wheel(session: nox.Session, *requirements: str) -> None:
-    session.install(*group("build"))
-    folder = Path(session.create_tmp()) / "wheel"
-    shutil.rmtree(folder, ignore_errors=True)
-    session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), silent=True)
-    (wheel,) = map(str, folder.glob("*.whl"))
+    if not WHEELS:
+        session.install(*group("build"))
+        folder = Path(session.create_tmp()) / "wheel"
+        shutil.rmtree(folder, ignore_errors=True)
+        session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), silent=True)
+        # Absolute, because a session may change the folder.
+        WHEELS.extend(str(wheel.resolve()) for wheel in folder.glob("*.whl"))
+    (wheel,) = WHEELS
     session.install(wheel, *requirements)
     # An environment that is used again (nox -r) may hold an older build of the same version.
     session.install("--force-reinstall", "--no-deps", wheel)

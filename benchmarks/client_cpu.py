@@ -36,7 +36,13 @@ from benchmarks.contestants import (
 from benchmarks.pynamo import pynamo
 from benchmarks.targets import AIODYNAMO, FLOOR, OURS, PLAIN_AIODYNAMO, PLAIN_STOCK, STOCK
 
-CALLS = {"find_active": 60, "find_active_of_50": 3, "list_by_invoker": 12, "create": 60}
+CALLS = {
+    "find_active": 60,
+    "find_active_of_50": 3,
+    "list_by_invoker": 12,
+    "create": 60,
+    "create_with_limits": 30,
+}
 """The number of calls of each kind in a round."""
 
 PARTS = (*CALLS, "throughput", "latency", "import")

@@ -1,4 +1,4 @@
-"""Different ways to check access, to list 100 events, and to create an event.
+"""Different ways to check access, to list 100 events, and to create an event, also under limits.
 
 All run in one process, because their versions do not conflict.
 """
@@ -29,6 +29,7 @@ from yarl import URL
 
 from aiobreakglass import AsyncDynamoDBStore, BreakGlassEvent
 from aiobreakglass.testing import make_event
+from benchmarks.limited import CONDITION, LIMITS, keys_to_read, slots_for, taken
 from benchmarks.plain import EVENTS, fields, rows_of
 from benchmarks.rows import LAYOUT
 from benchmarks.stub import PAGE, PROFILES
@@ -41,6 +42,10 @@ NEW: Final = make_event(invoker="carol", request_id="r-1")
 
 ROWS: Final = rows_of(NEW)
 """The same event as finished plain rows, for contestants without models."""
+
+SLOTS: Final = slots_for(NEW)
+KEYS: Final = keys_to_read(NEW, SLOTS)
+"""What decides whether the event may be opened under three limits."""
 
 Call = Callable[[], Awaitable[object]]
 
@@ -88,8 +93,8 @@ async def stock(
         )
         return list(map(plain, answer["Items"]))
 
-    async def put(rows: list[dict[str, Any]]) -> object:
-        puts: list[Any] = [
+    def puts_of(rows: list[dict[str, Any]]) -> list[Any]:
+        return [
             {
                 "Put": {
                     "TableName": TABLE,
@@ -100,9 +105,47 @@ async def stock(
             }
             for row in rows
         ]
-        return await client.transact_write_items(TransactItems=puts)
 
-    return with_and_without_models(get, rows, put)
+    async def put(rows: list[dict[str, Any]]) -> object:
+        return await client.transact_write_items(TransactItems=puts_of(rows))
+
+    async def create_with_limits(rows: list[dict[str, Any]]) -> object:
+        found = {row["pk"]: row for row in map(plain, await batch(client, KEYS))}
+        assert not found.keys() & set(KEYS[:3])
+        slots: list[Any] = [
+            {
+                "Put": {
+                    "TableName": TABLE,
+                    "Item": {name: serialize(value) for name, value in row.items()},
+                    "ConditionExpression": CONDITION,
+                    "ExpressionAttributeNames": {"#ttl": "ttl"},
+                    "ExpressionAttributeValues": {
+                        ":latest": {"S": latest},
+                        ":ttl": serialize(row["ttl"]),
+                    },
+                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                }
+            }
+            for row, latest in taken(SLOTS, found, NEW.id, rows[0]["write_id"])
+        ]
+        return await client.transact_write_items(TransactItems=[*puts_of(rows), *slots])
+
+    with_models, without = with_and_without_models(get, rows, put)
+    with_models.calls["create_with_limits"] = lambda: create_with_limits(rows_of(NEW))
+    without.calls["create_with_limits"] = lambda: create_with_limits(ROWS)
+    return with_models, without
+
+
+async def batch(client: Any, keys: list[str]) -> list[dict[str, Any]]:
+    """Return the existing rows of these keys as the client answers them."""
+    answer = await client.batch_get_item(
+        RequestItems={
+            TABLE: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}
+        }
+    )
+    assert not answer["UnprocessedKeys"]
+    found: list[dict[str, Any]] = answer["Responses"][TABLE]
+    return found
 
 
 async def stock_in_batches(stack: AsyncExitStack, url: str) -> Contestant:
@@ -113,17 +156,10 @@ async def stock_in_batches(stack: AsyncExitStack, url: str) -> Contestant:
     deserialize = TypeDeserializer().deserialize
 
     async def get(keys: list[str]) -> dict[str, dict[str, Any]]:
-        answer = await client.batch_get_item(
-            RequestItems={
-                TABLE: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}
-            }
-        )
-        assert not answer["UnprocessedKeys"]
-        rows = [
-            {name: deserialize(value) for name, value in item.items()}
-            for item in answer["Responses"][TABLE]
-        ]
-        return {row["pk"]: row for row in rows}
+        return {row["pk"]: row for row in map(plain, await batch(client, keys))}
+
+    def plain(item: dict[str, Any]) -> dict[str, Any]:
+        return {name: deserialize(value) for name, value in item.items()}
 
     async def find_active_of_50() -> object:
         guards = await get([LAYOUT.guard_key("alice", profile) for profile in PROFILES])
@@ -216,9 +252,18 @@ def with_and_without_models(
 
 async def store(stack: AsyncExitStack, url: str, transport: Any) -> Contestant:
     """This library."""
-    opened = await stack.enter_async_context(
-        AsyncDynamoDBStore.open(TABLE, region_name=REGION, endpoint_url=url, transport=transport)
-    )
+    opened, limited = [
+        await stack.enter_async_context(
+            AsyncDynamoDBStore.open(
+                TABLE,
+                region_name=REGION,
+                endpoint_url=url,
+                transport=transport,
+                limits=limits,
+            )
+        )
+        for limits in (None, LIMITS)
+    ]
     return Contestant(
         {
             "find_active": lambda: opened.find_active_by_invoker_and_profile("alice", "prod"),
@@ -227,6 +272,7 @@ async def store(stack: AsyncExitStack, url: str, transport: Any) -> Contestant:
             ),
             "list_by_invoker": lambda: opened.list_by_invoker("alice"),
             "create": lambda: opened.create(NEW),
+            "create_with_limits": lambda: limited.create(NEW),
         },
         has_models=True,
         remembers=True,

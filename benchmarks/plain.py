@@ -73,6 +73,7 @@ def rows_of(event: BreakGlassEvent) -> list[dict[str, Any]]:
         "head": head,
         "digest": sha256(canonical_json(values)),
         "recorded_at": entry["at"],
+        "awaiting_review": "unreviewed",
         "history_ttl": history_ttl,
     }
     return [history, row, guard_row(event)]

@@ -103,6 +103,7 @@ class EventRow(Model):
     head = UnicodeAttribute()
     digest = UnicodeAttribute()
     recorded_at = UnicodeAttribute()
+    awaiting_review = UnicodeAttribute(null=True)
     history_ttl = NumberAttribute()
 
 

@@ -19,6 +19,7 @@ from aiobreakglass import BreakGlassEvent
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb.codec import encode_guard
 from aiobreakglass.testing import make_event
+from benchmarks.limited import slots_in_use
 from benchmarks.rows import LAYOUT, stored_row
 
 PAGE = 100
@@ -58,6 +59,7 @@ def _closed(number: int) -> Item:
 def _rows() -> dict[str, Item]:
     """Return the rows by their partition keys."""
     rows = [*(encode_guard(event, LAYOUT) for event in HELD_AT_ONCE), *map(_row, HELD_AT_ONCE)]
+    rows += slots_in_use(HELD, HELD.created_at)
     return {row[LAYOUT.partition_key]["S"]: row for row in rows}
 
 

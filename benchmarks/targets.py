@@ -60,6 +60,8 @@ def of_calls(kind: str, medians: Medians) -> Iterator[Target]:
             yield at_least(f"{kind}, {PLAIN_STOCK}", ratios[PLAIN_STOCK], 3)
             yield ahead(f"{kind}, {AIODYNAMO}", ratios[AIODYNAMO])
             yield ahead(f"{kind}, {PLAIN_AIODYNAMO}", ratios[PLAIN_AIODYNAMO])
+        case "create_with_limits":
+            yield at_least(f"{kind}, {STOCK}", ratios[STOCK], 2)
 
 
 def of_throughput(medians: Medians, rates: Medians) -> Target:

@@ -14,7 +14,14 @@ from uuid import uuid4
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from aiobreakglass import ActiveEventExistsError, AsyncDynamoDBStore, create_table
+from aiobreakglass import (
+    ActiveEventExistsError,
+    AsyncDynamoDBStore,
+    LimitExceededError,
+    Limits,
+    Quota,
+    create_table,
+)
 from aiobreakglass.testing import make_event
 from benchmarks.rows import stored_row
 from tests.backends.dynamodb_local import dynamodb_local
@@ -28,6 +35,11 @@ BATCH = 25
 """The rows of one BatchWriteItem."""
 
 PAIR = {"invoker": "alice", "profile": "prod"}
+LIMITS = Limits(
+    cooldown=timedelta(hours=1),
+    per_invoker=Quota(1, timedelta(days=1)),
+    per_profile=Quota(10, timedelta(days=1)),
+)
 PROFILES = ["prod", *(f"prod-{number}" for number in range(1, 50))]
 
 
@@ -57,10 +69,10 @@ class Meter:
 
 
 async def refused(call: Awaitable[object]) -> None:
-    """Make a call that is refused because access is held."""
+    """Make a call that is refused because access is held, or by a limit."""
     try:
         await call
-    except ActiveEventExistsError:
+    except (ActiveEventExistsError, LimitExceededError):
         return
     raise AssertionError("nobody refused it")
 
@@ -106,11 +118,32 @@ async def measure(client: "DynamoDBClient", history: int) -> dict[str, str]:
     units["update"] = await meter.measure(
         lambda: store.update(event.model_copy(update={"request_id": "r-1"}))
     )
-    units["history, 2 entries"] = await meter.measure(lambda: store.history(event.id))
+    later = event.expires_at + timedelta(minutes=5)
+    units["extend"] = await meter.measure(
+        lambda: store.extend(event.id, expires_at=later, extended_by="alice", reason="not done")
+    )
+    units["history, 3 entries"] = await meter.measure(lambda: store.history(event.id))
     units["close"] = await meter.measure(
         lambda: store.close(event.id, closed_by="bob", closed_reason="done")
     )
-    units["delete"] = await meter.measure(lambda: store.delete(event.id))
+    units["review"] = await meter.measure(
+        lambda: store.review(event.id, reviewed_by="carol", outcome="justified", comment="right")
+    )
+    units["hold, 5 entries"] = await meter.measure(
+        lambda: store.hold(event.id, held_by="dave", reason="case 7")
+    )
+    units["release_hold, 6 entries"] = await meter.measure(
+        lambda: store.release_hold(event.id, released_by="dave", reason="over")
+    )
+    units["delete, reviewed"] = await meter.measure(lambda: store.delete(event.id))
+    limited = AsyncDynamoDBStore(
+        client, table_name, limits=LIMITS, operation_timeout=timedelta(minutes=2)
+    )
+    units["create, three limits"] = await meter.measure(lambda: limited.create(make_event(**PAIR)))
+    units["create, three limits, reached"] = await meter.measure(
+        lambda: refused(limited.create(make_event(invoker="alice", profile="stage")))
+    )
+    units["list_awaiting_review"] = await meter.measure(store.list_awaiting_review)
     units["list_by_invoker"] = await meter.measure(lambda: store.list_by_invoker("alice"))
     units["get_last"] = await meter.measure(
         lambda: store.get_last_by_invoker_and_profile("alice", "prod")

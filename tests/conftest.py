@@ -4,25 +4,33 @@ import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from aiobotocore.session import get_session
 from botocore.handlers import BUILTIN_HANDLERS
+from botocore.httpsession import where
 from hypothesis import HealthCheck, settings
 
 from aiobreakglass.testing import moto_server
 from tests.backends import unavailable
 from tests.backends.dynamodb_local import dynamodb_local, missing_requirement
 from tests.documents.calls import REGION, TABLE
+from tests.documents.programs import Programs, running_programs
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 # A busy machine makes examples slow, so they have no deadline. In CI, hypothesis does this by
-# itself, and its other settings for CI are kept.
+# itself, and its other settings for CI are kept. Half the usual number of examples, because most
+# of them are whole events, which take long to draw.
 settings.register_profile(
-    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "unhurried",
+    settings(),
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("unhurried")
 
@@ -35,13 +43,22 @@ LANES = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its lanes, by its fixtures."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its lanes, by its fixtures, and keep each to its emulators."""
+    config.hook.pytest_deselected(items=[item for item in items if is_unwanted(item)])
+    items[:] = [item for item in items if not is_unwanted(item)]
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         for marker, names in LANES.items():
             if fixtures & names:
                 item.add_marker(marker)
+
+
+def is_unwanted(item: pytest.Item) -> bool:
+    """Return whether a test that is for DynamoDB Local alone would run on moto."""
+    callspec = getattr(item, "callspec", None)
+    on_moto = callspec is not None and callspec.params.get("endpoint_url") == "moto"
+    return on_moto and item.get_closest_marker("on_dynamodb_local") is not None
 
 
 def pytest_collection_finish() -> None:
@@ -68,6 +85,22 @@ def no_aws_account() -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_authorities(
+    no_aws_account: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Let clients trust one certificate authority, because no test connects to AWS.
+
+    Each client reads all of them before its first request, even without TLS, which takes 50 ms.
+    """
+    first, end, _ = Path(where()).read_text(encoding="utf-8").partition("END CERTIFICATE-----\n")
+    bundle = tmp_path_factory.mktemp("authorities") / "bundle.pem"
+    bundle.write_text(first + end, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_CA_BUNDLE", str(bundle))
         yield
 
 
@@ -106,6 +139,13 @@ async def no_table(moto_endpoint: str) -> AsyncIterator[DynamoDBClient]:
         with suppress(client.exceptions.ResourceNotFoundException):
             await client.update_table(TableName=TABLE, DeletionProtectionEnabled=False)
             await client.delete_table(TableName=TABLE)
+
+
+@pytest.fixture(scope="session")
+def programs(few_authorities: None) -> Iterator[Programs]:
+    """Where short programs run, one after the other."""
+    with running_programs() as programs:
+        yield programs
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ class Audited(InMemoryStore):
 
 
 class ContractOfFaulty(StoreContract):
-    """The contract for a store without histories; it is not run again here."""
+    """The contract that every store keeps; it is not run again here."""
 
     @pytest.fixture
     def clock(self) -> FakeClock:
@@ -110,7 +110,7 @@ class ContractOfAudited(LimitedStoreContract, GovernedStoreContract):
         return Audited(clock=clock)
 
     @pytest.fixture
-    def limited(self, clock: FakeClock) -> Callable[..., GovernedStore]:
+    def limited(self, clock: FakeClock) -> Callable[[Limits | None], GovernedStore]:
         return lambda limits: Audited(clock=clock, limits=limits)
 
 
@@ -201,8 +201,8 @@ async def test_governance_is_fully_typed(breakglass_clock: FakeClock) -> None:
     await store.review(
         event.id, reviewed_by="carol", outcome="needs_follow_up", comment="Why so long?"
     )
-    again = await store.list_awaiting_review(outcome=ReviewOutcome.NEEDS_FOLLOW_UP)
-    assert len(again) == 1
+    pages = iterate(store.list_awaiting_review, outcome=ReviewOutcome.NEEDS_FOLLOW_UP)
+    assert [assert_type(each, BreakGlassEvent).id async for each in pages] == [event.id]
     reviewed = await store.review(
         event.id, reviewed_by="carol", outcome=ReviewOutcome.JUSTIFIED, comment="I see"
     )

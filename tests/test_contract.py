@@ -35,22 +35,22 @@ from aiobreakglass.testing._contract_governed_fields import GovernedFieldsContra
 from aiobreakglass.testing._contract_governed_races import GovernedRacesContract
 from aiobreakglass.testing._contract_history import HistoryContract
 from aiobreakglass.testing._contract_hold import HoldContract
-from aiobreakglass.testing._contract_limits import Limited
+from aiobreakglass.testing._contract_limits_races import LimitsRacesContract
+from aiobreakglass.testing._contract_limits_steps import Limited
 from aiobreakglass.testing._contract_lists import ListsContract
 from aiobreakglass.testing._contract_opening import OpeningContract
 from aiobreakglass.testing._contract_oversight_races import OversightRacesContract
 from aiobreakglass.testing._contract_questions import QuestionsContract
+from aiobreakglass.testing._contract_quotas import QuotasContract
 from aiobreakglass.testing._contract_races import RacesContract
 from aiobreakglass.testing._contract_review import ReviewContract
 from aiobreakglass.testing._contract_review_queue import ReviewQueueContract
 from aiobreakglass.testing._contract_updates import UpdatesContract
-from tests.dynamodb.tables import new_table
-from tests.dynamodb.waiting import PATIENT
+from tests.dynamodb.tables import temporary_table
+from tests.dynamodb.waiting import LONG_ENOUGH, PATIENT
 
 REGION = "eu-central-1"
 HOUR = timedelta(hours=1)
-# No call comes near this: a call that a busy machine cuts off has an unknown outcome.
-LONG_ENOUGH = timedelta(minutes=5)
 
 
 on_one_loop = pytest.mark.asyncio(loop_scope="class")
@@ -83,23 +83,23 @@ class OnDynamoDB:
     transport: Literal["fast", "standard"]
 
     @pytest_asyncio.fixture(loop_scope="class")
-    async def limited(self, opened: Opened, clock: FakeClock) -> Limited:
-        name = await new_table(opened.client)
-        transport = await opened.transport(name) if self.transport == "fast" else None
+    async def limited(self, opened: Opened, clock: FakeClock) -> AsyncIterator[Limited]:
+        async with temporary_table(opened.client) as name:
+            transport = await opened.transport(name) if self.transport == "fast" else None
 
-        def store(limits: LimitsFor | None) -> AsyncDynamoDBStore:
-            store = AsyncDynamoDBStore(
-                opened.client,
-                name,
-                clock=clock,
-                operation_timeout=LONG_ENOUGH,
-                transport=transport,
-                limits=limits,
-            )
-            assert store.transport == self.transport
-            return store
+            def store(limits: LimitsFor | None) -> AsyncDynamoDBStore:
+                store = AsyncDynamoDBStore(
+                    opened.client,
+                    name,
+                    clock=clock,
+                    operation_timeout=LONG_ENOUGH,
+                    transport=transport,
+                    limits=limits,
+                )
+                assert store.transport == self.transport
+                return store
 
-        return store
+            yield store
 
     @pytest.fixture
     def store(self, limited: Callable[[None], AsyncDynamoDBStore]) -> AsyncDynamoDBStore:
@@ -114,7 +114,8 @@ class WritesContract(
     ReviewContract,
     HoldContract,
     OversightRacesContract,
-    LimitedStoreContract,
+    QuotasContract,
+    LimitsRacesContract,
     OpeningContract,
     UpdatesContract,
     EndingsContract,
@@ -139,7 +140,8 @@ class ReadsContract(ListsContract, ReviewQueueContract, CursorsContract, Questio
 
 # Each part runs on both emulators and on both transports; refusals run on all four pairs. What a
 # transaction says does not depend on the transport, and `tests/dynamodb/transport` compares both.
-# One DynamoDB store is enough for wrong arguments, which are refused before any request.
+# One DynamoDB store is enough for wrong arguments, which are refused before any request, and for
+# the rules about a single event, which no emulator knows.
 
 
 @on_one_loop
@@ -301,6 +303,6 @@ class TestImportingTheKit:
 class TestParts:
     def test_no_part_of_the_contract_hides_a_test_of_another(self) -> None:
         """The parts are inherited together, so two tests of one name would be one test."""
-        parts = {*GovernedStoreContract.__mro__, LimitedStoreContract}
+        parts = {*GovernedStoreContract.__mro__, *LimitedStoreContract.__mro__}
         names = Counter(name for part in parts for name in vars(part) if name.startswith("test_"))
         assert [name for name, count in names.items() if count > 1] == []

@@ -25,6 +25,7 @@ from aiobreakglass import (
 from aiobreakglass.testing import FakeClock, StoreContract, make_event
 from tests.documents.calls import TABLE
 from tests.documents.pages import ALL_PAGES, OPERATIONS, PAGES, README, REFERENCE, ROOT, Page
+from tests.documents.programs import Programs
 from tests.documents.reader import HELD_ELSEWHERE, Reader
 
 if TYPE_CHECKING:
@@ -41,14 +42,18 @@ DIAGRAMS = sorted((ROOT / "docs").glob("*.svg"))
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 async def test_page_can_be_followed_step_by_step(
-    page: Page, tmp_path: Path, moto_endpoint: str, no_table: DynamoDBClient
+    page: Page,
+    tmp_path: Path,
+    moto_endpoint: str,
+    no_table: DynamoDBClient,
+    programs: Programs,
 ) -> None:
     await create_table(no_table, TABLE)
     if page == OPERATIONS:
         # The commands of this page act on this event.
         store = AsyncDynamoDBStore(no_table, TABLE)
         await store.create(make_event(id="e5ee23033c0b4ce7"))
-    with Reader(page, tmp_path, moto_endpoint) as reader:
+    with Reader(page, tmp_path, moto_endpoint, programs) as reader:
         reader.follow()
 
 

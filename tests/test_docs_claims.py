@@ -25,6 +25,7 @@ from aiobreakglass import (
     expire_due,
     export_events,
     run_expiry,
+    run_reminders,
     verify_anchor,
 )
 from aiobreakglass.testing import FakeClock, make_event
@@ -221,24 +222,41 @@ async def test_logs_contain_no_justifications_or_credentials(
         TABLE, region_name=REGION, endpoint_url=moto_endpoint, session=session, clock=clock
     ) as store:
         event = await store.create(make_event(created_at=clock(), justification=written))
+        later = event.expires_at + timedelta(minutes=1)
+        await store.extend(event.id, expires_at=later, extended_by="carol", reason=written)
         await store.close(event.id, closed_by="bob", closed_reason=written)
+        await store.review(event.id, reviewed_by="rita", outcome="justified", comment=written)
+        await store.hold(event.id, held_by="counsel", reason=written)
         event = await store.create(make_event(created_at=clock(), justification=written))
         clock.set(event.expires_at)
-        told = asyncio.Event()
+        expired, reminded = asyncio.Event(), asyncio.Event()
 
         async def fail(_: BreakGlassEvent) -> None:
-            told.set()
+            expired.set()
             raise LookupError("no such pager")
 
-        expiry = asyncio.create_task(
-            run_expiry(store, interval=timedelta(hours=1), on_expired=fail, clock=clock)
-        )
+        async def fail_to_remind(_: BreakGlassEvent, __: int) -> None:
+            reminded.set()
+            raise LookupError("no such pager")
+
+        no_time = timedelta(0)
+        loops = {
+            asyncio.create_task(
+                run_expiry(store, interval=timedelta(hours=1), on_expired=fail, clock=clock)
+            ),
+            asyncio.create_task(run_reminders(store, fail_to_remind, after=no_time, clock=clock)),
+        }
         async with asyncio.timeout(30):
-            await told.wait()
-        expiry.cancel()
-        await asyncio.wait({expiry})
+            await expired.wait()
+            await reminded.wait()
+        for loop in loops:
+            loop.cancel()
+        await asyncio.wait(loops)
     records = [record for record in caplog.records if record.name.startswith("aiobreakglass")]
     assert {record.levelname for record in records} == {"INFO", "ERROR"}
     logged = "\n".join(f"{record.getMessage()} {vars(record)}" for record in records)
     assert event.id in logged
+    assert {"aiobreakglass.expiry", "aiobreakglass.reminders"} <= {
+        record.name for record in records
+    }
     assert "hunter2" not in logged

@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import json
 import re
+from collections import defaultdict
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ from aiobreakglass._evidence import added, holding, judgments, verify
 from aiobreakglass.testing import FakeClock
 from tests.documents import pages
 from tests.documents.calls import CALLS, LAYOUT, TABLE, Alice, Recorder, limits_for, policy
-from tests.documents.pages import CONTROLS, EVIDENCE, REFERENCE, SCALE
+from tests.documents.pages import CONTROLS, EVIDENCE, OPERATIONS, REFERENCE, SCALE
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -123,6 +124,19 @@ def test_documented_actions_are_those_that_exist() -> None:
     assert described - {"action"} == (fields | {*Action}) - {"action"}
 
 
+WHOLE_TABLE = {"`audit_table`", "`export_events`", "`verify_anchor`", "`adopt_table`"}
+
+
+def actions_of(requests: list[str]) -> set[str]:
+    """Return the actions that some requests need; a transaction needs those of its parts."""
+    parts = {part for request in requests for part in re.findall(r"\w+", request)}
+    items = ("Put", "Update", "Delete", "ConditionCheck")
+    return {
+        f"dynamodb:{part}Item" if part in items else f"dynamodb:{part}"
+        for part in parts - {"TransactWriteItems"}
+    }
+
+
 async def test_calls_send_and_need_what_the_pages_say(
     moto_client: DynamoDBClient, no_table: DynamoDBClient
 ) -> None:
@@ -131,12 +145,20 @@ async def test_calls_send_and_need_what_the_pages_say(
     store = AsyncDynamoDBStore(moto_client, TABLE, clock=clock, limits=limits_for)
     documented = dict(SCALE.rows("What each call sends"))
     assert documented.keys() == set(CALLS.values())
+    needed: dict[str, set[str]] = defaultdict(set)
     for call, label in CALLS.items():
         recorder.requests.clear()
         await call(Alice(call.__name__, store, clock, recorder, others=no_table))
         requests = " ".join(f"`{request}`" for request in recorder.requests)
         assert f"{call.__name__}: {requests}" == f"{call.__name__}: {documented[label]}"
+        for action in actions_of(recorder.requests):
+            needed[action].add(label.split(",")[0])
     assert recorder.permissions == policy("Does everything")
+    rows = OPERATIONS.rows("Actions")
+    actions = {action.strip("`"): set(calls.split(", ")) for action, calls in rows}
+    # What reads the whole table is tried with the policies of its roles.
+    assert actions.pop("dynamodb:Scan") == WHOLE_TABLE
+    assert {action: calls - WHOLE_TABLE for action, calls in actions.items()} == needed
 
 
 @pytest.mark.usefixtures("no_table")

@@ -41,7 +41,7 @@ HELD = make_event(
     created_at=datetime(2024, 3, 1, 12, tzinfo=UTC),
     held_by="dave",
     held_at=datetime(2024, 3, 1, 12, 30, tzinfo=UTC),
-    held_reason="The regulator asks",
+    held_reason="hunter2 hunter2 hunter2",
 )
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 ACTIVE, CLOSED, EXPIRED = BreakGlassStatus
@@ -52,7 +52,7 @@ ERRORS: list[tuple[BreakGlassError, dict[str, Any], list[str]]] = [
     (
         ActiveEventExistsError(EVENT),
         {"event": EVENT},
-        [ID, "'alice'", "'prod'", "2024-03-01T13:00:00", "close it first"],
+        [ID, "'alice'", "'prod'", "2024-03-01T13:00:00", "use it, or extend it"],
     ),
     (
         ConcurrentModificationError(ID, EVENT),
@@ -73,6 +73,11 @@ ERRORS: list[tuple[BreakGlassError, dict[str, Any], list[str]]] = [
         InvalidStateTransitionError(ID, ACTIVE, EXPIRED, "it runs until noon"),
         {"event_id": ID, "current_status": ACTIVE, "new_status": EXPIRED},
         [ID, "is active", "cannot become expired", "it runs until noon"],
+    ),
+    (
+        InvalidStateTransitionError(ID, CLOSED, CLOSED, "it is not held"),
+        {"event_id": ID, "current_status": CLOSED, "new_status": CLOSED},
+        [f"event {ID} is closed: it is not held"],
     ),
     (
         ImmutableFieldError(ID, "justification"),

@@ -13,11 +13,12 @@ from aiobreakglass import (
     ActiveEventExistsError,
     BreakGlassEvent,
     BreakGlassStatus,
+    BreakGlassStore,
     EventNotFoundError,
     InMemoryStore,
     StoreUnavailableError,
 )
-from aiobreakglass.testing import FakeClock, FaultyStore, StoreContract, make_event
+from aiobreakglass.testing import FakeClock, FaultyStore, GovernedStoreContract, make_event
 
 SECOND = timedelta(seconds=1)
 
@@ -29,7 +30,19 @@ WRITES: dict[str, Write] = {
         event.id, closed_by="bob", closed_reason="The primary database answers again"
     ),
     "delete": lambda store, event: store.delete(event.id),
+    "extend": lambda store, event: store.extend(
+        event.id, expires_at=event.expires_at + SECOND, extended_by="carol", reason="Not over yet"
+    ),
+    "review": lambda store, event: store.review(
+        event.id, reviewed_by="carol", outcome="justified", comment="There was no other way"
+    ),
+    "hold": lambda store, event: store.hold(event.id, held_by="dave", reason="Case 7"),
+    "release_hold": lambda store, event: store.release_hold(
+        event.id, released_by="dave", reason="Case closed"
+    ),
 }
+PREPARED: dict[str, str] = {"review": "close", "release_hold": "hold"}
+"""The write that each of these needs before it."""
 READS: dict[str, Write] = {
     "get": lambda store, event: store.get(event.id),
     "list_by_invoker": lambda store, event: store.list_by_invoker(event.invoker),
@@ -50,10 +63,13 @@ READS: dict[str, Write] = {
     "get_last_by_invoker_and_profile": lambda store, event: store.get_last_by_invoker_and_profile(
         event.invoker, event.profile
     ),
+    "history": lambda store, event: store.history(event.id),
+    "list_awaiting_review": lambda store, event: store.list_awaiting_review(),
 }
+GOVERNED = ("extend", "review", "hold", "release_hold", "history", "list_awaiting_review")
 
 
-class TestWithoutFaults(StoreContract):
+class TestWithoutFaults(GovernedStoreContract):
     @pytest.fixture
     def store(self, clock: FakeClock) -> FaultyStore:
         return FaultyStore(InMemoryStore(clock=clock), seed=1)
@@ -126,19 +142,33 @@ class TestLostAnswer:
         assert await inside.get(event.id) == event
         assert store.lost == (("create", "answer"),)
 
-    async def test_lost_update_answer_leaves_the_change(
-        self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent
+    @pytest.mark.parametrize(
+        ("name", "field", "value"),
+        [
+            ("update", "request_id", "c0ffee"),
+            ("close", "status", BreakGlassStatus.CLOSED),
+            ("extend", "extensions", 1),
+            ("review", "reviewed_by", "carol"),
+            ("hold", "held_by", "dave"),
+            ("release_hold", "held_by", None),
+        ],
+    )
+    async def test_lost_write_answer_leaves_the_change(
+        self,
+        store: FaultyStore,
+        inside: InMemoryStore,
+        event: BreakGlassEvent,
+        name: str,
+        field: str,
+        value: object,
     ) -> None:
-        with pytest.raises(StoreUnavailableError):
-            await WRITES["update"](store, event)
-        assert (await inside.get(event.id)).request_id == "c0ffee"
-
-    async def test_lost_close_answer_leaves_the_event_closed(
-        self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent
-    ) -> None:
-        with pytest.raises(StoreUnavailableError):
-            await WRITES["close"](store, event)
-        assert (await inside.get(event.id)).status is BreakGlassStatus.CLOSED
+        if name in PREPARED:
+            await WRITES[PREPARED[name]](FaultyStore(inside, seed=1), event)
+        with pytest.raises(StoreUnavailableError) as error:
+            await WRITES[name](store, event)
+        assert error.value.outcome_unknown
+        assert getattr(await inside.get(event.id), field) == value
+        assert store.lost == ((name, "answer"),)
 
     async def test_lost_delete_answer_leaves_no_event(
         self, store: FaultyStore, inside: InMemoryStore, event: BreakGlassEvent
@@ -221,6 +251,7 @@ class TestWrongUse:
         """A call that is never sent cannot be lost."""
         lossy: dict[str, Any] = {share: 1.0}
         store = FaultyStore(inside, seed=1, **lossy)
+        an_event = {"event_id": "0" * 16}
         wrong: dict[str, dict[str, Any]] = {
             "create": {"event": 1},
             "update": {"event": 1},
@@ -235,9 +266,30 @@ class TestWrongUse:
             "count_by_invoker_since": {"invoker": "alice", "since": 1},
             "count_by_profile_since": {"profile": "prod", "since": 1},
             "get_last_by_invoker_and_profile": {"invoker": "", "profile": "prod"},
+            "history": {"event_id": "x"},
+            "extend": {**an_event, "extended_by": "carol", "expires_at": "noon", "reason": "More"},
+            "review": {**an_event, "reviewed_by": "", "outcome": "justified", "comment": "Fine"},
+            "hold": {**an_event, "held_by": "", "reason": "Case 7"},
+            "release_hold": {**an_event, "released_by": "dave", "reason": ""},
+            "list_awaiting_review": {"outcome": "justified"},
         }
         with pytest.raises((TypeError, ValueError)):
             await getattr(store, name)(**wrong[name])
+        assert store.lost == ()
+
+    @pytest.mark.parametrize("name", GOVERNED)
+    async def test_governed_method_of_an_ungoverned_store_is_refused(
+        self, inside: InMemoryStore, event: BreakGlassEvent, name: str
+    ) -> None:
+        """The error names the method that the store inside lacks."""
+
+        class Ungoverned(BreakGlassStore):
+            pass
+
+        ungoverned: Any = Ungoverned
+        store = FaultyStore(ungoverned(), seed=1, lost_answers=1.0)
+        with pytest.raises(TypeError, match=rf"GovernedStore for {name}, not Ungoverned"):
+            await {**WRITES, **READS}[name](store, event)
         assert store.lost == ()
 
     @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from aiobreakglass import InMemoryStore, iterate
+from aiobreakglass import EventPage, InMemoryStore, iterate
+from aiobreakglass.testing import make_event
 
 
 class Counting(InMemoryStore):
@@ -45,5 +46,70 @@ async def test_iterate_over_a_page_is_refused() -> None:
 
 def test_iterate_without_a_key_is_refused() -> None:
     """A list needs a key to list by."""
+    wrong: Any = iterate
     with pytest.raises(TypeError, match="key must be what to list by"):
-        iterate(InMemoryStore().list_by_status)
+        wrong(InMemoryStore().list_by_status)
+
+
+class Query(NamedTuple):
+    """What a queue of reviews was asked for."""
+
+    limit: int | None
+    outcome: str | None
+    cursor: str | None
+
+
+class Queue:
+    """A queue of reviews with three pages."""
+
+    def __init__(self) -> None:
+        self.asked: list[Query] = []
+
+    async def list_awaiting_review(
+        self,
+        limit: int | None = None,
+        *,
+        outcome: str | None = None,
+        cursor: str | None = None,
+        **query: Any,
+    ) -> EventPage:
+        assert query == {"since": None, "until": None, "on_corrupt": "skip"}
+        self.asked.append(Query(limit, outcome, cursor))
+        following = {None: "second", "second": "third"}.get(cursor)
+        return EventPage((make_event(invoker=str(cursor)),), following)
+
+
+@pytest.mark.parametrize("outcome", [None, "needs_follow_up"])
+@pytest.mark.parametrize("limit", [None, 7])
+async def test_queue_of_reviews_needs_no_key(limit: int | None, outcome: str | None) -> None:
+    """All pages are of the same query."""
+    queue = Queue()
+    events = [
+        event
+        async for event in iterate(
+            queue.list_awaiting_review, limit=limit, outcome=outcome, on_corrupt="skip"
+        )
+    ]
+    assert [event.invoker for event in events] == ["None", "second", "third"]
+    assert queue.asked == [Query(limit, outcome, cursor) for cursor in (None, "second", "third")]
+
+
+async def test_queue_of_reviews_of_a_store() -> None:
+    """The method of a store is one without a key."""
+    store = InMemoryStore()
+    event = await store.create(make_event(status="expired"))
+    assert [each async for each in iterate(store.list_awaiting_review)] == [event]
+
+
+def test_key_of_a_queue_of_reviews_is_refused() -> None:
+    """The outcome of a review is no key."""
+    wrong: Any = iterate
+    with pytest.raises(TypeError, match="key must be left out"):
+        wrong(InMemoryStore().list_awaiting_review, "needs_follow_up")
+
+
+def test_outcome_of_another_list_is_refused() -> None:
+    """Only the queue of reviews has outcomes."""
+    wrong: Any = iterate
+    with pytest.raises(TypeError, match="outcome must be left out"):
+        wrong(InMemoryStore().list_by_status, "closed", outcome="needs_follow_up")

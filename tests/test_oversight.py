@@ -23,6 +23,7 @@ from aiobreakglass import (
     ReviewRefusedError,
 )
 from aiobreakglass._domain.change import EXTENSION_MARGIN, Change
+from aiobreakglass._domain.event import read_event
 from aiobreakglass._domain.limits import NO_LIMITS
 from aiobreakglass._domain.moves import fields_beyond, is_result_of
 from aiobreakglass._domain.oversight import (
@@ -294,6 +295,24 @@ class TestReview:
                 review(own, outcome, by=reviewer)
             assert refusal.value.event == own
 
+    @pytest.mark.parametrize(
+        ("invoker", "reviewer"),
+        [
+            ("jose\u0301", "jos\u00e9"),
+            ("JOSE\u0301", "jos\u00e9"),
+            ("\uff21\uff4c\uff49\uff43\uff45", "alice"),
+            ("\ufb01ona", "fiona"),
+        ],
+        ids=["decomposed", "decomposed, upper case", "full width", "ligature"],
+    )
+    def test_review_by_the_invoker_in_another_spelling_is_refused(
+        self, invoker: str, reviewer: str
+    ) -> None:
+        """Another writer may have spelled the invoker as no name of ours is spelled."""
+        own = read_event({**vars(ENDED["closed"]), "invoker": invoker})
+        with pytest.raises(ReviewRefusedError, match="by its own invoker"):
+            review(own, by=reviewer)
+
     @pytest.mark.parametrize("reviewer", ["alicia", "alice2", "bob", "al ice"])
     def test_review_by_another_person_is_allowed(self, reviewer: str) -> None:
         """Anybody with another name may review, including the person who closed the event."""
@@ -383,7 +402,8 @@ class TestHold:
     @pytest.mark.parametrize("stored", [RUNNING, *ENDED.values()], ids=["active", *ENDED])
     def test_release_of_an_event_without_a_hold_is_refused(self, stored: BreakGlassEvent) -> None:
         """There is nothing to release."""
-        with pytest.raises(InvalidStateTransitionError, match="it is not held"):
+        message = f"is {stored.status}: it is not held"
+        with pytest.raises(InvalidStateTransitionError, match=message):
             release(stored)
 
     def test_hold_keeps_no_access_from_running_out(self) -> None:

@@ -82,20 +82,10 @@ def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
 
 
 class TestBothStores:
-    @pytest.mark.parametrize(
-        ("suite", "options"),
-        [
-            pytest.param(STRICT, [*ASYNCIO, "--asyncio-mode=strict"], id="pytest-asyncio, strict"),
-            pytest.param(AUTO, [*ASYNCIO, "--asyncio-mode=auto"], id="pytest-asyncio, auto"),
-            pytest.param(ANYIO, ANYIO_ALONE, id="anyio"),
-        ],
-    )
-    def test_fixtures_work_under_one_plugin(
-        self, pytester: pytest.Pytester, suite: str, options: list[str]
-    ) -> None:
-        """The fixtures work under either plugin, and close what they opened."""
-        pytester.makepyfile(suite)
-        run(pytester, *options).assert_outcomes(passed=PASSED)
+    def test_fixtures_work_under_anyio_alone(self, pytester: pytest.Pytester) -> None:
+        """The fixtures work without pytest-asyncio, and close what they opened."""
+        pytester.makepyfile(ANYIO)
+        run(pytester, *ANYIO_ALONE).assert_outcomes(passed=PASSED)
 
     @pytest.mark.parametrize("mode", ["strict", "auto"])
     def test_fixtures_work_under_both_plugins(self, pytester: pytest.Pytester, mode: str) -> None:
@@ -104,7 +94,7 @@ class TestBothStores:
         run(pytester, *BOTH, f"--asyncio-mode={mode}").assert_outcomes(passed=2 * PASSED)
 
     def test_parallel_processes_share_no_tables(self, pytester: pytest.Pytester) -> None:
-        """Under pytest-xdist, no worker sees another worker's tables."""
+        """Under pytest-asyncio and pytest-xdist, no worker sees another worker's tables."""
         pytester.makepyfile(AUTO)
         result = run(pytester, *ASYNCIO, "--asyncio-mode=auto", "-n", "2")
         result.assert_outcomes(passed=PASSED)

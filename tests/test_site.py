@@ -10,7 +10,7 @@ import pytest
 
 from tests.backends import unavailable
 from tests.documents.pages import ROOT
-from tests.documents.reader import PATIENCE
+from tests.documents.programs import PATIENCE
 from tests.web_backend.chromium import chromium, installed
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

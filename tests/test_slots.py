@@ -155,14 +155,17 @@ class TestTime:
         assert (error.retry_at, error.event_ids) == (None, ("older", "older"))
 
     def test_interval_beyond_the_calendar_lasts_for_ever(self) -> None:
-        """A quota within the longest interval that there is counts all uses, without overflow."""
+        """A quota within the longest interval counts all uses, so there is no `retry_at`."""
+        end = datetime.max.replace(tzinfo=UTC)
         pool = Pool("per_profile", SlotKind.PROFILE, 1, timedelta.max)
-        latest = free_before(pool, NOON)
-        end = free_from(pool, Use(NOON, "older"))
-        assert latest == datetime.min.replace(tzinfo=UTC)
-        assert end == datetime.max.replace(tzinfo=UTC)
-        limits = Limits(per_profile=Quota(1, timedelta.max))
-        assert refused(limits, used_up(limits, NOON)).retry_at == end
+        assert free_before(pool, NOON) == datetime.min.replace(tzinfo=UTC)
+        assert free_from(pool, Use(NOON, "older")) is None
+        for now in (NOON, end):
+            limits = Limits(per_profile=Quota(1, timedelta.max))
+            assert refused(limits, used_up(limits, NOON), now).retry_at is None
+        last = Limits(per_profile=Quota(1, end - NOON))
+        assert refused(last, used_up(last, NOON)).retry_at == end
+        taken(last, used_up(last, NOON), end)
 
 
 class TestDebt:
@@ -322,3 +325,29 @@ class TestLaws:
             if sum(time - within < other for other in expected) < uses:
                 expected.append(time)
         assert times == expected
+
+    @given(
+        quotas=st.tuples(*[st.tuples(st.integers(1, 4), st.integers(1, 20))] * 2),
+        attempts=st.lists(
+            st.tuples(st.integers(0, 60), st.integers(0, 9), st.booleans()), max_size=60
+        ),
+    )
+    def test_quotas_that_share_slots_are_exact_each(
+        self,
+        quotas: tuple[tuple[int, int], tuple[int, int]],
+        attempts: list[tuple[int, int, bool]],
+    ) -> None:
+        """If a function returns two quotas for one name, neither of them is ever exceeded."""
+        stored: Uses = {}
+        times: tuple[list[int], list[int]] = ([], [])
+        for time, choice, which in attempts:
+            uses, within = quotas[which]
+            limits = Limits(per_profile=Quota(uses, within * MICROSECOND))
+            now = NOON + time * MICROSECOND
+            with suppress(LimitExceededError):
+                (one,) = taken(limits, stored, now, choose=partial(nth, choice))
+                stored[one.slot] = Use(now, f"{time}")
+                times[which].append(time)
+        for (uses, within), own in zip(quotas, times, strict=True):
+            for begin in own:
+                assert sum(begin <= time < begin + within for time in own) <= uses

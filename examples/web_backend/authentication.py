@@ -37,6 +37,10 @@ class Person:
     """Whether they may close and shorten other people's access, review its use, and hold events.
 
     They may never extend other people's access, nor review their own."""
+    mfa_method: str | None = None
+    """The second factor that they signed in with, such as "security-key"; None if without one.
+
+    Their events record it, because rules can require it."""
 
 
 PROFILES = frozenset({"production", "staging", "billing", "customer-data"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from fastapi import APIRouter, Header, Query, Response
 
@@ -69,7 +69,7 @@ async def open_access(
     """
     check_profile(person, opening.profile)
     with refusing_values():
-        event = BreakGlassEvent(invoker=person.name, **opening.model_dump(exclude_none=True))
+        event = new_event(person, **opening.model_dump(exclude_none=True))
         try:
             stored = await store.create(event)
         except EventExistsError as error:
@@ -148,6 +148,16 @@ async def close_event(
     return shown(stored, response)
 
 
+def new_event(person: Person, **fields: Any) -> BreakGlassEvent:
+    """Return a new event of a person, with the second factor that they signed in with."""
+    return BreakGlassEvent(
+        invoker=person.name,
+        mfa_verified=person.mfa_method is not None,
+        mfa_method=person.mfa_method,
+        **fields,
+    )
+
+
 async def _opened_before(
     store: BreakGlassStore, event: BreakGlassEvent, error: EventExistsError
 ) -> BreakGlassEvent:
@@ -157,7 +167,10 @@ async def _opened_before(
     except EventNotFoundError:
         # It was deleted.
         raise error from None
-    requested = {"invoker", "profile", "reason_code", "justification", "duration"}
+    requested = {
+        *("invoker", "profile", "reason_code", "justification", "duration"),
+        *("request_id", "labels"),
+    }
     if stored.model_dump(include=requested) != event.model_dump(include=requested):
         raise error
     return stored

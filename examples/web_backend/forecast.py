@@ -43,6 +43,8 @@ class Standing:
     used: int | None = None
     allowed: int | None = None
     retry_at: datetime | None = None
+    labels: tuple[str, ...] = ()
+    """The labels that the rule requires."""
 
 
 async def forecast(
@@ -122,6 +124,7 @@ def _static_rules(limits: Limits, event: BreakGlassEvent) -> Iterator[Standing]:
             "require_labels",
             f"Access needs these labels: {', '.join(limits.require_labels)}.",
             not set(limits.require_labels) <= event.labels.keys(),
+            labels=tuple(limits.require_labels),
         )
 
 

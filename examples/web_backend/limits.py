@@ -7,12 +7,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from aiobreakglass import MAX_DURATION, BreakGlassEvent
+from aiobreakglass import (
+    MAX_DURATION,
+    Action,
+    BreakGlassEvent,
+    BreakGlassStatus,
+    GovernedStore,
+    InvalidStateTransitionError,
+)
 
 from .authentication import SignedIn
 from .changes import utc_now
 from .dependencies import Feed, Rules, Store
-from .events import check_may_hold, check_profile, own_event, shown
+from .events import check_may_hold, check_profile, new_event, own_event, shown
 from .forecast import forecast
 from .models import Asking, Event, EventId, Extending, Extension, Forecast, Rule
 from .policy import limits_of
@@ -31,10 +38,11 @@ async def forecast_limits(
     """
     check_profile(person, asking.profile)
     with refusing_values("query"):
-        event = BreakGlassEvent(
-            invoker=person.name,
+        event = new_event(
+            person,
             justification="A forecast, which opens no access",
-            **asking.model_dump(),
+            labels=_labels(asking.label),
+            **asking.model_dump(exclude={"label"}),
         )
     limits = limits_of(rules, event)
     standings = await forecast(store, limits, event, utc_now())
@@ -48,6 +56,10 @@ async def possible_extension(
     """Return how far an event can be extended: what is left of the four hours, or of less."""
     with refusing_values("path"):
         event = await store.get(event_id)
+    if not event.is_active(utc_now()):
+        # A lapsed event has expired, even if nobody has marked it yet.
+        status = event.status if event.status.is_terminal else BreakGlassStatus.EXPIRED
+        raise InvalidStateTransitionError(event_id, status, BreakGlassStatus.ACTIVE)
     limits = limits_of(rules, event)
     longest = min(MAX_DURATION, limits.max_duration or MAX_DURATION)
     latest = event.created_at + longest
@@ -70,12 +82,11 @@ async def extend_access(
 ) -> Event:
     """Move the end of your own access later.
 
-    A repeat is safe: if the access ends at that instant by an extension, the answer is the event.
+    A repeat is safe: if the last extension was this one, the answer is the event.
     """
     event = await own_event(store, event_id, person)
     check_may_hold(person, event)
-    if event.extensions and event.expires_at == extending.expires_at:
-        # Nobody else extends it, so an earlier attempt of this request has.
+    if await _is_extended_so(store, event, extending):
         return shown(event, response)
     with refusing_values():
         stored = await store.extend(
@@ -86,3 +97,24 @@ async def extend_access(
         )
     feed.publish(stored)
     return shown(stored, response)
+
+
+def _labels(pairs: list[str]) -> dict[str, str]:
+    labels = {}
+    for pair in pairs:
+        name, colon, value = pair.partition(":")
+        if not colon:
+            raise ValueError("label must be name:value")
+        labels[name] = value
+    return labels
+
+
+async def _is_extended_so(
+    store: GovernedStore, event: BreakGlassEvent, extending: Extending
+) -> bool:
+    """Return whether an earlier attempt of this request, which nobody else may make, succeeded."""
+    if not event.extensions or event.expires_at != extending.expires_at:
+        return False
+    entries = reversed(await store.history(event.id))
+    last = next((entry for entry in entries if entry.action is Action.EXTENDED), None)
+    return last is not None and last.note == extending.reason.strip()

@@ -54,6 +54,18 @@ Justification = Annotated[
 Reason = Annotated[
     str, _text(minLength=1, maxLength=1000, description="White space around it does not count.")
 ]
+Labels = Annotated[
+    dict[str, str],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": 16,
+            "propertyNames": {"pattern": "^[a-z][a-z0-9_.-]{0,62}$"},
+            "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 256},
+            "description": "At most 2048 bytes of UTF-8 in all names and values.",
+        }
+    ),
+]
 Duration = Annotated[
     timedelta, _text(format="duration", description=f"Longer than 0, at most {_LONGEST}.")
 ]
@@ -85,6 +97,10 @@ class Event(BaseModel):
     held_by: str | None
     held_at: datetime | None
     held_reason: str | None
+    labels: dict[str, str]
+    request_id: str | None
+    mfa_verified: bool
+    mfa_method: str | None
 
 
 class Page(BaseModel):
@@ -122,6 +138,8 @@ class Rule(BaseModel):
     allowed: int | None
     retry_at: datetime | None
     """When the rule allows it again; None if it does now, or if time alone does not help."""
+    labels: list[str]
+    """The labels that the rule requires."""
 
 
 class Forecast(BaseModel):
@@ -190,6 +208,10 @@ class Opening(Request):
     reason_code: ReasonCode
     justification: Justification
     duration: Duration = timedelta(hours=1)
+    request_id: Name | None = None
+    """The id of the request that this use belongs to, in another system."""
+    labels: Labels = {}
+    """Short facts, such as a ticket or a team. They never change."""
 
 
 class Closing(Request):
@@ -211,6 +233,9 @@ class Reviewing(Request):
     outcome: ReviewOutcome
     """`justified` and `unjustified` are final."""
     comment: Reason
+    reviewed_at: AwareDatetime | None = None
+    """The `reviewed_at` that you have read, or null. If somebody has reviewed the event since, the
+    request is refused with 412. Leave it out to decide whatever others have said."""
 
 
 class Holding(Request):
@@ -219,6 +244,8 @@ class Holding(Request):
 
 class Releasing(Request):
     reason: Reason
+    held_at: AwareDatetime | None = None
+    """The `held_at` of the hold that you mean, so that a later hold by another person stays."""
 
 
 class Asking(Request):
@@ -227,6 +254,9 @@ class Asking(Request):
     profile: Name
     reason_code: ReasonCode = ReasonCode.INCIDENT
     duration: Duration = timedelta(hours=1)
+    request_id: Name | None = None
+    label: list[Annotated[str, _text(pattern="^[a-z][a-z0-9_.-]{0,62}:.+$")]] = []
+    """Its labels, each as `name:value`."""
 
 
 class Instant(Request):

@@ -12,16 +12,18 @@ from fastapi import APIRouter, Query, Response
 
 from aiobreakglass import (
     BreakGlassEvent,
+    ConcurrentModificationError,
     EventHeldError,
     EventNotFoundError,
     GovernedStore,
     HistoryEntry,
     InvalidStateTransitionError,
+    ReviewRefusedError,
     access_at,
     verify_history,
 )
 
-from .authentication import SignedIn
+from .authentication import Person, SignedIn
 from .dependencies import Feed, Store
 from .events import check_reviewer, shown, shown_page
 from .models import (
@@ -75,16 +77,24 @@ async def review_event(
     check_reviewer(person)
     with refusing_values("path"):
         event = await store.get(event_id)
-    sent = (person.name, reviewing.outcome, reviewing.comment.strip())
-    if (event.reviewed_by, event.review_outcome, event.review_comment) == sent:
+    if _is_reviewed_so(event, person, reviewing):
         return shown(event, response)
+    has_read = "reviewed_at" in reviewing.model_fields_set
+    if has_read and _needs_decision(event) and event.reviewed_at != reviewing.reviewed_at:
+        raise ConcurrentModificationError(event_id, event)
     with refusing_values():
-        stored = await store.review(
-            event_id,
-            reviewed_by=person.name,
-            outcome=reviewing.outcome,
-            comment=reviewing.comment,
-        )
+        try:
+            stored = await store.review(
+                event_id,
+                reviewed_by=person.name,
+                outcome=reviewing.outcome,
+                comment=reviewing.comment,
+            )
+        except ReviewRefusedError as error:
+            # The first attempt may have landed since the event was read.
+            if not _is_reviewed_so(error.event, person, reviewing):
+                raise
+            stored = error.event
     feed.publish(stored)
     return shown(stored, response)
 
@@ -118,8 +128,17 @@ async def release_event(
     feed: Feed,
     response: Response,
 ) -> Event:
-    """End the legal hold of an event. A repeat is safe: it is refused as not held."""
+    """End the legal hold of an event.
+
+    A repeat is safe if it names the hold by its `held_at`: it is refused as not held, or as held
+    by the hold that is on now.
+    """
     check_reviewer(person)
+    if releasing.held_at is not None:
+        with refusing_values("path"):
+            event = await _get(store, event_id)
+        if event is not None and event.held_at not in (None, releasing.held_at):
+            raise EventHeldError(event)
     with refusing_values():
         try:
             stored = await store.release_hold(
@@ -159,6 +178,17 @@ async def who_held_access(instant: Annotated[Instant, Query()], _: SignedIn, sto
             store, instant.at, profile=instant.profile, invoker=instant.invoker
         )
     return Held(events=[Event.model_validate(event) for event in events])
+
+
+def _is_reviewed_so(event: BreakGlassEvent, person: Person, reviewing: Reviewing) -> bool:
+    """Return whether an event has this review already."""
+    sent = (person.name, reviewing.outcome, reviewing.comment.strip())
+    return (event.reviewed_by, event.review_outcome, event.review_comment) == sent
+
+
+def _needs_decision(event: BreakGlassEvent) -> bool:
+    """Return whether an event has no final review; a final one has a refusal of its own."""
+    return event.review_outcome is None or not event.review_outcome.is_final
 
 
 def _held_before(error: EventHeldError, name: str, reason: str) -> BreakGlassEvent:

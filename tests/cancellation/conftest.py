@@ -25,7 +25,7 @@ from aiobreakglass import (
 from aiobreakglass._aws.client import Opened, open_client
 from aiobreakglass.testing import FakeClock
 from tests.dynamodb.rows import Rows
-from tests.dynamodb.tables import new_table
+from tests.dynamodb.tables import temporary_table
 from tests.dynamodb.waiting import PATIENT, connections_in_use
 from tests.faults.audit import audit
 from tests.faults.proxy import FaultProxy, fault_proxy
@@ -117,8 +117,9 @@ def client(backend: Opened) -> DynamoDBClient:
 
 
 @pytest.fixture
-async def table_name(client: DynamoDBClient) -> str:
-    return await new_table(client)
+async def table_name(client: DynamoDBClient) -> AsyncIterator[str]:
+    async with temporary_table(client) as name:
+        yield name
 
 
 @pytest.fixture
@@ -165,19 +166,38 @@ async def proxied_store(
     return await on_transport(request.param, proxied, table_name, clock)
 
 
-@pytest.fixture(params=["memory", "standard", "fast"])
-async def subject(
-    request: pytest.FixtureRequest,
-    backend: Opened,
-    table_name: str,
-    rows: Rows,
-    clock: FakeClock,
+async def subject_on_dynamodb(
+    transport: str, opened: Opened, table_name: str, rows: Rows, clock: FakeClock
 ) -> Subject:
-    if request.param == "memory":
-        return Subject(InMemoryStore(clock=clock), partial(asyncio.sleep, 0))
-
     async def check() -> None:
-        assert connections_in_use(backend.client) == 0
+        assert connections_in_use(opened.client) == 0
         assert audit(await rows.all()) == []
 
-    return Subject(await on_transport(request.param, backend, table_name, clock), check)
+    return Subject(await on_transport(transport, opened, table_name, clock), check)
+
+
+@pytest.fixture
+async def standard_subject(
+    backend: Opened, table_name: str, rows: Rows, clock: FakeClock
+) -> Subject:
+    return await subject_on_dynamodb("standard", backend, table_name, rows, clock)
+
+
+@pytest.fixture
+async def fast_subject(backend: Opened, table_name: str, rows: Rows, clock: FakeClock) -> Subject:
+    return await subject_on_dynamodb("fast", backend, table_name, rows, clock)
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("standard", marks=pytest.mark.emulator),
+        pytest.param("fast", marks=pytest.mark.emulator),
+    ]
+)
+def subject(request: pytest.FixtureRequest, clock: FakeClock) -> Subject:
+    """A store of each kind; only those on DynamoDB need a client and a table."""
+    if request.param == "memory":
+        return Subject(InMemoryStore(clock=clock), partial(asyncio.sleep, 0))
+    subject: Subject = request.getfixturevalue(f"{request.param}_subject")
+    return subject

@@ -15,6 +15,7 @@ from aiobreakglass import (
     ActiveEventExistsError,
     AsyncDynamoDBStore,
     BreakGlassEvent,
+    LimitExceededError,
     Limits,
     Quota,
     TableLayout,
@@ -207,6 +208,8 @@ def limits_for(event: BreakGlassEvent) -> Limits:
             per_invoker=Quota(3, timedelta(days=1)),
             per_profile=Quota(90, timedelta(minutes=1)),
         )
+    if event.invoker == create_refused_by_a_limit.__name__:
+        return Limits(cooldown=timedelta(minutes=5))
     if event.invoker == create_with_a_debt.__name__:
         return Limits(max_unreviewed=3)
     return Limits()
@@ -214,6 +217,12 @@ def limits_for(event: BreakGlassEvent) -> Limits:
 
 async def create_with_three_limits(alice: Alice) -> None:
     await alice.opens()
+
+
+async def create_refused_by_a_limit(alice: Alice) -> None:
+    await alice.has_closed()
+    with pytest.raises(LimitExceededError):
+        await alice.opens()
 
 
 async def create_with_a_debt(alice: Alice) -> None:
@@ -287,6 +296,7 @@ CALLS: dict[Callable[[Alice], Awaitable[None]], str] = {
     create: "`create`",
     create_refused: "`create`, refused",
     create_with_three_limits: "`create`, with `cooldown`, `per_invoker` and `per_profile`",
+    create_refused_by_a_limit: "`create`, refused by a limit that counts",
     create_with_a_debt: "`create`, with `max_unreviewed` and an event to review",
     create_if_another_has_lapsed: "`create`, if another has lapsed",
     create_if_a_guard_has_lost_its_event: "`create`, if a guard has lost its event",

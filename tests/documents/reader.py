@@ -18,12 +18,10 @@ import botocore.session
 from botocore import xform_name
 
 from tests.documents.pages import ROOT, Block, Page, without_particulars
+from tests.documents.programs import PATIENCE, Programs
 
 FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.(?:py|toml|ini))\n")
 """The first line of a block that is saved as a file."""
-
-PATIENCE: Final = 300
-"""How many seconds a command may take, on a machine that may be slow and busy."""
 
 HELD_ELSEWHERE: Final = {
     ("README.md", "text"): "tests/test_quickstart.py",
@@ -56,8 +54,12 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 class Reader:
     """Follows one page in its own folder; as a context manager, ends the servers it started."""
 
-    def __init__(self, page: Page, folder: Path, endpoint_url: str) -> None:
+    def __init__(
+        self, page: Page, folder: Path, endpoint_url: str, programs: Programs | None = None
+    ) -> None:
         self.page = page
+        self.programs = programs
+        """What runs short programs faster, if it is there."""
         self.folder = folder
         # Measuring coverage would double the time of the reader's many processes.
         unmeasured = {
@@ -112,7 +114,7 @@ class Reader:
         elif block.language == "python":
             # A program shows its output in comments; a module only has to load.
             printed = re.findall(r"^ +print\(.+  # (.+)$", block.text, flags=re.MULTILINE)
-            assert self.run(sys.executable, name).splitlines() == printed, str(block)
+            assert self.python(name).splitlines() == printed, str(block)
 
     def compare(self, block: Block, output: str) -> None:
         assert without_particulars(output) == without_particulars(block.text), str(block)
@@ -129,8 +131,15 @@ class Reader:
             timeout=PATIENCE,
             check=False,
         )
-        assert (result.returncode, result.stderr) == (0, ""), f"{command}: {result}"
-        return result.stdout
+        return output_of(result)
+
+    def python(self, program: str, *arguments: str) -> str:
+        if self.programs is None:
+            return self.run(sys.executable, program, *arguments)
+        result = self.programs.run(
+            program, *arguments, folder=self.folder, environment=self.environment
+        )
+        return output_of(result)
 
     def pytest(self, *arguments: str) -> str:
         output = self.run(
@@ -177,7 +186,7 @@ class Reader:
             case ["python", name, *arguments] if (self.folder / name).is_file():
                 if "moto_server" in (self.folder / name).read_text(encoding="utf-8"):
                     return self.serve(name)
-                return self.run(sys.executable, name, *arguments)
+                return self.python(name, *arguments)
             case ["python", name, *arguments]:
                 usage = self.run(sys.executable, str(ROOT / name), "--help")
                 options = [argument for argument in arguments if argument.startswith("--")]
@@ -233,6 +242,11 @@ class Reader:
             parameters[members[option]] = json.loads(value) if is_json else value
         getattr(client, method)(**parameters)
         client.close()
+
+
+def output_of(result: subprocess.CompletedProcess[str]) -> str:
+    assert (result.returncode, result.stderr) == (0, ""), result
+    return result.stdout
 
 
 def commands(text: str) -> list[str]:

@@ -13,7 +13,8 @@ from aiobotocore.session import AioSession, get_session
 from aiobreakglass import AsyncDynamoDBStore
 from aiobreakglass.testing import FakeClock
 from tests.dynamodb.rows import Rows
-from tests.dynamodb.tables import new_table
+from tests.dynamodb.tables import temporary_table
+from tests.dynamodb.waiting import LONG_ENOUGH, PATIENT
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -53,9 +54,10 @@ async def client(endpoint_url: str, session: AioSession) -> AsyncIterator[Dynamo
 
 
 @pytest.fixture
-async def table_name(client: DynamoDBClient) -> str:
-    """Create a table for this test alone, and return its name."""
-    return await new_table(client)
+async def table_name(client: DynamoDBClient) -> AsyncIterator[str]:
+    """Create a table for this test alone, and yield its name."""
+    async with temporary_table(client) as name:
+        yield name
 
 
 @pytest.fixture
@@ -68,9 +70,15 @@ def rows(client: DynamoDBClient, table_name: str) -> Rows:
 async def store(
     endpoint_url: str, session: AioSession, table_name: str, clock: FakeClock
 ) -> AsyncIterator[AsyncDynamoDBStore]:
-    """Open a store as a user does."""
+    """Open a store as a user does, but with the patience that a busy machine needs."""
     async with AsyncDynamoDBStore.open(
-        table_name, region_name=REGION, endpoint_url=endpoint_url, session=session, clock=clock
+        table_name,
+        region_name=REGION,
+        endpoint_url=endpoint_url,
+        session=session,
+        config=PATIENT,
+        operation_timeout=LONG_ENOUGH,
+        clock=clock,
     ) as store:
         yield store
 

@@ -31,6 +31,8 @@ from tests.faults.audit import audit
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 ADOPTED, CLOSED, CREATED = Action.ADOPTED, Action.CLOSED, Action.CREATED
 WEEK = 7 * 24 * 60 * 60
 

@@ -104,7 +104,7 @@ async def test_bad_query_of_the_reviews_is_refused(
 @pytest.mark.parametrize("limits", [7, "strict", {"max_unreviewed": 1}], ids=str)
 async def test_wrong_limits_are_refused_by_open(limits: Any) -> None:
     """`open` refuses them, long before the emergency."""
-    with pytest.raises(TypeError, match="limits must be Limits, or a function"):
+    with pytest.raises(TypeError, match="limits must be Limits or a function"):
         async with AsyncDynamoDBStore.open("breakglass", region_name=REGION, limits=limits):
             pytest.fail("opened")
 

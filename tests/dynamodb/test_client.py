@@ -37,6 +37,7 @@ print(*seen, sep="\\n")
 """
 
 
+@pytest.mark.slow
 def test_second_open_reads_no_file_on_the_event_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ from aiobreakglass import (
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.rows import Rows
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 SECOND = timedelta(seconds=1)
 LISTS = {"list_by_invoker": "alice", "list_by_status": "expired", "list_by_profile": "prod"}
 

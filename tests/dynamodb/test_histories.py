@@ -36,6 +36,8 @@ from tests.faults.audit import audit
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 CREATED, UPDATED, CLOSED = Action.CREATED, Action.UPDATED, Action.CLOSED
 ADOPTED, DELETED = Action.ADOPTED, Action.DELETED
 MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)

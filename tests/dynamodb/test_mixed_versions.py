@@ -14,8 +14,11 @@ from aiobreakglass import (
     BreakGlassEvent,
     ConcurrentModificationError,
     EventExistsError,
+    EventHeldError,
     EventNotFoundError,
     InvalidStateTransitionError,
+    Limits,
+    Quota,
     adopt_table,
 )
 from aiobreakglass.testing import FakeClock, make_event
@@ -27,6 +30,8 @@ from tests.faults.audit import audit
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+
+pytestmark = pytest.mark.on_dynamodb_local
 
 CREATED, UPDATED, CLOSED = Action.CREATED, Action.UPDATED, Action.CLOSED
 ADOPTED, DELETED = Action.ADOPTED, Action.DELETED
@@ -81,7 +86,17 @@ class TestEventsOfThePreviousRelease:
             (ADOPTED, old),
             (CLOSED, closed),
         ]
+        assert list(await store.list_awaiting_review()) == [closed]
         assert audit(await rows.all()) == []
+
+    async def test_opening_of_the_previous_release_is_not_counted(
+        self, client: DynamoDBClient, table_name: str, clock: FakeClock, old: BreakGlassEvent
+    ) -> None:
+        """It takes no slots, so it uses up no limit of this release."""
+        limits = Limits(per_invoker=Quota(1, MINUTE), max_unreviewed=1)
+        store = AsyncDynamoDBStore(client, table_name, clock=clock, limits=limits)
+        await store.create(make_event(invoker="alice", profile="staging", created_at=clock()))
+        assert await store.find_active_by_invoker_and_profile("alice", "prod") == old
 
     async def test_event_that_the_previous_release_has_ended_needs_adopt_table(
         self,
@@ -93,15 +108,17 @@ class TestEventsOfThePreviousRelease:
         clock: FakeClock,
         old: BreakGlassEvent,
     ) -> None:
-        """An ended event seldom changes again, so `adopt_table` begins its history."""
+        """An ended event seldom changes again, so `adopt_table` records it and queues it."""
         await previous.close(await previous.read(old.id), clock())
         closed = await store.get(old.id)
         assert closed.ended_at == clock()
         assert await store.history(old.id) == []
+        assert list(await store.list_awaiting_review()) == []
         assert (await adopt_table(client, table_name, clock=clock)).adopted == 1
         (adopted,) = await store.history(old.id)
         assert (adopted.action, adopted.event) == (ADOPTED, closed)
         assert await store.get(old.id) == closed
+        assert list(await store.list_awaiting_review()) == [closed]
         assert audit(await rows.all()) == []
 
 
@@ -206,6 +223,34 @@ class TestChangesOfThePreviousRelease:
         assert await actions(store, event) == [CREATED, DELETED, ADOPTED, CLOSED]
         assert [problem for problem in audit(await rows.all()) if "the actions are" in problem]
 
+    async def test_ending_by_the_previous_release_waits_for_its_review(
+        self,
+        store: AsyncDynamoDBStore,
+        previous: PreviousRelease,
+        rows: Rows,
+        clock: FakeClock,
+        event: BreakGlassEvent,
+    ) -> None:
+        """The event was in the index of reviews before it ended, and the review adopts it."""
+        await previous.close(await previous.read(event.id), clock())
+        assert [each.id for each in await store.list_awaiting_review()] == [event.id]
+        await store.review(event.id, reviewed_by="rita", outcome="justified", comment="Fine")
+        assert list(await store.list_awaiting_review()) == []
+        assert await actions(store, event) == [CREATED, ADOPTED, Action.REVIEWED]
+        assert audit(await rows.all()) == []
+
+    async def test_event_of_the_previous_release_joins_the_queue_when_it_ends(
+        self,
+        store: AsyncDynamoDBStore,
+        previous: PreviousRelease,
+        clock: FakeClock,
+    ) -> None:
+        """The ending by this release sets what the creation did not."""
+        event = make_event(**PAIR, created_at=clock())
+        await previous.create(event)
+        closed = await close(store, event)
+        assert list(await store.list_awaiting_review()) == [closed]
+
     async def test_hold_outlives_a_change_of_the_previous_release(
         self,
         store: AsyncDynamoDBStore,
@@ -214,16 +259,50 @@ class TestChangesOfThePreviousRelease:
         clock: FakeClock,
         event: BreakGlassEvent,
     ) -> None:
-        """An attribute that the previous release does not know stays in a row that it updates."""
-        await rows.set(
-            event.id,
-            held_by={"S": "dave"},
-            held_at={"S": "2001-02-03T04:05:06.000000Z"},
-            held_reason={"S": "Case 7"},
-        )
+        """It keeps the hold, but gives the row a time to live until our next change."""
+        await store.hold(event.id, held_by="dave", reason="Case 7")
+        later = (event.expires_at + MINUTE).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        await previous.update(await previous.read(event.id), clock(), expires_at={"S": later})
+        row: Any = await rows.event(event.id)
+        assert "ttl" in row
         await previous.close(await previous.read(event.id), clock())
         stored = await store.get(event.id)
         assert (stored.status, stored.held_by) == ("closed", "dave")
+        await store.review(event.id, reviewed_by="rita", outcome="justified", comment="Fine")
+        with pytest.raises(EventHeldError):
+            await store.delete(event.id)
+        assert not [item for item in await rows.all() if "ttl" in item]
+        await store.release_hold(event.id, released_by="dave", reason="Case closed")
+        row = await rows.event(event.id)
+        assert int(row["ttl"]["N"]) <= int(row["history_ttl"]["N"]) - WEEK
+        assert await actions(store, event) == [
+            CREATED,
+            Action.HELD,
+            ADOPTED,
+            Action.REVIEWED,
+            Action.RELEASED,
+        ]
+        assert audit(await rows.all()) == []
+
+    async def test_delete_of_a_held_event_by_the_previous_release(
+        self,
+        store: AsyncDynamoDBStore,
+        previous: PreviousRelease,
+        rows: Rows,
+        clock: FakeClock,
+        event: BreakGlassEvent,
+    ) -> None:
+        """It knows no holds. The history stays, has no time to live, and shows the hold."""
+        await store.hold(event.id, held_by="dave", reason="Case 7")
+        history = await rows.history(event.id)
+        await previous.delete(await previous.read(event.id), clock())
+        with pytest.raises(EventNotFoundError):
+            await store.get(event.id)
+        assert await actions(store, event) == [CREATED, Action.HELD]
+        with pytest.raises(EventNotFoundError):
+            await store.release_hold(event.id, released_by="mallory", reason="It is gone")
+        assert await rows.history(event.id) == history
+        assert not [item for item in history if "ttl" in item]
 
 
 class TestBothAtOnce:

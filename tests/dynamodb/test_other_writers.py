@@ -25,6 +25,8 @@ from tests.dynamodb.rows import Rows
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 
 class Profile(str, Enum):  # noqa: UP042 - a kind whose `format` is not its text
     PROD = "prod"

@@ -31,6 +31,14 @@ def change_to(after: BreakGlassEvent, before: BreakGlassEvent | None = EVENT) ->
     return Change(Action.UPDATED, before, after, CREATED_AT)
 
 
+RELEASED = change_to(EVENT, HELD)
+RELEASED_LATE = Change(
+    Action.RELEASED, HELD, EVENT, CREATED_AT + MAX_DURATION + timedelta(seconds=YEAR)
+)
+LATE = HISTORY + YEAR + 8 * DAY
+"""When the history goes of an event whose store keeps it for a year."""
+
+
 class TestHistory:
     @pytest.mark.parametrize(
         ("created_at", "retention", "expected"),
@@ -160,6 +168,13 @@ class TestEvent:
                 id="extended by a store that keeps rows for ever",
             ),
             pytest.param(change_to(HELD), YEAR, LAPSE, LAPSE, None, id="held"),
+            pytest.param(RELEASED, YEAR, None, None, None, id="released, for ever before"),
+            pytest.param(RELEASED, None, None, LATE, LATE - 7 * DAY, id="released, for ever"),
+            pytest.param(RELEASED, YEAR, None, LATE, LAPSE + YEAR, id="released at once"),
+            pytest.param(RELEASED, DAY, None, LATE, LAPSE + YEAR, id="released, kept shorter"),
+            pytest.param(
+                RELEASED_LATE, YEAR, None, LATE + YEAR, HISTORY + 2 * YEAR, id="released late"
+            ),
         ],
     )
     def test_row_goes_before_its_history(
@@ -247,3 +262,22 @@ class TestStoresWithDifferentRetentions:
             if history is not None:
                 assert ttl is not None
                 assert ttl <= history - 7 * DAY
+
+    @given(RETENTIONS, RETENTIONS, st.timedeltas(timedelta(0), timedelta(days=4000)))
+    def test_release_of_a_hold_shortens_nothing(
+        self, creator: timedelta | None, other: timedelta | None, after: timedelta
+    ) -> None:
+        """Whoever releases a hold, row and history are kept at least as long as without it."""
+        change = Change(Action.RELEASED, HELD, EVENT, CREATED_AT + after)
+        before = Retention(creator).of_history(CREATED_AT)
+        row_before = Retention(creator).of_event(change_to(EVENT, None), None, before)
+        history = Retention(other).of_release(change.at, before)
+        row = Retention(other).of_event(change, None, history)
+        if history is None:
+            assert row is None
+            return
+        assert before is not None
+        assert row is not None
+        assert row_before is not None
+        assert before <= history
+        assert row_before <= row <= history - 7 * DAY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from aiobotocore.config import AioConfig
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 PATIENT: Final = AioConfig(connect_timeout=3600, read_timeout=3600)
 """A configuration whose time-outs are longer than any test, even on a slow machine."""
+
+LONG_ENOUGH: Final = timedelta(minutes=5)
+"""A time limit that no call reaches, because the outcome of a call that is cut off is unknown."""
 
 PATIENT_AND_SENDING_ONCE: Final = PATIENT.merge(
     AioConfig(retries={"mode": "standard", "total_max_attempts": 1})

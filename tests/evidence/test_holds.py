@@ -109,6 +109,25 @@ class TestUnfinished:
         found = await audited(having(rows, past.entry_key(1), ttl=1))
         assert ("error", "altered") in kinds(found)
 
+    @pytest.mark.parametrize("revisions", [(1,), (1, 2, 3)], ids=["one", "all before the release"])
+    async def test_earlier_time_than_any_store_sets_is_altered(
+        self, revisions: tuple[int, ...]
+    ) -> None:
+        """No history is kept for less than eight days, so a release does not explain this."""
+        past = released(held(ended()))
+        rows = with_times(past, longer=100)
+        for revision in revisions:
+            rows = having(rows, past.entry_key(revision), ttl=1, history_ttl=1)
+        assert ("error", "altered") in kinds(await audited(rows))
+
+    async def test_different_times_before_one_release_are_altered(self) -> None:
+        """All entries had the same time before the release."""
+        past = released(held(ended()))
+        rows = with_times(past, longer=100)
+        kept = int(rows[past.entry_key(1)]["history_ttl"]["N"]) - 7
+        rows = having(rows, past.entry_key(1), ttl=kept, history_ttl=kept)
+        assert ("error", "altered") in kinds(await audited(rows))
+
     async def test_newer_entry_with_other_times_is_altered(self) -> None:
         """A release leaves no entry behind that was written after it."""
         past = released(held(Past())).close(timedelta(minutes=50))

@@ -14,6 +14,7 @@ from aiobreakglass import (
     EventPage,
     Limits,
     Quota,
+    ReviewOutcome,
 )
 
 READ, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
@@ -31,6 +32,7 @@ class Scene:
 
 
 Run = Callable[[AsyncDynamoDBStore, Scene], Awaitable[object]]
+Given = Callable[[AsyncDynamoDBStore, BreakGlassEvent], Awaitable[BreakGlassEvent]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Call:
     returns: Callable[[Scene], object]
     leaves: Callable[[Scene], BreakGlassEvent | None] = lambda scene: scene.event
     """The event as it is stored after the call has succeeded."""
+    given: Given = AsyncDynamoDBStore.create
+    """Makes the event that is stored before the call, from one that was just opened."""
+    recorded: tuple[Action, ...] = (Action.CREATED,)
+    """The entries that the history of the event has before the call."""
     records: tuple[Action, ...] = ()
     """The entries that the history of the event gains."""
     is_new: bool = False
@@ -49,6 +55,9 @@ class Call:
     limits: Limits | None = None
     has_lapsed: bool = False
     """Whether the event stored before the call, this or another of its pair, has lapsed."""
+
+    has_second_step: bool = False
+    """Whether an unknown outcome can leave rows that a repetition brings in line."""
 
     @property
     def is_write(self) -> bool:
@@ -81,6 +90,38 @@ def _extended(scene: Scene) -> BreakGlassEvent:
 
 def _later(scene: Scene) -> datetime:
     return scene.event.expires_at + _MINUTE
+
+
+async def _imported(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> BreakGlassEvent:
+    at = event.created_at
+    return await store.create(event.close(closed_by="bob", closed_reason="done", at=at))
+
+
+async def _created_and_held(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> BreakGlassEvent:
+    await store.create(event)
+    return await store.hold(event.id, held_by="dave", reason="a case")
+
+
+def _reviewed(scene: Scene) -> BreakGlassEvent:
+    return scene.event.model_copy(
+        update={
+            "reviewed_by": "carol",
+            "reviewed_at": scene.now,
+            "review_outcome": ReviewOutcome.JUSTIFIED,
+            "review_comment": "as it should be",
+            "updated_at": scene.now,
+        }
+    )
+
+
+def _held(scene: Scene) -> BreakGlassEvent:
+    hold = {"held_by": "dave", "held_at": scene.now, "held_reason": "a case"}
+    return scene.event.model_copy(update=hold | {"updated_at": scene.now})
+
+
+def _released(scene: Scene) -> BreakGlassEvent:
+    no_hold = dict.fromkeys(("held_by", "held_at", "held_reason"))
+    return scene.event.model_copy(update=no_hold | {"updated_at": scene.now})
 
 
 _CREATE = Call(
@@ -128,22 +169,54 @@ _EXTEND = Call(
     leaves=_extended,
     records=(Action.EXTENDED,),
 )
+_REVIEW = Call(
+    WRITE,
+    lambda store, scene: store.review(
+        scene.event.id, reviewed_by="carol", outcome="justified", comment="as it should be"
+    ),
+    returns=_reviewed,
+    leaves=_reviewed,
+    given=_imported,
+    recorded=(Action.IMPORTED,),
+    records=(Action.REVIEWED,),
+)
+_HOLD = Call(
+    WRITE,
+    lambda store, scene: store.hold(scene.event.id, held_by="dave", reason="a case"),
+    returns=_held,
+    leaves=_held,
+    records=(Action.HELD,),
+    has_second_step=True,
+)
+_RELEASE = Call(
+    WRITE,
+    lambda store, scene: store.release_hold(
+        scene.event.id, released_by="dave", reason="the case is over"
+    ),
+    returns=_released,
+    leaves=_released,
+    given=_created_and_held,
+    recorded=(Action.CREATED, Action.HELD),
+    records=(Action.RELEASED,),
+    has_second_step=True,
+)
 _CREATE_OVER_LAPSED = replace(_CREATE, has_lapsed=True)
 
 CALLS = {
     "create": _CREATE,
     "create where another has lapsed": _CREATE_OVER_LAPSED,
     "create where another has lapsed, its read": replace(_CREATE_OVER_LAPSED, operation=READ),
+    # All changes read their event in the same way, so the read of one stands for most.
     "update": _UPDATE,
     "update, its read": replace(_UPDATE, operation=READ),
     "update to expired": _EXPIRE,
-    "update to expired, its read": replace(_EXPIRE, operation=READ),
     "close": _CLOSE,
-    "close, its read": replace(_CLOSE, operation=READ),
     "delete": _DELETE,
     "delete, its read": replace(_DELETE, operation=READ),
     "extend": _EXTEND,
-    "extend, its read": replace(_EXTEND, operation=READ),
+    "review": _REVIEW,
+    "hold": _HOLD,
+    "release_hold": _RELEASE,
     "create with limits": replace(_CREATE, limits=_LIMITS),
     "create with limits, its read": replace(_CREATE, limits=_LIMITS, operation=BATCH),
     "get": Call(

@@ -17,7 +17,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from tests.histories.model import State, answer_to, holder, marked
+from tests.histories.model import OVERSIGHT, State, answer_to, holder, marked
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 
 SEARCH_LIMIT: Final = 50_000
@@ -155,6 +155,11 @@ class _Search:
             and call.seen is not None
             and (call.seen.status != "active" or call.caller == _END)
         }
+        self._overseen = {
+            call.event_id
+            for call in calls
+            if call.kind in OVERSIGHT and call.answer in (OK, UNKNOWN)
+        }
         self._kept = {call.seen_id for call in calls if call.caller == _END and call.seen_id}
         self._furthest = _Node(0, 0, {})
 
@@ -215,7 +220,7 @@ class _Search:
         """Return the state, or None if an event ended in it as it was never seen to have ended.
 
         An ended event changes only in its review and its hold, so seeing it once tells how it
-        ended. If nobody saw it, only its status matters.
+        ended, and also when, if it has neither. If nobody saw it, only its status matters.
         """
         version = state[event_id]
         if version is None or version.status == "active":
@@ -223,7 +228,9 @@ class _Search:
         end = self._ends.get(event_id)
         if end is None:
             return {**state, event_id: Version(version.status, 0, 0, "")}
-        return state if version.ending == end.ending else None
+        if event_id in self._overseen:
+            version, end = version.ending, end.ending
+        return state if version == end else None
 
     def _candidates(self, node: _Node) -> Iterator[tuple[int, Call]]:
         """Yield the calls that can be under way: no pending call ended before they began.

@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from aiobreakglass import MAX_DURATION
 from aiobreakglass._domain.change import EXTENSION_MARGIN
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 
+_MAX_DURATION: Final = MAX_DURATION // timedelta(microseconds=1)
 _MARGIN: Final = EXTENSION_MARGIN // timedelta(microseconds=1)
 
 LIMITED: Final = "LimitExceededError"
+
+OVERSIGHT: Final = ("review", "hold", "release")
+"""The calls that change an ended event as well."""
+
+_FINAL: Final = ("justified", "unjustified")
 
 State = Mapping[str, Version | None]
 """The events of one pair by id; None is a deleted event."""
@@ -52,7 +59,7 @@ def answer_to(call: Call, now: int, state: State) -> Answer:
         return Answer("EventNotFoundError", state)
     if call.kind == "get":
         return Answer(OK, state, call.event_id, stored)
-    if call.kind in ("review", "hold", "release"):
+    if call.kind in OVERSIGHT:
         return _answer_to_oversight(call, now, stored, state)
     return _answer_to_change(call, now, stored, state)
 
@@ -120,7 +127,8 @@ def _answer_to_change(call: Call, now: int, stored: Version, state: State) -> An
     if call.kind == "prolong" and not is_lapsed and _is_late(stored, now):
         return Answer("InvalidStateTransitionError(active)", state)
     if call.kind == "prolong" and not is_lapsed:
-        if asked.expires_at <= stored.expires_at:
+        longest = int(stored.evidence.rpartition("|")[2]) + _MAX_DURATION
+        if not stored.expires_at < asked.expires_at <= longest:
             return Answer("ValueError", state)
         asked = stored._replace(expires_at=asked.expires_at)
     if is_lapsed != (asked.status == "expired"):
@@ -148,15 +156,23 @@ def _answer_to_oversight(call: Call, now: int, stored: Version, state: State) ->
         return Answer(f"InvalidStateTransitionError({stored.status})", state)
     changed = stored._replace(held_by=asked.held_by)
     if call.kind == "review":
+        if _is_own(asked, stored):
+            return Answer("ReviewRefusedError", state, call.event_id, stored)
         if stored.status == "active" and stored.expires_at <= now:
             return Answer("nothing, before the lapsed event is marked", state)
-        if stored.status == "active" or stored.review_outcome == "justified":
+        if stored.status == "active" or stored.review_outcome in _FINAL:
             return Answer("ReviewRefusedError", state, call.event_id, stored)
         changed = stored._replace(
             reviewed_by=asked.reviewed_by, review_outcome=asked.review_outcome
         )
     changed = _moved_on(changed, stored, now)
     return Answer(OK, {**state, call.event_id: changed}, call.event_id, changed)
+
+
+def _is_own(asked: Version, stored: Version) -> bool:
+    """Tell whether the invoker is to review their own use."""
+    invoker = stored.evidence.partition("|")[0]
+    return asked.reviewed_by is not None and asked.reviewed_by.casefold() == invoker.casefold()
 
 
 def _is_late(stored: Version, now: int) -> bool:

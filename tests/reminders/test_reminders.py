@@ -48,7 +48,8 @@ class Queue:
     def __init__(self, store: InMemoryStore) -> None:
         self._store = store
         self.pass_began = asyncio.Event()
-        self.failures: list[Exception] = []
+        self.failures: list[Exception | None] = []
+        """What the next lists raise; None is a list that succeeds."""
         self.corrupt: tuple[CorruptItemError, ...] = ()
         self.page_size = 1000
 
@@ -56,8 +57,8 @@ class Queue:
         return getattr(self._store, name)
 
     async def list_awaiting_review(self, limit: int, **options: Any) -> EventPage:
-        if self.failures:
-            raise self.failures.pop(0)
+        if self.failures and (failure := self.failures.pop(0)):
+            raise failure
         assert options["on_corrupt"] == "skip"
         if options["outcome"] is None and options["cursor"] is None:
             self.pass_began.set()
@@ -194,6 +195,20 @@ async def test_each_overdue_review_is_called_back_once_in_each_interval(
         assert sorted(replica.told) == sorted([(first.id, interval), (second.id, interval)])
         replica.told.clear()
     await replica.stop()
+
+
+async def test_clock_that_was_ahead_and_is_set_back(
+    store: InMemoryStore, clock: FakeClock
+) -> None:
+    """Each interval has its callback, whatever the clock said before."""
+    event = await ended(store, clock, "alice")
+    replica = Replica(Queue(store), clock)
+    for interval in (10, 0, 1):
+        clock.set(FakeClock.START + AFTER + interval * DAY)
+        for _ in range(2):
+            await replica.finish_a_pass()
+    await replica.stop()
+    assert replica.told == [(event.id, 10), (event.id, 0), (event.id, 1)]
 
 
 async def test_final_review_ends_the_reminders(store: InMemoryStore, clock: FakeClock) -> None:
@@ -338,6 +353,22 @@ async def test_loop_continues_if_the_store_is_unavailable(
     ]
 
 
+async def test_pass_that_ends_in_the_middle_keeps_what_it_has_done(
+    store: InMemoryStore, clock: FakeClock
+) -> None:
+    """Whoever was reminded before the store became unavailable is not reminded again."""
+    events = [await ended(store, clock, f"invoker-{number}") for number in range(4)]
+    clock.advance(AFTER)
+    queue = Queue(store)
+    queue.page_size = 2
+    queue.failures = [None, StoreUnavailableError("throttled")] * 2
+    replica = Replica(queue, clock)
+    for _ in range(2):
+        await replica.finish_a_pass()
+    await replica.stop()
+    assert sorted(replica.told) == sorted((event.id, 0) for event in events)
+
+
 @pytest.mark.parametrize("bug", [TypeError("a bug"), TableError("no index of reviews")])
 async def test_lasting_error_ends_the_loop(
     store: InMemoryStore, clock: FakeClock, bug: Exception
@@ -387,8 +418,8 @@ async def test_cancelled_loop_finishes_the_callbacks_under_way(
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"remind": None}, TypeError, "remind must be an async function"),
-        ({"remind": print}, TypeError, "remind must be an async function"),
+        ({"remind": None}, TypeError, "^remind must be an async function$"),
+        ({"remind": print}, TypeError, "^remind must be an async function$"),
         ({"after": -TICK}, ValueError, "after"),
         ({"after": 72}, TypeError, "after"),
         ({"interval": timedelta(0)}, ValueError, "interval"),

@@ -14,7 +14,9 @@ from aiobreakglass import (
     BreakGlassEvent,
     BreakGlassStatus,
     ConcurrentModificationError,
+    EventExistsError,
     EventHeldError,
+    EventNotFoundError,
     ReviewRefusedError,
     expire_due,
 )
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _LONGEST_AIM: Final = 90.0
+_ASKS_FOR_WHAT_IS_GONE: Final = 0.2
+"""How often somebody may ask for an event that is not there."""
 _Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
@@ -45,6 +49,8 @@ class Callers:
         """The active event of each pair, as it was seen last."""
         self._seen: dict[Pair, list[BreakGlassEvent]] = {}
         """All that was seen of each pair, outdated versions too."""
+        self._gone: set[str] = set()
+        """The events that somebody was told not to be there."""
 
     async def take(self, step: Step) -> None:
         """Make the call of a step, when its time has come."""
@@ -57,7 +63,10 @@ class Callers:
 
     def note(self, call: Call) -> None:
         """Remember what a caller was told."""
+        if call.kind == "delete" or call.is_refused:
+            self._note_gone(call)
         if isinstance(call.value, BreakGlassEvent):
+            self._gone.discard(call.event_id)
             self._remember(call.value)
         elif isinstance(call.error, ActiveEventExistsError | ReviewRefusedError):
             self._remember(call.error.event)
@@ -67,6 +76,13 @@ class Callers:
                 self._remember(call.error.event)
         elif isinstance(call.error, ConcurrentModificationError) and call.error.current:
             self._remember(call.error.current)
+
+    def _note_gone(self, call: Call) -> None:
+        """Remember that there is no such event, if a caller was told so."""
+        was_refused = call.kind == "create" and not isinstance(call.error, EventExistsError)
+        was_deleted = call.kind == "delete" and call.error is None and call.ended is not None
+        if was_refused or was_deleted or isinstance(call.error, EventNotFoundError):
+            self._gone.add(call.event_id)
 
     def _remember(self, event: BreakGlassEvent) -> None:
         pair = event.invoker, event.profile
@@ -80,7 +96,10 @@ class Callers:
     def _subject(self, step: Step, pair: Pair) -> BreakGlassEvent | None:
         if step.on_holder and pair in self._holders:
             return self._holders[pair]
-        seen = self._seen.get(pair)
+        seen = self._seen.get(pair, [])
+        known = [event for event in seen if event.id not in self._gone]
+        if known and step.choice > _ASKS_FOR_WHAT_IS_GONE:
+            seen = known
         return seen[int(step.choice * len(seen))] if seen else None
 
     async def _aim(self, event: BreakGlassEvent | None, after: float) -> None:
@@ -136,6 +155,8 @@ class Callers:
                 now = call.process.clock.present()
                 later = max(subject.expires_at, now) + timedelta(seconds=step.lifetime)
                 end = min(later, subject.created_at + MAX_DURATION)
+                if step.choice < 0.06:
+                    end += MAX_DURATION
                 call.asked = {"expires_at": end}
                 return partial(
                     store.extend, subject.id, expires_at=end, extended_by=sign, reason=call.note
@@ -161,7 +182,7 @@ class Callers:
         newest = {event.id: event for event in self._seen.get(pair, ())}
         events = list(newest.values())
         is_right = _OVERSIGHT[step.kind]
-        right = [event for event in events if is_right(event)]
+        right = [event for event in events if event.id not in self._gone and is_right(event)]
         chosen = right if right and step.on_holder else events
         return chosen[-1 - int(step.choice * min(len(chosen), 4))] if chosen else None
 

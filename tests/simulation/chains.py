@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -57,6 +57,25 @@ class Chains:
         """Tell whether others have changed a row of an event, or of its history."""
         return event_id in self._disturbed
 
+    def ends_with_deletion(
+        self, event_id: str, entries: Sequence[HistoryEntry], now: datetime
+    ) -> bool:
+        """Tell whether a history ends with the deletion of its event, unless others prevent that.
+
+        If others have set the row back and left a gap, the deletion fills the gap. What was behind
+        the gap stays behind the deletion, and verification must find it there.
+        """
+        deletion = next((entry for entry in reversed(entries) if entry.event is None), None)
+        if deletion is None or deletion is entries[-1]:
+            return deletion is not None
+        filled, *behind = [
+            self._timeline.now(LAYOUT.history_key(event_id, entry.revision)).since
+            for entry in entries[entries.index(deletion) :]
+        ]
+        found = verify_history(entries, None, at=now)
+        is_found = any(finding.severity == "error" for finding in found)
+        return self.is_disturbed(event_id) and max(behind) < filled and is_found
+
     def commit(
         self, commit: Commit, changes: Mapping[str, tuple[Sight, Sight]], packet: Packet | None
     ) -> None:
@@ -104,8 +123,16 @@ class Chains:
         """A row must not stay when its history goes."""
         if LAYOUT.event_key(event_id) in changes:
             self._gone.add(event_id)
-        elif self._timeline.event(event_id).item and event_id not in self._unsettled:
-            yield f"{', '.join(changes)} went before the row of the event"
+            return
+        row = self._timeline.event(event_id).item
+        if not row or event_id in self._unsettled:
+            return
+        # An entry behind a gap that others left is none of those that the row tells of.
+        revision = int(row.get("revision", {"N": "0"})["N"])
+        last = LAYOUT.history_key(event_id, revision) if self.is_disturbed(event_id) else None
+        gone = [key for key in changes if last is None or key <= last]
+        if gone:
+            yield f"{', '.join(gone)} went before the row of the event"
 
     def _of_change(
         self, event_id: str, changes: Mapping[str, tuple[Sight, Sight]], call: Call

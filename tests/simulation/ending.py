@@ -61,7 +61,7 @@ async def _look(world: World) -> None:
             assert call.task is not None
             call.task.cancel()
         process.resume()
-    calls = _Calls(world)
+    calls = Calls(world)
     for number, process in enumerate(world.processes):
         await calls.serve(process, number)
     await _sweep(world, calls)
@@ -76,7 +76,7 @@ async def _look(world: World) -> None:
     await _delete(world, calls)
 
 
-async def _sweep(world: World, calls: _Calls) -> None:
+async def _sweep(world: World, calls: Calls) -> None:
     """Let a sweeper mark what has lapsed, also beside a row that can never be marked."""
     process = world.processes[-1]
     if draws.number(world.history.seed, 1) % _ONE_IN == 0:
@@ -93,7 +93,7 @@ async def _sweep(world: World, calls: _Calls) -> None:
             world.find(Finding(Kind.STUCK, f"{event.id} lapsed, and nobody marked it"))
 
 
-async def _delete(world: World, calls: _Calls) -> None:
+async def _delete(world: World, calls: Calls) -> None:
     """Delete some events, first those that others have changed: histories end, whatever was."""
     is_disturbed = world.invariants.chains.is_disturbed
     event_ids = [
@@ -121,7 +121,7 @@ async def old_age(world: World) -> None:
         database.background()
 
 
-class _Calls:
+class Calls:
     """The calls that look at the end."""
 
     def __init__(self, world: World) -> None:
@@ -167,7 +167,8 @@ class _Calls:
         # A released event may be due, and its row deleted by TTL before this.
         is_deleted = self._world.timeline.event(event_id).said == DELETED
         is_read = is_deleted and deleted.error is None and call.error is None
-        if is_read and (not call.value or call.value[-1].event is not None):
+        ends = self._world.invariants.chains.ends_with_deletion
+        if is_read and not ends(event_id, call.value, self._world.present):
             text = f"{event_id} was deleted, and its history ends otherwise"
             self._world.find(Finding(Kind.UNRECORDED, text))
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiobreakglass import EventHeldError, InvalidStateTransitionError
 from tests.simulation.record import Call
-from tests.simulation.timeline import LAYOUT, Sight, Timeline, event_id_of
+from tests.simulation.timeline import DELETED, LAYOUT, NOTHING, Sight, Timeline, event_id_of
 
 _TTL: Final = LAYOUT.ttl_attribute
 
@@ -34,10 +34,12 @@ class Holds:
         for event_id in dict.fromkeys(filter(None, map(event_id_of, changes))):
             if self._is_disturbed(event_id):
                 continue
-            before, after = changes.get(LAYOUT.event_key(event_id), (None, None))
-            if before is not None and after is not None and _held_at(before) != _held_at(after):
+            before, after = changes.get(LAYOUT.event_key(event_id), (NOTHING, NOTHING))
+            if _held_at(before) != _held_at(after):
                 self._since[event_id] = self._timeline.serial, call
                 self._is_complete[event_id] = False
+                if after.said == DELETED:
+                    self._on_finding(f"{call} deleted {event_id}, which is held")
             self._find(self._of_event(event_id))
             if self._is_complete.get(event_id):
                 self._find(self._of_history(event_id))

@@ -24,6 +24,7 @@ from tests.simulation.client import ENDPOINT, READ_TIMEOUT, Reply, success
 from tests.simulation.dynamodb.database import Database
 from tests.simulation.faults import CONFLICTS, FAULTS, NEVER, STATUS, Fate, Faults
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.parts import Parts, cut, joined
 from tests.simulation.process import Process
 from tests.simulation.record import CALL, Packet
 from tests.simulation.timeline import LAYOUT
@@ -44,6 +45,7 @@ class Network:
         seed: int,
         fault_rate: float,
         faults: Faults = FAULTS,
+        reads_in_parts: bool = False,
         spared: frozenset[tuple[int, int]] = frozenset(),
     ) -> None:
         self.fault_rate = fault_rate
@@ -61,6 +63,7 @@ class Network:
         self._database = database
         self._seed = seed
         self._spared = spared
+        self._reads_in_parts = reads_in_parts
         self._next: dict[str, str] = {}
         """The error that the next attempt of each write gets, by its token."""
         self._rows: dict[str, Reply] = {}
@@ -134,10 +137,28 @@ class Network:
         return make(Random(chance), Fate(name, there, back))  # noqa: S311 - a plan, no secret
 
     def _arrive(self, packet: Packet, waiter: asyncio.Future[Reply]) -> None:
-        fate = packet.fate
         if packet.call is not None and packet.is_to_the_point:
             packet.call.under_way -= 1
-        reply = self._served(packet)
+        parts = self._cut(packet)
+        if parts is None:
+            self._answer(packet, waiter, self._served(packet))
+            return
+        first = self._carry_out(packet, parts.first)
+
+        def arrive_at_last() -> None:
+            second = self._carry_out(packet, parts.second)
+            self._answer(packet, waiter, joined(first, second))
+
+        self._loop.happen(parts.pause, arrive_at_last)
+
+    def _cut(self, packet: Packet) -> Parts | None:
+        """Return the parts in which a batch of rows is read; None if it is read at once."""
+        if not self._reads_in_parts or packet.operation != "BatchGetItem" or packet.fate.name:
+            return None
+        return cut(packet.request, draws.seeded(self._seed, "parts", self.requests))
+
+    def _answer(self, packet: Packet, waiter: asyncio.Future[Reply], reply: Reply) -> None:
+        fate = packet.fate
         if fate.broken:
             self._loop.happen(fate.back, partial(self._break, packet, waiter))
         elif fate.back != NEVER:
@@ -169,12 +190,12 @@ class Network:
         others = [other for key, other in self._rows.items() if key != ours]
         return others[-1] if others else reply
 
-    def _carry_out(self, packet: Packet) -> Reply:
+    def _carry_out(self, packet: Packet, part: dict[str, Any] | None = None) -> Reply:
         if self.hot_key is not None and self.hot_key in _written_keys(packet.request):
             return _error_reply("conflict", packet.request)
         self.under_way = packet
         try:
-            request = packet.request
+            request = packet.request if part is None else part
             if packet.fate.spoiled == "page short":
                 request = request | {"Limit": 1}
             reply = success(self._database.execute(packet.operation, request))

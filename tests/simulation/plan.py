@@ -81,15 +81,7 @@ BY_HAND: Final = {
 
 STEPS: Final = 300
 _SEARCHED_STEPS: Final = 100
-_NOT_SEARCHED: Final = (
-    "sweep",
-    "list reviews",
-    "prolong",
-    "review",
-    "hold",
-    "release",
-    *BY_HAND,
-)
+_NOT_SEARCHED: Final = ("sweep", "list reviews", *BY_HAND)
 _BURSTS: Final = 10
 _GAPS: Final = (0.5, 5.0, 40.0, 400.0, 3600.0)
 """How long nothing happens between two bursts of calls, in seconds."""
@@ -151,6 +143,8 @@ class Conditions:
     """The limits of all processes: the first, and the stricter ones of later."""
     stricter_from: tuple[float | None, ...] = ()
     """When each process takes the stricter ones; None if it never does."""
+    reads_in_parts: bool = False
+    """Whether others may write between two rows of one batch that is read."""
     is_searched: bool = False
     """Whether nothing happens but calls, for a checker that knows of nothing else."""
 
@@ -174,7 +168,8 @@ class History:
 def history(seed: int, *, steps: int = STEPS) -> History:
     """Return what a seed makes."""
     random = draws.seeded(seed, "plan")
-    conditions = _conditions(random)
+    reads_in_parts = draws.seeded(seed, "parts").random() < 0.5
+    conditions = replace(_conditions(random), reads_in_parts=reads_in_parts)
     return History(seed, tuple(_steps(random, conditions, steps)), conditions)
 
 
@@ -235,7 +230,7 @@ def _rules(random: Random) -> tuple[Limits, Limits]:
             return None
         return Quota(random.randint(2, 6), timedelta(seconds=random.choice(_WINDOWS)))
 
-    longest = random.choice((None, None, None, 7200.0))
+    longest = random.choice((None, None, 60.0, 7200.0))
     first = Limits(
         max_duration=None if longest is None else timedelta(seconds=longest),
         cooldown=random.choice((None, None, timedelta(seconds=random.choice((0.5, 20.0))))),

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiobreakglass import BreakGlassEvent, Limits
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from tests.simulation.faults import Fate
     from tests.simulation.process import Process
     from tests.simulation.timeline import Sight
-
-
-SIGNED_IN_THE_ENTRY: Final = ("prolong", "review", "hold", "release")
-"""The calls whose sign need not be in the row of the event."""
 
 
 class Kind(StrEnum):
@@ -136,7 +133,7 @@ class Call:
         )
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Packet:
     """One attempt of a request on its way."""
 
@@ -151,28 +148,21 @@ class Packet:
     """The limits by which its sender has decided on it."""
     is_copy: bool = False
 
-    @property
+    @cached_property
     def is_to_the_point(self) -> bool:
-        """Whether it does what its call is for, and not something on the way."""
+        """Whether it does what its call is for, and not something on the way.
+
+        Only its own entry can tell: a mark pins what an earlier attempt of its call has left in
+        the row.
+        """
         if self.call is None or self.fate.refused:
             return False
-        for action in self.request.get("TransactItems", ()):
-            ((kind, parameters),) = action.items()
-            key = parameters.get("Key") or parameters["Item"]
-            if key["pk"] == {"S": f"BREAKGLASS#{self.call.event_id}"}:
-                values = parameters.get("ExpressionAttributeValues", {}).values()
-                if self.call.kind in SIGNED_IN_THE_ENTRY:
-                    return kind == "Update" and self._is_signed(self.call.sign)
-                return kind == "Put" or {"S": self.call.sign} in values
-        return False
-
-    def _is_signed(self, sign: str) -> bool:
-        entries = [
-            action["Put"]["Item"].get("entry", {}).get("S", "")
-            for action in self.request["TransactItems"]
+        sign = f'"by":"{self.call.sign}"'
+        return any(
+            sign in action["Put"]["Item"].get("entry", {}).get("S", "")
+            for action in self.request.get("TransactItems", ())
             if "Put" in action
-        ]
-        return any(f'"by":"{sign}"' in entry for entry in entries)
+        )
 
 
 CALL: Final[ContextVar[Call | None]] = ContextVar("call", default=None)

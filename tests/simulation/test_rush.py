@@ -43,6 +43,7 @@ class Rush:
             drifts=(0.0,) * 3,
             prompt=True,
             is_on_the_brink=False,
+            reads_in_parts=True,
             rules=(rules, rules),
             stricter_from=(None,) * 3,
         )

@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 from web_backend.problems import NAMESPACE
 
+from .conftest import ID as ID
 from .conftest import OPENING
 
-ID = "00112233aabbccdd"
+REVIEW = {"outcome": "justified", "comment": "The log agrees"}
 
 
 def named(response: httpx.Response) -> str:

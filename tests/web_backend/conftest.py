@@ -16,7 +16,8 @@ from web_backend.changes import Changes
 from web_backend.policy import LimitsFor
 from web_backend.settings import Settings
 
-from aiobreakglass import GovernedStore, Limits
+from aiobreakglass import BreakGlassEvent, GovernedStore, Limits
+from aiobreakglass.testing import make_event
 
 from .stores import FaultyStore
 
@@ -32,6 +33,7 @@ SETTINGS = Settings(
 )
 SELDOM = SETTINGS.model_copy(update={"poll_seconds": 3600})
 """Settings that read the table at the start, and then only if a test asks for it."""
+ID = "00112233aabbccdd"
 OPENING = {
     "profile": "production",
     "reason_code": "incident",
@@ -180,6 +182,18 @@ def bob(sign_in: SignIn) -> httpx.AsyncClient:
 @pytest.fixture
 def reviewer(sign_in: SignIn) -> httpx.AsyncClient:
     return sign_in("rita")
+
+
+@pytest.fixture
+async def ended(store: FaultyStore) -> BreakGlassEvent:
+    """An ended event of alice."""
+    await store.create(make_event(id=ID, invoker="alice"))
+    return await store.close(ID, closed_by="alice", closed_reason="Done")
+
+
+@pytest.fixture
+def other_reviewer(sign_in: SignIn) -> httpx.AsyncClient:
+    return sign_in("sam")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from aiobreakglass.testing import make_event
 FIELDS = {
     ("Opening", "profile"): "profile",
     ("Opening", "justification"): "justification",
+    ("Opening", "request_id"): "request_id",
     ("Closing", "reason"): "closed_reason",
     ("Extending", "reason"): "closed_reason",
     ("Reviewing", "comment"): "closed_reason",
@@ -70,6 +71,22 @@ async def test_described_duration_names_its_maximum(description: dict[str, Any])
     longest = TypeAdapter(type(MAX_DURATION)).dump_python(MAX_DURATION, mode="json")
     assert rules["format"] == "duration"
     assert longest in rules["description"]
+
+
+async def test_described_labels_match_the_event(description: dict[str, Any]) -> None:
+    schema = description["components"]["schemas"]["Opening"]["properties"]["labels"]
+    names = re.compile(schema["propertyNames"]["pattern"])
+    for name, is_name in (("a", True), ("a" * 63, True), ("a" * 64, False), ("A", False)):
+        assert bool(names.fullmatch(name)) is is_name is is_valid(labels={name: "x"})
+    value, most = schema["additionalProperties"], schema["maxProperties"]
+    for length in (value["minLength"], value["maxLength"]):
+        assert is_valid(labels={"a": "x" * length})
+    for length in (value["minLength"] - 1, value["maxLength"] + 1):
+        assert not is_valid(labels={"a": "x" * length})
+    labels = {f"l{number}": "x" for number in range(most + 1)}
+    assert not is_valid(labels=labels)
+    labels.popitem()
+    assert is_valid(labels=labels)
 
 
 async def test_parameters_have_the_rules_of_body_fields(description: dict[str, Any]) -> None:

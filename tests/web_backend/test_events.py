@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import httpx
 import pytest
+from web_backend.authentication import DEMO_PEOPLE
+from web_backend.policy import LimitsFor
 
+from aiobreakglass import Limits
 from aiobreakglass.testing import make_event
 
 from .api import ID, is_allowed, moved, named, opened
 from .conftest import OPENING
 from .stores import FaultyStore
+
+REQUIRED: Final = {"labels": {"ticket": "INC-7"}, "request_id": "R-1"}
 
 
 class TestOpening:
@@ -65,10 +72,12 @@ class TestOpening:
             {"justification": "Something quite different, as it were"},
             {"profile": "staging"},
             {"duration": "PT2H"},
+            {"labels": {"ticket": "INC-7"}},
+            {"request_id": "R-1"},
         ],
     )
     async def test_open_with_taken_id_and_other_fields_is_refused(
-        self, alice: httpx.AsyncClient, difference: dict[str, str]
+        self, alice: httpx.AsyncClient, difference: dict[str, Any]
     ) -> None:
         await opened(alice, id=ID)
         response = await alice.post("/api/events", json=OPENING | {"id": ID} | difference)
@@ -89,6 +98,65 @@ class TestOpening:
         await store.delete(ID)
         response = await alice.post("/api/events", json=OPENING | {"id": ID})
         assert (response.status_code, named(response)) == (409, "event-exists")
+
+
+class TestRequiredFields:
+    """What rules can require of an opening: labels and a request id come with it, MFA does not."""
+
+    @pytest.fixture
+    def limits(self) -> LimitsFor:
+        return Limits(require_labels=["ticket"], require_request_id=True, require_mfa=True)
+
+    @pytest.fixture
+    def verified(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let alice sign in with a second factor."""
+        alice = replace(DEMO_PEOPLE["alice"], mfa_method="security-key")
+        monkeypatch.setitem(DEMO_PEOPLE, "alice", alice)
+
+    @pytest.mark.usefixtures("verified")
+    async def test_open_with_all_that_is_required_succeeds(
+        self, alice: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        sent = OPENING | {"id": ID} | REQUIRED
+        response = await alice.post("/api/events", json=sent)
+        assert response.status_code == 201
+        assert response.json().items() >= REQUIRED.items()
+        assert (response.json()["mfa_verified"], response.json()["mfa_method"]) == (
+            True,
+            "security-key",
+        )
+        event = await store.get(ID)
+        assert (event.labels, event.request_id) == ({"ticket": "INC-7"}, "R-1")
+        assert (event.mfa_verified, event.mfa_method) == (True, "security-key")
+        assert (await alice.post("/api/events", json=sent)).status_code == 200
+
+    @pytest.mark.usefixtures("verified")
+    @pytest.mark.parametrize(
+        ("missing", "limit", "detail"),
+        [
+            ("labels", "require_labels", "access needs the label ticket."),
+            ("request_id", "require_request_id", "access needs the id of a request."),
+        ],
+    )
+    async def test_open_without_a_required_field_is_refused(
+        self, alice: httpx.AsyncClient, missing: str, limit: str, detail: str
+    ) -> None:
+        sent = {name: value for name, value in REQUIRED.items() if name != missing}
+        response = await alice.post("/api/events", json=OPENING | sent)
+        assert (response.status_code, named(response)) == (409, "limit-exceeded")
+        assert response.json()["limit"] == limit
+        assert (response.json()["retry_at"], response.json()["detail"]) == (None, detail)
+
+    async def test_open_by_a_person_without_second_factor_is_refused(
+        self, alice: httpx.AsyncClient
+    ) -> None:
+        """No request can claim a second factor; it comes from the sign-in alone."""
+        response = await alice.post("/api/events", json=OPENING | REQUIRED)
+        assert (named(response), response.json()["limit"]) == ("limit-exceeded", "require_mfa")
+        claim = OPENING | REQUIRED | {"mfa_verified": True}
+        response = await alice.post("/api/events", json=claim)
+        assert (response.status_code, named(response)) == (422, "invalid-request")
+        assert response.json()["errors"][0]["pointer"] == "#/mfa_verified"
 
 
 class TestClosing:

@@ -14,7 +14,6 @@ from web_backend.forecast import forecast, in_words
 from web_backend.policy import LimitsFor
 
 from aiobreakglass import (
-    BreakGlassEvent,
     InMemoryStore,
     LimitExceededError,
     Limits,
@@ -24,14 +23,13 @@ from aiobreakglass import (
 from aiobreakglass.testing import FakeClock, make_event
 
 from .api import ID, named, opened
-from .conftest import OPENING, SignIn
-from .stores import FaultyStore
+from .conftest import OPENING
 
 HOUR = timedelta(hours=1)
 PATH = f"/api/events/{ID}"
 
 
-async def rules(client: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]:
+async def rules(client: httpx.AsyncClient, **query: str | list[str]) -> list[dict[str, Any]]:
     response = await client.get("/api/limits", params={"profile": "production", **query})
     assert response.status_code == 200
     found: list[dict[str, Any]] = response.json()["rules"]
@@ -81,6 +79,41 @@ class TestForecast:
         assert not (await rules(alice, duration="PT1H"))[0]["is_reached"]
         assert await rules(alice, profile="staging") == []
 
+    @pytest.mark.parametrize(
+        "limits", [Limits(require_labels=["ticket", "team"], require_request_id=True)]
+    )
+    async def test_forecast_of_required_fields_says_what_is_missing(
+        self, alice: httpx.AsyncClient, limits: Limits
+    ) -> None:
+        """A client learns which labels to ask for, and whether what it has is enough."""
+        request_id, labels = await rules(alice)
+        assert (request_id["limit"], request_id["is_reached"]) == ("require_request_id", True)
+        assert (labels["limit"], labels["is_reached"]) == ("require_labels", True)
+        assert labels["labels"] == ["ticket", "team"]
+        enough = await rules(alice, request_id="R-1", label=["ticket:INC-7", "team:a:b"])
+        assert [rule["is_reached"] for rule in enough] == [False, False]
+        one_label = await rules(alice, label="team:a")
+        assert [rule["is_reached"] for rule in one_label] == [True, True]
+
+    @pytest.mark.parametrize(
+        "limits",
+        [lambda event: Limits(max_duration=HOUR if event.labels.get("team") == "db" else None)],
+    )
+    async def test_rules_by_a_label_are_forecast(
+        self, alice: httpx.AsyncClient, limits: LimitsFor
+    ) -> None:
+        assert await rules(alice, label="team:web") == []
+        assert [rule["limit"] for rule in await rules(alice, label="team:db")] == ["max_duration"]
+
+    @pytest.mark.parametrize(
+        "query", ["label=ticket", "label=Ticket:1", "label=ticket:", "request_id=%20"]
+    )
+    async def test_forecast_with_invalid_label_or_request_id_is_refused(
+        self, alice: httpx.AsyncClient, query: str
+    ) -> None:
+        response = await alice.get(f"/api/limits?profile=production&{query}")
+        assert (response.status_code, named(response)) == (422, "invalid-request")
+
     async def test_forecast_of_forbidden_profile_is_refused(self, bob: httpx.AsyncClient) -> None:
         response = await bob.get("/api/limits?profile=customer-data")
         assert (response.status_code, named(response)) == (403, "profile-not-allowed")
@@ -113,6 +146,8 @@ limits_to_try = st.builds(
     max_duration=st.sampled_from([None, timedelta(minutes=30)]),
     reason_codes=st.sampled_from([None, ["incident"]]),
     require_mfa=st.sampled_from([False] * 5 + [True]),
+    require_request_id=st.sampled_from([False] * 5 + [True]),
+    require_labels=st.sampled_from([(), ("ticket",)]),
 )
 steps = st.lists(
     st.tuples(
@@ -144,6 +179,8 @@ def test_forecast_names_the_rule_that_refuses(
                 reason_code=code,
                 duration=timedelta(minutes=minutes),
                 created_at=clock(),
+                labels={"ticket": "INC-7"} if code == "incident" else {},
+                request_id="R-1" if minutes == 15 else None,
             )
             reached = [
                 each for each in await forecast(store, limits, event, clock()) if each.is_reached
@@ -188,99 +225,3 @@ async def test_forecast_and_refusal_wait_for_the_oldest_use() -> None:
     later = make_event(profile="billing", duration=HOUR, created_at=clock())
     assert not any(each.is_reached for each in await forecast(store, limits, later, clock()))
     await store.create(later)
-
-
-class TestExtending:
-    async def extended(
-        self, client: httpx.AsyncClient, event: dict[str, Any], by: timedelta
-    ) -> httpx.Response:
-        end = datetime.fromisoformat(event["expires_at"]) + by
-        return await client.post(
-            f"/api/events/{event['id']}/extend",
-            json={"expires_at": end.isoformat(), "reason": "The restore takes longer"},
-        )
-
-    async def test_extension_is_recorded_with_its_reason(
-        self, alice: httpx.AsyncClient, store: FaultyStore
-    ) -> None:
-        event = await opened(alice, id=ID)
-        response = await self.extended(alice, event, HOUR)
-        assert (response.status_code, response.json()["extensions"]) == (200, 1)
-        entry = (await store.history(ID))[-1]
-        assert (entry.action, entry.by) == ("extended", "alice")
-        assert entry.note == "The restore takes longer"
-
-    async def test_possible_extension_is_what_is_left_of_four_hours(
-        self, alice: httpx.AsyncClient
-    ) -> None:
-        event = await opened(alice, id=ID)
-        possible = (await alice.get(f"{PATH}/extension")).json()
-        begin = datetime.fromisoformat(event["created_at"])
-        assert datetime.fromisoformat(possible["latest"]) == begin + timedelta(hours=4)
-        assert (possible["left"], possible["extensions_left"]) == ("PT3H", None)
-        assert (await self.extended(alice, event, timedelta(hours=3))).status_code == 200
-        beyond = await self.extended(alice, event, timedelta(hours=3, microseconds=1))
-        assert (beyond.status_code, named(beyond)) == (422, "invalid-request")
-        possible = (await alice.get(f"{PATH}/extension")).json()
-        assert possible["left"] == "PT0S"
-
-    @pytest.mark.parametrize("limits", [Limits(max_duration=2 * HOUR, max_extensions=1)])
-    async def test_rules_narrow_the_extension(
-        self, alice: httpx.AsyncClient, limits: Limits
-    ) -> None:
-        event = await opened(alice, id=ID)
-        possible = (await alice.get(f"{PATH}/extension")).json()
-        assert (possible["left"], possible["extensions_left"]) == ("PT1H", 1)
-        beyond = await self.extended(alice, event, HOUR + timedelta(microseconds=1))
-        assert (named(beyond), beyond.json()["limit"]) == ("limit-exceeded", "max_duration")
-        assert (await self.extended(alice, event, HOUR / 2)).status_code == 200
-        again = await self.extended(alice, event, HOUR)
-        assert (named(again), again.json()["limit"]) == ("limit-exceeded", "max_extensions")
-        assert (await alice.get(f"{PATH}/extension")).json()["extensions_left"] == 0
-
-    async def test_repeated_extension_after_a_lost_answer_is_recognised(
-        self, alice: httpx.AsyncClient, store: FaultyStore
-    ) -> None:
-        event = await opened(alice, id=ID)
-        store.answers_get_lost = True
-        lost = await self.extended(alice, event, HOUR)
-        assert (lost.status_code, lost.json()["outcome_unknown"]) == (503, True)
-        store.answers_get_lost = False
-        response = await self.extended(alice, event, HOUR)
-        assert (response.status_code, response.json()["extensions"]) == (200, 1)
-
-    @pytest.mark.parametrize("minutes", [0, -1])
-    async def test_extension_to_no_later_end_is_refused(
-        self, alice: httpx.AsyncClient, minutes: int
-    ) -> None:
-        event = await opened(alice, id=ID)
-        response = await self.extended(alice, event, timedelta(minutes=minutes))
-        assert (response.status_code, named(response)) == (422, "invalid-request")
-
-    @pytest.mark.parametrize("name", ["bob", "rita"])
-    async def test_extension_of_another_persons_access_is_refused(
-        self, alice: httpx.AsyncClient, sign_in: SignIn, store: FaultyStore, name: str
-    ) -> None:
-        """Not even a reviewer gives access."""
-        event = await opened(alice, id=ID)
-        response = await self.extended(sign_in(name), event, HOUR)
-        assert (response.status_code, named(response)) == (403, "not-yours")
-        assert (await store.get(ID)).extensions == 0
-
-    async def test_extension_of_forbidden_profile_is_refused(
-        self, bob: httpx.AsyncClient, store: FaultyStore
-    ) -> None:
-        """People cannot extend what they could not open now."""
-        event = await store.create(make_event(id=ID, invoker="bob", profile="customer-data"))
-        response = await self.extended(bob, shown(event), HOUR)
-        assert (response.status_code, named(response)) == (403, "profile-not-allowed")
-
-    async def test_extension_of_ended_access_is_refused(self, alice: httpx.AsyncClient) -> None:
-        event = await opened(alice, id=ID)
-        await alice.post(f"{PATH}/close", json={"reason": "Done"})
-        response = await self.extended(alice, event, HOUR)
-        assert (response.status_code, named(response)) == (409, "invalid-state-transition")
-
-
-def shown(event: BreakGlassEvent) -> dict[str, Any]:
-    return {"id": event.id, "expires_at": event.expires_at.isoformat()}

@@ -1,4 +1,4 @@
-"""Reviews, legal holds, histories, and who held access at an instant."""
+"""Legal holds, histories, and who held access at an instant."""
 
 from __future__ import annotations
 
@@ -7,161 +7,14 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from aiobreakglass import BreakGlassEvent, HistoryEntry
+from aiobreakglass import BreakGlassEvent, CorruptItemError, EventNotFoundError, HistoryEntry
 from aiobreakglass.testing import make_event
 
-from .api import ID, named, opened
-from .conftest import SignIn
+from .api import ID, REVIEW, named, opened
 from .stores import FaultyStore
 
-REVIEW = {"outcome": "justified", "comment": "The log agrees"}
 REASON = {"reason": "Counsel asked for it"}
 PATH = f"/api/events/{ID}"
-
-
-@pytest.fixture
-async def ended(store: FaultyStore) -> BreakGlassEvent:
-    """An ended event of alice."""
-    await store.create(make_event(id=ID, invoker="alice"))
-    return await store.close(ID, closed_by="alice", closed_reason="Done")
-
-
-@pytest.fixture
-def other_reviewer(sign_in: SignIn) -> httpx.AsyncClient:
-    return sign_in("sam")
-
-
-async def waiting(client: httpx.AsyncClient, **query: str) -> list[str]:
-    response = await client.get("/api/reviews", params=query)
-    assert response.status_code == 200
-    return [event["id"] for event in response.json()["events"]]
-
-
-class TestReviews:
-    async def test_review_is_recorded_and_leaves_the_queue(
-        self, reviewer: httpx.AsyncClient, store: FaultyStore, ended: BreakGlassEvent
-    ) -> None:
-        assert await waiting(reviewer) == [ID]
-        response = await reviewer.post(f"{PATH}/review", json=REVIEW)
-        assert response.status_code == 200
-        shown = response.json()
-        assert (shown["reviewed_by"], shown["review_outcome"]) == ("rita", "justified")
-        assert (await store.get(ID)).review_comment == REVIEW["comment"]
-        assert await waiting(reviewer) == []
-
-    async def test_follow_up_waits_in_its_own_queue_and_is_decided_later(
-        self, reviewer: httpx.AsyncClient, ended: BreakGlassEvent
-    ) -> None:
-        await reviewer.post(f"{PATH}/review", json=REVIEW | {"outcome": "needs_follow_up"})
-        assert await waiting(reviewer) == []
-        assert await waiting(reviewer, outcome="needs_follow_up") == [ID]
-        response = await reviewer.post(f"{PATH}/review", json=REVIEW)
-        assert response.status_code == 200
-        assert await waiting(reviewer, outcome="needs_follow_up") == []
-
-    async def test_review_of_own_use_is_refused(
-        self,
-        reviewer: httpx.AsyncClient,
-        other_reviewer: httpx.AsyncClient,
-        store: FaultyStore,
-    ) -> None:
-        """Nobody reviews their own use, not even a reviewer."""
-        await opened(reviewer, id=ID)
-        await reviewer.post(f"{PATH}/close", json={"reason": "Done"})
-        response = await reviewer.post(f"{PATH}/review", json=REVIEW)
-        assert (response.status_code, named(response)) == (409, "review-refused")
-        assert (await store.get(ID)).review_outcome is None
-        assert (await other_reviewer.post(f"{PATH}/review", json=REVIEW)).status_code == 200
-
-    @pytest.mark.parametrize("name", ["alice", "bob"])
-    async def test_review_by_a_person_who_is_no_reviewer_is_refused(
-        self, sign_in: SignIn, store: FaultyStore, ended: BreakGlassEvent, name: str
-    ) -> None:
-        response = await sign_in(name).post(f"{PATH}/review", json=REVIEW)
-        assert (response.status_code, named(response)) == (403, "reviewers-only")
-        assert (await store.get(ID)).review_outcome is None
-
-    async def test_review_of_active_event_is_refused(
-        self, alice: httpx.AsyncClient, reviewer: httpx.AsyncClient
-    ) -> None:
-        await opened(alice, id=ID)
-        response = await reviewer.post(f"{PATH}/review", json=REVIEW)
-        assert (response.status_code, named(response)) == (409, "review-refused")
-        assert response.json()["event"]["status"] == "active"
-
-    async def test_second_final_review_is_refused_with_the_first(
-        self,
-        reviewer: httpx.AsyncClient,
-        other_reviewer: httpx.AsyncClient,
-        ended: BreakGlassEvent,
-    ) -> None:
-        await reviewer.post(f"{PATH}/review", json=REVIEW)
-        unlike = {"outcome": "unjustified", "comment": "I do not agree"}
-        response = await other_reviewer.post(f"{PATH}/review", json=unlike)
-        assert (response.status_code, named(response)) == (409, "review-refused")
-        assert response.json()["event"]["reviewed_by"] == "rita"
-
-    @pytest.mark.parametrize("outcome", ["justified", "needs_follow_up"])
-    async def test_repeated_review_after_a_lost_answer_is_recognised(
-        self,
-        reviewer: httpx.AsyncClient,
-        store: FaultyStore,
-        ended: BreakGlassEvent,
-        outcome: str,
-    ) -> None:
-        """A repeat is recorded once, also if the outcome could be reviewed again."""
-        review = {"outcome": outcome, "comment": "  The log agrees\n"}
-        store.answers_get_lost = True
-        lost = await reviewer.post(f"{PATH}/review", json=review)
-        assert (lost.status_code, lost.json()["outcome_unknown"]) == (503, True)
-        store.answers_get_lost = False
-        response = await reviewer.post(f"{PATH}/review", json=review)
-        assert (response.status_code, response.json()["review_outcome"]) == (200, outcome)
-        actions = [entry.action for entry in await store.history(ID)]
-        assert actions == ["created", "closed", "reviewed"]
-
-    @pytest.mark.parametrize(
-        ("body", "pointer"),
-        [
-            ({"outcome": "fine"}, "#/outcome"),
-            ({"comment": " "}, "#"),
-            ({"reviewed_by": "bob"}, "#/reviewed_by"),
-        ],
-    )
-    async def test_invalid_review_is_refused(
-        self,
-        reviewer: httpx.AsyncClient,
-        ended: BreakGlassEvent,
-        body: dict[str, str],
-        pointer: str,
-    ) -> None:
-        response = await reviewer.post(f"{PATH}/review", json=REVIEW | body)
-        assert response.status_code == 422
-        assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
-
-    async def test_queue_is_for_reviewers_alone(self, alice: httpx.AsyncClient) -> None:
-        response = await alice.get("/api/reviews")
-        assert (response.status_code, named(response)) == (403, "reviewers-only")
-
-    async def test_queue_begins_with_the_oldest_and_has_pages(
-        self, reviewer: httpx.AsyncClient, store: FaultyStore
-    ) -> None:
-        now = datetime.now(UTC)
-        events = [
-            make_event(status="closed", created_at=now - timedelta(days=day)) for day in range(5)
-        ]
-        for event in events:
-            await store.create(event)
-        first = (await reviewer.get("/api/reviews?limit=3")).json()
-        rest = await waiting(reviewer, cursor=first["next_cursor"])
-        oldest_first = [event.id for event in reversed(events)]
-        assert [event["id"] for event in first["events"]] + rest == oldest_first
-
-    @pytest.mark.parametrize(
-        "query", ["outcome=justified", "cursor=forged", "limit=0", "limit=201"]
-    )
-    async def test_invalid_queue_is_refused(self, reviewer: httpx.AsyncClient, query: str) -> None:
-        assert (await reviewer.get(f"/api/reviews?{query}")).status_code == 422
 
 
 class TestHolds:
@@ -208,6 +61,45 @@ class TestHolds:
         assert (response.status_code, response.json()["held_by"]) == (200, "rita")
         other = await reviewer.post(f"{PATH}/hold", json={"reason": "Another case"})
         assert (other.status_code, named(other)) == (409, "event-held")
+
+    async def test_release_of_another_hold_than_the_one_read_is_refused(
+        self,
+        reviewer: httpx.AsyncClient,
+        other_reviewer: httpx.AsyncClient,
+        store: FaultyStore,
+        ended: BreakGlassEvent,
+    ) -> None:
+        """Neither a stale page nor the repeat of a lost release ends a hold that came later."""
+        held = (await reviewer.post(f"{PATH}/hold", json=REASON)).json()
+        release = REASON | {"held_at": held["held_at"]}
+        store.answers_get_lost = True
+        assert (await reviewer.post(f"{PATH}/release", json=release)).status_code == 503
+        store.answers_get_lost = False
+        other = {"reason": "Another case"}
+        assert (await other_reviewer.post(f"{PATH}/hold", json=other)).status_code == 200
+        response = await reviewer.post(f"{PATH}/release", json=release)
+        assert (response.status_code, named(response)) == (409, "event-held")
+        assert response.json()["event"]["held_reason"] == "Another case"
+        release["held_at"] = response.json()["event"]["held_at"]
+        assert (await reviewer.post(f"{PATH}/release", json=release)).status_code == 200
+        gone = await reviewer.post(f"{PATH}/release", json=release)
+        assert (gone.status_code, named(gone)) == (409, "event-not-held")
+
+    async def test_repeated_release_of_event_deleted_since_reaches_the_store(
+        self, reviewer: httpx.AsyncClient, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A repeat completes the release in the history, which outlives the event."""
+        completed = []
+
+        async def complete(event_id: str, **_: str) -> BreakGlassEvent:
+            completed.append(event_id)
+            raise EventNotFoundError(event_id)
+
+        monkeypatch.setattr(store, "release_hold", complete)
+        release = REASON | {"held_at": "2026-01-01T00:00:00Z"}
+        response = await reviewer.post(f"{PATH}/release", json=release)
+        assert (response.status_code, named(response)) == (404, "event-not-found")
+        assert completed == [ID]
 
     async def test_release_of_event_that_is_not_held_is_refused(
         self, reviewer: httpx.AsyncClient, ended: BreakGlassEvent
@@ -312,6 +204,14 @@ class TestHolders:
         assert await self.held_at(bob, at, profile="staging") == ["carol"]
         assert await self.held_at(bob, at, invoker="alice") == ["alice"]
         assert await self.held_at(bob, at, invoker="alice", profile="staging") == []
+
+    async def test_look_back_at_a_corrupt_row_is_no_answer(
+        self, bob: httpx.AsyncClient, store: FaultyStore
+    ) -> None:
+        """The row that cannot be read may be the answer, so the request fails."""
+        store.corrupt = (CorruptItemError("BREAKGLASS#1", "is not an event"),)
+        response = await bob.get("/api/holders?at=2026-01-01T00:00:00Z")
+        assert (response.status_code, named(response)) == (500, "corrupt-event")
 
     @pytest.mark.parametrize(
         "query", ["", "at=2999-01-01T00:00:00Z", "at=2026-01-01T00:00:00", "at=now"]

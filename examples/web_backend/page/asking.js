@@ -8,15 +8,20 @@ export class Asking {
   #dialog;
   #form;
   #accept;
+  #haveChanged;
+  #announce;
   #request = null;
   // The path of the last request that got no clear answer.
   #unclear = null;
 
-  // `accept` takes the event from an answer.
-  constructor(id, accept) {
+  // `accept` takes the event from an answer. `haveChanged` takes the id of an event that may not be
+  // as the page shows it. `announce` takes a text for screen readers.
+  constructor(id, { accept, haveChanged, announce }) {
     this.#dialog = $(id);
     this.#form = this.#dialog.querySelector("form");
     this.#accept = accept;
+    this.#haveChanged = haveChanged;
+    this.#announce = announce;
     this.#form.querySelector(".cancel").addEventListener("click", () => this.#dialog.close());
     this.#form.addEventListener("submit", (submission) => {
       submission.preventDefault();
@@ -28,11 +33,12 @@ export class Asking {
     return this.#dialog.open;
   }
 
-  // Ask for a change of an event: `action` is the end of its path. A refusal with the name
+  // Ask for a change of an event: `action` is the end of its path, and `known` goes with the form.
+  // `said` says in words what has happened to the event in the answer. A refusal with the name
   // `refusalOfRepeat` means that an earlier attempt without a clear answer has succeeded.
-  askFor(event, action, { refusalOfRepeat = null } = {}) {
+  askFor(event, action, { said, known = {}, refusalOfRepeat = null }) {
     const path = `/api/events/${event.id}`;
-    this.#request = { event: path, path: `${path}/${action}`, refusalOfRepeat };
+    this.#request = { id: event.id, event: path, path: `${path}/${action}`, known, said, refusalOfRepeat };
     this.#form.reset();
     refuse(this.#form, null);
     if (!this.isOpen) this.#dialog.showModal();
@@ -44,7 +50,7 @@ export class Asking {
 
   async #send() {
     const request = this.#request;
-    const body = Object.fromEntries(new FormData(this.#form));
+    const body = { ...request.known, ...Object.fromEntries(new FormData(this.#form)) };
     await attempt(this.#form, async () => {
       let event;
       try {
@@ -52,11 +58,17 @@ export class Asking {
       } catch (error) {
         const wasUnclear = this.#unclear === request.path;
         if (error.outcomeUnknown) this.#unclear = request.path;
-        if (!wasUnclear || error.name !== request.refusalOfRepeat) throw error;
+        if (!wasUnclear || error.name !== request.refusalOfRepeat) {
+          if ([404, 409, 412, 422].includes(error.status)) this.#haveChanged(request.id);
+          // The person has left this request, and the dialog may be about another one.
+          if (this.#request !== request || !this.isOpen) return;
+          throw error;
+        }
         event = await ask(request.event);
       }
       this.#unclear = null;
       this.#accept(event);
+      this.#announce(request.said(event));
       if (this.#request === request) this.#dialog.close();
     });
   }

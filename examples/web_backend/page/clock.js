@@ -22,6 +22,11 @@ export const instantWithSeconds = new Intl.DateTimeFormat(undefined, {
   day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
 });
 
+// The first whole minute from an instant on, when it is no longer too early.
+export function fromMinute(at) {
+  return instant.format(Math.ceil(Date.parse(at) / 60_000) * 60_000);
+}
+
 // A time in words, from milliseconds; seconds do not count.
 export function length(milliseconds) {
   const minutes = Math.floor(milliseconds / 60_000);

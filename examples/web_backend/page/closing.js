@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { time } from "./clock.js";
 import { $ } from "./elements.js";
+import { leadBackTo } from "./focus.js";
 import { attempt, refuse } from "./forms.js";
 import { isolated } from "./text.js";
 
@@ -18,6 +19,7 @@ export class Closing {
   constructor({ accept, haveEnded }) {
     this.#accept = accept;
     this.#haveEnded = haveEnded;
+    leadBackTo($("now-title"), $("closing"));
     $("keep").addEventListener("click", () => $("closing").close());
     $("close").addEventListener("submit", (submission) => {
       submission.preventDefault();

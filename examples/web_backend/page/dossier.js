@@ -4,7 +4,7 @@ import { ask, Refusal } from "./api.js";
 import { Asking } from "./asking.js";
 import { instantWithSeconds, time } from "./clock.js";
 import { $ } from "./elements.js";
-import { isolated, shown } from "./text.js";
+import { accessOf, facts, isolated, shown } from "./text.js";
 
 const ACTIONS = {
   created: () => "opened",
@@ -28,11 +28,18 @@ export class Dossier {
   #asking;
   #reads = 0;
 
-  constructor({ record, accept }) {
+  constructor({ record, accept, haveChanged, announce }) {
     this.#record = record;
-    this.#asking = new Asking("holding", (event) => {
-      accept(event);
-      return this.open(event.id);
+    this.#asking = new Asking("holding", {
+      accept: (event) => {
+        accept(event);
+        return this.open(event.id);
+      },
+      haveChanged: (id) => {
+        haveChanged(id);
+        return this.open(id);
+      },
+      announce,
     });
     $("dossier-leave").addEventListener("click", () => $("dossier").close());
     $("hold-or-release").addEventListener("click", () => this.#askForHold());
@@ -53,7 +60,8 @@ export class Dossier {
       if (read !== this.#reads) return;
       this.#event = history.entries.at(-1)?.event ?? this.#event;
       if (history.entries.at(-1)?.action === "deleted") this.#event = null;
-      if (this.#event) this.#record.remember(this.#event);
+      // An event that is not as its history says stays as it is.
+      if (this.#event && history.findings.length === 0) this.#record.remember(this.#event);
       this.#show(history);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -65,7 +73,8 @@ export class Dossier {
     const event = this.#event;
     $("dossier-what").textContent = event ? `${isolated(event.invoker)}, ${isolated(event.profile)}, ${event.reason_code}` : "";
     $("dossier-why").textContent = event ? shown(event.justification) : "";
-    $("dossier-hold").textContent = event?.held_by ? `Held by ${isolated(event.held_by)}: ${isolated(event.held_reason)}` : "";
+    $("dossier-facts").textContent = event ? facts(event) : "";
+    $("dossier-hold").textContent = event?.held_by ? `Legal hold by ${isolated(event.held_by)}: ${isolated(event.held_reason)}` : "";
     $("entries").replaceChildren(...(entries ?? []).map(entryItem));
     $("findings").replaceChildren(...findings.map(findingItem));
     $("dossier-verdict").textContent = verdict(entries, findings);
@@ -82,9 +91,15 @@ export class Dossier {
       ? `${isolated(event.held_by)} holds it. After the release its retention can end, and it can be deleted.`
       : "While it is held, nobody can delete it, and no retention ends it or its history.";
     $("holding-submit").textContent = isHeld ? "Release the hold" : "Hold";
-    this.#asking.askFor(
-      event, isHeld ? "release" : "hold", { refusalOfRepeat: isHeld ? "event-not-held" : null },
-    );
+    if (isHeld) {
+      this.#asking.askFor(event, "release", {
+        known: { held_at: event.held_at },
+        refusalOfRepeat: "event-not-held",
+        said: () => `${accessOf(event)} is released from its hold.`,
+      });
+    } else {
+      this.#asking.askFor(event, "hold", { said: () => `${accessOf(event)} is under a legal hold.` });
+    }
   }
 }
 
@@ -94,8 +109,10 @@ function until(event) {
 
 function verdict(entries, findings) {
   if (entries === null) return "Reading the history …";
-  if (findings.length) return "This history is not as it was written:";
-  if (entries.length === 0) return "This event has no history yet: it is older than histories.";
+  const severities = findings.map(({ severity }) => severity);
+  if (severities.includes("error")) return "This history is not as it was written:";
+  if (severities.includes("warning")) return "Somebody should look into this history:";
+  if (severities.length) return "The history is whole, as far as it is still kept:";
   return "The history is whole: each entry has the hash of the one before.";
 }
 
@@ -115,7 +132,7 @@ function entryItem({ at, action, by, note, event, hash }) {
 
 function findingItem({ severity, kind, found, expected, fix }) {
   const item = document.createElement("li");
-  item.className = "error";
+  if (severity !== "info") item.className = "error";
   item.textContent = `${severity}: ${kind}: found ${isolated(found)}; expected ${isolated(expected)}; ${fix}`;
   return item;
 }

@@ -2,7 +2,8 @@
 
 import { now, time } from "./clock.js";
 import { $ } from "./elements.js";
-import { isolated, shown } from "./text.js";
+import { removeFrom } from "./focus.js";
+import { accessOf, facts, shown } from "./text.js";
 
 const SOON = 5 * 60_000;
 
@@ -12,7 +13,9 @@ export function showHolders(record, me, acts) {
     .filter((event) => Date.parse(event.expires_at) > now())
     .sort((one, other) => Date.parse(other.created_at) - Date.parse(one.created_at));
   const shown = new Map([...$("held").children].map((item) => [item.dataset.id, item]));
-  for (const [id, item] of shown) if (!events.some((event) => event.id === id)) item.remove();
+  for (const [id, item] of shown) {
+    if (!events.some((event) => event.id === id)) removeFrom($("now-title"), item);
+  }
   events.forEach((event, index) => {
     const item = shown.get(event.id) ?? newItem(event.id, acts, record);
     fill(item, event, me);
@@ -58,13 +61,14 @@ function fill(item, event, me) {
   put(".invoker", shown(event.invoker));
   put(".reason", event.reason_code);
   put(".why", shown(event.justification));
+  put(".facts", facts(event));
   put(".countdown", countdown(left));
   put(".until", `left, until ${time.format(Date.parse(event.expires_at))}`);
   item.classList.toggle("soon", left < SOON);
   item.querySelector(".you").hidden = event.invoker !== me.name;
   const end = item.querySelector(".end");
   end.hidden = event.invoker !== me.name && !me.is_reviewer;
-  const whose = `${isolated(event.invoker)}'s access to ${isolated(event.profile)}`;
+  const whose = accessOf(event);
   end.setAttribute("aria-label", `Close ${whose}`);
   item.querySelector(".show").setAttribute("aria-label", `Record of ${whose}`);
   const extend = item.querySelector(".extend");

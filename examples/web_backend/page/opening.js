@@ -3,6 +3,7 @@
 import { ask, newEventId, Refusal } from "./api.js";
 import { $ } from "./elements.js";
 import { attempt, refuse } from "./forms.js";
+import { LABEL } from "./rules.js";
 
 const ENDED_SINCE = {
   title: "Access has ended",
@@ -42,8 +43,7 @@ export class Opening {
   }
 
   async #send(form) {
-    const fields = Object.fromEntries(new FormData(form));
-    const opening = this.#unanswered ?? { id: newEventId(), ...fields };
+    const opening = this.#unanswered ?? { id: newEventId(), ...requested(form) };
     await attempt(form, async () => {
       try {
         this.#haveOpened(await ask("/api/events", { method: "POST", body: opening }));
@@ -65,4 +65,15 @@ export class Opening {
     refuse($("open"), null);
     this.#rules.ask();
   }
+}
+
+// The body of a request. The form has a field for each label that a rule requires.
+function requested(form) {
+  const fields = [...new FormData(form)].filter(([, value]) => value !== "");
+  const isLabel = ([name]) => name.startsWith(LABEL);
+  const labels = fields.filter(isLabel).map(([name, value]) => [name.slice(LABEL.length), value]);
+  return {
+    ...Object.fromEntries(fields.filter((field) => !isLabel(field))),
+    labels: Object.fromEntries(labels),
+  };
 }

@@ -29,6 +29,7 @@ const record = new Record({
     connection.updateCurrency(record.isSure);
     showHeld();
     showMonth(record);
+    reviews.show();
   },
 });
 
@@ -53,13 +54,18 @@ const rules = new Rules();
 
 const opening = new Opening(accept, rules);
 
-const extending = new Extending(accept);
+// Another person has changed or deleted an event that the page shows.
+const haveChanged = (id) => record.look(id);
 
-const dossier = new Dossier({ record, accept });
+const takers = { accept, haveChanged, announce };
+
+const extending = new Extending(takers);
+
+const dossier = new Dossier({ record, ...takers });
 
 const askForRecord = (id) => dossier.open(id);
 
-const reviews = new Reviews({ record, now, accept, askForRecord });
+const reviews = new Reviews({ record, now, askForRecord, ...takers });
 
 new Past({ record, now, askForRecord });
 
@@ -136,6 +142,12 @@ function tick() {
   showHeld();
 }
 
+// Windows share the sign-in, and this page must not say that it acts for somebody else.
+async function noticeSignIn() {
+  const signedIn = await ask("/api/me").catch(() => null);
+  if (me && signedIn && signedIn.name !== me.name) location.reload();
+}
+
 async function offerToSignIn() {
   const people = await ask("/demo/sign-in").catch(() => []);
   $("sign-in").hidden = people.length === 0;
@@ -151,5 +163,7 @@ $("sign-in").addEventListener("submit", async (submission) => {
     $("sign-in-problem").textContent = error.message;
   }
 });
+
+addEventListener("focus", noticeSignIn);
 
 start();

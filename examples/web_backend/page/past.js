@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { instant } from "./clock.js";
 import { $ } from "./elements.js";
 import { attempt } from "./forms.js";
-import { isolated } from "./text.js";
+import { accessOf, isolated } from "./text.js";
 import { ending } from "./timeline.js";
 
 export class Past {
@@ -32,8 +32,7 @@ export class Past {
       const parameters = { ...fields, at: at.toISOString() };
       const { events } = await ask("/api/holders", { parameters });
       events.forEach((event) => this.#record.remember(event));
-      const who = { 0: "Nobody held access", 1: "1 person held access" }[events.length] ?? `${events.length} held access`;
-      $("then-text").textContent = `${who} on ${instant.format(at)}.`;
+      $("then-text").textContent = `${answer(events, fields)} on ${instant.format(at)}.`;
       $("then").replaceChildren(...events.map((event) => this.#item(event)));
     });
   }
@@ -45,9 +44,18 @@ export class Past {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Record";
-    button.setAttribute("aria-label", `Record of ${isolated(event.invoker)}'s access to ${isolated(event.profile)}`);
+    button.setAttribute("aria-label", `Record of ${accessOf(event)}`);
     button.addEventListener("click", () => this.#askForRecord(event.id));
     item.append(text, button);
     return item;
   }
+}
+
+// Who held access, in words that name what was asked for.
+function answer(events, { invoker, profile }) {
+  const people = new Set(events.map((event) => event.invoker)).size;
+  const to = profile ? ` to ${isolated(profile)}` : "";
+  if (invoker) return `${isolated(invoker)} ${people ? "held" : "did not hold"} access${to}`;
+  const who = { 0: "Nobody", 1: "1 person" }[people] ?? `${people} people`;
+  return `${who} held access${to}`;
 }

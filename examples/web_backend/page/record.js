@@ -64,7 +64,7 @@ export class Record {
       }
     }
     this.#hasBegun = true;
-    for (const id of [...this.#unnamed, ...this.#dropped]) this.#look(id);
+    for (const id of [...this.#unnamed, ...this.#dropped]) this.look(id);
   }
 
   // Take the event from an answer, and return whether it grants access as far as the page knows.
@@ -89,7 +89,7 @@ export class Record {
   // Take a refusal that says only that the event has ended.
   end(event) {
     if (this.held.has(event.id)) this.#drop(event.id);
-    this.#look(event.id);
+    this.look(event.id);
   }
 
   #drop(id) {
@@ -115,7 +115,8 @@ export class Record {
     return event !== undefined && standing(event, this.now()) === "active";
   }
 
-  async #look(id) {
+  // Ask for an event by its id, and show it as it is.
+  async look(id) {
     if (this.#asking.has(id)) return;
     this.#asking.add(id);
     const event = this.history.get(id);
@@ -135,6 +136,8 @@ export class Record {
         this.announce(`${isolated(event.invoker)} no longer holds access to ${isolated(event.profile)}.`);
       }
       this.#settle(id);
+    } else if (this.held.has(id)) {
+      this.held.set(id, this.history.get(id));
     } else if (this.#dropped.has(id) && !this.#unanswered.has(id)) {
       this.#dropped.delete(id);
       this.#unnamed.add(id);

@@ -7,7 +7,8 @@ import { ask } from "./api.js";
 import { Asking } from "./asking.js";
 import { instant } from "./clock.js";
 import { $ } from "./elements.js";
-import { isolated, shown } from "./text.js";
+import { leadBackTo, removeFrom } from "./focus.js";
+import { accessOf, facts, isolated, shown } from "./text.js";
 import { ending } from "./timeline.js";
 
 const AGAIN = 30_000;
@@ -24,15 +25,13 @@ export class Reviews {
   #loads = 0;
   #hasRead = false;
 
-  constructor({ record, now, accept, askForRecord }) {
+  constructor({ record, now, askForRecord, ...takers }) {
     this.#record = record;
     this.#now = now;
     this.#askForRecord = askForRecord;
-    this.#asking = new Asking("reviewing", accept);
-    $("reviewing").addEventListener("close", () => {
-      // The button that had the focus has left with its event.
-      if (document.activeElement === document.body) $("queue").focus();
-    });
+    this.#asking = new Asking("reviewing", takers);
+    leadBackTo($("queue"), $("reviewing"));
+    leadBackTo($("queue"), $("dossier"));
     $("queue").addEventListener("change", () => {
       this.#pages = 1;
       return this.load();
@@ -86,7 +85,9 @@ export class Reviews {
       .map((id) => this.#record.history.get(id))
       .filter((event) => event && event.review_outcome === outcome);
     const items = new Map([...$("waiting").children].map((item) => [item.dataset.id, item]));
-    for (const [id, item] of items) if (!events.some((event) => event.id === id)) item.remove();
+    for (const [id, item] of items) {
+      if (!events.some((event) => event.id === id)) removeFrom($("queue"), item);
+    }
     events.forEach((event, index) => {
       const item = items.get(event.id) ?? this.#newItem(event.id);
       this.#fill(item, event);
@@ -95,7 +96,8 @@ export class Reviews {
     });
     $("waiting-count").hidden = events.length === 0;
     $("waiting-count").textContent = this.#cursor ? `${events.length}+` : events.length;
-    $("none-waiting").hidden = events.length > 0;
+    $("none-waiting").textContent = outcome ? "No event needs a follow-up." : "No event waits for a review.";
+    $("none-waiting").hidden = events.length > 0 || this.#cursor !== null;
     $("more").hidden = this.#cursor === null;
   }
 
@@ -114,9 +116,10 @@ export class Reviews {
     put(".reason", event.reason_code);
     put(".when", `${instant.format(Date.parse(event.created_at))} to ${instant.format(ending(event, this.#now()))}`);
     put(".why", shown(event.justification));
+    put(".facts", facts(event));
     put(".done", event.closed_reason ? `Closed: ${isolated(event.closed_reason)}` : "Not closed: it expired.");
     put(".earlier", event.review_comment ? `${isolated(event.reviewed_by)} asked: ${isolated(event.review_comment)}` : "");
-    const whose = `${isolated(event.invoker)}'s access to ${isolated(event.profile)}`;
+    const whose = accessOf(event);
     item.querySelector(".decide").setAttribute("aria-label", `Review ${whose}`);
     item.querySelector(".show").setAttribute("aria-label", `Record of ${whose}`);
     item.querySelector(".held").hidden = event.held_by === null;
@@ -129,6 +132,10 @@ export class Reviews {
   #askFor(event) {
     $("reviewing-what").textContent = `${isolated(event.invoker)} held access to ${isolated(event.profile)} from ${instant.format(Date.parse(event.created_at))} to ${instant.format(ending(event, this.#now()))}.`;
     $("reviewing-why").textContent = shown(event.justification);
-    this.#asking.askFor(event, "review");
+    $("reviewing-facts").textContent = facts(event);
+    this.#asking.askFor(event, "review", {
+      known: { reviewed_at: event.reviewed_at },
+      said: () => `The review of ${accessOf(event)} is recorded.`,
+    });
   }
 }

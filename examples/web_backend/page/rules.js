@@ -1,15 +1,19 @@
-// The rules for opening access, which the form shows before they refuse somebody.
+// The rules for opening access, which the form shows before they refuse somebody, and the fields for
+// what they require.
 
 import { ask } from "./api.js";
-import { instant } from "./clock.js";
+import { fromMinute } from "./clock.js";
 import { $ } from "./elements.js";
+
+// How the name of a field for a label begins.
+export const LABEL = "label:";
 
 export class Rules {
   #known = [];
   #asked = 0;
 
   constructor() {
-    for (const id of ["profile", "reason_code", "duration"]) {
+    for (const id of ["profile", "reason_code", "duration", "required"]) {
       $(id).addEventListener("change", () => this.ask());
     }
   }
@@ -17,13 +21,15 @@ export class Rules {
   // Ask which rules the form would meet. The store alone decides, so nothing here prevents sending.
   async ask() {
     const asked = ++this.#asked;
-    const [profile, reason_code, duration] = ["profile", "reason_code", "duration"].map((id) => $(id).value);
-    if (!profile) return this.#show([]);
+    if (!$("profile").value) return this.#show([]);
     try {
-      const { rules } = await ask("/api/limits", { parameters: { profile, reason_code, duration } });
+      const { rules } = await ask("/api/limits", { parameters: parameters() });
       if (asked === this.#asked) this.#show(rules);
     } catch (error) {
-      if (asked === this.#asked) this.#show([], `The rules cannot be read: ${error.message}`);
+      if (asked !== this.#asked) return;
+      this.#list([]);
+      for (const { input } of fields()) input.required = false;
+      $("rules-problem").textContent = `The rules cannot be read: ${error.message}`;
     }
   }
 
@@ -32,7 +38,14 @@ export class Rules {
     return this.#known.find((rule) => rule.limit === limit)?.rule ?? null;
   }
 
-  #show(rules, problem = "") {
+  #show(rules) {
+    this.#list(rules.filter((rule) => required(rule).length === 0));
+    this.#known = rules;
+    offer(rules.flatMap(required));
+    $("rules-problem").textContent = "";
+  }
+
+  #list(rules) {
     this.#known = rules;
     const items = rules.map((rule) => {
       const item = document.createElement("li");
@@ -44,8 +57,50 @@ export class Rules {
     // Screen readers announce each change of the list, so it changes only if it differs.
     if (before !== items.map((item) => item.textContent).join()) $("rules").replaceChildren(...items);
     $("rules").hidden = rules.length === 0;
-    $("rules-problem").textContent = problem;
   }
+}
+
+// What the form asks for because of a rule, each as the name of its field and its label.
+function required({ limit, labels }) {
+  if (limit === "require_request_id") return [["request_id", "Request id"]];
+  return labels.map((name) => [LABEL + name, name]);
+}
+
+function fields() {
+  return [...$("required").children].map((field) => ({ field, input: field.querySelector("input") }));
+}
+
+// Show a field for each thing that is required. A field that is there already keeps its text.
+function offer(wanted) {
+  for (const { field, input } of fields()) {
+    input.required = true;
+    if (!wanted.some(([name]) => name === input.name)) field.remove();
+  }
+  const there = fields().map(({ input }) => input.name);
+  for (const [name, text] of wanted) if (!there.includes(name)) $("required").append(newField(name, text));
+}
+
+function newField(name, text) {
+  const field = document.createElement("div");
+  field.className = "field";
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  label.textContent = text;
+  label.htmlFor = input.id = `required-${name}`;
+  Object.assign(input, { name, required: true, maxLength: 256, dir: "auto", autocomplete: "off" });
+  field.append(label, input);
+  return field;
+}
+
+function parameters() {
+  const known = ["profile", "reason_code", "duration"].map((id) => [id, $(id).value]);
+  const given = fields().map(({ input }) => [input.name, input.value]).filter(([, value]) => value);
+  return [
+    ...known,
+    ...given.map(([name, value]) => (name.startsWith(LABEL)
+      ? ["label", `${name.slice(LABEL.length)}:${value}`]
+      : [name, value])),
+  ];
 }
 
 function standing({ used, allowed, is_reached: isReached }) {
@@ -54,5 +109,5 @@ function standing({ used, allowed, is_reached: isReached }) {
 }
 
 function retry({ retry_at: at }) {
-  return at === null ? "" : `Try again at ${instant.format(Date.parse(at))}.`;
+  return at === null ? "" : `Try again at ${fromMinute(at)}.`;
 }

@@ -13,3 +13,16 @@ export function shown(text) {
 export function isolated(text) {
   return ASCII.test(text) ? text : `\u2068${shown(text)}\u2069`;
 }
+
+export function accessOf({ invoker, profile }) {
+  return `${isolated(invoker)}'s access to ${isolated(profile)}`;
+}
+
+// What else was recorded when access was opened.
+export function facts({ labels, request_id: request, mfa_verified: isVerified, mfa_method: method }) {
+  return [
+    ...Object.entries(labels).map(([name, value]) => `${shown(name)}: ${isolated(value)}`),
+    ...(request ? [`request: ${isolated(request)}`] : []),
+    ...(isVerified ? [`second factor: ${method ? isolated(method) : "yes"}`] : []),
+  ].join(" · ");
+}

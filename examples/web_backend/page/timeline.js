@@ -50,7 +50,7 @@ export function described(event, now) {
   const reviewed = event.review_outcome
     ? `. Reviewed by ${isolated(event.reviewed_by)}: ${event.review_outcome.replaceAll("_", " ")}`
     : "";
-  const held = event.held_by ? `. Held by ${isolated(event.held_by)}` : "";
+  const held = event.held_by ? `. Legal hold by ${isolated(event.held_by)}` : "";
   return `${isolated(event.profile)}: ${how}. ${why}${after}${reviewed}${held}`;
 }
 

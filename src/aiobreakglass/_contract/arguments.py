@@ -156,15 +156,17 @@ def check_on_corrupt(on_corrupt: OnCorrupt) -> OnCorrupt:
     return on_corrupt
 
 
-def check_async_callback(argument: str, callback: object) -> None:
-    """Raise `TypeError` unless the callback is async or None."""
+def check_async_callback(argument: str, callback: object, *, is_optional: bool = True) -> None:
+    """Raise `TypeError` unless the callback is async, or is None and optional."""
     function = callback
     while isinstance(function, partial):
         function = function.func
-    if callback is None or iscoroutinefunction(function):
+    if (callback is None and is_optional) or iscoroutinefunction(function):
         return
     if not iscoroutinefunction(getattr(type(function), "__call__", None)):  # noqa: B004 - Python looks it up on the class
-        raise TypeError(f"{argument} must be an async function, or None")
+        raise TypeError(
+            f"{argument} must be an async function{', or None' if is_optional else ''}"
+        )
 
 
 def check_interval(argument: str, interval: timedelta, *, at_least: timedelta) -> timedelta:

@@ -18,7 +18,8 @@ class GovernedStore(BreakGlassStore, Protocol):
     """A store must record every change of an event in the event's history.
 
     A change and its entry must be written together: there must be no instant at which one exists
-    without the other. The entries of an event are a chain, and none of them ever changes.
+    without the other. The entries of an event are a chain, and none of them ever changes. `delete`
+    must refuse an event that is under a legal hold.
     """
 
     async def history(self, event_id: str) -> list[HistoryEntry]:
@@ -116,8 +117,9 @@ class GovernedStore(BreakGlassStore, Protocol):
     async def hold(self, event_id: str, *, held_by: str, reason: str) -> BreakGlassEvent:
         """Put an event of any status under a legal hold, and return it as stored.
 
-        While it is held, it cannot be deleted, and no retention removes it or its history. To
-        repeat a call whose outcome is unknown completes it.
+        While it is held, it cannot be deleted, and no retention removes it or its history. If the
+        outcome of a call is unknown, repeat it: that completes the hold, and then says that the
+        event is held already.
 
         Args:
             event_id: The id of the event.
@@ -136,7 +138,8 @@ class GovernedStore(BreakGlassStore, Protocol):
         """End the legal hold of an event, and return it as stored.
 
         The event and its history are kept from now on as if the event had just ended, if that is
-        later than without the hold.
+        later than without the hold. If the outcome of a call is unknown, repeat it: that completes
+        the release, and then says that the event is not held.
 
         Args:
             event_id: The id of the event.

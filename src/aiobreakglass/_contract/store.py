@@ -85,6 +85,7 @@ class BreakGlassStore(Protocol):
                 `ActiveEventExistsError`.
             ActiveEventExistsError: The event is active, and another event of the same invoker and
                 profile is active, too; the exception's `event` is that other event.
+            LimitExceededError: The event is active, and the store has `Limits` that refuse it.
         """
         ...
 
@@ -130,6 +131,8 @@ class BreakGlassStore(Protocol):
             ImmutableFieldError: Identity or evidence would change, or what only stores set:
                 `extensions`, the review and the hold.
             ValueError: `expires_at` would move into the past.
+            LimitExceededError: `expires_at` would move later, and the store has `Limits` that
+                refuse it.
         """
         ...
 
@@ -145,6 +148,9 @@ class BreakGlassStore(Protocol):
             event_id: The id of the event.
             by: Who deletes it, for the event's history; None means that it is not known.
             note: Why, for the event's history.
+
+        Raises:
+            EventHeldError: The event is under a legal hold. Only a `GovernedStore` has holds.
         """
         ...
 

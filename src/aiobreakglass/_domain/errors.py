@@ -87,7 +87,7 @@ class ActiveEventExistsError(BreakGlassError):
             return
         super().__init__(
             f"{event.invoker!r} already holds emergency access to {event.profile!r} "
-            f"until {event.expires_at.isoformat()} (event {event.id}); use it, or close it first"
+            f"until {event.expires_at.isoformat()} (event {event.id}); use it, or extend it"
         )
         self._event = event
 
@@ -147,10 +147,10 @@ class InvalidStateTransitionError(BreakGlassError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return (
-            f"event {self.event_id} is {self.current_status} and cannot become {self.new_status}: "
-            f"{self.reason}"
-        )
+        refused = f" and cannot become {self.new_status}"
+        if self.current_status == self.new_status:
+            refused = ""
+        return f"event {self.event_id} is {self.current_status}{refused}: {self.reason}"
 
 
 class ImmutableFieldError(BreakGlassError):
@@ -221,12 +221,14 @@ class _AboutEventError(BreakGlassError):
     def event(self) -> BreakGlassEvent:
         """The event as it is stored, from a strongly consistent read.
 
-        If the exception was rebuilt from its `args`, it has no event, and `event` raises
-        `AttributeError`.
+        If the exception was rebuilt from its `args`, or the row is not an event, it has no event,
+        and `event` raises `AttributeError`.
         """
         event: BreakGlassEvent | None = vars(self).get("_event")
         if event is None:
-            raise AttributeError("this error was rebuilt from its args, which hold no event")
+            raise AttributeError(
+                "this error has no event: the row is not one, or it was rebuilt from its args"
+            )
         return event
 
     def __str__(self) -> str:

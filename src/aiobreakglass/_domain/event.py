@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -383,8 +384,17 @@ def awaited_review(event: BreakGlassEvent) -> str | None:
 
 
 def is_same_person(one: str, other: str) -> bool:
-    """Return whether two names differ at most in upper and lower case."""
-    return one.casefold() == other.casefold()
+    """Return whether two names differ at most in case, or in how Unicode spells the letters.
+
+    Another writer may have spelled a name as the rules for writing do not allow.
+    """
+    return _folded(one) == _folded(other)
+
+
+def _folded(name: str) -> str:
+    # A compatibility caseless match (https://www.unicode.org/versions/latest/core-spec/chapter-3/).
+    once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", name).casefold())
+    return unicodedata.normalize("NFKD", once.casefold())
 
 
 def _fields_in_common(one: BreakGlassEvent, other: BreakGlassEvent) -> Collection[str]:

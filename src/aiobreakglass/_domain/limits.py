@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import iscoroutine, iscoroutinefunction
 from typing import Final
 
 from aiobreakglass._domain.errors import LimitExceededError
@@ -21,7 +22,7 @@ _NO_TIME: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """So many uses within any interval of this length.
+    """At most `uses` openings within any interval of the length `within`, wherever it begins.
 
     Raises:
         TypeError: A field has another type.
@@ -45,8 +46,8 @@ class Limits:
 
     Raises:
         TypeError: A field has another type.
-        ValueError: A field has a value that no rule can have, or all limits together need more
-            than 96 slots: one for `cooldown`, and for the others as many as their numbers.
+        ValueError: A field has a value that no rule can have, or `cooldown` (which counts one
+            use), both quotas and `max_unreviewed` together count up to more than 96 uses.
     """
 
     max_duration: timedelta | None = None
@@ -54,7 +55,9 @@ class Limits:
     cooldown: timedelta | None = None
     """How long an invoker waits after opening a profile before opening it again."""
     per_invoker: Quota | None = None
+    """How often one invoker may open access, to all profiles together."""
     per_profile: Quota | None = None
+    """How often one profile may be opened, by all invokers together."""
     max_extensions: int | None = None
     """How often the end of one event may be moved later."""
     max_unreviewed: int | None = None
@@ -62,7 +65,9 @@ class Limits:
     reason_codes: Collection[ReasonCode | str] | None = None
     """The only reasons to open the door."""
     require_mfa: bool = False
+    """Whether an event must have `mfa_verified`."""
     require_request_id: bool = False
+    """Whether an event must have a `request_id`."""
     require_labels: Collection[str] = ()
     """The labels that an event must have, whatever their values."""
 
@@ -71,8 +76,9 @@ class Limits:
             if getattr(self, name) is not None:
                 _check_interval(name, getattr(self, name))
         for name in ("per_invoker", "per_profile"):
-            if not isinstance(getattr(self, name), Quota | None):
-                raise TypeError(f"{name} must be a Quota or None")
+            quota = getattr(self, name)
+            if not isinstance(quota, Quota | None):
+                raise TypeError(f"{name} must be a Quota or None, not {type(quota).__name__}")
         if self.max_extensions is not None:
             _check_count("max_extensions", self.max_extensions, 0)
         if self.max_unreviewed is not None:
@@ -84,10 +90,14 @@ class Limits:
         _check_names("require_labels", self.require_labels)
         object.__setattr__(self, "require_labels", _label_names(self.require_labels))
         for name in ("require_mfa", "require_request_id"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be a bool")
+            required = getattr(self, name)
+            if not isinstance(required, bool):
+                raise TypeError(f"{name} must be a bool, not {type(required).__name__}")
         if self.slots > MAX_SLOTS:
-            raise ValueError(f"the limits need {self.slots} slots, and at most {MAX_SLOTS} fit")
+            raise ValueError(
+                f"cooldown, per_invoker, per_profile and max_unreviewed count up to {self.slots} "
+                f"uses together, and at most {MAX_SLOTS} are possible; lower one of them"
+            )
 
     @property
     def slots(self) -> int:
@@ -104,8 +114,12 @@ def check_limits(limits: LimitsFor | None) -> LimitsFor:
     """Return the limits of a store, or raise `TypeError`."""
     if limits is None:
         return NO_LIMITS
-    if not isinstance(limits, Limits) and not callable(limits):
-        raise TypeError(f"limits must be Limits, or a function of an event, not {limits!r}")
+    if isinstance(limits, Limits):
+        return limits
+    if isinstance(limits, type) or not callable(limits):
+        raise TypeError(f"limits must be Limits or a function, not {limits!r}")
+    if iscoroutinefunction(limits) or iscoroutinefunction(type(limits).__call__):
+        raise TypeError(f"limits are asked without waiting, so {limits!r} must not be async")
     return limits
 
 
@@ -118,6 +132,9 @@ def limits_of(limits: LimitsFor, event: BreakGlassEvent) -> Limits:
     except Exception as error:
         raise TypeError(f"the limits function raised {error!r} for event {event.id}") from error
     if not isinstance(found, Limits):
+        if iscoroutine(found):
+            # Otherwise Python warns later, and elsewhere, that nobody awaited it.
+            found.close()
         raise TypeError(
             f"the limits function must return Limits, not {type(found).__name__}, "
             f"for event {event.id}"
@@ -137,7 +154,10 @@ def check_opening(limits: Limits, event: BreakGlassEvent) -> None:
         raise LimitExceededError("require_request_id", "access needs the id of a request")
     missing = [name for name in limits.require_labels if name not in event.labels]
     if missing:
-        raise LimitExceededError("require_labels", f"access needs the label {missing[0]}")
+        labels = "label" if len(missing) == 1 else "labels"
+        raise LimitExceededError(
+            "require_labels", f"access needs the {labels} {', '.join(missing)}"
+        )
 
 
 def check_duration(limits: Limits, event: BreakGlassEvent) -> None:
@@ -155,7 +175,7 @@ def check_extension(limits: Limits, stored: BreakGlassEvent, extended: BreakGlas
         raise LimitExceededError(
             "max_extensions",
             f"extensions are limited to {most}, and this event has had {stored.extensions}; "
-            "close it, and open a new one",
+            "use the time that is left, then open a new one",
             None,
             [stored.id],
         )
@@ -178,14 +198,15 @@ def _check_count(name: str, count: int, least: int, most: int | None = None) -> 
 def _check_names(field: str, names: Collection[str]) -> None:
     if isinstance(names, str) or not isinstance(names, Collection):
         raise TypeError(f"{field} must be a collection of names, not {type(names).__name__}")
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{field} must have names alone")
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{field} must contain only names, not {type(name).__name__}")
 
 
 def _reason_codes(codes: Collection[ReasonCode | str]) -> tuple[ReasonCode, ...]:
     known = tuple(ReasonCode)
     if not codes or not all(code in known for code in codes):
-        raise ValueError(f"reason_codes must be some of {', '.join(known)}")
+        raise ValueError(f"reason_codes must be one or more of {', '.join(known)}")
     return tuple(map(ReasonCode, codes))
 
 

@@ -17,7 +17,6 @@ from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._domain.limits import Limits, Quota
 
 _BEGINNING_OF_TIME: Final = datetime.min.replace(tzinfo=UTC)
-_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class SlotKind(StrEnum):
@@ -56,6 +55,12 @@ class Use(NamedTuple):
 
     used_at: datetime
     event_id: str
+    ttl: int = 0
+    """Until when its slot is kept, in seconds since 1970; 0 if no use asks for that."""
+
+
+ENDLESS: Final = Use(datetime.max.replace(tzinfo=UTC), "")
+"""What a slot counts as that cannot be read: it may be in use."""
 
 
 class Taken(NamedTuple):
@@ -103,13 +108,13 @@ def free_before(pool: Pool, now: datetime) -> datetime | None:
 
 
 def free_from(pool: Pool, use: Use) -> datetime | None:
-    """Return when a use frees its slot; None if time alone does not."""
+    """Return when a use frees its slot; None if no time of the calendar does."""
     if pool.within is None:
         return None
     try:
         return use.used_at + pool.within
     except OverflowError:
-        return _END_OF_TIME
+        return None
 
 
 def take(

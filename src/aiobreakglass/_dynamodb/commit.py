@@ -159,9 +159,7 @@ class Commits:
                 case Verdict.BLOCKED:
                     if await self._clear_guard(operation, attempt, refusal.rows[role]):
                         return change
-        raise StoreUnavailableError(
-            f"event {event_id}: others changed its rows {ROUNDS} times in a row; try again"
-        )
+        raise overtaken(event_id)
 
     async def _verified(
         self, operation: Operation, event_id: str, tip: Tip | None, now: datetime
@@ -282,6 +280,13 @@ def contributors(table: Table, retention: Retention) -> list[Contributor]:
         GuardPart(table),
         *(SlotPart(table, kind) for kind in SlotKind),
     ]
+
+
+def overtaken(event_id: str) -> StoreUnavailableError:
+    """Return the error for a write that others have overtaken in each of its rounds."""
+    return StoreUnavailableError(
+        f"event {event_id}: others changed its rows {ROUNDS} times in a row; try again"
+    )
 
 
 def event_rule(event_id: str, decide: Decide) -> Rule[Change]:

@@ -22,13 +22,15 @@ from aiobreakglass._domain.errors import (
     StoreUnavailableError,
 )
 from aiobreakglass._domain.event import BreakGlassEvent
+from aiobreakglass._domain.history import Tip
 from aiobreakglass._domain.oversight import decide_hold, decide_release
 from aiobreakglass._dynamodb.commit import Commits, Decide, event_rule
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.event import EVENT
-from aiobreakglass._dynamodb.parts.expressions import part
+from aiobreakglass._dynamodb.parts.expressions import part, update_expression
 from aiobreakglass._dynamodb.reads import Reads
+from aiobreakglass._dynamodb.record import number_of
 from aiobreakglass._dynamodb.row import Row
 
 _TOGETHER: Final = MAX_PARTS - 1
@@ -97,8 +99,12 @@ class Holds:
             for _ in range(_ROUNDS):
                 if await self._follow_once(event_id):
                     return
-        except StoreUnavailableError as error:
-            raise StoreUnavailableError(error.message, outcome_unknown=True) from error
+        except BreakGlassError as error:
+            # Whatever it is, the event itself is held or released already.
+            raise StoreUnavailableError(
+                f"event {event_id}: not all of its history is changed yet: {error}",
+                outcome_unknown=True,
+            ) from error
         raise StoreUnavailableError(
             f"event {event_id}: others changed its history {_ROUNDS} times in a row; try again",
             outcome_unknown=True,
@@ -110,9 +116,12 @@ class Holds:
         if item is None:
             # Its retention is over, so that of its history says when that goes.
             return True
-        entries = (await self._histories.rows(operation, event_id)).values()
         # A tombstone is followed as well, because the event may have been deleted meanwhile.
         row = Row(item, self._table.layout)
+        if row.tip is None and "held_by" not in item:
+            # Another writer replaced the row, and it may have been held until then.
+            return True
+        entries = (await self._histories.rows(operation, event_id)).values()
         waiting = iter([each for each in map(self._update_of(row), entries) if each is not None])
         while parts := list(islice(waiting, _TOGETHER)):
             # Each transaction has its own time limit, because there may be many.
@@ -146,14 +155,17 @@ class Holds:
     def _update_of(self, row: Row) -> Callable[[Item], Part | None]:
         """Return a function that returns the update of an entry's row; None if there is none."""
         layout = self._table.layout
-        is_held, kept = "held_at" in row.item, row.item.get("history_ttl")
-        ttl = None if is_held else kept
-        expected: dict[str, AttributeValue | None] = {
-            "history_ttl": kept,
-            layout.ttl_attribute: ttl,
-        }
+        is_held, tip = "held_at" in row.item, row.tip
+        kept = None if tip is None or tip.history_ttl is None else {"N": str(tip.history_ttl)}
 
         def update(entry: Item) -> Part | None:
+            own = entry.get("history_ttl")
+            # What the row says was shortened if an entry says more, and must stay visible.
+            until = own if tip is None or _is_kept_longer(entry, tip) else kept
+            expected: dict[str, AttributeValue | None] = {
+                layout.ttl_attribute: None if is_held else until,
+                "history_ttl": until,
+            }
             changes = {name: value for name, value in expected.items() if entry.get(name) != value}
             if not changes:
                 return None
@@ -163,33 +175,35 @@ class Holds:
         return update
 
 
+def _is_kept_longer(entry: Item, tip: Tip) -> bool:
+    """Return whether an entry is to be kept longer than the event's row says."""
+    own = number_of(entry, "history_ttl")
+    if own is None or tip.history_ttl is None:
+        return "history_ttl" not in entry and tip.history_ttl is not None
+    return own > tip.history_ttl
+
+
 def _changed(
     table: Table, key: str, entry: Item, changes: dict[str, AttributeValue | None]
 ) -> Part:
     """Return the update of attributes of a row that is as it was read."""
-    sets = [name for name, value in changes.items() if value is not None]
-    removals = [name for name, value in changes.items() if value is None]
-    values: Item = {f":new_{name}": value for name, value in changes.items() if value is not None}
+    expression, values = update_expression(table.layout, changes)
     # An update without this would make a row in place of one that is gone.
     conditions = ["attribute_exists(#pk)"]
     for name in ("hash", *changes):
+        placeholder = table.layout.placeholder(name)
         if name in entry:
-            conditions.append(f"#{name} = :{name}")
-            values[f":{name}"] = entry[name]
+            conditions.append(f"#{placeholder} = :{placeholder}")
+            values[f":{placeholder}"] = entry[name]
         else:
-            conditions.append(f"attribute_not_exists(#{name})")
-    expressions = []
-    if sets:
-        expressions.append("SET " + ", ".join(f"#{name} = :new_{name}" for name in sets))
-    if removals:
-        expressions.append("REMOVE " + ", ".join(f"#{name}" for name in removals))
+            conditions.append(f"attribute_not_exists(#{placeholder})")
     return part(
         table,
         key,
         "Update",
         key,
         " AND ".join(conditions),
-        names=("pk", "hash", *changes),
+        names=(table.layout.partition_key, "hash", *changes),
         values=values,
-        UpdateExpression=" ".join(expressions),
+        UpdateExpression=expression,
     )

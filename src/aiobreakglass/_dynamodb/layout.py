@@ -100,6 +100,20 @@ class TableLayout:
         """Return the name of the index over a field."""
         return next(index for index, indexed in self.indexes.items() if indexed == field)
 
+    def placeholder(self, attribute: str) -> str:
+        """Return what stands for an attribute in expressions, after its `#` or `:`.
+
+        A layout's attributes can have any name, and DynamoDB takes only letters, digits and
+        underscores in a placeholder.
+        """
+        if attribute == self.partition_key:
+            return "pk"
+        if attribute == self.ttl_attribute:
+            return "ttl"
+        if attribute == self.write_id_attribute:
+            return "write_id"
+        return attribute
+
     def event_key(self, event_id: str) -> str:
         """Return the partition key of an event or of its tombstone."""
         return self.event_prefix + event_id

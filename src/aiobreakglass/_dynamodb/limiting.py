@@ -12,12 +12,24 @@ from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.change import Change
 from aiobreakglass._domain.errors import (
     ActiveEventExistsError,
+    CorruptItemError,
     EventExistsError,
+    LimitExceededError,
 )
 from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._domain.history import seconds_since_1970
-from aiobreakglass._domain.limits import NO_LIMITS, LimitsFor, check_opening, limits_of
-from aiobreakglass._domain.slots import Pool, Slot, SlotKind, Taken, Use, pools_of, slots_of, take
+from aiobreakglass._domain.limits import Limits, LimitsFor, check_opening, limits_of
+from aiobreakglass._domain.slots import (
+    ENDLESS,
+    Pool,
+    Slot,
+    SlotKind,
+    Taken,
+    Use,
+    pools_of,
+    slots_of,
+    take,
+)
 from aiobreakglass._dynamodb.codec import FINAL_OUTCOMES, is_tombstone
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.slot import read_use
@@ -40,34 +52,82 @@ class Limiting:
     async def slots(self, operation: Operation, change: Change, write_id: str) -> Sequence[Taken]:
         """Return the slots that an opening takes, or raise what refuses it.
 
-        Whoever already holds access is told that, before any limit that they have used up. Without
-        limits, nothing is read.
+        Whoever already holds access is told that, before any limit that they have used up. If
+        nothing is counted and no rule is broken, nothing is read.
         """
         event = change.stored
-        limits = NO_LIMITS if event.status.is_terminal else limits_of(self.limits, event)
-        if limits == NO_LIMITS:
+        if event.status.is_terminal:
             return ()
+        limits = limits_of(self.limits, event)
         pools = pools_of(limits)
+        if not pools and _follows_rules(limits, event):
+            return ()
         slots = {
             self._table.layout.slot_key(slot): slot
             for slot in chain.from_iterable(slots_of(pool, event) for pool in pools)
         }
         rows = await self._rows(operation, event, slots)
+        if await self._has_landed(operation, event, limits, rows, write_id):
+            return ()
+        uses, unreadable = self._uses(slots, rows)
+        settled = await self._settled(operation, pools, uses)
+        try:
+            counted = uses | dict.fromkeys(unreadable, ENDLESS)
+            return take(pools, event, counted, settled, change.at, _choose)
+        except LimitExceededError as refusal:
+            # DynamoDB read the rows one after the other. So the use that is in the way may be of
+            # this very event, or of one that gives access by now.
+            rows = await self._rows(operation, event)
+            if await self._has_landed(operation, event, limits, rows, write_id):
+                return ()
+            (kind,) = (pool.kind for pool in pools if pool.limit == refusal.limit)
+            for slot, error in unreadable.items():
+                if slot.kind is kind:
+                    raise error from None
+            raise
+
+    def _uses(
+        self, slots: Mapping[str, Slot], rows: Mapping[str, Item]
+    ) -> tuple[dict[Slot, Use], dict[Slot, CorruptItemError]]:
+        """Return what slots say about their last uses, and the errors of those that say nothing.
+
+        One broken row must not shut the door while other slots are free.
+        """
+        uses: dict[Slot, Use] = {}
+        unreadable: dict[Slot, CorruptItemError] = {}
+        for key, slot in slots.items():
+            if key in rows:
+                try:
+                    uses[slot] = read_use(rows[key], self._table.layout)
+                except CorruptItemError as error:
+                    unreadable[slot] = error
+        return uses, unreadable
+
+    async def _has_landed(
+        self,
+        operation: Operation,
+        event: BreakGlassEvent,
+        limits: Limits,
+        rows: Mapping[str, Item],
+        write_id: str,
+    ) -> bool:
+        """Return whether an earlier attempt of this very write has succeeded.
+
+        The next attempt will show that. Raise if something else refuses the event before any limit
+        that counts.
+        """
         layout = self._table.layout
         first = rows.get(layout.history_key(event.id, 1))
         if first is not None and Row(first, layout).is_written_by(write_id):
-            # An earlier attempt of this very write has succeeded; the next one will show that.
-            return ()
+            return True
         if first is not None or layout.event_key(event.id) in rows:
             raise EventExistsError(event.id)
         check_opening(limits, event)
         await self._refuse_holder(operation, event, rows)
-        uses = {slot: read_use(rows[key], layout) for key, slot in slots.items() if key in rows}
-        settled = await self._settled(operation, pools, uses)
-        return take(pools, event, uses, settled, change.at, _choose)
+        return False
 
     async def _rows(
-        self, operation: Operation, event: BreakGlassEvent, slots: Iterable[str]
+        self, operation: Operation, event: BreakGlassEvent, slots: Iterable[str] = ()
     ) -> Mapping[str, Item]:
         layout = self._table.layout
         return await self._reads.rows(
@@ -115,6 +175,15 @@ def _is_settled(row: Item | None, now: int) -> bool:
     # Deleting an event must not evade its review.
     kept = number_of(row, "history_ttl") if is_tombstone(row) else None
     return kept is not None and kept <= now
+
+
+def _follows_rules(limits: Limits, event: BreakGlassEvent) -> bool:
+    """Return whether an event breaks no rule about itself."""
+    try:
+        check_opening(limits, event)
+    except LimitExceededError:
+        return False
+    return True
 
 
 def _choose(free: Sequence[Taken]) -> Taken:

@@ -37,6 +37,7 @@ class Queries:
         layout, listing = self._table.layout, asked.listing
         start = None if asked.after is None else start_key(asked.after, listing, layout)
         rows = _Rows(layout, self._recent_rows, asked.size, asked.skips_corrupt, asked.ended_by)
+        growth = 1
         with self._calls.operation() as operation:
             if listing.is_empty:
                 return EventPage(())
@@ -44,7 +45,10 @@ class Queries:
             while request is not None and rows.wanted:
                 answer = await self._query(operation, listing, request)
                 rows.add(answer["Items"])
-                request = requests.following(request, answer, rows.wanted)
+                if asked.ended_by is not None:
+                    # The index may have any number of active events in a row.
+                    growth *= 2
+                request = requests.following(request, answer, rows.wanted * growth)
         following = (
             cursor_after(rows.last, listing, self._cursor_key)
             if rows.has_more and rows.last is not None
@@ -90,8 +94,9 @@ class Queries:
             if listing.field != AWAITING_REVIEW or index not in str(error.__cause__):
                 raise
             raise TableError(
-                f"table {self._table.name!r} has no index {index!r}, which reviews are listed by: "
-                "call create_table, which adds it; all other calls work without it"
+                f"table {self._table.name!r} has no index {index!r}, which reviews are listed by, "
+                "or has not filled it yet: call create_table, which adds it and waits; all other "
+                "calls work without it"
             ) from error
 
 
@@ -123,12 +128,22 @@ class _Rows:
             for item, event in zip(items, self._decoded(items[:room]), strict=False):
                 if isinstance(event, CorruptItemError):
                     self.corrupt.append(event)
-                elif self.ended_by is None or not event.is_active(self.ended_by):
+                elif self._is_listed(event):
                     self.events.append(event)
                     self.recent_rows.remember(event, item)
                     self.last = item
             items = items[room:]
-        self.has_more = bool(items)
+        self.has_more = any(map(self._may_be_listed, items))
+
+    def _is_listed(self, event: BreakGlassEvent) -> bool:
+        return self.ended_by is None or not event.is_active(self.ended_by)
+
+    def _may_be_listed(self, item: Item) -> bool:
+        """Return whether the next page has a row: its event, or an error."""
+        if self.ended_by is None:
+            return True
+        event = _event_or_error(item, self.layout)
+        return isinstance(event, CorruptItemError) or self._is_listed(event)
 
     def _decoded(self, items: Sequence[Item]) -> Sequence[BreakGlassEvent | CorruptItemError]:
         try:

@@ -40,7 +40,7 @@ def only_events(table: Table) -> Request:
     """Return the parameters that limit a scan to the rows of events and tombstones."""
     return {
         "FilterExpression": "begins_with(#pk, :prefix)",
-        "ExpressionAttributeNames": _names(table, ("pk",)),
+        "ExpressionAttributeNames": _names(table, (table.layout.partition_key,)),
         "ExpressionAttributeValues": {":prefix": {"S": table.layout.event_prefix}},
     }
 
@@ -170,4 +170,4 @@ def _key(table: Table, partition_key: str) -> Item:
 
 def _names(table: Table, names: Iterable[str]) -> dict[str, str]:
     # Every name has a placeholder, because several of our names are DynamoDB's reserved words.
-    return {f"#{name}": table.layout.partition_key if name == "pk" else name for name in names}
+    return {f"#{table.layout.placeholder(name)}": name for name in names}

@@ -11,6 +11,7 @@ from typing import Final
 
 from aiobreakglass._domain.change import Change
 from aiobreakglass._domain.event import BreakGlassEvent
+from aiobreakglass._domain.fields import MAX_DURATION
 from aiobreakglass._domain.history import (
     HISTORY_MARGIN,
     history_ttl,
@@ -71,9 +72,23 @@ class Retention:
         if before is None or before.expires_at != event.expires_at:
             stored = self._after(event.expires_at, self.interval)
         elif before.held_by is not None:
-            # A held event has no such time, so it begins anew with the release.
-            stored = self._after(max(event.expires_at, change.at), self.interval)
+            stored = self._of_released(event, change.at, history)
         return _before_history(stored, history)
+
+    def _of_released(
+        self, event: BreakGlassEvent, released_at: datetime, history: int | None
+    ) -> int | None:
+        """Return when the row of an event that is released now may be deleted.
+
+        A held row does not say for how long it was kept before, but its history does: the store
+        that releases it may have a shorter retention than the one that created it.
+        """
+        anew = self._after(max(event.expires_at, released_at), self.interval)
+        if history is None or anew is None:
+            return None
+        longest = seconds_since_1970(event.created_at) + rounded_up(MAX_DURATION)
+        unused = longest - seconds_since_1970(event.expires_at)
+        return max(anew, history - rounded_up(HISTORY_MARGIN) - unused)
 
     def of_release(self, released_at: datetime, history: int | None) -> int | None:
         """Return when the history of an event that is released now may be deleted."""

@@ -23,6 +23,7 @@ from aiobreakglass._domain.oversight import decide_extend, decide_review
 from aiobreakglass._domain.rules import decide_close, decide_create, decide_update
 from aiobreakglass._dynamodb.checks import Checks
 from aiobreakglass._dynamodb.commit import (
+    ROUNDS,
     Commits,
     Decide,
     Decided,
@@ -30,6 +31,7 @@ from aiobreakglass._dynamodb.commit import (
     contributors,
     delete_rule,
     event_rule,
+    overtaken,
 )
 from aiobreakglass._dynamodb.histories import Histories
 from aiobreakglass._dynamodb.holds import Holds
@@ -263,13 +265,13 @@ class AsyncDynamoDBStore(Lists):
         # Refuse a wrong clock before anything is sent.
         self._now()
         with self._calls.operation() as operation:
-            row = await self._reads.event_row(operation, event_id)
-            change = await self._commits.commit(operation, event_id, rule, row)
-            if change.action is Action.EXPIRED:
-                # The event had lapsed, and is marked now.
+            for _ in range(ROUNDS):
                 row = await self._reads.event_row(operation, event_id)
                 change = await self._commits.commit(operation, event_id, rule, row)
-        return change.stored
+                if change.action is not Action.EXPIRED:
+                    return change.stored
+                # The event had lapsed, and is marked now.
+        raise overtaken(event_id)
 
     async def hold(self, event_id: str, *, held_by: str, reason: str) -> BreakGlassEvent:
         event_id, by, why = arguments.check_hold(event_id, "held_by", held_by, reason)

@@ -6,13 +6,13 @@ between, the rest follows when the call is repeated. Until then nothing was alte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.change import Action
 from aiobreakglass._domain.finding import Finding, shown_event
-from aiobreakglass._domain.history import HistoryEntry
+from aiobreakglass._domain.history import HistoryEntry, earliest_history_ttl
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.record import number_of
 from aiobreakglass._evidence.records import EventRecord, readable_entry
@@ -25,7 +25,8 @@ def finished(record: EventRecord, layout: TableLayout) -> tuple[EventRecord, lis
     stay as they are, so that they are found to be altered.
     """
     row = record.row
-    last = None if row is None else _last_hold_or_release(_entries(record, layout))
+    entries = [] if row is None else list(_entries(record, layout))
+    last = _last_hold_or_release(entries)
     if row is None or last is None or (last.action is Action.HELD) != ("held_by" in row):
         return record, []
     expected = _Times(
@@ -37,7 +38,7 @@ def finished(record: EventRecord, layout: TableLayout) -> tuple[EventRecord, lis
         for revision, item in record.chain.items()
         if revision < last.revision and _is_behind(_times(item, layout), expected)
     }
-    if not behind:
+    if not behind or not _are_possible(behind, expected, entries):
         return record, []
     chain = {**record.chain} | {
         revision: _with_times(item, expected, layout) for revision, item in behind.items()
@@ -84,6 +85,26 @@ def _is_behind(found: _Times, expected: _Times) -> bool:
         found != expected
         and is_possible
         and (is_shorter or found.history_ttl == expected.history_ttl)
+    )
+
+
+def _are_possible(
+    behind: Mapping[int, Item], expected: _Times, entries: Iterable[HistoryEntry]
+) -> bool:
+    """Return whether releases can have left these entries with the times that they have.
+
+    Otherwise somebody could shorten how long an entry is kept, and it would look like a release.
+    """
+    kept = {number_of(item, "history_ttl") for item in behind.values()} - {expected.history_ttl}
+    earliest = [
+        earliest_history_ttl(entry.event.created_at)
+        for entry in entries
+        if entry.event is not None
+    ]
+    releases = sum(entry.action is Action.RELEASED for entry in entries)
+    # Each release leaves at most one time behind: that from before it.
+    return len(kept) <= releases and all(
+        ttl is not None and ttl >= max(earliest, default=0) for ttl in kept
     )
 
 

@@ -27,6 +27,8 @@ from aiobreakglass._domain.event import (
 )
 from aiobreakglass._domain.history import HistoryEntry, recorded, tip_of
 from aiobreakglass._domain.limits import (
+    NO_LIMITS,
+    Limits,
     LimitsFor,
     check_limits,
     check_opening,
@@ -86,12 +88,15 @@ class InMemoryStore(Lists):
         by, note = arguments.check_by_and_note(by, note)
         check_creatable(event, self._now())
         await _simulate_network()
+        is_opening = event.status is BreakGlassStatus.ACTIVE
+        # A function is asked first, as in every store that must read what its limits count.
+        limits = limits_of(self._limits, event) if is_opening else NO_LIMITS
         if event.id in self._events or event.id in self._deleted:
             raise EventExistsError(event.id)
         now = self._now()
         change = decide_create(event, now, by, note)
-        if change.stored.status is BreakGlassStatus.ACTIVE:
-            self._open(change.stored, now)
+        if is_opening:
+            self._open(change.stored, limits, now)
         created = self._apply(change)
         await _simulate_network()
         return created
@@ -283,9 +288,8 @@ class InMemoryStore(Lists):
         if holder is not None and holder.id == event.id:
             del self._active[_pair(event)]
 
-    def _open(self, event: BreakGlassEvent, now: datetime) -> None:
+    def _open(self, event: BreakGlassEvent, limits: Limits, now: datetime) -> None:
         """Clear the guard for an event, and let it take its slots; raise if it may not open."""
-        limits = limits_of(self._limits, event)
         check_opening(limits, event)
         holder = self._active.get(_pair(event))
         if holder is not None and holder.is_active(now):

@@ -132,20 +132,29 @@ async def _add_review_index(
     """Add the index of reviews, wait for it, and return the table's description."""
     index = definition.layout.review_index
     _logger.info("adding index %s to table %s", index, definition.name)
-    try:
-        await client.update_table(**index_creation(definition, index, description))
-    except ClientError as error:
-        # The request is also refused, in any of these ways, if somebody else is adding the index.
-        if code_of(error) not in REFUSED_MEANWHILE:
-            raise
-        description = await await_active(client, definition.name)
-        if _lacks_only_review_index(definition, description):
-            raise
-        return description
-    # Some hosts of DynamoDB do not know the new index yet.
+    request = index_creation(definition, index, description)
+    is_adding = False
     while _lacks_only_review_index(definition, description):
-        await pause()
+        refusal: ClientError | None = None
+        if is_adding:
+            # Some hosts of DynamoDB do not know the new index yet.
+            await pause()
+        else:
+            try:
+                await client.update_table(**request)
+                is_adding = True
+            except ClientError as error:
+                # The request is also refused, in any of these ways, if somebody else is adding
+                # the index.
+                if code_of(error) not in REFUSED_MEANWHILE:
+                    raise
+                refusal = error
         description = await await_active(client, definition.name)
+        if refusal is not None and _lacks_only_review_index(definition, description):
+            if code_of(refusal) != "ResourceInUseException":
+                raise refusal
+            # Somebody else was changing something else.
+            await pause()
     return description
 
 

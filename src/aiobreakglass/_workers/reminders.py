@@ -32,7 +32,7 @@ async def run_reminders(
     on_failed: Callable[[CorruptItemError], Awaitable[object]] | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> NoReturn:
-    """Call back for each overdue review, once per interval, until it is cancelled.
+    """Call back for each overdue review, at least once per interval, until it is cancelled.
 
     A review is overdue if the event ended `after` ago or earlier and was never reviewed, or if its
     last review said `after` ago or earlier that it needs follow-up. The intervals of an event
@@ -42,13 +42,14 @@ async def run_reminders(
     runs. A callback that raises is logged, and called again in the next pass. A replica forgets on
     restart what it has called back for. So send each pair of `event.id` and interval only once:
     use it as the idempotency key of the message. Up to 16 callbacks run at the same time. A pass
-    waits for all its callbacks, so give them a time limit.
+    waits for all its callbacks, so give them a time limit: a pass that takes longer than
+    `interval` can miss an interval.
 
-    The list is eventually consistent, so a reminder can follow a review that was made just now. A
-    row that is not an event is logged and left out. If the store is unavailable, the pass ends and
-    is logged; the pauses between failed passes double from `pause` up to 5 minutes (or `pause`, if
-    that is longer). Any other exception of the list ends the loop, because such a problem does not
-    go away by itself.
+    A pass lists the events first, and the list is eventually consistent. So a reminder can follow
+    a review that was made just before. A row that is not an event is logged and left out. If the
+    store is unavailable, the pass ends and is logged; the pauses between failed passes double from
+    `pause` up to 5 minutes (or `pause`, if that is longer). Any other exception of the list ends
+    the loop, because such a problem does not go away by itself.
 
     When the loop is cancelled, it begins no other callback. It finishes those under way, for one
     second at most.
@@ -66,9 +67,7 @@ async def run_reminders(
     Raises:
         TableError: The table is missing, or it has no index of reviews.
     """
-    if remind is None:
-        raise TypeError("remind must be an async function, not None")
-    check_async_callback("remind", remind)
+    check_async_callback("remind", remind, is_optional=False)
     check_async_callback("on_failed", on_failed)
     check_interval("after", after, at_least=timedelta(0))
     check_interval("pause", pause, at_least=timedelta(microseconds=1))
@@ -146,7 +145,8 @@ class _Reminders:
         due = []
         for event in events:
             number = _overdue_interval(event, now, self._after, self._interval)
-            if number is not None and number > self._last.get(event.id, -1):
+            # Unequal, not greater: a clock that was ahead must not silence the days that follow.
+            if number is not None and number != self._last.get(event.id):
                 due.append(_Reminder(event, number))
         return due
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from datetime import datetime
 
 import pytest
 
@@ -31,6 +32,7 @@ from aiobreakglass.testing._contract_history import CREATED, Told, told, whole_h
 from aiobreakglass.testing._contract_steps import (
     ACTIVE,
     CLOSED,
+    MINUTE,
     Attempt,
     assert_held_by,
     changed,
@@ -67,6 +69,11 @@ async def assert_all_recorded(
 def reviewing(by: str, outcome: str = "justified") -> Governed:
     """Return an attempt of this person to review an event."""
     return lambda store, event: reviewed(store, event, outcome, by)
+
+
+def extending(expires_at: datetime) -> Governed:
+    """Return an attempt to extend an event to this end."""
+    return lambda store, event: extended(store, event, expires_at)
 
 
 class OversightRacesContract:
@@ -193,6 +200,19 @@ class OversightRacesContract:
         assert longer.extensions == 1
         assert told(await whole_history(store, clock, event.id)) == [CREATED, EXTENDED]
         await assert_held_by(store, clock, longer)
+
+    async def test_concurrent_extensions_to_different_ends_leave_the_latest(
+        self, store: GovernedStore, clock: FakeClock
+    ) -> None:
+        """No extension is lost to a shorter one, which is refused if it comes second."""
+        event = await opened(store, clock)
+        ends = [event.expires_at + minutes * MINUTE for minutes in (60, 20, 40)]
+        outcomes = await together(store, event, *map(extending, ends))
+        made = [each for each in outcomes if not isinstance(each, ValueError)]
+        await assert_all_recorded(store, clock, event, made)
+        after = await store.get(event.id)
+        assert (after.expires_at, after.extensions) == (max(ends), len(made))
+        await assert_held_by(store, clock, after)
 
     @pytest.mark.parametrize(
         ("prepare", "attempt"),

@@ -38,7 +38,8 @@ class Case:
     recorded: list[tuple[str, str | None]]
     """The action and the author of each entry."""
     given: str = "recorded"
-    """Whether the event is `new`, `recorded`, or `old`: without a history."""
+    """Whether the event is `new`, `recorded`, `closed`, `lapsed`, `held`, or `old`: without a
+    history."""
 
 
 def amended(event: BreakGlassEvent, request_id: str) -> BreakGlassEvent:
@@ -60,6 +61,31 @@ async def close(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
 async def delete(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
     await store.delete(event.id, by="us")
     return None
+
+
+async def extend(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
+    later = event.expires_at + timedelta(minutes=1)
+    return await store.extend(event.id, expires_at=later, extended_by="us", reason="Not over")
+
+
+async def review(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
+    return await store.review(event.id, reviewed_by="us", outcome="justified", comment="Fine")
+
+
+async def hold(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
+    return await store.hold(event.id, held_by="us", reason="Case 7")
+
+
+async def release(store: AsyncDynamoDBStore, event: BreakGlassEvent) -> object:
+    return await store.release_hold(event.id, released_by="us", reason="Case closed")
+
+
+async def somebody_holds(store: AsyncDynamoDBStore, rows: Rows, event: BreakGlassEvent) -> None:
+    await store.hold(event.id, held_by="them", reason="Case 8")
+
+
+async def somebody_releases(store: AsyncDynamoDBStore, rows: Rows, event: BreakGlassEvent) -> None:
+    await store.release_hold(event.id, released_by="them", reason="Case closed")
 
 
 async def somebody_updates(store: AsyncDynamoDBStore, rows: Rows, event: BreakGlassEvent) -> None:
@@ -89,6 +115,30 @@ CASES = {
         [("adopted", None), ("updated", "us"), ("updated", "them")],
         given="old",
     ),
+    "extend, then somebody closes": Case(
+        extend, somebody_closes, [("created", "alice"), ("extended", "us"), ("closed", "them")]
+    ),
+    "review, then somebody holds": Case(
+        review,
+        somebody_holds,
+        [("created", "alice"), ("closed", "bob"), ("reviewed", "us"), ("held", "them")],
+        given="closed",
+    ),
+    "review that marks first, then somebody holds": Case(
+        review,
+        somebody_holds,
+        [("created", "alice"), ("expired", None), ("held", "them"), ("reviewed", "us")],
+        given="lapsed",
+    ),
+    "hold, then somebody releases": Case(
+        hold, somebody_releases, [("created", "alice"), ("held", "us"), ("released", "them")]
+    ),
+    "release, then somebody holds": Case(
+        release,
+        somebody_holds,
+        [("created", "alice"), ("held", "bob"), ("released", "us"), ("held", "them")],
+        given="held",
+    ),
     "close, then somebody opens it again by hand": Case(
         close, somebody_reopens, [("created", "alice"), ("closed", "us")]
     ),
@@ -111,8 +161,14 @@ async def test_write_that_landed_unseen_happens_once(
     """The history knows which entry is our own, even if others changed the event's row since."""
     others = AsyncDynamoDBStore(client, table_name, clock=clock)
     event = make_event(**PAIR, created_at=clock())
-    if case.given == "recorded":
+    if case.given not in ("new", "old"):
         await others.create(event)
+    if case.given == "closed":
+        await others.close(event.id, closed_by="bob", closed_reason="Over")
+    elif case.given == "lapsed":
+        clock.set(event.expires_at)
+    elif case.given == "held":
+        await others.hold(event.id, held_by="bob", reason="Case 7")
     elif case.given == "old":
         await rows.put_event(event)
         await rows.put({"pk": {"S": "ACTIVE#5#alice#prod"}, "event_id": {"S": event.id}})
@@ -128,8 +184,9 @@ async def test_write_that_landed_unseen_happens_once(
         return await exchange.forward()
 
     proxy.script(WRITE, land_unseen, forget_the_token)
-    await case.write(store, event)
+    returned = await case.write(store, event)
     history = await others.history(event.id)
+    assert returned in [entry.event for entry in history if entry.by == "us"]
     assert [(entry.action, entry.by) for entry in history] == case.recorded
     if case.happens is not somebody_reopens:
         assert audit(await rows.all()) == []

@@ -171,6 +171,20 @@ class TestWaiting:
         await make(client)
         assert client.calls.count("update_table") == 1
 
+    async def test_index_is_asked_for_again_after_another_change_of_the_table(self) -> None:
+        """DynamoDB makes one change of a table at a time."""
+        client = ScriptedClient(
+            describe_table=[
+                *[old_table()] * 2,
+                old_table("UPDATING"),
+                old_table(),
+                table("ACTIVE"),
+            ],
+            update_table=[failure("ResourceInUseException", "UpdateTable"), {}],
+        )
+        await make(client)
+        assert client.calls.count("update_table") == 2
+
     @pytest.mark.parametrize(
         ("code", "error"),
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
 
 Request = Mapping[str, Any]
@@ -46,7 +47,7 @@ class Difference(NamedTuple):
 
     backend: str
     label: str
-    """What is special about the requests that show it; `*` for anything."""
+    """What is special about the requests that show it; `*` in it stands for anything."""
     model: str
     """The code of the model's answer; `*` for any."""
     other: str
@@ -59,7 +60,7 @@ class Difference(NamedTuple):
         Two successes must have the same content, but the rows may be different afterwards.
         """
         return (
-            self.label in ("*", case.label)
+            fnmatchcase(case.label, self.label)
             and self.model in ("*", model.code)
             and self.other in ("*", other.code)
             and (

@@ -18,6 +18,9 @@ _JUDGES_FIRST: Final = (
 _NO_EMPTY_TEXTS: Final = (
     "The build is older than May 2020, when empty texts were allowed outside of keys"
 )
+_ANY_KEY: Final = (
+    "It judges the condition as if there was no row, and does not mind the kind of the key"
+)
 
 DIFFERENCES: Final[tuple[Difference, ...]] = (
     Difference(_LOCAL, "two actions on one row", _INVALID, _CANCELLED, _JUDGES_FIRST),
@@ -54,28 +57,23 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
     ),
     Difference(
         _MOTO,
-        "a number with zeros as a key",
-        _CANCELLED,
+        "an unknown index",
         _INVALID,
-        "It refuses the whole request for the key of one action",
+        "ResourceNotFoundException",
+        "It takes an index for a table of its own",
     ),
     Difference(
         _MOTO, "null in an expression", _CANCELLED, "ok", "It takes a missing attribute for null"
     ),
     Difference(
         _MOTO,
-        "a long text as a key",
+        "* as a key",
         _CANCELLED,
         _INVALID,
         "It refuses the whole request for the key of one action",
     ),
-    Difference(
-        _MOTO,
-        "a number as a key",
-        _CANCELLED,
-        _CANCELLED,
-        "It judges the condition as if there was no row, and does not mind the key",
-    ),
+    Difference(_MOTO, "* as a key", _CANCELLED, _CANCELLED, _ANY_KEY),
+    Difference(_MOTO, "* as a key", _CANCELLED, "ok", _ANY_KEY),
     Difference(_MOTO, "*", "ok, more to come", "ok", "It says at once that a list has ended"),
     Difference(_MOTO, "repetition", "ok", "*", "It knows no tokens, and writes again"),
 )

@@ -284,6 +284,8 @@ def edges() -> Iterator[Case]:
     yield _reset()
     for condition, values in CONDITIONS:
         yield _transaction(condition, _check(condition, values))
+    no_text = {":v": text("")}
+    yield _transaction("an empty text in an expression", _check("invoker <> :v", no_text))
     for update, values in UPDATES:
         yield _reset()
         yield _transaction(update, _update(update, values))

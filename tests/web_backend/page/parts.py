@@ -8,7 +8,12 @@ from typing import Protocol
 
 from playwright.async_api import Locator, Page, expect
 
+from aiobreakglass import BreakGlassEvent
+from aiobreakglass.testing import make_event
 from tests.web_backend.conftest import OPENING
+from tests.web_backend.stores import FaultyStore
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
 
 class Visit(Protocol):
@@ -29,6 +34,18 @@ def holders(page: Page) -> Locator:
 
 def log(page: Page) -> Locator:
     return page.get_by_role("log")
+
+
+def queue(page: Page) -> Locator:
+    return page.locator("#waiting > li")
+
+
+def dossier(page: Page) -> Locator:
+    return page.get_by_role("dialog", name="The record of this event")
+
+
+def entries(page: Page) -> Locator:
+    return page.locator("#entries > li")
 
 
 def refusal(page: Page) -> Locator:
@@ -71,3 +88,13 @@ async def close_access(page: Page) -> None:
     await page.get_by_role("button", name="Close alice's access to production").click()
     await page.get_by_label("What was done").fill("The replica has taken over")
     await page.get_by_role("button", name="Close access", exact=True).click()
+
+
+async def ended(store: FaultyStore, *, invoker: str = "alice", days: int = 2) -> BreakGlassEvent:
+    """Store an event that ended some days ago."""
+    begin = datetime.now(UTC) - timedelta(days=days)
+    return await store.create(make_event(invoker=invoker, status="closed", created_at=begin))
+
+
+async def show_record(page: Page, invoker: str = "alice") -> None:
+    await page.get_by_role("button", name=f"Record of {invoker}'s access to prod").click()

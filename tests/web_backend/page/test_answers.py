@@ -33,10 +33,13 @@ async def test_second_open_shows_the_refusal(visit: Visit) -> None:
 
 
 async def test_late_answer_after_the_end_shows_no_access(visit: Visit, store: FaultyStore) -> None:
-    """The stream's later message overrides the answer."""
+    """The stream's later message overrides the answer; a second press sends nothing."""
     page = await visit("alice")
+    sent = []
 
     async def delay(route: Route) -> None:
+        sent.append(route)
+        await page.keyboard.press("Enter")
         answer = await route.fetch()
         await expect(log(page)).to_contain_text("alice now holds access to production.")
         (event,) = await store.list_by_status("active")
@@ -50,6 +53,7 @@ async def test_late_answer_after_the_end_shows_no_access(visit: Visit, store: Fa
     await expect(page.get_by_label("Justification")).to_have_value(OPENING["justification"])
     await expect(holders(page)).to_have_count(0)
     await expect(log(page)).not_to_contain_text("You now hold")
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
@@ -134,7 +138,10 @@ async def test_close_after_another_persons_close_is_refused(
 
 
 async def test_sign_in_switches_the_person_or_shows_the_failure(visit: Visit) -> None:
-    """A failed sign-in shows the failure; the next one switches to the new person."""
+    """A failed sign-in shows the failure; the next one switches to the new person.
+
+    A page that comes to the front after a sign-in in another window switches as well.
+    """
     page = await visit("alice")
     header = page.get_by_role("banner")
     await header.get_by_label("Sign in as").select_option("rita")
@@ -145,4 +152,9 @@ async def test_sign_in_switches_the_person_or_shows_the_failure(visit: Visit) ->
     await page.unroute_all()
     await header.get_by_role("button", name="Sign in").click()
     await expect(page.locator("#my-name")).to_have_text("rita")
+    await expect(connection(page)).to_have_text("Live.")
+    await page.context.add_cookies([{"name": "demo_person", "value": "bob", "url": page.url}])
+    await page.evaluate("() => { window.dispatchEvent(new Event('focus')) }")
+    await expect(page.locator("#my-name")).to_have_text("bob")
+    await expect(page.locator("#my-role")).to_be_hidden()
     await expect(connection(page)).to_have_text("Live.")

@@ -11,11 +11,9 @@ from aiobreakglass.testing import make_event
 from tests.web_backend.conftest import OPENING, client_at
 from tests.web_backend.stores import FaultyStore
 
-from .parts import Visit, close_access, holders, nobody, open_access
+from .parts import HOSTILE, Visit, close_access, holders, nobody, open_access, queue
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
 
 @pytest.mark.parametrize("poll_seconds", [3600])
@@ -31,8 +29,15 @@ async def test_open_and_close_show_on_every_page_at_once(visit: Visit) -> None:
         await expect(holders(each).locator(".invoker")).to_have_text("alice")
         await expect(each.locator("#timeline .bar.active")).to_have_count(1)
     await expect(other.get_by_role("log")).to_contain_text("alice now holds access to production.")
+    # A reviewer can close other people's access, but never extend it.
+    await expect(holders(other).get_by_role("button", name="Close")).to_be_visible()
+    await expect(holders(other).get_by_role("button", name="Extend")).to_have_count(0)
+
+    await expect(queue(other)).to_have_count(0)
 
     await close_access(page)
+    # It waits for a review at once.
+    await expect(queue(other)).to_contain_text("Closed: The replica has taken over")
     for each in (page, other):
         await expect(holders(each)).to_have_count(0)
         await expect(nobody(each)).to_be_visible()
@@ -55,8 +60,11 @@ async def test_changes_by_others_are_shown(visit: Visit, url: str, store: Faulty
         await expect(holders(page)).to_have_count(0)
     event_of_another = await store.create(make_event(invoker="carol"))
     await expect(holders(page).locator(".invoker")).to_have_text("carol")
+    await holders(page).get_by_role("button", name="Record of").focus()
     await store.close(event_of_another.id, closed_by="carol", closed_reason="Done")
     await expect(holders(page)).to_have_count(0)
+    # The focus was on its card.
+    await expect(page.get_by_role("heading", name="Who holds access now")).to_be_focused()
 
 
 async def test_hostile_text_is_shown_as_text(visit: Visit, store: FaultyStore) -> None:
@@ -97,6 +105,7 @@ async def test_page_works_with_the_keyboard_alone(visit: Visit, store: FaultySto
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await expect(holders(page)).to_have_count(0)
+    await expect(page.get_by_role("heading", name="Who holds access now")).to_be_focused()
 
 
 async def test_long_names_fit_a_phone_screen(visit: Visit, store: FaultyStore) -> None:

@@ -11,7 +11,7 @@ from aiobreakglass._domain.event import BreakGlassEvent
 from aiobreakglass._dynamodb.codec import FINAL_OUTCOMES, encode_event, encode_tombstone
 from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
-from aiobreakglass._dynamodb.parts.expressions import part
+from aiobreakglass._dynamodb.parts.expressions import part, update_expression
 from aiobreakglass._dynamodb.record import RECORD, encode_record
 from aiobreakglass._dynamodb.retention import Retention
 from aiobreakglass._dynamodb.row import Row
@@ -54,7 +54,7 @@ class EventPart(Contributor):
             "Put",
             self._layout.event_key(event.id),
             "attribute_not_exists(#pk)",
-            names=("pk",),
+            names=(self._layout.partition_key,),
             Item=self._encode(event, attempt.write_id) | self._record(attempt, None),
         )
 
@@ -84,11 +84,7 @@ class EventPart(Contributor):
         """Set only the attributes that change, so that other writers' attributes stay."""
         condition, values = _unchanged_condition(row.item)
         changes = self._changed_attributes(attempt, row)
-        sets = [name for name, value in changes.items() if value is not None]
-        removals = [name for name, value in changes.items() if value is None]
-        expression = "SET " + ", ".join(f"#{name} = :new_{name}" for name in sets)
-        if removals:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in removals)
+        expression, new_values = update_expression(self._layout, changes)
         return part(
             self._table,
             EVENT,
@@ -96,7 +92,7 @@ class EventPart(Contributor):
             row.key,
             condition,
             names=dict.fromkeys([*_PINNED, *changes]),
-            values=values | {f":new_{name}": value for name, value in changes.items() if value},
+            values=values | new_values,
             UpdateExpression=expression,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiobreakglass._aws.transaction import AttributeValue, Item, Part
-from aiobreakglass._dynamodb.layout import Table
+from aiobreakglass._dynamodb.layout import Table, TableLayout
 
 
 def part(
@@ -28,8 +28,7 @@ def part(
         kind: The kind of action, such as `Put`.
         partition_key: The row's partition key.
         condition: The condition expression.
-        names: The attributes in the expressions, each with the placeholder `#name`; `pk` stands
-            for the partition key.
+        names: The attributes in the expressions, each with the placeholder of its layout.
         values: The values in the expressions, by placeholder.
         parameters: The other parameters of the action.
     """
@@ -40,11 +39,28 @@ def part(
         **parameters,
         "ConditionExpression": condition,
         # Several of our names are DynamoDB's reserved words.
-        "ExpressionAttributeNames": {
-            f"#{name}": table.layout.partition_key if name == "pk" else name for name in names
-        },
+        "ExpressionAttributeNames": {f"#{table.layout.placeholder(name)}": name for name in names},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
     if values:
         action["ExpressionAttributeValues"] = dict(values)
     return Part(role, key, {kind: action})
+
+
+def update_expression(
+    layout: TableLayout, changes: Mapping[str, AttributeValue | None]
+) -> tuple[str, Item]:
+    """Return the expression that sets attributes, or removes those with None, and its values."""
+    sets: list[str] = []
+    removals: list[str] = []
+    values: Item = {}
+    for name, value in changes.items():
+        placeholder = layout.placeholder(name)
+        if value is None:
+            removals.append(f"#{placeholder}")
+        else:
+            sets.append(f"#{placeholder} = :new_{placeholder}")
+            values[f":new_{placeholder}"] = value
+    clauses = {"SET": sets, "REMOVE": removals}
+    expression = " ".join(f"{verb} {', '.join(each)}" for verb, each in clauses.items() if each)
+    return expression, values

@@ -46,7 +46,7 @@ class GuardPart(Contributor):
             "Put",
             self._table.layout.guard_key(event.invoker, event.profile),
             "attribute_not_exists(#pk)",
-            names=("pk",),
+            names=(self._table.layout.partition_key,),
             Item=encode_guard(event, self._table.layout),
         )
 
@@ -58,7 +58,7 @@ class GuardPart(Contributor):
             "Delete",
             self._table.layout.guard_key(*pair),
             "attribute_not_exists(#pk) OR #event_id = :event_id",
-            names=("pk", "event_id"),
+            names=(self._table.layout.partition_key, "event_id"),
             values={":event_id": {"S": event_id}},
         )
 

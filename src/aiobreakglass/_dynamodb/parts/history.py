@@ -51,7 +51,7 @@ class HistoryPart(Contributor):
             "Put",
             layout.history_key(entry.event_id, entry.revision),
             "attribute_not_exists(#pk)",
-            names=("pk",),
+            names=(layout.partition_key,),
             Item=encode_entry(entry, layout, write_id=attempt.write_id, ttl=ttl),
         )
 

@@ -16,6 +16,7 @@ from aiobreakglass._dynamodb.codec import row_key
 from aiobreakglass._dynamodb.layout import Table, TableLayout
 from aiobreakglass._dynamodb.parts.contributor import Attempt, Contributor, Verdict
 from aiobreakglass._dynamodb.parts.expressions import part
+from aiobreakglass._dynamodb.record import number_of
 
 _TTL_MARGIN: Final = timedelta(days=1)
 """How much longer a slot is kept than it is taken, because hosts' clocks differ from TTL's."""
@@ -42,13 +43,19 @@ class SlotPart(Contributor):
 
     def _put(self, taken: Taken, attempt: Attempt) -> Part:
         condition, names, values = _is_free(taken, attempt)
+        ttl = _ttl(taken, attempt)
+        if ttl is not None:
+            # A store whose limit looks further back may have taken the slot after it was read.
+            name = self._table.layout.ttl_attribute
+            condition = f"({condition}) AND NOT #ttl > :ttl"
+            names, values = (*names, name), {**values, ":ttl": ttl}
         return part(
             self._table,
             self.role,
             "Put",
             self._table.layout.slot_key(taken.slot),
             condition,
-            names=("pk", *names),
+            names=(self._table.layout.partition_key, *names),
             values=values,
             Item=self._encode(taken, attempt),
         )
@@ -61,10 +68,9 @@ class SlotPart(Contributor):
             "event_id": {"S": attempt.change.stored.id},
             layout.write_id_attribute: {"S": attempt.write_id},
         }
-        within = taken.pool.within
-        if within is not None:
-            kept = seconds_since_1970(now) + rounded_up(within) + rounded_up(_TTL_MARGIN)
-            item[layout.ttl_attribute] = {"N": str(kept)}
+        ttl = _ttl(taken, attempt)
+        if ttl is not None:
+            item[layout.ttl_attribute] = ttl
         return item
 
 
@@ -74,12 +80,28 @@ def read_use(row: Item, layout: TableLayout) -> Use:
     DynamoDB compares `used_at` as text, so a time in another spelling is corrupt as well.
     """
     used_at, event_id = (row.get(name, {}).get("S") for name in ("used_at", "event_id"))
+    ttl = number_of(row, layout.ttl_attribute) if layout.ttl_attribute in row else 0
     with suppress(ValueError):
-        if isinstance(used_at, str) and isinstance(event_id, str):
-            use = Use(decode_time(used_at), valid_event_id(event_id))
+        if isinstance(used_at, str) and isinstance(event_id, str) and ttl is not None:
+            use = Use(decode_time(used_at), valid_event_id(event_id), ttl)
             if encode_time(use.used_at) == used_at:
                 return use
-    raise CorruptItemError(row_key(row, layout), "used_at or event_id is not that of a slot")
+    raise CorruptItemError(
+        row_key(row, layout), f"used_at, event_id or {layout.ttl_attribute} is not that of a slot"
+    )
+
+
+def _ttl(taken: Taken, attempt: Attempt) -> AttributeValue | None:
+    """Return the time to live of a slot; None if time alone does not free it.
+
+    Limits that a function returns share slots. So it is never earlier than that of the use which
+    this one replaces: the interval of its limit may be longer.
+    """
+    within = taken.pool.within
+    if within is None:
+        return None
+    kept = seconds_since_1970(attempt.change.at) + rounded_up(within) + rounded_up(_TTL_MARGIN)
+    return {"N": str(kept if taken.seen is None else max(kept, taken.seen.ttl))}
 
 
 def _is_free(
