@@ -34,6 +34,7 @@ from aiobreakglass import (
     ExpiryError,
     Finding,
     GovernedStore,
+    Hardening,
     HistoryEntry,
     ImmutableFieldError,
     InMemoryStore,
@@ -49,17 +50,24 @@ from aiobreakglass import (
     StoreUnavailableError,
     TableError,
     TableLayout,
+    TableRole,
     access_at,
     adopt_table,
+    alarms_template,
     audit_table,
+    cloudformation_template,
     create_table,
     expire_due,
     export_events,
+    harden_table,
+    iam_policy,
     iterate,
     run_expiry,
     run_reminders,
+    terraform_configuration,
     verify_anchor,
     verify_history,
+    verify_table,
 )
 from aiobreakglass.testing import (
     FakeClock,
@@ -231,6 +239,27 @@ async def evidence(client: DynamoDBClient, folder: Path) -> list[Finding]:
     manifest = assert_type(await export_events(client, "events", folder), Path)
     findings = await audit_table(client, "events", on_progress=show)
     return findings + await verify_anchor(client, "events", manifest)
+
+
+async def repaired(client: DynamoDBClient) -> list[Finding]:
+    """Verify a table, repair it, and return what is left."""
+
+    async def show(finding: Finding) -> None:
+        assert_type(finding.fix, str)
+
+    assert_type(await verify_table(client, "events"), list[Finding])
+    hardening = await harden_table(client, "events", on_repaired=show, dry_run=True)
+    return [*assert_type(hardening, Hardening).left]
+
+
+def texts(layout: TableLayout, arn: str) -> list[str]:
+    """Write the table, its alarms and its policies as text."""
+    return [
+        cloudformation_template("events", layout=layout, stream="KEYS_ONLY"),
+        terraform_configuration("events", layout=layout),
+        alarms_template("events", layout=layout),
+        *(iam_policy(role, arn, layout=layout) for role in TableRole),
+    ]
 
 
 async def opened(client: DynamoDBClient, layout: TableLayout) -> AsyncIterator[BreakGlassStore]:

@@ -32,6 +32,7 @@ LAYERS = [
         "_aws.fast",
         "_dynamodb.parts",
         "_evidence",
+        "_table",
     ],
     ["_back_off", "_randomness", "_shielding"],
     ["_domain.errors", "_domain.fields", "_domain.timestamps"],
@@ -66,12 +67,7 @@ LAYERS = [
     ["_aws.fast.learning"],
     ["_aws.client"],
     ["_dynamodb.holders", "_dynamodb.layout"],
-    [
-        "_dynamodb.canonical",
-        "_dynamodb.definition",
-        "_dynamodb.record",
-        "_dynamodb.retention",
-    ],
+    ["_dynamodb.canonical", "_dynamodb.record", "_dynamodb.retention"],
     ["_dynamodb.codec"],
     ["_dynamodb.cursor", "_dynamodb.requests", "_dynamodb.row", "_dynamodb.scan"],
     [
@@ -79,7 +75,6 @@ LAYERS = [
         "_dynamodb.parts.contributor",
         "_dynamodb.parts.expressions",
         "_dynamodb.recent",
-        "_dynamodb.table",
     ],
     [
         "_dynamodb.parts.event",
@@ -106,6 +101,10 @@ LAYERS = [
     ["_evidence.judgments"],
     ["_evidence.added", "_evidence.audit", "_evidence.export"],
     ["_evidence.verify"],
+    ["_table.definition", "_table.policies", "_table.problem"],
+    ["_table.alarms", "_table.cloudformation", "_table.steps", "_table.structure"],
+    ["_table.judgments", "_table.terraform"],
+    ["_table.create", "_table.harden", "_table.verify"],
     ["__init__"],
 ]
 PLACES = {module: place for place, layer in enumerate(LAYERS) for module in layer}
@@ -117,6 +116,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_aws": ("_domain.errors",),
     "_dynamodb": ("_aws", "_contract", "_domain"),
     "_evidence": ("_aws", "_contract", "_domain", "_dynamodb"),
+    "_table": ("_aws", "_contract", "_domain", "_dynamodb"),
 }
 """The packages, or single modules, that each package may import besides itself."""
 FOR_EVERYBODY = ["_back_off", "_randomness", "_shielding"]

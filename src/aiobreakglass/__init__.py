@@ -48,7 +48,6 @@ if TYPE_CHECKING:
         AsyncDynamoDBStore,
         TableLayout,
         adopt_table,
-        create_table,
     )
     from aiobreakglass._evidence.access import access_at
     from aiobreakglass._evidence.audit import audit_table
@@ -56,6 +55,13 @@ if TYPE_CHECKING:
     from aiobreakglass._evidence.progress import ScanProgress
     from aiobreakglass._evidence.verify import verify_anchor
     from aiobreakglass._memory.store import InMemoryStore
+    from aiobreakglass._table.alarms import alarms_template
+    from aiobreakglass._table.cloudformation import cloudformation_template
+    from aiobreakglass._table.create import create_table
+    from aiobreakglass._table.harden import Hardening, harden_table
+    from aiobreakglass._table.policies import TableRole, iam_policy
+    from aiobreakglass._table.terraform import terraform_configuration
+    from aiobreakglass._table.verify import verify_table
     from aiobreakglass._workers.expiry import expire_due, run_expiry
     from aiobreakglass._workers.reminders import run_reminders
 
@@ -82,6 +88,7 @@ __all__ = [
     "ExpiryError",
     "Finding",
     "GovernedStore",
+    "Hardening",
     "HistoryEntry",
     "ImmutableFieldError",
     "InMemoryStore",
@@ -97,17 +104,24 @@ __all__ = [
     "StoreUnavailableError",
     "TableError",
     "TableLayout",
+    "TableRole",
     "access_at",
     "adopt_table",
+    "alarms_template",
     "audit_table",
+    "cloudformation_template",
     "create_table",
     "expire_due",
     "export_events",
+    "harden_table",
+    "iam_policy",
     "iterate",
     "run_expiry",
     "run_reminders",
+    "terraform_configuration",
     "verify_anchor",
     "verify_history",
+    "verify_table",
 ]
 
 # These import pydantic, asyncio or botocore. Each of the three costs several times as much as
@@ -120,6 +134,7 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "BreakGlassEvent": "aiobreakglass._domain.event",
     "BreakGlassStatus": "aiobreakglass._domain.event",
     "Finding": "aiobreakglass._domain.verification",
+    "Hardening": "aiobreakglass._table.harden",
     "HistoryEntry": "aiobreakglass._domain.history",
     "InMemoryStore": "aiobreakglass._memory.store",
     "Limits": "aiobreakglass._domain.limits",
@@ -128,16 +143,23 @@ _IMPORTED_WHEN_FIRST_NEEDED = {
     "ReviewOutcome": "aiobreakglass._domain.event",
     "ScanProgress": "aiobreakglass._evidence.progress",
     "TableLayout": "aiobreakglass._dynamodb",
+    "TableRole": "aiobreakglass._table.policies",
     "adopt_table": "aiobreakglass._dynamodb",
     "access_at": "aiobreakglass._evidence.access",
+    "alarms_template": "aiobreakglass._table.alarms",
     "audit_table": "aiobreakglass._evidence.audit",
-    "create_table": "aiobreakglass._dynamodb",
+    "cloudformation_template": "aiobreakglass._table.cloudformation",
+    "create_table": "aiobreakglass._table.create",
     "expire_due": "aiobreakglass._workers.expiry",
     "export_events": "aiobreakglass._evidence.export",
+    "harden_table": "aiobreakglass._table.harden",
+    "iam_policy": "aiobreakglass._table.policies",
     "run_expiry": "aiobreakglass._workers.expiry",
     "run_reminders": "aiobreakglass._workers.reminders",
+    "terraform_configuration": "aiobreakglass._table.terraform",
     "verify_anchor": "aiobreakglass._evidence.verify",
     "verify_history": "aiobreakglass._domain.verification",
+    "verify_table": "aiobreakglass._table.verify",
 }
 
 

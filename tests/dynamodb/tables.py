@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from aiobreakglass._dynamodb.definition import table_definition
-from aiobreakglass._dynamodb.layout import TableLayout
+from aiobreakglass import TableLayout
+from aiobreakglass._table.definition import Definition
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -21,9 +21,8 @@ async def new_table(client: DynamoDBClient) -> str:
     `tests/dynamodb/table`. It has no TTL, because emulators delete nothing by TTL.
     """
     name = f"breakglass-{uuid4().hex}"
-    answer = await client.create_table(
-        **table_definition(name, TableLayout(), deletion_protection=False)
-    )
+    definition = Definition(name, TableLayout(), False, False)
+    answer = await client.create_table(**definition.creation)
     assert answer["TableDescription"]["TableStatus"] == "ACTIVE"
     return name
 

@@ -3,6 +3,5 @@
 from aiobreakglass._dynamodb.adoption import Adoption, adopt_table
 from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass._dynamodb.store import AsyncDynamoDBStore
-from aiobreakglass._dynamodb.table import create_table
 
-__all__ = ["Adoption", "AsyncDynamoDBStore", "TableLayout", "adopt_table", "create_table"]
+__all__ = ["Adoption", "AsyncDynamoDBStore", "TableLayout", "adopt_table"]

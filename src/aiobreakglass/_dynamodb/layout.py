@@ -13,7 +13,7 @@ from aiobreakglass._domain.slots import Slot, SlotKind
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
-_TABLE_ARN = re.compile(
+TABLE_ARN = re.compile(
     r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[a-zA-Z0-9_.-]{3,255}", re.ASCII
 )
 
@@ -156,7 +156,7 @@ def check_table_name(name: str, *, or_arn: bool = False) -> str:
     """Return a table's name, or its ARN if that is allowed; raise with the rule that it breaks."""
     if not isinstance(name, str):
         raise TypeError(f"table_name must be a str, not {type(name).__name__}")
-    if not _TABLE_NAME.fullmatch(name) and not (or_arn and _TABLE_ARN.fullmatch(name)):
+    if not _TABLE_NAME.fullmatch(name) and not (or_arn and TABLE_ARN.fullmatch(name)):
         expected = "3 to 255 of a-z A-Z 0-9 _ . -" + (", or the ARN of a table" if or_arn else "")
         raise ValueError(f"table_name must be {expected}")
     return name

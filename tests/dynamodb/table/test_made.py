@@ -10,7 +10,7 @@ import pytest
 from aiobotocore.session import get_session
 
 from aiobreakglass import TableError, TableLayout, create_table
-from aiobreakglass._dynamodb.definition import table_definition
+from aiobreakglass._table.definition import Definition
 
 from .definition import DEFINITION, LAYOUT
 
@@ -26,9 +26,9 @@ async def described(client: DynamoDBClient, name: str) -> TableDescriptionTypeDe
 class TestWhatIsMade:
     def test_definition_of_the_table(self) -> None:
         """The table has one key and four full indexes, all of type S, and is billed on demand."""
-        assert table_definition("breakglass", LAYOUT, deletion_protection=False) == DEFINITION
+        assert Definition("breakglass", LAYOUT, False, False).creation == DEFINITION
         protected = {**DEFINITION, "DeletionProtectionEnabled": True}
-        assert table_definition("breakglass", LAYOUT, deletion_protection=True) == protected
+        assert Definition("breakglass", LAYOUT, False, True).creation == protected
 
     async def test_created_table_has_the_definition(
         self, client: DynamoDBClient, name: str

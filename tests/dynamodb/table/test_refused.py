@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiobreakglass import TableError, TableLayout, create_table
-from aiobreakglass._dynamodb.definition import table_differences
+from aiobreakglass._table.definition import Definition as Defined
+from aiobreakglass._table.structure import differences
 
 from .definition import DEFINITION, LAYOUT, Definition
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+def table_differences(table: Definition, layout: TableLayout) -> list[str]:
+    return differences(Defined("breakglass", layout, False, False), table)
 
 
 def other_key(table: Definition) -> None:

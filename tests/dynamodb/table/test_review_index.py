@@ -135,7 +135,7 @@ class TestWaiting:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Poll without a pause."""
-        monkeypatch.setattr("aiobreakglass._dynamodb.table._POLL_SECONDS", 0)
+        monkeypatch.setattr("aiobreakglass._table.steps._POLL_SECONDS", 0)
 
     @pytest.mark.parametrize(
         "states",

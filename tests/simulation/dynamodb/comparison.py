@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from aiobreakglass import TableLayout
-from aiobreakglass._dynamodb.definition import table_definition
+from aiobreakglass._table.definition import Definition
 from tests.simulation.dynamodb.cases import READS, TABLE_NAME, Answer, Case, Difference, Request
 from tests.simulation.dynamodb.database import Database
 from tests.simulation.dynamodb.differences import DIFFERENCES
@@ -64,7 +64,7 @@ def backend(endpoint_url: str) -> Iterator[Backend]:
         endpoint_url=endpoint_url,
         config=Config(parameter_validation=False, retries={"total_max_attempts": 1}),
     )
-    client.create_table(**table_definition(TABLE_NAME, TableLayout(), deletion_protection=False))
+    client.create_table(**Definition(TABLE_NAME, TableLayout(), False, False).creation)
     try:
         yield Backend(client)
     finally:
