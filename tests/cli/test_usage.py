@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 import pytest
 
+import aiobreakglass
 from tests.cli.running import Command
 
 ID = "e5ee23033c0b4ce7"
@@ -33,7 +37,10 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
             "--justification must have 20 to 1000",
         ),
         ("open prod --for 1", "--for must be a duration with units"),
-        ("open prod --for 5h --invoker a --reason-code other --justification -", "duration: "),
+        (
+            "open prod --for 5h --invoker a --reason-code other --justification 'It is down again, so'",
+            "duration: must be longer than 0",
+        ),
         ("open prod --label ticket", "--label must be KEY=VALUE"),
         ("open prod --label a=1 --label a=2", "--label 'a' is given twice"),
         ("close", "Missing argument 'ID'"),
@@ -60,7 +67,7 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
         (f"verify {ID} --checkpoint x", "--checkpoint is for verifying every history"),
         ("verify --against nowhere.json", "No such file"),
         ("audit --segments 65", "Input should be less than or equal to 64"),
-        ("table", "Usage: aiobreakglass table"),
+        ("table", "Missing command. See: aiobreakglass table --help"),
         ("table create --timeout soon", "--timeout must be a duration"),
         ("demo --json", "demo is for people"),
         ("expire --settings nowhere.toml", "the settings in nowhere.toml cannot be read"),
@@ -72,8 +79,6 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
 )
 def test_mistake_is_named(command: Command, line: str, reason: str) -> None:
     """Nothing is sent, nothing is guessed, and the message names the argument and its rule."""
-    import shlex
-
     ran = command(*shlex.split(line))
     assert ran.status == 2
     assert reason in " ".join(ran.err.split())
@@ -83,8 +88,8 @@ def test_mistake_is_named(command: Command, line: str, reason: str) -> None:
 def test_command_without_a_verb_shows_its_help(command: Command) -> None:
     ran = command()
     assert ran.status == 2
-    assert "Usage: aiobreakglass" in ran.err
-    assert "timeline" in ran.err
+    assert "Usage: aiobreakglass" in ran.out
+    assert "timeline" in ran.out
 
 
 def test_unnamed_table_is_wrong_use(command: Command, no_settings: pytest.MonkeyPatch) -> None:
@@ -118,6 +123,54 @@ def test_options_are_understood_in_front_of_the_verb_and_behind_it(command: Comm
 
 
 def test_version_is_that_of_the_package(command: Command) -> None:
-    import aiobreakglass
-
     assert command("--version").out == f"aiobreakglass {aiobreakglass.__version__}\n"
+
+
+def test_crash_of_our_own_is_no_answer(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    """A mistake in the command must not look like "no", and asks for a report."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a mistake")
+
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, "open", broken)
+    ran = command("check", "alice", "prod")
+    assert (ran.status, ran.out) == (3, "")
+    assert "the command itself failed: RuntimeError: a mistake" in ran.err
+    assert "Traceback" in ran.err
+    assert "Please report it" in ran.err
+
+
+def test_lost_answer_of_an_opening_names_the_event(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    """If nobody can know whether access was opened, the id says what to look for."""
+
+    async def lost(*_: object, **__: object) -> None:
+        raise aiobreakglass.StoreUnavailableError("the connection was lost", True)
+
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, "create", lost)
+    why = ("--justification", "The primary database does not answer")
+    ran = command("open", "prod", "--invoker", "alice", "--reason-code", "incident", *why, "--json")
+    assert (ran.status, ran.out) == (3, "")
+    assert ran.failure["outcome_unknown"] is True
+    assert "If it was written, it is event " in ran.failure["advice"]
+
+
+def test_shell_completes_verbs(command: Command, no_settings: pytest.MonkeyPatch) -> None:
+    no_settings.setenv("_AIOBREAKGLASS_COMPLETE", "complete_bash")
+    no_settings.setenv("COMP_WORDS", "aiobreakglass ti")
+    no_settings.setenv("COMP_CWORD", "1")
+    ran = command()
+    assert (ran.status, ran.out.split()) == (0, ["timeline"])
+
+
+def test_missing_extra_says_what_to_install(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    no_settings.setitem(sys.modules, "typer", None)
+    no_settings.delitem(sys.modules, "aiobreakglass.cli.app", raising=False)
+    ran = command("check", "alice", "prod")
+    assert (ran.status, ran.out) == (2, "")
+    assert "pip install 'aiobreakglass[cli]'" in ran.err

@@ -86,7 +86,7 @@ def _without_verb(
         return
     if common.show_settings:
         raise typer.Exit(show_settings(common))
-    typer.echo(ctx.get_help(), err=True)
+    ctx.get_help()  # prints it
     raise typer.Exit(Status.WRONG_USE)
 
 
@@ -102,5 +102,7 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
+            # What could not be written has been reported, or nobody reads it any more. Python would
+            # try again at its end, and change the exit status.
             silence(stream)

@@ -22,7 +22,6 @@ PANEL: Final = "Table"
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command, under "table"."""
     table = typer.Typer(
-        no_args_is_help=True,
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["--help", "-h"]},
     )
