@@ -8,9 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cli.running import Command
-
-REGION = "us-east-1"
+from tests.cli.running import REGION, Command, by_hand
 
 
 @pytest.fixture
@@ -32,6 +30,8 @@ def command(no_settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.fixture
 def table(no_settings: pytest.MonkeyPatch, endpoint_url: str) -> str:
     """Name a table of its own, which is not made yet, in each emulator."""
+    # The first request to moto takes seconds, and the command would not wait so long.
+    by_hand(endpoint_url, lambda client: client.list_tables())
     name = f"breakglass-{uuid4().hex}"
     no_settings.setenv("AIOBREAKGLASS_TABLE", name)
     no_settings.setenv("AIOBREAKGLASS_REGION", REGION)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
+from aiobotocore.session import get_session
 
 from aiobreakglass.cli import main
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+REGION: Final = "us-east-1"
 
 
 class Ran(NamedTuple):
@@ -40,3 +48,15 @@ class Command:
         self._capsys.readouterr()
         status = main(arguments)
         return Ran(status, *self._capsys.readouterr())
+
+
+def by_hand(endpoint_url: str, work: Callable[[DynamoDBClient], Awaitable[object]]) -> None:
+    """Do what another program would do to a table."""
+
+    async def run() -> None:
+        async with get_session().create_client(
+            "dynamodb", region_name=REGION, endpoint_url=endpoint_url
+        ) as client:
+            await work(client)
+
+    asyncio.run(run())

@@ -18,7 +18,7 @@ from tests.documents.pages import ROOT, Page, without_particulars
 
 CLI = Page(ROOT / "docs" / "cli.md")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?Z")
-LEFT = re.compile(r"\b\d\dm\b")
+LEFT = re.compile(r"\b(?:\d+h)?\d\dm\b")
 
 
 def without_times(screen: str) -> str:

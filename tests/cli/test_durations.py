@@ -38,7 +38,7 @@ DAYS, HOURS, MINUTES, SECONDS = (
         ("1h1h", None),
         ("1h30", None),
         ("1,5h", None),
-        ("١h", None),
+        ("\u0661h", None),
         ("1w", None),
         ("999999999d", 999_999_999 * DAYS),
         ("999999999d24h", None),

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cli.running import Command
+from tests.cli.running import REGION, Command, by_hand
 from tests.cli.terminal import PATIENCE, Terminal
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,8 @@ def test_person_at_a_terminal_is_asked(
 ) -> None:
     """`open` asks for what is missing, confirms who is recorded, and repeats a wrong answer."""
     no_settings.setenv("AIOBREAKGLASS_TABLE", f"breakglass-{uuid4().hex}")
-    no_settings.setenv("AIOBREAKGLASS_REGION", "us-east-1")
+    by_hand(moto_endpoint, lambda client: client.list_tables())
+    no_settings.setenv("AIOBREAKGLASS_REGION", REGION)
     no_settings.setenv("AIOBREAKGLASS_ENDPOINT_URL", moto_endpoint)
     # STS is no part of DynamoDB's endpoint.
     no_settings.setenv("AWS_ENDPOINT_URL_STS", moto_endpoint)

@@ -36,7 +36,10 @@ def test_nearest_setting_wins(
     [
         ({}, "the AWS SDK decides"),
         ({"AWS_PROFILE": "work"}, "the AWS SDK decides: AWS_PROFILE=work"),
-        ({"AIOBREAKGLASS_AWS_PROFILE": "ours", "AWS_PROFILE": "work"}, "AIOBREAKGLASS_AWS_PROFILE"),
+        (
+            {"AIOBREAKGLASS_AWS_PROFILE": "ours", "AWS_PROFILE": "work"},
+            "AIOBREAKGLASS_AWS_PROFILE",
+        ),
     ],
 )
 def test_setting_of_the_sdk_is_named(environment: dict[str, str], origin: str) -> None:

@@ -11,6 +11,7 @@ import aiobreakglass
 from tests.cli.running import Command
 
 ID = "e5ee23033c0b4ce7"
+WHY = "The primary database does not answer"
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,7 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
         ),
         ("open prod --for 1", "--for must be a duration with units"),
         (
-            "open prod --for 5h --invoker a --reason-code other --justification 'It is down again, so'",
+            f"open prod --for 5h --invoker a --reason-code other --justification '{WHY}'",
             "duration: must be longer than 0",
         ),
         ("open prod --label ticket", "--label must be KEY=VALUE"),
@@ -110,7 +111,9 @@ def test_unreachable_table_is_no_answer(command: Command) -> None:
 
 def test_options_are_understood_in_front_of_the_verb_and_behind_it(command: Command) -> None:
     """The one behind the verb wins."""
-    ran = command("--table", "one", "--json", "check", "--table", "two", "--show-settings", "a", "b")
+    ran = command(
+        "--table", "one", "--json", "check", "--table", "two", "--show-settings", "a", "b"
+    )
     assert ran.status == 0
     origins = {values["setting"]: (values["value"], values["origin"]) for values in ran.objects}
     assert origins["table"] == ("two", "--table")
@@ -126,9 +129,7 @@ def test_version_is_that_of_the_package(command: Command) -> None:
     assert command("--version").out == f"aiobreakglass {aiobreakglass.__version__}\n"
 
 
-def test_crash_of_our_own_is_no_answer(
-    command: Command, no_settings: pytest.MonkeyPatch
-) -> None:
+def test_crash_of_our_own_is_no_answer(command: Command, no_settings: pytest.MonkeyPatch) -> None:
     """A mistake in the command must not look like "no", and asks for a report."""
 
     def broken(*_: object, **__: object) -> None:
@@ -152,7 +153,9 @@ def test_lost_answer_of_an_opening_names_the_event(
 
     no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, "create", lost)
     why = ("--justification", "The primary database does not answer")
-    ran = command("open", "prod", "--invoker", "alice", "--reason-code", "incident", *why, "--json")
+    ran = command(
+        "open", "prod", "--invoker", "alice", "--reason-code", "incident", *why, "--json"
+    )
     assert (ran.status, ran.out) == (3, "")
     assert ran.failure["outcome_unknown"] is True
     assert "If it was written, it is event " in ran.failure["advice"]

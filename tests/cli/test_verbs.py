@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pytest
-from aiobotocore.session import get_session
-
-from tests.cli.conftest import REGION
-from tests.cli.running import Command
+from tests.cli.running import Command, by_hand
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -35,20 +29,6 @@ def opened(command: Command, invoker: str, *options: str) -> str:
     ran = command(*OPEN, "--invoker", invoker, "--json", *options)
     assert ran.status == 0, ran.err
     return str(ran.objects[0]["id"])
-
-
-def by_hand(
-    endpoint_url: str, work: Callable[[DynamoDBClient], Awaitable[Any]]
-) -> None:
-    """Do what another program would do to the table."""
-
-    async def run() -> None:
-        async with get_session().create_client(
-            "dynamodb", region_name=REGION, endpoint_url=endpoint_url
-        ) as client:
-            await work(client)
-
-    asyncio.run(run())
 
 
 def test_access_from_opening_to_closing(command: Command, table: str) -> None:
@@ -146,7 +126,12 @@ def test_review_hold_and_evidence(
     assert command("export", str(tmp_path / "export")).status == 0
     assert command("export", str(tmp_path / "export")).status == 2
     manifest = str(tmp_path / "export" / "manifest.json")
-    for question in (("verify",), ("audit",), ("verify", event_id), ("verify", "--against", manifest)):
+    for question in (
+        ("verify",),
+        ("audit",),
+        ("verify", event_id),
+        ("verify", "--against", manifest),
+    ):
         ran = command(*question)
         assert (ran.status, ran.out) == (0, "nothing is wrong\n"), question
     assert command("verify", NOBODY).status == 1
@@ -160,7 +145,12 @@ def test_review_hold_and_evidence(
         )
 
     by_hand(endpoint_url, alter)
-    for question in (("verify",), ("audit",), ("verify", event_id), ("verify", "--against", manifest)):
+    for question in (
+        ("verify",),
+        ("audit",),
+        ("verify", event_id),
+        ("verify", "--against", manifest),
+    ):
         ran = command(*question, "--json")
         assert ran.status == 1, question
         altered = [found for found in ran.objects if found["kind"] == "altered"]
@@ -206,7 +196,7 @@ def test_rows_that_do_not_belong(
     assert not checkpoint.exists()
     assert guards not in command("verify").out
     resumed = {"table": table, "places": [[None, True]], "counts": {"rows": 9}}
-    found = {name: "x" for name in ("kind", "subject", "found", "expected", "fix")}
+    found = dict.fromkeys(("kind", "subject", "found", "expected", "fix"), "x")
     saved = {
         "work": f"audit {table}",
         "resume": json.dumps(resumed),

@@ -19,8 +19,8 @@ PAGE: Final = ROOT / "docs" / "cli-reference.md"
 _INTRODUCTION: Final = """\
 # Reference of the command
 
-This page is generated from the command itself, so it says what `--help` says. [The command](cli.md) shows how to use
-it. The options of [all verbs](#every-verb) stand at the end.
+This page is generated from the command itself, so it says what `--help` says.
+[The command](cli.md) shows how to use it. The options of [all verbs](#every-verb) stand at the end.
 """
 
 
@@ -31,7 +31,9 @@ def reference() -> str:
     parts += _of_group(command, "aiobreakglass")
     common = [option for option in command.params if option.name in Common._fields]
     parts.append("## Every verb\n")
-    parts.append("These options may stand in front of the verb or behind it. The one behind it wins.\n")
+    parts.append(
+        "These options may stand in front of the verb or behind it. The one behind it wins.\n"
+    )
     parts.append(_table("option", [(_names(option), _help(option)) for option in common]))
     own = [option for option in command.params if option.name not in Common._fields]
     parts.append("Without a verb there are also:\n")

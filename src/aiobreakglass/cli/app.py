@@ -103,6 +103,6 @@ def _flush() -> None:
         try:
             stream.flush()
         except OSError:
-            # What could not be written has been reported, or nobody reads it any more. Python would
-            # try again at its end, and change the exit status.
+            # That was reported, or nobody reads it any more. Python would try again at its end,
+            # and change the exit status.
             silence(stream)
