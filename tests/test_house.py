@@ -114,7 +114,9 @@ LAYERS = [
     ["cli.verbs.table"],
     ["cli.app"],
     ["cli"],
-    ["__main__"],
+    ["__main__", "_telemetry", "_telemetry.observer"],
+    ["_telemetry.store"],
+    ["telemetry"],
 ]
 PLACES = {module: place for place, layer in enumerate(LAYERS) for module in layer}
 ARROWS: dict[str, tuple[str, ...]] = {
@@ -126,6 +128,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_dynamodb": ("_aws", "_contract", "_domain"),
     "_evidence": ("_aws", "_contract", "_domain", "_dynamodb"),
     "cli": ("__init__", "_aws.client", "_domain", "_evidence.files", "_evidence.single"),
+    "_telemetry": ("__init__", "_contract.store"),
 }
 """The packages, or single modules, that each package may import besides itself."""
 FOR_EVERYBODY = ["_back_off", "_randomness", "_shielding"]
@@ -255,12 +258,12 @@ class TestRequirements:
     EXTRAS = PROJECT["optional-dependencies"]
 
     def test_library_declares_exactly_what_it_imports(self) -> None:
-        """The requirements are what the library imports; orjson and the command are optional."""
+        """The requirements are exactly what the library imports, some of them in extras."""
         imported = imported_packages(LIBRARY, for_types=True)
         # A type checker treats these stubs as Any if they are not installed.
         imported -= {"types_aiobotocore_dynamodb"}
         assert imported == requirements(
-            self.PROJECT["dependencies"], self.EXTRAS["cli"], self.EXTRAS["fast"]
+            self.PROJECT["dependencies"], *map(self.EXTRAS.__getitem__, ("cli", "fast", "otel"))
         )
 
     def test_testing_extra_declares_the_other_imports(self) -> None:

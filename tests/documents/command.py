@@ -20,7 +20,7 @@ _INTRODUCTION: Final = """\
 # Reference of the command
 
 This page is generated from the command itself, so it says what `--help` says.
-[The command](cli.md) shows how to use it. The options of [all verbs](#every-verb) stand at the end.
+[The command](cli.md) shows how to use it. The options of [all verbs](#every-verb) are at the end.
 """
 
 
