@@ -102,7 +102,7 @@ LAYERS = [
     ["_evidence.added", "_evidence.audit", "_evidence.export", "_evidence.single"],
     ["_evidence.verify"],
     ["__init__"],
-    ["cli.durations", "cli.statuses", "cli.tables", "cli.texts", "cli.verbs"],
+    ["cli.durations", "cli.files", "cli.statuses", "cli.tables", "cli.texts", "cli.verbs"],
     ["cli.checkpoint", "cli.people", "cli.settings", "cli.times"],
     ["cli.events"],
     ["cli.output", "cli.timeline"],

@@ -86,6 +86,13 @@ def test_mistake_is_named(command: Command, line: str, reason: str) -> None:
     assert ran.out == ""
 
 
+def test_mistake_is_an_object_for_programs(command: Command) -> None:
+    """Also if the options could not be read."""
+    for line in ("check alice --json", "show 42 --json", "--json list --limit 0"):
+        ran = command(*line.split())
+        assert (ran.status, ran.failure["status"], ran.out) == (2, 2, "")
+
+
 def test_command_without_a_verb_shows_its_help(command: Command) -> None:
     ran = command()
     assert ran.status == 2

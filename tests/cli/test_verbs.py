@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 NOBODY = "0000000000000000"
+OLD = "fedcba9876543210"
 WHY = "The primary database does not answer"
 OPEN = ("open", "prod", "--reason-code", "incident", "--justification", WHY)
 
@@ -175,6 +176,19 @@ def test_rows_that_do_not_belong(
             "created_at": {"S": "2026-11-26T08:14:22.310275Z"},
         }
         await client.put_item(TableName=table, Item=row)
+        old = {
+            "pk": {"S": f"BREAKGLASS#{OLD}"},
+            "invoker": {"S": "carol"},
+            "profile": {"S": "prod"},
+            "reason_code": {"S": "incident"},
+            "justification": {"S": WHY},
+            "duration": {"N": "3600000000000"},
+            "status": {"S": "expired"},
+            "created_at": {"S": "2026-11-26T08:14:22.310275Z"},
+            "updated_at": {"S": "2026-11-26T09:14:22.310275Z"},
+            "expires_at": {"S": "2026-11-26T09:14:22.310275Z"},
+        }
+        await client.put_item(TableName=table, Item=old)
         guard = {"pk": {"S": "ACTIVE#3#bob#prod"}, "event_id": {"S": "1111111111111111"}}
         await client.put_item(TableName=table, Item=guard)
 
@@ -192,7 +206,9 @@ def test_rows_that_do_not_belong(
     checkpoint = tmp_path / "audit.checkpoint"
     ran = command("audit", "--checkpoint", str(checkpoint), "--json")
     assert ran.status == 1
-    assert {found["kind"] for found in ran.objects} == {guards, "not understood"}
+    assert {found["kind"] for found in ran.objects} == {guards, "not understood", "no history"}
+    ran = command("verify", OLD, "--json")
+    assert (ran.status, [found["kind"] for found in ran.objects]) == (0, ["no history"])
     assert not checkpoint.exists()
     assert guards not in command("verify").out
     resumed = {"table": table, "places": [[None, True]], "counts": {"rows": 9}}
@@ -207,7 +223,8 @@ def test_rows_that_do_not_belong(
     assert [values["kind"] for values in ran.objects] == ["x"]
     assert not checkpoint.exists()
     ran = command("table", "adopt", "--json")
-    assert (ran.status, ran.objects) == (0, [{"adopted": 0, "skipped": 1}])
+    assert (ran.status, ran.objects) == (0, [{"adopted": 1, "skipped": 1}])
+    assert command("verify", OLD).out == "nothing is wrong\n"
     assert command("expire", "--table", "nowhere").status == 2
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -32,7 +32,7 @@ from aiobreakglass import (
     iterate,
 )
 from aiobreakglass.telemetry import ObservedStore, rule_of
-from aiobreakglass.testing import FakeClock, GovernedStoreContract, make_event
+from aiobreakglass.testing import FakeClock, make_event
 from tests.cli.test_statuses import FAILURES
 
 COMMON = {db_attributes.DB_SYSTEM_NAME: "aws.dynamodb", db_attributes.DB_COLLECTION_NAME: "bg"}
@@ -88,24 +88,55 @@ def telemetry() -> Telemetry:
     return Telemetry()
 
 
-class TestObservedStoreIsAStore(GovernedStoreContract):
-    """The wrapper keeps the whole contract."""
+METHODS = sorted(
+    name
+    for kind in GovernedStore.__mro__
+    for name, value in vars(kind).items()
+    if inspect.iscoroutinefunction(value) and not name.startswith("_")
+)
 
-    @pytest.fixture
-    def store(self, clock: FakeClock) -> ObservedStore:
-        return ObservedStore(InMemoryStore(clock=clock))
+
+class Recording:
+    """A store that remembers its only call, and returns an event."""
+
+    def __init__(self) -> None:
+        self.event = make_event()
+        self.calls: list[tuple[str, dict[str, object]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
+        signature = inspect.signature(getattr(InMemoryStore, name))
+
+        async def method(*args: object, **options: object) -> object:
+            bound = signature.bind(None, *args, **options).arguments
+            self.calls.append((name, {key: bound[key] for key in bound if key != "self"}))
+            return self.event
+
+        return method
 
 
-def test_every_method_is_observed() -> None:
-    """A new method of the contract must not pass unobserved."""
-    methods = {
-        name
-        for kind in GovernedStore.__mro__
-        for name, value in vars(kind).items()
-        if inspect.iscoroutinefunction(value) and not name.startswith("_")
+@pytest.mark.parametrize("name", METHODS)
+async def test_wrapper_passes_every_argument_on(telemetry: Telemetry, name: str) -> None:
+    """Each method of the contract reaches the store as it was called, and is a span."""
+    recording = Recording()
+    store = telemetry.observed(cast("GovernedStore", recording))
+    assert name in vars(ObservedStore)
+    parameters = list(inspect.signature(getattr(store, name)).parameters.values())
+    given = {parameter.name: f"a value of {parameter.name}" for parameter in parameters}
+    arguments: dict[str, object] = {
+        **given,
+        **({"event": recording.event} if "event" in given else {}),
     }
-    assert len(methods) > 15
-    assert methods <= vars(ObservedStore).keys()
+    positional = [
+        arguments.pop(parameter.name)
+        for parameter in parameters
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
+    result = await getattr(store, name)(*positional, **arguments)
+    assert result is (None if name == "delete" else recording.event)
+    ((called, passed),) = recording.calls
+    assert called == name
+    assert list(passed.values()) == [*positional, *arguments.values()]
+    assert [span.name for span in telemetry.spans] == [f"{name} bg"]
 
 
 async def test_call_is_a_span_and_a_duration(telemetry: Telemetry) -> None:

@@ -56,7 +56,7 @@ async def verify_event(
     if record.row is None and not record.chain:
         raise EventNotFoundError(event_id)
     findings = [*history_findings(record, table.layout, instant), *guard_findings(record)]
-    if not is_adopted(record):
+    if not is_adopted(record) and "status" in (record.row or {}):
         findings.append(
             Finding(
                 "info",

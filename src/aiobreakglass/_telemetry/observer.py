@@ -32,7 +32,7 @@ _SCOPE: Final = "aiobreakglass"
 # https://opentelemetry.io/docs/specs/semconv/db/database-metrics/
 _BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
-_RULES: Final[Mapping[type[BaseException], str]] = {
+RULES: Final[Mapping[type[BaseException], str]] = {
     ActiveEventExistsError: "stacking",
     EventExistsError: "taken_id",
     ConcurrentModificationError: "concurrent_change",
@@ -54,7 +54,7 @@ def rule_of(error: BaseException) -> str | None:
     """
     if isinstance(error, LimitExceededError):
         return error.limit
-    return next((rule for kind, rule in _RULES.items() if isinstance(error, kind)), None)
+    return next((rule for kind, rule in RULES.items() if isinstance(error, kind)), None)
 
 
 class Observer:

@@ -12,9 +12,8 @@ import typer.main
 import aiobreakglass
 from aiobreakglass.cli.declaring import show_settings, with_common_options
 from aiobreakglass.cli.invocation import Common
-from aiobreakglass.cli.output import silence
-from aiobreakglass.cli.statuses import Status
-from aiobreakglass.cli.texts import shown
+from aiobreakglass.cli.output import Output, silence
+from aiobreakglass.cli.statuses import Failure, Status
 from aiobreakglass.cli.verbs import access, demo, evidence, lists, oversight, table, upkeep
 
 NAME: Final = "aiobreakglass"
@@ -53,7 +52,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         command = typer.main.get_command(build())
         status = command.main(arguments, prog_name=NAME, standalone_mode=False)
     except typer.TyperException as error:
-        _print_usage(error)
+        _print_usage(error, sys.argv[1:] if arguments is None else arguments)
         return Status.WRONG_USE
     except typer.Abort:
         typer.echo(f"{NAME}: interrupted; nothing was written", err=True)
@@ -90,11 +89,13 @@ def _without_verb(
     raise typer.Exit(Status.WRONG_USE)
 
 
-def _print_usage(error: typer.TyperException) -> None:
+def _print_usage(error: typer.TyperException, arguments: Sequence[str]) -> None:
     context = getattr(error, "ctx", None)
     path = NAME if context is None else context.command_path
-    typer.echo(f"{path}: {shown(error.format_message(), keep_lines=True)}", err=True)
-    typer.echo(f"See: {path} --help", err=True)
+    kind, message = type(error).__name__, error.format_message()
+    failure = Failure(Status.WRONG_USE, kind, message, f"See: {path} --help")
+    # The options could not be read, so this is all that is known of them.
+    Output(is_json="--json" in arguments, is_utc=False).failure(failure)
 
 
 def _flush() -> None:

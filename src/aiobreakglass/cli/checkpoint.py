@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiobreakglass import Finding
-from aiobreakglass._evidence.files import UnfinishedFile
+from aiobreakglass.cli.files import write_whole
 from aiobreakglass.cli.statuses import WrongUseError
 
 _PAGES: Final = 20
@@ -50,14 +50,7 @@ class Checkpoint:
             "resume": self.resume,
             "findings": [asdict(finding) for finding in self.findings],
         }
-        file = UnfinishedFile(self._path.parent, self._path.name)
-        try:
-            file.write(json.dumps(values).encode())
-            file.finish()
-            file.publish()
-        except BaseException:
-            file.discard()
-            raise
+        write_whole(self._path, json.dumps(values))
 
     def remove(self) -> None:
         """Remove the file, because the work is done."""

@@ -113,6 +113,8 @@ def _take(run: Invocation, run_command: Run, step: _Step, event_id: str) -> None
     run.output.say(f"# {step.story}", "italic")
     run.output.say(f"$ aiobreakglass {shlex.join(words)}", "bold")
     status = run_command(words)
+    if status in (Status.INTERRUPTED, Status.TERMINATED):
+        raise KeyboardInterrupt
     if status != Status.DONE:
         run.output.say(f"(exit status {int(status)})", "dim")
     run.output.say("")
@@ -145,7 +147,6 @@ def _environment(endpoint_url: str) -> Iterator[None]:
         "AIOBREAKGLASS_TABLE": _TABLE,
         "AIOBREAKGLASS_REGION": "us-east-1",
         "AIOBREAKGLASS_ENDPOINT_URL": endpoint_url,
-        "AIOBREAKGLASS_SETTINGS": "",
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",
         "AWS_CONFIG_FILE": os.devnull,

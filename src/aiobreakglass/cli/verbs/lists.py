@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from aiobreakglass.cli.events import (
     entry_row,
     event_object,
 )
+from aiobreakglass.cli.files import write_whole
 from aiobreakglass.cli.invocation import Invocation
 from aiobreakglass.cli.statuses import Status, WrongUseError, failure_of
 from aiobreakglass.cli.timeline import drawn, svg, timeline_of
@@ -187,7 +188,7 @@ def timeline(
     lines = timeline_of(found.events, begin, now)
     run.output.objects(event_object(event, now) for event in found.events)
     if file is not None:
-        file.write_text(svg(lines, begin, now, run.output.zone), encoding="utf-8")
+        write_whole(file, svg(lines, begin, now, run.output.zone))
         run.output.note(f"Drawn in {file}.")
     elif lines:
         run.output.say(drawn(lines, begin, now, run.output.zone, run.output.width))
@@ -218,7 +219,7 @@ async def _list(
 
 async def _pages(
     method: Callable[..., Any], size: int, times: dict[str, datetime | None]
-) -> AsyncIterator[EventPage]:
+) -> AsyncGenerator[EventPage, None]:
     cursor: str | None = None
     while True:
         page: EventPage = await method(size, cursor=cursor, on_corrupt="skip", **times)
