@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from aiobreakglass import BreakGlassStatus, ReviewOutcome
+from aiobreakglass import BreakGlassEvent, BreakGlassStatus, ReviewOutcome
 from aiobreakglass.cli.events import (
     EVENT_COLUMNS,
     event_lines,
@@ -38,9 +38,9 @@ CLOSED = make_event(
 )
 
 
-def cells(event: object, now: datetime = NOW) -> dict[str, str]:
+def cells(event: BreakGlassEvent, now: datetime = NOW) -> dict[str, str]:
     titles = [column.title for column in EVENT_COLUMNS]
-    return dict(zip(titles, event_row(event, now, UTC), strict=True))  # type: ignore[arg-type]
+    return dict(zip(titles, event_row(event, now, UTC), strict=True))
 
 
 def test_row_of_active_access() -> None:

@@ -178,6 +178,7 @@ def test_rows_that_do_not_belong(
         await client.put_item(TableName=table, Item=row)
         old = {
             "pk": {"S": f"BREAKGLASS#{OLD}"},
+            "id": {"S": OLD},
             "invoker": {"S": "carol"},
             "profile": {"S": "prod"},
             "reason_code": {"S": "incident"},

@@ -73,7 +73,7 @@ def _names(option: Any) -> str:
     if option.metavar:
         return f"{names} `{option.metavar}`"
     if choices:
-        return f"{names} {', '.join(f'`{choice.value}`' for choice in choices)}"
+        return f"{names} {', '.join(f'`{_text(choice)}`' for choice in choices)}"
     return names
 
 
@@ -81,10 +81,14 @@ def _help(parameter: Any) -> str:
     default = parameter.default
     if default is None or default is False or parameter.required:
         return str(parameter.help)
-    shown = getattr(default, "value", default)
+    shown = _text(default)
     if default is True:
         shown = parameter.opts[0]
     return f"{parameter.help} Default: `{shown}`."
+
+
+def _text(value: Any) -> str:
+    return str(getattr(value, "value", value))
 
 
 def _table(heading: str, rows: list[tuple[str, str]]) -> str:

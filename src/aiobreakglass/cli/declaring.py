@@ -77,10 +77,12 @@ def verb(
 
     def declare(function: Verb[_Parameters]) -> Verb[_Parameters]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        # Typer gives the values by name, which no type can say.
+        untyped: Callable[..., Status | None] = function
 
         def command(ctx: typer.Context, **values: Any) -> None:
             common = _given(ctx, {option: values.pop(option) for option in _COMMON})
-            raise typer.Exit(_carry_out(common, lambda run: function(run, **values)))
+            raise typer.Exit(_carry_out(common, lambda run: untyped(run, **values)))
 
         _set_parameters(command, own)
         command.__doc__ = function.__doc__
@@ -95,10 +97,11 @@ def with_common_options(
 ) -> Callable[..., None]:
     """Return a callback of the whole command that takes the common options before the verb."""
     own = list(inspect.signature(callback, eval_str=True).parameters.values())[2:]
+    untyped: Callable[..., None] = callback
 
     def command(ctx: typer.Context, **values: Any) -> None:
         common = ctx.obj = Common(**{option: values.pop(option) for option in _COMMON})
-        callback(ctx, common, **values)
+        untyped(ctx, common, **values)
 
     _set_parameters(command, own)
     command.__doc__ = callback.__doc__

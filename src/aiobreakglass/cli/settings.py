@@ -174,7 +174,7 @@ def _choose(
     return Setting(None, "the AWS SDK decides" if name in _SDK_VARIABLES else "not set")
 
 
-def _section(section: object, model: type) -> Mapping[str, Any]:
+def _section(section: object, model: type[Limits] | type[TableLayout]) -> Mapping[str, Any]:
     if not isinstance(section, Mapping):
         raise TypeError("must be a section")
     known = [field.name for field in fields(model)]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -44,20 +43,6 @@ _ABOUT_GUARDS: Final = frozenset(
 """What an audit finds besides broken histories."""
 
 
-class Format(StrEnum):
-    """The formats of an export."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-
-
-class What(StrEnum):
-    """What an export has."""
-
-    EVENTS = "events"
-    HISTORY = "history"
-
-
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command."""
     verb(app, "export", panel=PANEL)(export)
@@ -73,12 +58,13 @@ def export(
     since: Since = None,
     until: Until = None,
     file_format: Annotated[
-        Format | None,
+        Literal["jsonl", "csv"] | None,
         typer.Option("--format", case_sensitive=False, help="Only this format; otherwise both."),
     ] = None,
     what: Annotated[
-        What, typer.Option(case_sensitive=False, help="What to export.")
-    ] = What.EVENTS,
+        Literal["events", "history"],
+        typer.Option(case_sensitive=False, help="What to export."),
+    ] = "events",
     justifications: Annotated[bool, typer.Option(help="Whether to export justifications.")] = True,
     segments: Segments = 1,
 ) -> Status:
@@ -86,11 +72,10 @@ def export(
 
     The files appear only when all of them are complete. Ctrl-C leaves no export.
     """
-    times = {
-        "since": run.time_if_given("--since", since),
-        "until": run.time_if_given("--until", until),
-    }
-    formats = tuple(each.value for each in Format if file_format in (None, each))
+    first, last = run.time_if_given("--since", since), run.time_if_given("--until", until)
+    formats: Sequence[Literal["jsonl", "csv"]] = ("jsonl", "csv")
+    if file_format is not None:
+        formats = (file_format,)
 
     async def work() -> Path:
         async with run.client() as client, run.output.working("Exporting") as working:
@@ -103,12 +88,13 @@ def export(
                 run.table,
                 folder,
                 layout=run.settings.layout.value,
-                what=what.value,
+                what=what,
                 formats=formats,
                 justifications=justifications,
                 segments=segments,
+                since=first,
+                until=last,
                 on_progress=show,
-                **times,
             )
 
     manifest = run.run(work())
