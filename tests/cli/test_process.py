@@ -87,20 +87,29 @@ def test_ctrl_c_at_a_question_writes_nothing(no_settings: pytest.MonkeyPatch) ->
         assert "interrupted; nothing was written" in terminal.text
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "reason"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
-)
-def test_interrupted_request_has_no_answer(
-    no_settings: pytest.MonkeyPatch,
-    silent_server: socket.socket,
-    number: signal.Signals,
-    status: int,
-    reason: str,
+def test_ctrl_c_leaves_nothing_half_done(
+    no_settings: pytest.MonkeyPatch, silent_server: socket.socket, tmp_path: Path
 ) -> None:
-    """An interruption is neither yes nor no, and says what may have happened."""
+    """A person sees that the work goes on, interrupts it, and finds no part of an export."""
+    folder = tmp_path / "export"
+    with Terminal(
+        *("export", str(folder), "--table", "break-glass", "--region", REGION),
+        AIOBREAKGLASS_ENDPOINT_URL=address(silent_server),
+    ) as terminal:
+        terminal.read_until("Exporting")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.wait() == 130
+        assert "interrupted; a write that was under way may have happened" in terminal.text
+        assert "Traceback" not in terminal.text
+    assert list(folder.iterdir()) == []
+
+
+def test_terminated_request_has_no_answer(
+    no_settings: pytest.MonkeyPatch, silent_server: socket.socket
+) -> None:
+    """An end by SIGTERM is neither yes nor no, and says what may have happened."""
     process = subprocess.Popen(
-        [*COMMAND, "check", "alice", "prod", "--table", "break-glass", "--region", "us-east-1"],
+        [*COMMAND, "check", "alice", "prod", "--table", "break-glass", "--region", REGION],
         env={**os.environ, "AIOBREAKGLASS_ENDPOINT_URL": address(silent_server)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -110,10 +119,10 @@ def test_interrupted_request_has_no_answer(
     connection, _ = silent_server.accept()
     with connection:
         connection.recv(1)
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out) == (status, "")
-    assert err.startswith(f"aiobreakglass: {reason}; a write that was under way may have happened")
+    assert (process.returncode, out) == (143, "")
+    assert err.startswith("aiobreakglass: terminated; a write that was under way may have")
     assert "Traceback" not in err
 
 
