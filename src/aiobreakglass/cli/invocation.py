@@ -143,12 +143,16 @@ class Invocation:
 
         session = self._session() or get_session()
         try:
-            return name_of_caller(asyncio.run(caller_arn(session, self.settings.region.value)))
+            arn = asyncio.run(caller_arn(session, self.settings.region.value))
         except Exception as error:
-            # Of any kind, because credential providers raise anything; and without its text,
-            # because it may quote credentials.
-            reason = str(error) if isinstance(error, ValueError) else type(error).__name__
-            raise WrongUseError(f"STS does not tell who you are ({reason})") from error
+            # Credential providers raise anything, and the text may quote credentials.
+            raise WrongUseError(
+                f"STS does not tell who you are ({type(error).__name__})"
+            ) from error
+        try:
+            return name_of_caller(arn)
+        except ValueError as error:
+            raise WrongUseError(str(error)) from error
 
 
 async def _until_terminated(work: Coroutine[Any, Any, _Result]) -> _Result:
