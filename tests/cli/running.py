@@ -43,11 +43,12 @@ class Command:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
-    def __call__(self, *arguments: str) -> Ran:
-        """Run it with these arguments."""
+    def __call__(self, *arguments: str, status: int | None = None) -> Ran:
+        """Run it with these arguments; if a status is given, it must end with that."""
         self._capsys.readouterr()
-        status = main(arguments)
-        return Ran(status, *self._capsys.readouterr())
+        ran = Ran(main(arguments), *self._capsys.readouterr())
+        assert status in (None, ran.status), ran
+        return ran
 
 
 def by_hand(endpoint_url: str, work: Callable[[DynamoDBClient], Awaitable[object]]) -> None:
