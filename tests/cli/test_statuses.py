@@ -22,6 +22,7 @@ from aiobreakglass import (
     InvalidStateTransitionError,
     ItemTooLargeError,
     LimitExceededError,
+    ReasonCode,
     ReviewRefusedError,
     StoreUnavailableError,
     TableError,
@@ -101,7 +102,10 @@ def test_refusal_says_nothing_was_written() -> None:
 def test_wrong_event_names_the_field_and_no_value() -> None:
     with pytest.raises(ValidationError) as caught:
         BreakGlassEvent(
-            invoker="al\u200bice", profile="prod", reason_code="incident", justification="secret"
+            invoker="al\u200bice",
+            profile="prod",
+            reason_code=ReasonCode.INCIDENT,
+            justification="secret",
         )
     message = failure_of(caught.value).message
     assert message.startswith("invoker: must not have control")

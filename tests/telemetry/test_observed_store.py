@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -61,7 +61,7 @@ class Telemetry:
     def spans(self) -> Sequence[ReadableSpan]:
         return self._spans.get_finished_spans()
 
-    def points(self, name: str) -> list[tuple[dict[str, Any], int]]:
+    def points(self, name: str) -> list[tuple[dict[str, Any], float]]:
         """Return the attributes and the value, or the count, of each point of a metric."""
         data = self._reader.get_metrics_data()
         if data is None:
@@ -73,7 +73,7 @@ class Telemetry:
                     for key, value in (point.attributes or {}).items()
                     if key not in COMMON
                 },
-                getattr(point, "count", None) or getattr(point, "value", 0),
+                point.value if isinstance(point, NumberDataPoint) else point.count,
             )
             for resource in data.resource_metrics
             for scope in resource.scope_metrics
