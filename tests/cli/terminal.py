@@ -15,6 +15,14 @@ from typing import Final, Self
 PATIENCE: Final = 120
 """How many seconds a slow and busy machine may take for what is waited for."""
 
+# A process that was started in the background ignores Ctrl-C, and so do its children.
+_PROGRAM: Final = """
+import signal, sys
+from aiobreakglass.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
+
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
@@ -27,7 +35,7 @@ class Terminal:
         unset = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CI", "GITHUB_ACTIONS")
         inherited = {name: value for name, value in os.environ.items() if name not in unset}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "aiobreakglass", *arguments],
+            [sys.executable, "-c", _PROGRAM, *arguments],
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,

@@ -184,8 +184,16 @@ class Working:
             self._spinner.stop()
 
 
+class _Console(Console):
+    """A console whose reader may go away."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence: by default the process would end with status 1, which means "no"."""
+        silence(self.file)
+
+
 def _console(stream: TextIO) -> Console:
-    return Console(
+    return _Console(
         file=stream,
         width=None if stream.isatty() else _UNLIMITED,
         force_terminal=stream.isatty(),
