@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -70,6 +71,16 @@ class Terminal:
     def type(self, line: str) -> None:
         """Type a line."""
         os.write(self._person, f"{line}\n".encode())
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C until the command says something.
+
+        If the signal comes just before the process waits for a line, it is seen only with the next.
+        """
+        while True:
+            self.process.send_signal(signal.SIGINT)
+            if select.select([self._person], [], [], 10)[0]:
+                return
 
     def wait(self) -> int:
         """Read to the end, and return the exit status."""

@@ -81,8 +81,8 @@ def test_person_at_a_terminal_is_asked(
 
 def test_ctrl_c_at_a_question_writes_nothing(no_settings: pytest.MonkeyPatch) -> None:
     with Terminal("open") as terminal:
-        terminal.read_until("Which profile?")
-        terminal.process.send_signal(signal.SIGINT)
+        terminal.read_until("Which profile?: ")
+        terminal.interrupt()
         assert terminal.wait() == 130
         assert "interrupted; nothing was written" in terminal.text
 
