@@ -75,7 +75,7 @@ class Terminal:
     def interrupt(self) -> None:
         """Press Ctrl-C until the command says something.
 
-        If the signal comes just before the process waits for a line, it is seen only with the next.
+        A signal just before the process waits for a line is seen only with the next one.
         """
         while True:
             self.process.send_signal(signal.SIGINT)
