@@ -108,8 +108,14 @@ def test_unnamed_table_is_wrong_use(command: Command, no_settings: pytest.Monkey
     assert "no table is named" in ran.err
 
 
-def test_unreachable_table_is_no_answer(command: Command) -> None:
+def test_unreachable_table_is_no_answer(command: Command, no_settings: pytest.MonkeyPatch) -> None:
     """Nobody may take a broken connection for "no access"."""
+
+    async def unreachable(*_: object) -> None:
+        raise aiobreakglass.StoreUnavailableError("DynamoDB could not be reached")
+
+    method = "find_active_by_invoker_and_profile"
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, method, unreachable)
     ran = command("check", "alice", "prod", "--json")
     assert (ran.status, ran.out) == (3, "")
     assert ran.failure["error"] == "StoreUnavailableError"
