@@ -47,11 +47,11 @@ class Invocation:
     """One run of the command."""
 
     def __init__(self, common: Common, environment: Mapping[str, str] = os.environ) -> None:
-        self.common = common
-        self.output = Output(is_json=common.json, is_utc=common.utc)
-        self.settings = _settings(common, environment)
+        self.common: Common = common
+        self.output: Output = Output(is_json=common.json, is_utc=common.utc)
+        self.settings: Settings = _settings(common, environment)
         is_attended = not common.json and sys.stdin.isatty() and sys.stderr.isatty()
-        self.questions = Questions(is_attended=is_attended)
+        self.questions: Questions = Questions(is_attended=is_attended)
 
     @property
     def table(self) -> str:
