@@ -195,7 +195,7 @@ class LimitExceededError(BreakGlassError):
         self.limit = limit
         self.reason = reason
         self.retry_at = retry_at
-        self.event_ids = tuple(event_ids)
+        self.event_ids: tuple[str, ...] = tuple(event_ids)
 
     def __str__(self) -> str:
         text = f"{self.limit}: {self.reason}"
