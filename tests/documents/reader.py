@@ -25,6 +25,7 @@ FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.(?:py|toml|ini))\n")
 
 HELD_ELSEWHERE: Final = {
     ("README.md", "text"): "tests/test_quickstart.py",
+    ("docs/cli.md", "text"): "tests/cli/test_demo.py",
     ("docs/operations.md", "json"): "tests/test_docs_claims.py",
     ("docs/table.md", "json"): "tests/test_docs_tables.py",
     ("docs/index.md", "{toctree}"): "tests/test_docs.py",

@@ -1,0 +1,1 @@
+"""Observe a store by OpenTelemetry."""

@@ -1,0 +1,68 @@
+"""Keep in a file how far long work has come, so that it can go on after an interruption."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from aiobreakglass import Finding
+from aiobreakglass.cli.files import write_whole
+from aiobreakglass.cli.statuses import WrongUseError
+
+_PAGES: Final = 20
+"""After how many reports the file is written again."""
+
+
+class Checkpoint:
+    """What is done of one piece of work; without a path it is only remembered.
+
+    The file has the keys of some rows, and findings, so only its owner can read it.
+    """
+
+    def __init__(self, path: Path | None, work: str) -> None:
+        self._path = path
+        self._work = work
+        self._reports = 0
+        self.resume: str | None = None
+        """Where to go on; None at the beginning."""
+        self.findings: list[Finding] = []
+        """What was found before that."""
+        if path is not None and path.exists():
+            self._read(path)
+
+    def report(self, resume: str | None, findings: Sequence[Finding] = ()) -> None:
+        """Remember how far the work has come."""
+        self.resume = resume
+        self.findings.extend(findings)
+        self._reports += 1
+        if self._reports % _PAGES == 0:
+            self.save()
+
+    def save(self) -> None:
+        """Write the file, if there is one and there is something to write."""
+        if self._path is None or self.resume is None:
+            return
+        values = {
+            "work": self._work,
+            "resume": self.resume,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+        write_whole(self._path, json.dumps(values))
+
+    def remove(self) -> None:
+        """Remove the file, because the work is done."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _read(self, path: Path) -> None:
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            work, self.resume = values["work"], str(values["resume"])
+            self.findings = [Finding(**finding) for finding in values["findings"]]
+        except (ValueError, TypeError, KeyError) as error:
+            raise WrongUseError(f"{path} is not a checkpoint of this command") from error
+        if work != self._work:
+            raise WrongUseError(f"{path} is a checkpoint of other work: {work}")

@@ -1,0 +1,192 @@
+"""Mistakes on the command line: each is status 2, and names what is wrong."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+import pytest
+
+import aiobreakglass
+from tests.cli.running import Command
+
+ID = "e5ee23033c0b4ce7"
+WHY = "The primary database does not answer"
+
+
+@pytest.fixture(autouse=True)
+def nowhere(no_settings: pytest.MonkeyPatch) -> None:
+    """Settings with which a request would fail: a mistake is found before one is sent."""
+    no_settings.setenv("AIOBREAKGLASS_TABLE", "break-glass")
+    no_settings.setenv("AIOBREAKGLASS_REGION", "us-east-1")
+    no_settings.setenv("AIOBREAKGLASS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("opne prod", "No such command 'opne'. Did you mean 'open'?"),
+        ("check alice", "Missing argument 'PROFILE'"),
+        ("check alice prod --tabel x", "No such option: --tabel"),
+        ("check alice", "See: aiobreakglass check --help"),
+        ("open", "PROFILE is missing, and nobody is there to be asked"),
+        ("open prod --invoker a --reason-code fun", "'fun' is not one of 'incident'"),
+        ("open prod --invoker a --reason-code other", "--justification is missing"),
+        ("open prod --invoker a --justification x", "--reason-code is missing"),
+        (
+            "open prod --invoker a --reason-code other --justification short",
+            "--justification must have 20 to 1000",
+        ),
+        ("open prod --for 1", "--for must be a duration with units"),
+        (
+            f"open prod --for 5h --invoker a --reason-code other --justification '{WHY}'",
+            "duration: must be longer than 0",
+        ),
+        ("open prod --label ticket", "--label must be KEY=VALUE"),
+        ("open prod --label a=1 --label a=2", "--label 'a' is given twice"),
+        ("close", "Missing argument 'ID'"),
+        (f"close {ID} --by bob", "--reason is missing"),
+        ("close 42 --by bob --reason Over", "event_id must be exactly 16"),
+        (f"extend {ID} --by bob --reason x", "--for is missing"),
+        (f"extend {ID} --for 1x --by bob --reason x", "--for must be a duration"),
+        ("show 42", "event_id must be exactly 16"),
+        ("history 42", "event_id must be exactly 16"),
+        ("list --invoker a --profile b", "one of --invoker and --profile is enough"),
+        ("list --limit 0", "Input should be greater than or equal to 1"),
+        ("list --since yesterday", "--since must be a time such as"),
+        ("list --status open", "'open' is not one of 'active'"),
+        ("at tomorrow", "TIME must be a time such as"),
+        ("at 9999-01-01", "at must not be in the future"),
+        ("timeline --since 9999-01-01", "--since must be in the past"),
+        (f"review {ID} --by bob --comment x", "--outcome is missing"),
+        (f"review {ID} --by bob --outcome fine --comment x", "'fine' is not one of 'justified'"),
+        ("hold 42 --by bob --reason x", "event_id must be exactly 16"),
+        (f"release {ID} --by bob", "--reason is missing"),
+        ("export", "Missing argument 'FOLDER'"),
+        ("export x --format xml", "'xml' is not one of 'jsonl'"),
+        (f"verify {ID} --against manifest.json", "an ID and --against are two questions"),
+        (f"verify {ID} --checkpoint x", "--checkpoint is for verifying every history"),
+        ("verify --against nowhere.json", "No such file"),
+        ("audit --segments 65", "Input should be less than or equal to 64"),
+        ("table", "Missing command. See: aiobreakglass table --help"),
+        ("table create --timeout soon", "--timeout must be a duration"),
+        ("demo --json", "demo is for people"),
+        ("expire --settings nowhere.toml", "the settings in nowhere.toml cannot be read"),
+        ("expire --aws-profile nobody", "the AWS profile 'nobody' is in no AWS settings file"),
+        ("check alice prod --endpoint-url nonsense", "endpoint_url, here or as AWS_ENDPOINT_URL"),
+        ("check alice prod --table x", "table_name must be 3 to 255"),
+        ("check alice ' prod'", "profile must not begin or end with white space"),
+    ],
+)
+def test_mistake_is_named(command: Command, line: str, reason: str) -> None:
+    """Nothing is sent, nothing is guessed, and the message names the argument and its rule."""
+    ran = command(*shlex.split(line))
+    assert ran.status == 2
+    assert reason in " ".join(ran.err.split())
+    assert ran.out == ""
+
+
+def test_mistake_is_an_object_for_programs(command: Command) -> None:
+    """Also if the options could not be read."""
+    for line in ("check alice --json", "show 42 --json", "--json list --limit 0"):
+        ran = command(*line.split())
+        assert (ran.status, ran.failure["status"], ran.out) == (2, 2, "")
+
+
+def test_command_without_a_verb_shows_its_help(command: Command) -> None:
+    ran = command()
+    assert ran.status == 2
+    assert "Usage: aiobreakglass" in ran.out
+    assert "timeline" in ran.out
+
+
+def test_unnamed_table_is_wrong_use(command: Command, no_settings: pytest.MonkeyPatch) -> None:
+    """No default table: a wrong one would answer "no"."""
+    no_settings.delenv("AIOBREAKGLASS_TABLE")
+    ran = command("check", "alice", "prod")
+    assert (ran.status, ran.out) == (2, "")
+    assert "no table is named" in ran.err
+
+
+def test_unreachable_table_is_no_answer(command: Command, no_settings: pytest.MonkeyPatch) -> None:
+    """Nobody may take a broken connection for "no access"."""
+
+    async def unreachable(*_: object) -> None:
+        raise aiobreakglass.StoreUnavailableError("DynamoDB could not be reached")
+
+    method = "find_active_by_invoker_and_profile"
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, method, unreachable)
+    ran = command("check", "alice", "prod", "--json")
+    assert (ran.status, ran.out) == (3, "")
+    assert ran.failure["error"] == "StoreUnavailableError"
+    assert ran.failure["outcome_unknown"] is False
+
+
+def test_options_are_understood_in_front_of_the_verb_and_behind_it(command: Command) -> None:
+    """The one behind the verb wins."""
+    ran = command(
+        "--table", "one", "--json", "check", "--table", "two", "--show-settings", "a", "b"
+    )
+    assert ran.status == 0
+    origins = {values["setting"]: (values["value"], values["origin"]) for values in ran.objects}
+    assert origins["table"] == ("two", "--table")
+    assert origins["region"] == ("us-east-1", "AIOBREAKGLASS_REGION")
+    assert command("--show-settings", "--table", "one").out.splitlines()[1].split() == [
+        "table",
+        "one",
+        "--table",
+    ]
+
+
+def test_version_is_that_of_the_package(command: Command) -> None:
+    assert command("--version").out == f"aiobreakglass {aiobreakglass.__version__}\n"
+
+
+def test_crash_of_our_own_is_no_answer(command: Command, no_settings: pytest.MonkeyPatch) -> None:
+    """A mistake in the command must not look like "no", and asks for a report."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a mistake")
+
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, "open", broken)
+    ran = command("check", "alice", "prod")
+    assert (ran.status, ran.out) == (3, "")
+    assert "the command itself failed: RuntimeError: a mistake" in ran.err
+    assert "Traceback" in ran.err
+    assert "Please report it" in ran.err
+
+
+def test_lost_answer_of_an_opening_names_the_event(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    """If nobody can know whether access was opened, the id says what to look for."""
+
+    async def lost(*_: object, **__: object) -> None:
+        raise aiobreakglass.StoreUnavailableError("the connection was lost", True)
+
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, "create", lost)
+    why = ("--justification", "The primary database does not answer")
+    ran = command(
+        "open", "prod", "--invoker", "alice", "--reason-code", "incident", *why, "--json"
+    )
+    assert (ran.status, ran.out) == (3, "")
+    assert ran.failure["outcome_unknown"] is True
+    assert "If it was written, it is event " in ran.failure["advice"]
+
+
+def test_shell_completes_verbs(command: Command, no_settings: pytest.MonkeyPatch) -> None:
+    no_settings.setenv("_AIOBREAKGLASS_COMPLETE", "complete_bash")
+    no_settings.setenv("COMP_WORDS", "aiobreakglass ti")
+    no_settings.setenv("COMP_CWORD", "1")
+    ran = command()
+    assert (ran.status, ran.out.split()) == (0, ["timeline"])
+
+
+def test_missing_extra_says_what_to_install(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    no_settings.setitem(sys.modules, "typer", None)
+    no_settings.delitem(sys.modules, "aiobreakglass.cli.app", raising=False)
+    ran = command("check", "alice", "prod")
+    assert (ran.status, ran.out) == (2, "")
+    assert "pip install 'aiobreakglass[cli]'" in ran.err
