@@ -127,7 +127,9 @@ def list_events(
     if not found.events:
         run.output.note("There is no such event.")
     if found.has_more:
-        run.output.note(f"There are more: add --limit {limit * 10}, or --until.")
+        # The queue of reviews begins with the oldest.
+        rest = "--since" if awaiting_review or follow_up else "--until"
+        run.output.note(f"There are more: add --limit {limit * 10}, or {rest}.")
     return _report_corrupt(run, found)
 
 
