@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, get_type_hints
 from sphinx.addnodes import pending_xref
 
 import aiobreakglass
+import aiobreakglass.telemetry
 import aiobreakglass.testing
 from aiobreakglass import BreakGlassEvent
 
@@ -62,6 +63,8 @@ nitpick_ignore = [
         "AioSession",
         "AbstractAsyncContextManager",
         "DynamoDBClient",
+        "MeterProvider",
+        "TracerProvider",
         "collections.abc.Awaitable",
         "collections.abc.Callable",
         "collections.abc.Collection",
@@ -100,7 +103,7 @@ def resolve_private(
 ) -> nodes.Element | None:
     """Find what an annotation names by the module that defines it, under its public name."""
     name = reference.get("reftarget", "").rpartition(".")[2]
-    for module in (aiobreakglass, aiobreakglass.testing):
+    for module in (aiobreakglass, aiobreakglass.telemetry, aiobreakglass.testing):
         if name in module.__all__:
             return environment.domains.python_domain.resolve_xref(
                 environment,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_type
 import pytest
 
 import aiobreakglass
+import aiobreakglass.telemetry
 import aiobreakglass.testing
 from aiobreakglass import (
     DEFAULT_QUERY_LIMIT,
@@ -69,6 +70,7 @@ from aiobreakglass import (
     verify_history,
     verify_table,
 )
+from aiobreakglass.telemetry import ObservedStore, rule_of
 from aiobreakglass.testing import (
     FakeClock,
     FaultyStore,
@@ -271,6 +273,18 @@ async def opened(client: DynamoDBClient, layout: TableLayout) -> AsyncIterator[B
             yield assert_type(store, AsyncDynamoDBStore)
 
 
+async def observed(store: AsyncDynamoDBStore) -> str | None:
+    """Report the calls of a store, and name the rule of a refusal."""
+    wrapper = ObservedStore(store, collection="events", names=True)
+    governed: GovernedStore = wrapper
+    try:
+        await governed.create(make_event())
+        assert_type(await wrapper.measure_review_debt(at_most=10), int)
+    except BreakGlassError as error:
+        return assert_type(rule_of(error), str | None)
+    return None
+
+
 async def worker(
     store: BreakGlassStore, tell: Callable[[BreakGlassEvent], Awaitable[None]]
 ) -> None:
@@ -315,4 +329,5 @@ async def answered(store: BreakGlassStore, event: BreakGlassEvent) -> datetime |
 def test_every_public_name_is_used() -> None:
     tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    assert {*aiobreakglass.__all__, *aiobreakglass.testing.__all__} <= used
+    modules = (aiobreakglass, aiobreakglass.telemetry, aiobreakglass.testing)
+    assert {name for module in modules for name in module.__all__} <= used

@@ -3,5 +3,7 @@
 `ObservedStore` wraps a store, so the store itself knows nothing of telemetry.
 """
 
-from aiobreakglass._telemetry.observer import rule_of as rule_of
-from aiobreakglass._telemetry.store import ObservedStore as ObservedStore
+from aiobreakglass._telemetry.observer import rule_of
+from aiobreakglass._telemetry.store import ObservedStore
+
+__all__ = ["ObservedStore", "rule_of"]
