@@ -114,7 +114,7 @@ LAYERS = [
     ["cli.declaring"],
     ["cli.verbs.access", "cli.verbs.demo", "cli.verbs.upkeep"],
     ["cli.verbs.lists", "cli.verbs.oversight"],
-    ["cli.verbs.evidence"],
+    ["cli.verbs.evidence", "cli.verbs.templates"],
     ["cli.verbs.table"],
     ["cli.app"],
     ["cli"],
@@ -132,7 +132,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_dynamodb": ("_aws", "_contract", "_domain"),
     "_evidence": ("_aws", "_contract", "_domain", "_dynamodb"),
     "_table": ("_aws", "_contract", "_domain", "_dynamodb"),
-    "cli": ("__init__", "_aws.client", "_domain", "_evidence.files", "_evidence.single"),
+    "cli": (
+        *("__init__", "_aws.client", "_domain", "_dynamodb.layout"),
+        *("_evidence.files", "_evidence.single", "_table.definition", "_table.verify"),
+    ),
     "_telemetry": ("__init__", "_contract.store"),
 }
 """The packages, or single modules, that each package may import besides itself."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiobreakglass._aws.borrowing import check_client
 from aiobreakglass._contract import arguments
 from aiobreakglass._domain.finding import Finding
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._table.definition import StreamView, check_definition
+from aiobreakglass._table.definition import Definition, StreamView, check_definition
 from aiobreakglass._table.judgments import judge
 from aiobreakglass._table.steps import read_state, translated
+from aiobreakglass._table.structure import is_ours
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -66,7 +67,35 @@ async def verify_table(
     )
     arguments.check_interval("timeout", timeout, at_least=timedelta(milliseconds=1))
     check_client(client)
-    with translated(client, name, "verify_table"):
-        async with asyncio.timeout(timeout.total_seconds()):
-            state = await read_state(client, name)
-    return [problem.finding for problem in judge(definition, state)]
+    return (await compare_table(client, definition, timeout)).findings
+
+
+class Comparison(NamedTuple):
+    """How a table differs from its definition."""
+
+    findings: list[Finding]
+    is_ours: bool
+    """Whether it is a break-glass table, perhaps an incomplete one."""
+
+
+async def compare_table(
+    client: DynamoDBClient, definition: Definition, within: timedelta
+) -> Comparison:
+    """Compare a table with its definition; see `verify_table`."""
+    with translated(client, definition.name, "verify_table"):
+        async with asyncio.timeout(within.total_seconds()):
+            state = await read_state(client, definition.name)
+    findings = [problem.finding for problem in judge(definition, state)]
+    return Comparison(findings, is_ours(definition, state.description))
+
+
+async def table_arn(client: DynamoDBClient, name: str, within: timedelta) -> str:
+    """Return the ARN of a table.
+
+    Raises:
+        TableError: The table is missing.
+        StoreUnavailableError: DynamoDB did not answer, or denied access.
+    """
+    with translated(client, name, "table_arn"):
+        async with asyncio.timeout(within.total_seconds()):
+            return (await client.describe_table(TableName=name))["Table"]["TableArn"]

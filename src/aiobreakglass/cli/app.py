@@ -92,7 +92,7 @@ def _without_verb(
 def _print_usage(error: typer.TyperException, arguments: Sequence[str]) -> None:
     context = getattr(error, "ctx", None)
     path = NAME if context is None else context.command_path
-    kind, message = type(error).__name__, error.format_message()
+    kind, message = type(error).__name__, error.format_message().replace("Value error, ", "")
     failure = Failure(Status.WRONG_USE, kind, message, f"See: {path} --help")
     # The options could not be read, so this is all that is known of them.
     Output(is_json="--json" in arguments, is_utc=False).failure(failure)

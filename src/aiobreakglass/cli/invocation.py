@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -90,14 +90,8 @@ class Invocation:
 
         A write that is under way ends before the cancellation goes on, for a second at most.
         """
-        with asyncio.Runner() as runner:
-            try:
-                return runner.run(_until_terminated(work))
-            except ValidationError:
-                raise
-            except ValueError as error:
-                # The library checks its arguments, and those are the command line's.
-                raise WrongUseError(str(error)) from error
+        with asyncio.Runner() as runner, named_mistakes():
+            return runner.run(_until_terminated(work))
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[AsyncDynamoDBStore]:
@@ -153,6 +147,17 @@ class Invocation:
             return name_of_caller(arn)
         except ValueError as error:
             raise WrongUseError(str(error)) from error
+
+
+@contextmanager
+def named_mistakes() -> Iterator[None]:
+    """Let the rules of the library's arguments be those of the command line."""
+    try:
+        yield
+    except ValidationError:
+        raise
+    except ValueError as error:
+        raise WrongUseError(str(error)) from error
 
 
 async def _until_terminated(work: Coroutine[Any, Any, _Result]) -> _Result:

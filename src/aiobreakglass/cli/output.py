@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, TextIO
 
@@ -123,19 +124,30 @@ class Output:
 
     def findings(self, findings: Sequence[Finding]) -> None:
         """Print what a verification found, one finding a line."""
-        self.objects(
-            {
-                "severity": finding.severity,
-                "kind": finding.kind,
-                "subject": finding.subject,
-                "found": finding.found,
-                "expected": finding.expected,
-                "fix": finding.fix,
-            }
-            for finding in findings
-        )
+        self.objects(map(asdict, findings))
         for finding in findings:
             self.say(str(finding), _STYLES[finding.severity])
+
+    def differences(self, findings: Sequence[Finding], outcome: str | None = None) -> None:
+        """Print how a table differs; each fix has a line of its own, so that it can be copied.
+
+        Args:
+            findings: What a comparison found.
+            outcome: What becomes of them.
+        """
+        become = {} if outcome is None else {"outcome": outcome}
+        self.objects(become | asdict(finding) for finding in findings)
+        for finding in findings:
+            text = f"{finding.severity}: {finding.subject}: {finding.kind}: found {finding.found}"
+            prefix = "" if outcome is None else f"{outcome}: "
+            style = _STYLES[finding.severity]
+            self.say(f"{prefix}{text}; expected {finding.expected}", style)
+            self.verbatim(f"  {finding.fix}")
+
+    def verbatim(self, text: str) -> None:
+        """Print for people what they may copy: no line is folded, however narrow the terminal."""
+        if not self.is_json:
+            _print(self._out, Text(shown(text, keep_lines=True)), soft_wrap=True)
 
     def failure(self, failure: Failure) -> None:
         """Print why the command failed: an object for programs, two sentences for people."""
@@ -176,6 +188,17 @@ class Working:
     def count(self, number: int, of_what: str) -> None:
         """Say how far the work has come."""
         self._spinner.update(Text(f"{self._what}: {number:,} {of_what}"))
+
+    @contextmanager
+    def out_of_the_way(self) -> Iterator[None]:
+        """Disappear while the block prints, because both have the same terminal."""
+        is_shown = self._start is not None
+        self.stop()
+        try:
+            yield
+        finally:
+            if is_shown:
+                self.start_soon()
 
     def stop(self) -> None:
         """Disappear."""

@@ -103,6 +103,10 @@ class Questions:
             return _checked(known, option, rule)
         return self._ask(question, rule, known)
 
+    def agree(self, question: str) -> bool:
+        """Return whether a person says yes."""
+        return bool(typer.confirm(question, err=True))
+
     def _ask(self, question: str, rule: Rule, default: str | None) -> str:
         while True:
             answer = str(typer.prompt(question, default=default, err=True))

@@ -156,8 +156,8 @@ def _crash(error: BaseException) -> Failure:
 
 
 def _to_look_for(error: BaseException) -> str:
-    """Return how to find out whether a write has happened: a verb may have added notes on that."""
-    return " ".join([_LOOK_FIRST, *getattr(error, "__notes__", ())])
+    """Return what to do if a write may have happened: the verb's own notes, if it added any."""
+    return " ".join(getattr(error, "__notes__", ())) or _LOOK_FIRST
 
 
 def _message(error: BaseException) -> str:

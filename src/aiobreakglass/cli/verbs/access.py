@@ -103,7 +103,10 @@ def open_access(
         stored = run.run(_open(run, event))
     except BaseException as error:
         # Shown if nobody can know whether it was written.
-        error.add_note(f"If it was written, it is event {event.id}.")
+        error.add_note(
+            f"If it was written, it is event {event.id}. Look before you repeat it: "
+            f"aiobreakglass show {event.id}"
+        )
         raise
     run.output.objects([event_object(stored, run.now())])
     run.output.say(_granted(run, stored), "bold green")

@@ -62,6 +62,10 @@ _STORY: Final = (
 _ALTERED: Final = _Step(
     "Now somebody with access to the table rewrites the reason, around the library.", "verify ID"
 )
+_UNPROTECTED: Final = (
+    _Step("And somebody takes the deletion protection off the table.", "table verify"),
+    _Step("Repair what takes nothing away.", "table harden --yes"),
+)
 
 
 def add_to(app: typer.Typer, run_command: Run) -> None:
@@ -106,6 +110,9 @@ def _tell(run: Invocation, run_command: Run) -> None:
         _take(run, run_command, step, event_id)
     inside.run(_alter(inside, event_id))
     _take(run, run_command, _ALTERED, event_id)
+    inside.run(_unprotect(inside))
+    for step in _UNPROTECTED:
+        _take(run, run_command, step, event_id)
 
 
 def _take(run: Invocation, run_command: Run, step: _Step, event_id: str) -> None:
@@ -134,6 +141,11 @@ async def _alter(inside: Invocation, event_id: str) -> None:
             UpdateExpression="SET justification = :other",
             ExpressionAttributeValues={":other": {"S": "Nothing happened, nothing to see here"}},
         )
+
+
+async def _unprotect(inside: Invocation) -> None:
+    async with inside.client() as client:
+        await client.update_table(TableName=_TABLE, DeletionProtectionEnabled=False)
 
 
 @contextmanager

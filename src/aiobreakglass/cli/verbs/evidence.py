@@ -191,9 +191,14 @@ async def _verify_event(run: Invocation, event_id: str) -> Sequence[Finding]:
 
 
 def _answer(run: Invocation, found: Iterable[Finding]) -> Status:
-    """Print findings, and return 1 if one of them is more than an explanation."""
+    """Print findings, and return the status that they deserve."""
     findings = list(found)
     run.output.findings(findings)
+    return judged(run, findings)
+
+
+def judged(run: Invocation, findings: Sequence[Finding]) -> Status:
+    """Say how much is wrong, and return 1 if a finding is more than an explanation."""
     wrong = sum(finding.severity != "info" for finding in findings)
     if wrong:
         run.output.note(f"{wrong} {'finding' if wrong == 1 else 'findings'}")
