@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -40,7 +40,7 @@ UNPROTECTED = ("--no-point-in-time-recovery", "--no-deletion-protection")
 @pytest.fixture
 def unprotected(
     command: Command, no_settings: pytest.MonkeyPatch, moto_endpoint: str
-) -> Iterator[str]:
+) -> str:
     """A table on moto that has none of the two protections."""
     by_hand(moto_endpoint, lambda client: client.list_tables())
     name = f"breakglass-{uuid4().hex}"
