@@ -18,19 +18,19 @@ class TableRole(StrEnum):
     """What a program or a person does with the table, and so what IAM must grant."""
 
     ASKS = "asks"
-    """A gateway: `find_active_by_invoker_and_profile` and its plural, `get`, and `history`."""
+    """A gateway calls `find_active_by_invoker_and_profile`, its plural, `get` and `history`."""
     OPENS = "opens"
-    """A door: `create`, `close`, `extend` and `update`, and what `asks` may."""
+    """A door calls `create`, `close`, `extend` and `update`, and what `asks` may."""
     REVIEWS = "reviews"
-    """Reviewers and counsel: `review`, `hold`, `release_hold`, the lists and counts, `history`."""
+    """Reviewers and counsel call `review`, `hold`, `release_hold`, lists, counts and `history`."""
     SWEEPS = "sweeps"
-    """A worker: `run_expiry` and `expire_due`."""
+    """A worker calls `run_expiry` or `expire_due`."""
     AUDITS = "audits"
-    """An auditor: `audit_table`, `export_events` and `verify_anchor`, which only read."""
+    """An auditor calls `audit_table`, `export_events` and `verify_anchor`, which only read."""
     OPERATES = "operates"
-    """An operator: every method of a store, `adopt_table`, and `verify_table`."""
+    """An operator calls every method of a store, `adopt_table`, and `verify_table`."""
     DEPLOYS = "deploys"
-    """A deployment: `create_table`, `verify_table` and `harden_table`, but no rows."""
+    """A deployment calls `create_table`, `verify_table` and `harden_table`, and sees no rows."""
 
 
 class _Grant(NamedTuple):
