@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -77,6 +78,30 @@ def test_person_at_a_terminal_is_asked(
     assert titles.endswith("justification")
     assert row.endswith("The primary database does not answer")
     assert "\x1b" not in piped.stdout
+
+
+def test_script_pipes_the_reason_and_reads_the_status(command: Command, table: str) -> None:
+    """A script needs no terminal; its reason is not on a command line, which all users can see."""
+    command("table", "create", "--no-point-in-time-recovery", "--no-deletion-protection", status=0)
+    why = "The primary database does not answer"
+    options = ("--invoker", "alice", "--reason-code", "incident", "--justification", "-")
+    opened = subprocess.run(
+        [*COMMAND, "open", "prod", *options, "--json"],
+        input=why,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert json.loads(opened.stdout)["justification"] == why
+    command("check", "alice", "prod", status=0)
+    asked = subprocess.run(
+        [*COMMAND, "check", "bob", "prod"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (asked.returncode, asked.stdout) == (1, "no: bob does not hold prod\n")
 
 
 def test_ctrl_c_at_a_question_writes_nothing(no_settings: pytest.MonkeyPatch) -> None:
