@@ -9,12 +9,17 @@ import argparse
 import secrets
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from tests.simulation.campaign import Figures, campaign, history_of, judged
 from tests.simulation.plan import History
 from tests.simulation.record import Apart, Finding, Kind
 from tests.simulation.shrink import shrunk
+
+_A_LINE: Final = 100_000
+"""After so many operations comes a line that tells how far the run is."""
 
 
 def main() -> int:
@@ -27,11 +32,28 @@ def main() -> int:
     if options.history is not None:
         return _tell(history_of(options.history))
     print(f"seed {options.seed}", flush=True)
-    figures, seconds = campaign(options.seed, options.operations, options.processes)
+    progress = _Progress()
+    figures, seconds = campaign(options.seed, options.operations, options.processes, progress)
     _report(figures, seconds)
     if figures.failures:
         explain(*min(figures.failures))
     return 1 if figures.failures or figures.undecided else 0
+
+
+@dataclass
+class _Progress:
+    """Tells of each 100,000 operations, and of each history that went wrong as soon as it did."""
+
+    lines: int = 0
+    failures: int = 0
+
+    def __call__(self, figures: Figures) -> None:
+        for seed, finding in figures.failures[self.failures :]:
+            print(f"history {seed}: {finding.kind}: {finding.text}", flush=True)
+        self.failures = len(figures.failures)
+        if figures.operations // _A_LINE > self.lines:
+            self.lines = figures.operations // _A_LINE
+            print(f"{figures.operations:,} operations, {self.failures} failures", flush=True)
 
 
 def _tell(history: History) -> int:
@@ -59,8 +81,6 @@ def _report(figures: Figures, seconds: float) -> None:
     print(
         f"time          {seconds:.0f} s, {figures.operations / seconds:,.0f} operations a second"
     )
-    for seed, finding in sorted(figures.failures):
-        print(f"history {seed}: {finding.kind}: {finding.text}")
 
 
 def explain(seed: int, finding: Finding) -> None:
