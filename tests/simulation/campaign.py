@@ -36,6 +36,8 @@ class Figures:
     undecided: int = 0
     seconds: float = 0.0
     """Of virtual time."""
+    took: float = 0.0
+    """Seconds of real time."""
     faults: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -99,26 +101,29 @@ def campaign(
     operations: int,
     processes: int,
     on_progress: Callable[[Figures], None] = lambda _: None,
-) -> tuple[Figures, float]:
-    """Live histories until they have so many operations; return how long it took, too.
+    figures: Figures | None = None,
+) -> Figures:
+    """Live histories until they have so many operations.
 
     A seed gives the same histories again, whatever the number of processes.
 
     Args:
         on_progress: Called with the figures so far, after every few histories.
+        figures: Those of an earlier run that was cut short, which goes on with its next history.
     """
-    figures = Figures()
-    start = time.monotonic()
+    figures = figures or Figures()
+    start = time.monotonic() - figures.took
     under_way: deque[Future[Figures]] = deque()
     # `quiet` collects garbage between histories.
     with ProcessPoolExecutor(processes, initializer=gc.disable) as pool:
-        for first in count(seed * _MOST, _BATCH):
+        for first in count(seed * _MOST + figures.histories, _BATCH):
             under_way.append(pool.submit(live_some, range(first, first + _BATCH)))
             if len(under_way) < 2 * processes:
                 continue
             figures.add(under_way.popleft().result())
+            figures.took = time.monotonic() - start
             on_progress(figures)
             if figures.operations >= operations:
                 pool.shutdown(wait=False, cancel_futures=True)
                 break
-    return figures, time.monotonic() - start
+    return figures
