@@ -6,15 +6,22 @@ Ends with status 1 if anything is wrong, or could not be decided.
 from __future__ import annotations
 
 import argparse
+import pickle
 import secrets
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
 
 from tests.simulation.campaign import Figures, campaign, history_of, judged
 from tests.simulation.plan import History
 from tests.simulation.record import Apart, Finding, Kind
 from tests.simulation.shrink import shrunk
+
+_A_LINE: Final = 100_000
+"""After so many operations comes a line that tells how far the run is."""
 
 
 def main() -> int:
@@ -22,16 +29,50 @@ def main() -> int:
     parser.add_argument("--operations", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--kept", type=Path, help="keep the figures here, and go on from there")
     parser.add_argument("--history", type=int, help="live this one alone, and tell all of it")
     options = parser.parse_args()
     if options.history is not None:
         return _tell(history_of(options.history))
     print(f"seed {options.seed}", flush=True)
-    figures, seconds = campaign(options.seed, options.operations, options.processes)
-    _report(figures, seconds)
+    earlier = _read(options.kept, options.seed)
+    progress = _Progress(options.seed, options.kept, earlier.operations // _A_LINE)
+    figures = campaign(options.seed, options.operations, options.processes, progress, earlier)
+    _report(figures)
     if figures.failures:
         explain(*min(figures.failures))
     return 1 if figures.failures or figures.undecided else 0
+
+
+@dataclass
+class _Progress:
+    """Tells of each 100,000 operations, and of each history that went wrong as soon as it did."""
+
+    seed: int
+    kept: Path | None
+    lines: int
+    failures: int = 0
+
+    def __call__(self, figures: Figures) -> None:
+        for seed, finding in figures.failures[self.failures :]:
+            print(f"history {seed}: {finding.kind}: {finding.text}", flush=True)
+        self.failures = len(figures.failures)
+        if figures.operations // _A_LINE > self.lines:
+            self.lines = figures.operations // _A_LINE
+            print(f"{figures.operations:,} operations, {self.failures} failures", flush=True)
+            if self.kept is not None:
+                self.kept.write_bytes(pickle.dumps((self.seed, figures)))
+
+
+def _read(kept: Path | None, seed: int) -> Figures:
+    """Return the figures of the run that is to go on."""
+    if kept is None or not kept.exists():
+        return Figures()
+    of_seed, figures = pickle.loads(kept.read_bytes())  # noqa: S301 - our own file
+    if of_seed != seed:
+        raise SystemExit(f"{kept} is of the seed {of_seed}")
+    assert isinstance(figures, Figures)
+    return figures
 
 
 def _tell(history: History) -> int:
@@ -43,7 +84,8 @@ def _tell(history: History) -> int:
     return 1 if outcome.findings else 0
 
 
-def _report(figures: Figures, seconds: float) -> None:
+def _report(figures: Figures) -> None:
+    pace = figures.operations / figures.took
     faulty = figures.faults.total()
     print(f"histories     {figures.histories:,}, of {timedelta(seconds=round(figures.seconds))}")
     print(f"operations    {_told(figures.kinds)}")
@@ -56,11 +98,7 @@ def _report(figures: Figures, seconds: float) -> None:
     print(f"undecided     {figures.undecided}")
     for apart in Apart:
         print(f"apart: {apart}: {figures.apart[apart]}")
-    print(
-        f"time          {seconds:.0f} s, {figures.operations / seconds:,.0f} operations a second"
-    )
-    for seed, finding in sorted(figures.failures):
-        print(f"history {seed}: {finding.kind}: {finding.text}")
+    print(f"time          {figures.took:.0f} s, {pace:,.0f} operations a second")
 
 
 def explain(seed: int, finding: Finding) -> None:

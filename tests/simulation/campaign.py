@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import gc
 import time
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from tests.simulation.living import live
@@ -18,8 +19,6 @@ from tests.simulation.world import Outcome
 
 _MOST: Final = 1_000_000
 """How many histories a campaign can have before it comes to those of the next seed."""
-_LEAST_CALLS: Final = 280
-"""How many calls a history has on average, or a few more."""
 _BATCH: Final = 5
 """How many histories a process lives before it reports."""
 _SEARCHED: Final = 20
@@ -37,6 +36,8 @@ class Figures:
     undecided: int = 0
     seconds: float = 0.0
     """Of virtual time."""
+    took: float = 0.0
+    """Seconds of real time."""
     faults: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -95,17 +96,34 @@ def live_some(seeds: Sequence[int]) -> Figures:
     return figures
 
 
-def campaign(seed: int, operations: int, processes: int) -> tuple[Figures, float]:
-    """Live as many histories as have so many operations; return how long it took, too.
+def campaign(
+    seed: int,
+    operations: int,
+    processes: int,
+    on_progress: Callable[[Figures], None] = lambda _: None,
+    figures: Figures | None = None,
+) -> Figures:
+    """Live histories until they have so many operations.
 
     A seed gives the same histories again, whatever the number of processes.
+
+    Args:
+        on_progress: Called with the figures so far, after every few histories.
+        figures: Those of an earlier run that was cut short, which goes on with its next history.
     """
-    figures = Figures()
-    start = time.monotonic()
-    first = seed * _MOST
-    seeds = range(first, first + math.ceil(operations / _LEAST_CALLS))
-    batches = [seeds[begin : begin + _BATCH] for begin in range(0, len(seeds), _BATCH)]
-    with ProcessPoolExecutor(processes) as pool:
-        for lived in pool.map(live_some, batches):
-            figures.add(lived)
-    return figures, time.monotonic() - start
+    figures = figures or Figures()
+    start = time.monotonic() - figures.took
+    under_way: deque[Future[Figures]] = deque()
+    # `quiet` collects garbage between histories.
+    with ProcessPoolExecutor(processes, initializer=gc.disable) as pool:
+        for first in count(seed * _MOST + figures.histories, _BATCH):
+            under_way.append(pool.submit(live_some, range(first, first + _BATCH)))
+            if len(under_way) < 2 * processes:
+                continue
+            figures.add(under_way.popleft().result())
+            figures.took = time.monotonic() - start
+            on_progress(figures)
+            if figures.operations >= operations:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+    return figures

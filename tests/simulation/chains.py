@@ -52,6 +52,8 @@ class Chains:
         """Those that the library has not changed since."""
         self._gone: set[str] = set()
         """The events whose row TTL has deleted."""
+        self._looked_at: dict[str, int] = {}
+        """The last commit that had changed each event, or its history, when it was looked at."""
 
     def is_disturbed(self, event_id: str) -> bool:
         """Tell whether others have changed a row of an event, or of its history."""
@@ -95,8 +97,13 @@ class Chains:
                 self._unsettled.add(event_id)
 
     def look(self, now: datetime) -> None:
-        """Judge the record as it is."""
+        """Judge the record as it is: all of it that has changed since the last look."""
         for event_id in self._timeline.event_ids():
+            keys = [LAYOUT.event_key(event_id), *self._timeline.history_keys(event_id)]
+            last = max(self._timeline.now(key).since for key in keys)
+            if self._looked_at.get(event_id) == last:
+                continue
+            self._looked_at[event_id] = last
             self._find(self._of_record(event_id))
             # A history does not say why a row has gone if stores keep rows for different times.
             if self._one_retention or event_id not in self._gone:

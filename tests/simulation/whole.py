@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -93,11 +94,17 @@ def story_flaws(event_id: str, chain: Chain, *, may_be_gone: bool = False) -> It
 def read(row: Item) -> Entry | None:
     """Return the entry of a row, if that can be read."""
     try:
-        values = json.loads(row["entry"]["S"])
-        datetime.fromisoformat(values["at"])
+        return Entry(row, _members(row["entry"]["S"]))
     except (KeyError, TypeError, ValueError):
         return None
-    return Entry(row, values)
+
+
+@lru_cache(maxsize=1024)
+def _members(text: str) -> Mapping[str, Any]:
+    """Return the members of an entry's text, or raise if nobody can read it."""
+    values: Mapping[str, Any] = json.loads(text)
+    datetime.fromisoformat(values["at"])
+    return values
 
 
 def _of_text(entry: Entry, event_id: str, revision: int) -> Iterator[str]:

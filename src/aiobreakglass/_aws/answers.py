@@ -12,6 +12,7 @@ import re
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ _AWS_ENDPOINT: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=64)
 def is_aws_endpoint(url: str) -> bool:
     """Return whether AWS itself serves DynamoDB at a URL, so that every answer has a checksum."""
     return _AWS_ENDPOINT.fullmatch(urlsplit(url).hostname or "") is not None

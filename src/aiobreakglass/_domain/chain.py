@@ -258,11 +258,14 @@ def _missing(event_id: str | None, first: int, last: int, *, is_over: bool) -> F
 
 def _is_canonical(entry: HistoryEntry) -> bool:
     """Return whether the text is spelled as stores spell it; it may have a later one's names."""
+    known = entry_values(entry)
+    canonical = canonical_json(known)
+    if entry.entry == canonical:
+        return True
     try:
         values = json.loads(entry.entry)
         if canonical_json(values) != entry.entry:
             return False
-        known = entry_values(entry)
         spelled = {name: values[name] for name in known}
         if entry.event is not None:
             spelled["event"] = {
@@ -271,7 +274,7 @@ def _is_canonical(entry: HistoryEntry) -> bool:
                 if name in BreakGlassEvent.model_fields
             }
         # Texts, because values such as 1 and 1.0 are equal.
-        return canonical_json(spelled) == canonical_json(known)
+        return canonical_json(spelled) == canonical
     except RecursionError:
         return False
 

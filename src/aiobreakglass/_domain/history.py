@@ -38,6 +38,7 @@ _encode: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
 ).encode
 
+_FIELDS: Final = frozenset(BreakGlassEvent.model_fields)
 _TIMES: Final = (
     "created_at",
     "updated_at",
@@ -148,9 +149,7 @@ def read_event_values(values: Mapping[str, Any]) -> BreakGlassEvent:
 
     Values that are not an event raise `ValueError`, `TypeError`, `KeyError` or `OverflowError`.
     """
-    fields: dict[str, Any] = {
-        name: value for name, value in values.items() if name in BreakGlassEvent.model_fields
-    }
+    fields: dict[str, Any] = {name: value for name, value in values.items() if name in _FIELDS}
     for name in _TIMES:
         if name in fields:
             fields[name] = decode_time(fields[name])
