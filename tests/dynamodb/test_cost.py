@@ -19,8 +19,6 @@ from tests.dynamodb.rows import Rows
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-BATCH = 25
-
 UNITS_OF_WRITES = [24, 24, 28, 24]
 """Of `create`, `update`, `close` and `delete`, for a short event."""
 
@@ -56,15 +54,8 @@ async def put_all(
     client: DynamoDBClient, table_name: str, events: Iterable[BreakGlassEvent]
 ) -> None:
     """Put many events without a store, as a backfill does."""
-    requests: list[Any] = [
-        {"PutRequest": {"Item": encode_event(event, TableLayout(), write_id="w")}}
-        for event in events
-    ]
-    for start in range(0, len(requests), BATCH):
-        answer = await client.batch_write_item(
-            RequestItems={table_name: requests[start : start + BATCH]}
-        )
-        assert not answer["UnprocessedItems"]
+    rows = (encode_event(event, TableLayout(), write_id="w") for event in events)
+    await Rows(client, table_name).put_all(rows)
 
 
 def past_events(clock: FakeClock, number: int, **fields: Any) -> Iterable[BreakGlassEvent]:
