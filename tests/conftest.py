@@ -44,7 +44,7 @@ LANES = {
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its lanes, by its fixtures, and keep each to its emulators."""
+    """Mark each test with its lanes, by its fixtures; drop what it is not meant for."""
     config.hook.pytest_deselected(items=[item for item in items if is_unwanted(item)])
     items[:] = [item for item in items if not is_unwanted(item)]
     for item in items:
@@ -55,9 +55,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def is_unwanted(item: pytest.Item) -> bool:
-    """Return whether a test that is for DynamoDB Local alone would run on moto."""
+    """Return whether a test would run on moto, or with a case, that it is not meant for."""
     callspec = getattr(item, "callspec", None)
-    on_moto = callspec is not None and callspec.params.get("endpoint_url") == "moto"
+    if callspec is None:
+        return False
+    if item.get_closest_marker("first_case") is not None and any(callspec.indices.values()):
+        return True
+    on_moto = callspec.params.get("endpoint_url") == "moto"
     return on_moto and item.get_closest_marker("on_dynamodb_local") is not None
 
 

@@ -20,6 +20,7 @@ from aiobreakglass import (
     InMemoryStore,
 )
 from aiobreakglass._aws.client import Opened, open_client
+from aiobreakglass._aws.fast.transport import FastTransport
 from aiobreakglass._domain.limits import LimitsFor
 from aiobreakglass.testing import (
     FakeClock,
@@ -74,6 +75,12 @@ async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
         yield opened
 
 
+@pytest_asyncio.fixture(scope="class", loop_scope="class")
+async def transport(request: pytest.FixtureRequest, opened: Opened) -> FastTransport | None:
+    """The fast transport of that client, which knows no table; None for the standard one."""
+    return await opened.transport("breakglass") if request.cls.transport == "fast" else None
+
+
 @pytest.mark.emulator
 class OnDynamoDB:
     """A store on a new table for each test."""
@@ -83,9 +90,10 @@ class OnDynamoDB:
     transport: Literal["fast", "standard"]
 
     @pytest_asyncio.fixture(loop_scope="class")
-    async def limited(self, opened: Opened, clock: FakeClock) -> AsyncIterator[Limited]:
+    async def limited(
+        self, opened: Opened, transport: FastTransport | None, clock: FakeClock
+    ) -> AsyncIterator[Limited]:
         async with temporary_table(opened.client) as name:
-            transport = await opened.transport(name) if self.transport == "fast" else None
 
             def store(limits: LimitsFor | None) -> AsyncDynamoDBStore:
                 store = AsyncDynamoDBStore(
@@ -106,7 +114,7 @@ class OnDynamoDB:
         return limited(None)
 
 
-class WritesContract(
+class RulesOfWritesContract(
     HistoryContract,
     GovernedFieldsContract,
     GovernedRacesContract,
@@ -116,53 +124,69 @@ class WritesContract(
     OversightRacesContract,
     QuotasContract,
     LimitsRacesContract,
-    OpeningContract,
     UpdatesContract,
     EndingsContract,
     RacesContract,
 ):
-    """The parts that write."""
-
-    clock = StoreContract.clock
-
-
-class RefusalsContract(
-    GovernedRacesContract, OversightRacesContract, OpeningContract, RacesContract
-):
-    """The parts that depend on both emulator and transport: how a transaction is refused."""
+    """The parts that write, without those that are refused before any request."""
 
     clock = StoreContract.clock
 
 
 class ReadsContract(ListsContract, ReviewQueueContract, CursorsContract, QuestionsContract):
-    """The parts that depend on the emulator or the transport, but not on the combination."""
+    """The parts that list and count."""
+
+    clock = StoreContract.clock
 
 
-# Each part runs on both emulators and on both transports; refusals run on all four pairs. What a
-# transaction says does not depend on the transport, and `tests/dynamodb/transport` compares both.
-# One DynamoDB store is enough for wrong arguments, which are refused before any request, and for
-# the rules about a single event, which no emulator knows.
+class RefusalsContract(RacesContract):
+    """The parts that depend on both emulator and transport: how a transaction is refused."""
+
+    clock = StoreContract.clock
+
+
+class TextsContract(OpeningContract):
+    """The parts that write and read back values of every kind."""
+
+    clock = StoreContract.clock
+
+
+# Every case runs on `InMemoryStore`, and on `AsyncDynamoDBStore` on our model of DynamoDB
+# (`tests/simulation/dynamodb`), where wrong arguments and the rules about a single event are tried
+# on this store alone: no emulator sees them. Whatever sends requests runs on DynamoDB Local by the
+# fast transport, and once on moto by the standard one. Refusals run once on the other two pairs:
+# what a transaction says does not depend on the transport, and `tests/dynamodb/transport` compares
+# both.
 
 
 @on_one_loop
-class TestFastOnDynamoDBLocal(OnDynamoDB, LimitedStoreContract, GovernedStoreContract):
+class TestFastOnDynamoDBLocal(OnDynamoDB, RulesOfWritesContract, TextsContract, ReadsContract):
     endpoint = "dynamodb_local_endpoint"
     transport = "fast"
 
 
 @on_one_loop
-class TestStandardOnMoto(OnDynamoDB, WritesContract, ReadsContract):
+@pytest.mark.first_case
+class TestStandardOnMoto(OnDynamoDB, RulesOfWritesContract, ReadsContract):
     endpoint = "moto_endpoint"
     transport = "standard"
 
 
 @on_one_loop
+class TestTextsByStandardOnMoto(OnDynamoDB, TextsContract):
+    endpoint = "moto_endpoint"
+    transport = "standard"
+
+
+@on_one_loop
+@pytest.mark.first_case
 class TestStandardOnDynamoDBLocal(OnDynamoDB, RefusalsContract):
     endpoint = "dynamodb_local_endpoint"
     transport = "standard"
 
 
 @on_one_loop
+@pytest.mark.first_case
 class TestFastOnMoto(OnDynamoDB, RefusalsContract):
     endpoint = "moto_endpoint"
     transport = "fast"

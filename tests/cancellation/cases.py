@@ -41,6 +41,11 @@ class Case:
     has_two_steps: bool = False
     """Whether only a repetition finishes the call if it ends between its steps."""
 
+    @property
+    def is_write(self) -> bool:
+        """Whether the call changes rows."""
+        return self.has_happened is not always
+
 
 async def new(store: GovernedStore, clock: FakeClock, invoker: str) -> BreakGlassEvent:
     return make_event(invoker=invoker, created_at=clock())

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -42,12 +40,27 @@ LONG_ENOUGH = timedelta(hours=1)
 _Result = TypeVar("_Result")
 
 
+async def nothing_to_audit() -> list[str]:
+    """Return no violations: only a table can have any."""
+    return []
+
+
 @dataclass
 class Subject:
-    """A store, and a check that nothing is left behind around it."""
+    """A store, and checks that nothing is left behind around it."""
 
     store: GovernedStore
-    check: Callable[[], Awaitable[None]]
+    client: DynamoDBClient | None = None
+    violations: Callable[[], Awaitable[list[str]]] = nothing_to_audit
+    """Reads the whole table, and returns what is wrong with it."""
+
+    def assert_quiet(self) -> None:
+        """Assert that no connection is in use."""
+        assert self.client is None or connections_in_use(self.client) == 0
+
+    async def assert_sound(self) -> None:
+        """Assert that nothing is wrong with the table."""
+        assert await self.violations() == []
 
 
 async def outcome(call: Awaitable[_Result]) -> _Result | BreakGlassError | ValueError:
@@ -169,11 +182,11 @@ async def proxied_store(
 async def subject_on_dynamodb(
     transport: str, opened: Opened, table_name: str, rows: Rows, clock: FakeClock
 ) -> Subject:
-    async def check() -> None:
-        assert connections_in_use(opened.client) == 0
-        assert audit(await rows.all()) == []
+    async def violations() -> list[str]:
+        return audit(await rows.all())
 
-    return Subject(await on_transport(transport, opened, table_name, clock), check)
+    store = await on_transport(transport, opened, table_name, clock)
+    return Subject(store, opened.client, violations)
 
 
 @pytest.fixture
@@ -198,6 +211,6 @@ async def fast_subject(backend: Opened, table_name: str, rows: Rows, clock: Fake
 def subject(request: pytest.FixtureRequest, clock: FakeClock) -> Subject:
     """A store of each kind; only those on DynamoDB need a client and a table."""
     if request.param == "memory":
-        return Subject(InMemoryStore(clock=clock), partial(asyncio.sleep, 0))
+        return Subject(InMemoryStore(clock=clock))
     subject: Subject = request.getfixturevalue(f"{request.param}_subject")
     return subject

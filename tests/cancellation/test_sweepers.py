@@ -24,4 +24,5 @@ class TestSweepers:
         for event in events:
             stored = await subject.store.get(event.id)
             assert stored == event.expire(at=clock()).model_copy(update={"updated_at": clock()})
-        await subject.check()
+        subject.assert_quiet()
+        await subject.assert_sound()

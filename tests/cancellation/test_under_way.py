@@ -41,7 +41,7 @@ class TestCancelledTogether:
         clock: FakeClock,
         rows: Rows,
     ) -> None:
-        """64 calls that are cancelled at once free all connections, and each can be repeated."""
+        """64 calls cancelled at once free all connections, and one of each kind is repeated."""
         kinds = [case for case in CASES.values() if case.given is opened or case.given is new]
         crowd = [
             (case, await case.given(store, clock, f"user-{number}"))
@@ -59,7 +59,7 @@ class TestCancelledTogether:
         assert all(call.cancelled() for call in calls)
         assert connections_in_use(proxied.client) == 0
         assert audit(await rows.all()) == []
-        for case, event in crowd:
+        for case, event in crowd[: len(kinds)]:
             await assert_repeatable(case, proxied_store, event)
         assert audit(await rows.all()) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from aiobreakglass import BreakGlassEvent
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 LAYOUT = TableLayout()
+BATCH = 25
+"""How many rows DynamoDB takes in one request."""
 
 
 class Rows:
@@ -44,6 +47,15 @@ class Rows:
     async def put(self, item: Item) -> None:
         """Put a row unchanged."""
         await self._client.put_item(TableName=self._table_name, Item=item)
+
+    async def put_all(self, items: Iterable[Item]) -> None:
+        """Put many rows unchanged, as a backfill does."""
+        requests: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
+        for start in range(0, len(requests), BATCH):
+            answer = await self._client.batch_write_item(
+                RequestItems={self._table_name: requests[start : start + BATCH]}
+            )
+            assert not answer["UnprocessedItems"]
 
     async def set(self, event_id: str, **attributes: dict[str, Any]) -> None:
         """Set attributes of an event's row, as a user of the AWS console does."""

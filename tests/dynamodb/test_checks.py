@@ -31,6 +31,8 @@ from tests.dynamodb.rows import Rows
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 NAMES = ("alice", "prod")
 
 

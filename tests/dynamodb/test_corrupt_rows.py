@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,14 +16,33 @@ from aiobreakglass import (
     iterate,
 )
 from aiobreakglass.testing import FakeClock, make_event
+from tests.dynamodb.modelled import model_client
 from tests.dynamodb.rows import Rows
+from tests.simulation.dynamodb.database import TABLE_NAME
 
-pytestmark = pytest.mark.on_dynamodb_local
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
 
 SECOND = timedelta(seconds=1)
 LISTS = {"list_by_invoker": "alice", "list_by_status": "expired", "list_by_profile": "prod"}
 
 on_each_list = pytest.mark.parametrize(("method", "key"), LISTS.items(), ids=LISTS)
+
+
+@pytest.fixture
+def client() -> DynamoDBClient:
+    """Use our model, which needs no emulator."""
+    return model_client()
+
+
+@pytest.fixture
+def table_name() -> str:
+    return TABLE_NAME
+
+
+@pytest.fixture
+def store(client: DynamoDBClient, clock: FakeClock) -> AsyncDynamoDBStore:
+    return AsyncDynamoDBStore(client, TABLE_NAME, clock=clock)
 
 
 async def put(

@@ -19,8 +19,6 @@ from tests.dynamodb.rows import Rows
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-BATCH = 25
-
 UNITS_OF_WRITES = [24, 24, 28, 24]
 """Of `create`, `update`, `close` and `delete`, for a short event."""
 
@@ -56,15 +54,8 @@ async def put_all(
     client: DynamoDBClient, table_name: str, events: Iterable[BreakGlassEvent]
 ) -> None:
     """Put many events without a store, as a backfill does."""
-    requests: list[Any] = [
-        {"PutRequest": {"Item": encode_event(event, TableLayout(), write_id="w")}}
-        for event in events
-    ]
-    for start in range(0, len(requests), BATCH):
-        answer = await client.batch_write_item(
-            RequestItems={table_name: requests[start : start + BATCH]}
-        )
-        assert not answer["UnprocessedItems"]
+    rows = (encode_event(event, TableLayout(), write_id="w") for event in events)
+    await Rows(client, table_name).put_all(rows)
 
 
 def past_events(clock: FakeClock, number: int, **fields: Any) -> Iterable[BreakGlassEvent]:
@@ -139,7 +130,7 @@ async def test_memory_of_a_list_is_proportional_to_its_length(
     client: DynamoDBClient, table_name: str, clock: FakeClock
 ) -> None:
     """A thousand events take about ten times the memory of a hundred."""
-    await put_all(client, table_name, past_events(clock, 1500))
+    await put_all(client, table_name, past_events(clock, 1001))
     store = AsyncDynamoDBStore(client, table_name, clock=clock)
     await store.list_by_invoker("alice", 1)
 
@@ -158,7 +149,7 @@ async def test_last_event_of_a_busy_profile_is_one_small_query(
     client: DynamoDBClient, table_name: str, clock: FakeClock
 ) -> None:
     """The store reads only as many events as it needs to find one, after any history."""
-    await put_all(client, table_name, past_events(clock, 1500))
+    await put_all(client, table_name, past_events(clock, 300))
     store = AsyncDynamoDBStore(client, table_name, clock=clock)
     bill = Bill(client)
     last = await store.get_last_by_invoker_and_profile("alice", "prod")
@@ -174,7 +165,7 @@ async def test_count_with_a_maximum_reads_no_further(
     client: DynamoDBClient, table_name: str, clock: FakeClock
 ) -> None:
     """A count reads only as far as its maximum."""
-    await put_all(client, table_name, past_events(clock, 1500))
+    await put_all(client, table_name, past_events(clock, 300))
     store = AsyncDynamoDBStore(client, table_name, clock=clock)
     bill = Bill(client)
     since = clock() - timedelta(days=2)

@@ -30,18 +30,34 @@ from aiobreakglass.testing import FakeClock, make_event
 from tests.documents.calls import Recorder
 from tests.dynamodb.conftest import PAIR
 from tests.dynamodb.example import ENTRY_ROW, ID, LAYOUT, TABLE
+from tests.dynamodb.modelled import model_client
 from tests.dynamodb.rows import Rows
 from tests.faults.audit import audit
+from tests.simulation.dynamodb.database import TABLE_NAME
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
-
-pytestmark = pytest.mark.on_dynamodb_local
 
 CREATED, UPDATED, CLOSED = Action.CREATED, Action.UPDATED, Action.CLOSED
 ADOPTED, DELETED = Action.ADOPTED, Action.DELETED
 MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)
 FUTURE = ["2100-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"]
+
+
+@pytest.fixture
+def client() -> DynamoDBClient:
+    """Use our model, which needs no emulator; the contract keeps histories on those."""
+    return model_client()
+
+
+@pytest.fixture
+def table_name() -> str:
+    return TABLE_NAME
+
+
+@pytest.fixture
+def store(client: DynamoDBClient, clock: FakeClock) -> AsyncDynamoDBStore:
+    return AsyncDynamoDBStore(client, TABLE_NAME, clock=clock)
 
 
 async def event_with(store: AsyncDynamoDBStore, clock: FakeClock, entries: int) -> BreakGlassEvent:

@@ -24,13 +24,13 @@ from aiobreakglass._aws.transaction import Item
 from aiobreakglass.testing import FakeClock
 from tests.documents.calls import Recorder
 from tests.dynamodb.interposing import Interposing
+from tests.dynamodb.modelled import model_client
 from tests.dynamodb.rows import LAYOUT, Rows
 from tests.dynamodb.test_histories import event_with
+from tests.simulation.dynamodb.database import TABLE_NAME
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
-
-pytestmark = pytest.mark.on_dynamodb_local
 
 DAY = timedelta(days=1)
 SECONDS = timedelta(seconds=1)
@@ -39,9 +39,19 @@ Open = Callable[..., AsyncDynamoDBStore]
 
 
 @pytest.fixture
-def endpoint_url(dynamodb_local_endpoint: str) -> str:
-    """Use DynamoDB Local, because moto is slow; the contract's tests hold events on both."""
-    return dynamodb_local_endpoint
+def client() -> DynamoDBClient:
+    """Use our model, which needs no emulator; the contract holds events on those."""
+    return model_client()
+
+
+@pytest.fixture
+def table_name() -> str:
+    return TABLE_NAME
+
+
+@pytest.fixture
+def store(client: DynamoDBClient, clock: FakeClock) -> AsyncDynamoDBStore:
+    return AsyncDynamoDBStore(client, TABLE_NAME, clock=clock)
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ from tests.dynamodb.rows import Rows
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 Open = Callable[..., AsyncDynamoDBStore]

@@ -20,12 +20,28 @@ from aiobreakglass._dynamodb.layout import TableLayout
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import PAIR
 from tests.dynamodb.interposing import Interposing
+from tests.dynamodb.modelled import model_client
 from tests.dynamodb.rows import Rows
+from tests.simulation.dynamodb.database import TABLE_NAME
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.on_dynamodb_local
+
+@pytest.fixture
+def client() -> DynamoDBClient:
+    """Use our model, which needs no emulator."""
+    return model_client()
+
+
+@pytest.fixture
+def table_name() -> str:
+    return TABLE_NAME
+
+
+@pytest.fixture
+def store(client: DynamoDBClient, clock: FakeClock) -> AsyncDynamoDBStore:
+    return AsyncDynamoDBStore(client, TABLE_NAME, clock=clock)
 
 
 class Profile(str, Enum):  # noqa: UP042 - a kind whose `format` is not its text

@@ -25,6 +25,8 @@ from tests.dynamodb.rows import Rows
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 
 class TestRecentRows:
     def test_row_is_remembered_while_its_event_is_held(self) -> None:

@@ -30,6 +30,8 @@ from tests.dynamodb.waiting import LONG_ENOUGH
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 
 async def waiting(rows: Rows, event: BreakGlassEvent) -> str | None:
     """Return what the row of an event says about the review that it waits for."""

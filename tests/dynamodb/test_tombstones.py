@@ -20,6 +20,8 @@ from tests.dynamodb.rows import Rows
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+pytestmark = pytest.mark.on_dynamodb_local
+
 
 class TestTombstones:
     async def test_tombstone_says_only_when_and_where_the_history_ends(

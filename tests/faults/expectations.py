@@ -8,9 +8,6 @@ from enum import StrEnum
 from tests.faults import proxy
 from tests.faults.proxy import Fault
 
-READ_TIMEOUT = 1.0
-"""How many seconds an attempt waits for its answer if a fault hangs."""
-
 
 class Seen(StrEnum):
     """How a call ends."""
@@ -38,8 +35,6 @@ class Expectation:
     write_for_good: Seen
     said: str = ""
     """A text that the error contains."""
-    hangs: bool = False
-    """Whether the fault lasts until the sender times out."""
 
     @property
     def is_final(self) -> bool:
@@ -47,9 +42,9 @@ class Expectation:
         return self.read_once is not RIGHT
 
 
-def lost(fault: Fault, *, hangs: bool = False) -> Expectation:
+def lost(fault: Fault) -> Expectation:
     """Expect that attempts without a proper answer may have been carried out."""
-    return Expectation((fault,), RIGHT, REFUSED, RIGHT, UNKNOWN, hangs=hangs)
+    return Expectation((fault,), RIGHT, REFUSED, RIGHT, UNKNOWN)
 
 
 def failed(status: int, code: str) -> Expectation:
@@ -85,10 +80,10 @@ _CANCELLED = "TransactionCanceledException"
 
 EXPECTATIONS = {
     "response lost, after the commit": lost(proxy.lose_response),
-    "no response, after the commit": lost(proxy.hang_after, hangs=True),
-    "no response, and never carried out": lost(proxy.hang, hangs=True),
+    "no response, after the commit": lost(proxy.hang_after),
+    "no response, and never carried out": lost(proxy.hang),
     "connection reset": lost(proxy.reset),
-    "carried out when nobody waits any more": lost(proxy.delay(READ_TIMEOUT * 1.5), hangs=True),
+    "carried out when nobody waits any more": lost(proxy.come_late),
     "body cut short": lost(proxy.cut_body),
     "wrong crc32": lost(proxy.emptied),
     "invalid JSON": lost(proxy.invalid_json),

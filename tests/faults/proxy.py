@@ -8,6 +8,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiohttp import ClientSession, web
 
@@ -34,12 +35,21 @@ class Exchange:
     """Tasks of the proxy that continue even if the sender stops waiting."""
     on_hang: Callable[[], None] = lambda: None
     """Called when the request hangs for good."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the call that sent the request has ended."""
 
     async def forward_after(self, seconds: float) -> web.Response:
         """Forward the request after a while, even if its sender has gone by then."""
+        return await self._forward_after(partial(asyncio.sleep, seconds))
 
+    async def forward_at_the_end(self) -> web.Response:
+        """Forward the request when the call that sent it has ended without an answer to it."""
+        self.on_hang()
+        return await self._forward_after(self.ended.wait)
+
+    async def _forward_after(self, wait: Callable[[], Awaitable[object]]) -> web.Response:
         async def held_up() -> web.Response:
-            await asyncio.sleep(seconds)
+            await wait()
             return await self.forward()
 
         task = asyncio.create_task(held_up())
@@ -90,6 +100,11 @@ async def hang_after(exchange: Exchange) -> web.StreamResponse:
     """Forward the request, and never answer."""
     await exchange.forward()
     return await hang(exchange)
+
+
+async def come_late(exchange: Exchange) -> web.StreamResponse:
+    """Forward the request when nobody waits for its answer any more."""
+    return await exchange.forward_at_the_end()
 
 
 async def cut_body(exchange: Exchange) -> web.StreamResponse:
@@ -182,9 +197,12 @@ class FaultProxy:
     on_hang: Callable[[], None] = lambda: None
     """Called when a request hangs, so that its sender can time out without waiting."""
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def settle(self) -> None:
-        """Wait until the backend has answered every delayed request."""
+        """Say that the call has ended; wait until the backend has answered each late request."""
+        self._ended.set()
+        self._ended = asyncio.Event()
         while self.late:
             await asyncio.gather(*self.late)
 
@@ -230,6 +248,7 @@ async def fault_proxy(backend: str) -> AsyncIterator[FaultProxy]:
                 backend=backend,
                 late=proxy.late,
                 on_hang=proxy.on_hang,
+                ended=proxy._ended,
             )
             await proxy.note(exchange)
             try:

@@ -20,6 +20,7 @@ from botocore.exceptions import (
 )
 
 from aiobreakglass import AsyncDynamoDBStore, StoreUnavailableError
+from aiobreakglass._aws.loading import data_loader
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.conftest import REGION
 from tests.dynamodb.rows import Rows
@@ -106,8 +107,10 @@ def provider() -> Provider:
 
 @pytest.fixture
 def own_session() -> AioSession:
-    """A session with credentials that no other test uses."""
-    return get_session()
+    """A session with credentials that no other test uses, and the models of AWS of all."""
+    session = get_session()
+    session.register_component("data_loader", data_loader())
+    return session
 
 
 @pytest.fixture
@@ -219,6 +222,12 @@ failures = pytest.mark.parametrize("error", FAILURES)
 
 
 class TestFailingCredentials:
+    """No request is sent, so there need be no table."""
+
+    @pytest.fixture
+    def table_name(self) -> str:
+        return "no-such-table"
+
     @failures
     @calls
     async def test_failed_refresh_sends_nothing_and_shows_no_secret(
@@ -226,12 +235,13 @@ class TestFailingCredentials:
         open_store: Open,
         provider: Provider,
         proxy: FaultProxy,
+        few_attempts: None,
         error: Exception,
         call: Call,
     ) -> None:
         """Whatever a provider raises, nothing is sent, and its message is not repeated."""
         provider.instead = raising(error)
-        async with open_store(provider, seconds=0.3) as store:
+        async with open_store(provider) as store:
             with pytest.raises(StoreUnavailableError) as caught:
                 await call(store)
         assert not caught.value.outcome_unknown
@@ -250,6 +260,8 @@ class TestFailingCredentials:
         assert not caught.value.outcome_unknown
         assert SECRET not in f"{caught.value} {caught.value!r}"
 
+
+class TestCredentialsThatAreLost:
     async def test_lost_write_stays_unknown_without_credentials(
         self, open_store: Open, provider: Provider, proxy: FaultProxy, rows: Rows
     ) -> None:

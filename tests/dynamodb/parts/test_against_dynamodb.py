@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
+from aiobotocore.session import AioSession
 
 from aiobreakglass import BreakGlassEvent
 from aiobreakglass._aws import outcomes
@@ -15,6 +18,7 @@ from aiobreakglass._dynamodb.layout import Table
 from aiobreakglass._dynamodb.parts.event import EventPart
 from aiobreakglass._dynamodb.parts.guard import GuardPart, stale_guard_parts
 from aiobreakglass._dynamodb.record import encode_record
+from tests.dynamodb.conftest import REGION
 from tests.dynamodb.example import (
     ABSENT,
     CLOSED,
@@ -35,6 +39,7 @@ from tests.dynamodb.example import (
     row,
 )
 from tests.dynamodb.rows import Rows
+from tests.dynamodb.tables import temporary_table
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -42,11 +47,31 @@ if TYPE_CHECKING:
 OTHER_ID = "fedcba9876543210"
 
 
-@pytest.fixture
-def table(table_name: str) -> Table:
-    return Table(table_name, LAYOUT)
+@pytest_asyncio.fixture(scope="class", loop_scope="class")
+async def client(endpoint_url: str, session: AioSession) -> AsyncIterator[DynamoDBClient]:
+    """Share a client among the tests, because making one takes as long as most of them."""
+    async with session.create_client(
+        "dynamodb", region_name=REGION, endpoint_url=endpoint_url
+    ) as client:
+        yield client
 
 
+@pytest_asyncio.fixture(scope="class", loop_scope="class")
+async def table(client: DynamoDBClient) -> AsyncIterator[Table]:
+    async with temporary_table(client) as name:
+        yield Table(name, LAYOUT)
+
+
+@pytest_asyncio.fixture(loop_scope="class")
+async def rows(client: DynamoDBClient, table: Table) -> AsyncIterator[Rows]:
+    """The rows of the table, which is empty before each test."""
+    rows = Rows(client, table.name)
+    yield rows
+    for left in await rows.all():
+        await rows.remove(left["pk"]["S"])
+
+
+@pytest.mark.asyncio(loop_scope="class")
 class TestAgainstDynamoDB:
     @pytest.mark.parametrize(
         ("event", "before", "refused"),

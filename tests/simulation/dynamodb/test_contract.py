@@ -12,7 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aiobreakglass import AsyncDynamoDBStore, TableLayout
-from aiobreakglass.testing import FakeClock, StoreContract
+from aiobreakglass.testing import FakeClock, GovernedStoreContract, LimitedStoreContract
+from aiobreakglass.testing._contract_limits_steps import Limited
 from tests.simulation.dynamodb.database import PROMPT, TABLE_NAME, Commit, Database
 
 OPERATIONS = {
@@ -63,9 +64,9 @@ class Client:
         return call
 
 
-class TestStoreOnTheModel(StoreContract):
+class TestStoreOnTheModel(LimitedStoreContract, GovernedStoreContract):
     @pytest.fixture
-    def store(self, clock: FakeClock) -> Iterator[AsyncDynamoDBStore]:
+    def limited(self, clock: FakeClock) -> Iterator[Limited]:
         written: list[tuple[object, str]] = []
 
         def note(commit: Commit) -> None:
@@ -73,12 +74,17 @@ class TestStoreOnTheModel(StoreContract):
 
         database = Database(
             TableLayout(),
-            now=lambda: clock().timestamp(),
+            # As on emulators, TTL deletes nothing while the test's clock goes on.
+            now=FakeClock.START.timestamp,
             random=Random(1),  # noqa: S311 - repeatable on purpose
             habits=PROMPT,
             on_commit=note,
         )
         client: Any = Client(database)
-        yield AsyncDynamoDBStore(client, TABLE_NAME, clock=clock)
+        yield lambda limits: AsyncDynamoDBStore(client, TABLE_NAME, clock=clock, limits=limits)
         for row, as_written in written:
             assert json.dumps(row) == as_written
+
+    @pytest.fixture
+    def store(self, limited: Callable[[None], AsyncDynamoDBStore]) -> AsyncDynamoDBStore:
+        return limited(None)
