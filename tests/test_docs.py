@@ -73,10 +73,10 @@ async def test_page_can_be_followed_step_by_step(
         "- in a list:\n\n  ```ini\n  without = a file\n  ```",
     ],
 )
-def test_untested_or_broken_block_fails(block: str, tmp_path: Path) -> None:
+def test_untested_or_broken_block_fails(block: str, tmp_path: Path, programs: Programs) -> None:
     (tmp_path / "page.md").write_text(f"# A page\n\n{block}\n", encoding="utf-8")
     page = Page(tmp_path / "page.md")
-    with Reader(page, tmp_path, "") as reader, pytest.raises(AssertionError):
+    with Reader(page, tmp_path, "", programs) as reader, pytest.raises(AssertionError):
         reader.follow()
 
 
@@ -92,8 +92,8 @@ def test_untested_or_broken_block_fails(block: str, tmp_path: Path) -> None:
         "python examples/quickstart.py --nonsense",
     ],
 )
-def test_broken_command_fails(command: str, tmp_path: Path) -> None:
-    with Reader(INDEX, tmp_path, "") as reader, pytest.raises(AssertionError):
+def test_broken_command_fails(command: str, tmp_path: Path, programs: Programs) -> None:
+    with Reader(INDEX, tmp_path, "", programs) as reader, pytest.raises(AssertionError):
         reader.obey(command)
 
 
