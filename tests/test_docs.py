@@ -41,7 +41,9 @@ DIAGRAMS = sorted((ROOT / "docs").glob("*.svg"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.blocks], ids=lambda page: page.name
+)
 async def test_page_can_be_followed_step_by_step(
     page: Page,
     tmp_path: Path,
@@ -71,13 +73,14 @@ async def test_page_can_be_followed_step_by_step(
         "```sh\nsleep 0\n```\n\n```text\nanother output than it has\n```",
         "```python\nraise LookupError\n```",
         "```python\ndef test_a_failure():\n    raise LookupError\n```",
+        "```python\ndef test_alone(): ...\n```\n\n```python\nif 0:\n def test_unseen(): ...\n```",
         "- in a list:\n\n  ```ini\n  without = a file\n  ```",
     ],
 )
-def test_untested_or_broken_block_fails(block: str, tmp_path: Path) -> None:
+def test_untested_or_broken_block_fails(block: str, tmp_path: Path, programs: Programs) -> None:
     (tmp_path / "page.md").write_text(f"# A page\n\n{block}\n", encoding="utf-8")
     page = Page(tmp_path / "page.md")
-    with Reader(page, tmp_path, "") as reader, pytest.raises(AssertionError):
+    with Reader(page, tmp_path, "", programs) as reader, pytest.raises(AssertionError):
         reader.follow()
 
 
@@ -93,8 +96,8 @@ def test_untested_or_broken_block_fails(block: str, tmp_path: Path) -> None:
         "python examples/quickstart.py --nonsense",
     ],
 )
-def test_broken_command_fails(command: str, tmp_path: Path) -> None:
-    with Reader(INDEX, tmp_path, "") as reader, pytest.raises(AssertionError):
+def test_broken_command_fails(command: str, tmp_path: Path, programs: Programs) -> None:
+    with Reader(INDEX, tmp_path, "", programs) as reader, pytest.raises(AssertionError):
         reader.obey(command)
 
 

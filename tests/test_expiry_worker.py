@@ -37,8 +37,14 @@ def table_name() -> str:
 
 
 @pytest.fixture
+def lapsed() -> int:
+    """How many events have lapsed; a test may override it."""
+    return LAPSED
+
+
+@pytest.fixture
 async def store(
-    dynamodb_local_endpoint: str, table_name: str
+    dynamodb_local_endpoint: str, table_name: str, lapsed: int
 ) -> AsyncIterator[AsyncDynamoDBStore]:
     """A store whose events opened two hours ago and have lapsed by the workers' clock."""
     clock = FakeClock(datetime.now(UTC) - timedelta(hours=2))
@@ -47,7 +53,7 @@ async def store(
     ) as client:
         await create_table(client, table_name)
         store = AsyncDynamoDBStore(client, table_name, clock=clock)
-        for index in range(LAPSED):
+        for index in range(lapsed):
             await store.create(make_event(invoker=f"invoker-{index}", created_at=clock()))
         yield store
 
@@ -181,6 +187,7 @@ async def test_events_expire_once_when_a_worker_is_killed(
     assert len(expired - set(said)) == marked_in_silence
 
 
+@pytest.mark.parametrize("lapsed", [AT_ONCE + 4])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_signal_lets_events_in_hand_finish(
     store: AsyncDynamoDBStore, table_name: str, proxy: FaultProxy, number: signal.Signals

@@ -39,7 +39,7 @@ def test_example_suite_fails_for_the_hasty_doorman(suite: pytest.Pytester) -> No
         "return Doorman(store", "return HastyDoorman(store"
     )
     tests.write_text(hasty, encoding="utf-8")
-    result = suite.runpytest_subprocess("test_doorman.py", "-k", "requests_at_once")
+    result = suite.runpytest_inprocess("test_doorman.py", "-k", "requests_at_once")
     result.assert_outcomes(failed=2, passed=2)
     result.stdout.fnmatch_lines_random(
         [

@@ -76,69 +76,81 @@ def settings_of_its_own(pytester: pytest.Pytester) -> None:
     pytester.makefile(".ini", pytest="[pytest]\n")
 
 
+TEST_BY_SCOPE = """
+import pytest
+from aiobreakglass.testing import make_event
+
+@pytest.mark.asyncio({scope})
+async def test_opens_access(breakglass_dynamodb, breakglass_clock):
+    await breakglass_dynamodb.create(make_event(created_at=breakglass_clock()))
+"""
+BY_SCOPE = {
+    "test_by_setting": TEST_BY_SCOPE.format(scope=""),
+    **{
+        f"test_by_{scope}": TEST_BY_SCOPE.format(scope=f"loop_scope={scope!r}")
+        for scope in ("function", "class", "module", "package", "session")
+    },
+}
+
+
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     """Run pytest in its own process, with every warning as an error."""
     return pytester.runpytest_subprocess("-W", "error", *options)
 
 
+def run_here(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run pytest in this process, where all is imported already."""
+    return pytester.runpytest_inprocess("-W", "error", *options)
+
+
 class TestBothStores:
-    def test_fixtures_work_under_anyio_alone(self, pytester: pytest.Pytester) -> None:
-        """The fixtures work without pytest-asyncio, and close what they opened."""
-        pytester.makepyfile(ANYIO)
-        run(pytester, *ANYIO_ALONE).assert_outcomes(passed=PASSED)
-
-    @pytest.mark.parametrize("mode", ["strict", "auto"])
-    def test_fixtures_work_under_both_plugins(self, pytester: pytest.Pytester, mode: str) -> None:
-        """Each test gets its store from the plugin that runs it, even if one run uses both."""
-        pytester.makepyfile(test_asyncio=STRICT, test_anyio=ANYIO)
-        run(pytester, *BOTH, f"--asyncio-mode={mode}").assert_outcomes(passed=2 * PASSED)
-
-    def test_parallel_processes_share_no_tables(self, pytester: pytest.Pytester) -> None:
-        """Under pytest-asyncio and pytest-xdist, no worker sees another worker's tables."""
-        pytester.makepyfile(AUTO)
-        result = run(pytester, *ASYNCIO, "--asyncio-mode=auto", "-n", "2")
-        result.assert_outcomes(passed=PASSED)
-
-    def test_aws_settings_of_the_machine_are_ignored(
+    def test_fixtures_work_under_anyio_alone(
         self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """No AWS profile, credential, region, option or proxy of the machine has an effect."""
+        """The fixtures work without pytest-asyncio, and close what they opened.
+
+        No AWS profile, credential, region, option or proxy of the machine has an effect.
+        """
         monkeypatch.setenv("AWS_PROFILE", "one-that-does-not-exist")
         monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-        pytester.makepyfile("""
-import os
-from aiobreakglass.testing import make_event
-
-async def test_opens_access(breakglass_dynamodb, breakglass_clock):
-    await breakglass_dynamodb.create(make_event(created_at=breakglass_clock()))
+        pytester.makepyfile(
+            ANYIO
+            + """
+async def test_keeps_the_settings_for_others(breakglass_dynamodb):
+    import os
     assert os.environ["AWS_PROFILE"] == "one-that-does-not-exist"
-""")
-        run(pytester, *ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=1)
-
-
-class TestLoopOfATest:
-    TEST = """
-import pytest
-from aiobreakglass.testing import make_event
-
-{marks}
-async def test_opens_access(breakglass_dynamodb, breakglass_clock):
-    await breakglass_dynamodb.create(make_event(created_at=breakglass_clock()))
 """
+        )
+        run(pytester, *ANYIO_ALONE).assert_outcomes(passed=PASSED + 1)
+
+    def test_fixtures_work_under_pytest_asyncio_alone(self, pytester: pytest.Pytester) -> None:
+        """The fixtures work without anyio's plugin."""
+        pytester.makepyfile(AUTO)
+        run_here(pytester, *ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=PASSED)
 
     def test_store_opens_in_the_loop_of_its_test(self, pytester: pytest.Pytester) -> None:
-        """Under pytest-asyncio, a store opens in the loop of its test, whatever its scope."""
-        mark = "@pytest.mark.asyncio(loop_scope={!r})"
-        scopes = ["function", "class", "module", "package", "session"]
-        pytester.makepyfile(
-            test_by_ini=self.TEST.format(marks="@pytest.mark.asyncio"),
-            **{f"test_{scope}": self.TEST.format(marks=mark.format(scope)) for scope in scopes},
-        )
-        default = "asyncio_default_test_loop_scope=session"
-        run(pytester, *ASYNCIO, "-o", default).assert_outcomes(passed=len(scopes) + 1)
+        """In strict mode beside anyio, a store opens in the loop of its test, whatever its scope.
 
+        The scope is the mark's, or the one in pytest's settings.
+        """
+        pytester.makepyfile(test_asyncio=STRICT, test_anyio=ANYIO, **BY_SCOPE)
+        default = "asyncio_default_test_loop_scope=session"
+        result = run(pytester, *BOTH, "--asyncio-mode=strict", "-o", default)
+        result.assert_outcomes(passed=2 * PASSED + len(BY_SCOPE))
+
+    def test_parallel_processes_share_no_tables(self, pytester: pytest.Pytester) -> None:
+        """Under pytest-xdist, no worker sees another worker's tables.
+
+        In auto mode beside anyio, each test gets its store from the plugin that runs it.
+        """
+        pytester.makepyfile(test_asyncio=AUTO, test_anyio=ANYIO)
+        result = run(pytester, *BOTH, "--asyncio-mode=auto", "-n", "2")
+        result.assert_outcomes(passed=2 * PASSED)
+
+
+class TestRefusal:
     @pytest.mark.parametrize("fixture", ["breakglass_store", "breakglass_dynamodb"])
     def test_backend_other_than_asyncio_is_refused(
         self, pytester: pytest.Pytester, fixture: str
@@ -154,7 +166,7 @@ def anyio_backend():
 @pytest.mark.anyio
 async def test_on_trio({fixture}): ...
 """)
-        result = pytester.runpytest(*ANYIO_ALONE)
+        result = run_here(pytester, *ANYIO_ALONE)
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(
             ['aiobreakglass runs on asyncio, and not on trio: let * return "asyncio"']
@@ -163,7 +175,7 @@ async def test_on_trio({fixture}): ...
     def test_missing_async_plugin_is_named(self, pytester: pytest.Pytester) -> None:
         """Without an async plugin, the fixture says that it needs one."""
         pytester.makepyfile("def test_without_a_loop(breakglass_dynamodb): ...")
-        result = pytester.runpytest(*ANYIO_ALONE)
+        result = run_here(pytester, *ANYIO_ALONE)
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(["breakglass_dynamodb needs *: install pytest-asyncio, or *"])
 
@@ -196,7 +208,7 @@ class TestContract(StoreContract):
     ) -> None:
         """Tests with the fixtures and tests of the contract both say what to install or set."""
         pytester.makepyfile(self.SUITE)
-        result = run(pytester, *options, "--tb=short", *self.ONE_OF_EACH)
+        result = run_here(pytester, *options, "--tb=short", *self.ONE_OF_EACH)
         result.assert_outcomes(failed=2)
         result.stdout.no_fnmatch_line("*natively supported*")
         lines = [line for line in result.outlines if line.startswith("no plugin runs")]
@@ -206,7 +218,7 @@ class TestContract(StoreContract):
     def test_async_test_of_others_is_left_to_pytest(self, pytester: pytest.Pytester) -> None:
         """The plugin says nothing in a suite that does not use it."""
         pytester.makepyfile("async def test_of_theirs(): ...")
-        result = run(pytester, *ANYIO_ALONE)
+        result = run_here(pytester, *ANYIO_ALONE)
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["*not natively supported*"])
 
@@ -229,15 +241,21 @@ def test_what_is_imported():
 
     def test_missing_moto_says_what_to_install(self, pytester: pytest.Pytester) -> None:
         """If moto is missing, the error says how to get it."""
-        pytester.makeconftest("import sys; sys.modules['moto'] = None")
+        pytester.makeconftest("""
+import sys
+
+# The second may be imported already.
+for name in ("moto", "moto.moto_server.werkzeug_app"):
+    sys.modules[name] = None
+""")
         pytester.makepyfile("def test_on_dynamodb(breakglass_dynamodb): ...")
-        result = run(pytester, *ASYNCIO)
+        result = run_here(pytester, *ASYNCIO)
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(["E *needs moto: pip install 'aiobreakglass[[]testing]'"])
 
     def test_pytest_lists_the_public_fixtures(self, pytester: pytest.Pytester) -> None:
         """`pytest --fixtures` lists the four public fixtures with their docstrings."""
-        lines = pytester.runpytest("--fixtures", *ANYIO_ALONE).stdout.lines
+        lines = run_here(pytester, "--fixtures", *ANYIO_ALONE).stdout.lines
         documented = {
             line.split()[0]: following.strip()
             for line, following in pairwise(lines)

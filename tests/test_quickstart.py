@@ -85,16 +85,12 @@ def assert_says_what_to_do(result: Result, advice: str) -> None:
 
 
 def test_quickstart_on_moto_prints_what_the_readme_shows() -> None:
-    # Proxies and settings for real accounts have no effect.
-    result = run(http_proxy=NOWHERE, AWS_ENDPOINT_URL_DYNAMODB=NOWHERE)
+    """Proxies, and settings and credentials for real accounts, have no effect."""
+    # Code that reads the environment's credentials fails on a key without its secret.
+    result = run(http_proxy=NOWHERE, AWS_ENDPOINT_URL_DYNAMODB=NOWHERE, AWS_SECRET_ACCESS_KEY=None)
     assert_tells_the_story(result)
     (shown,) = README.texts("text")
     assert without_particulars(result.stdout) == without_particulars(shown)
-
-
-def test_quickstart_on_moto_reads_no_credentials() -> None:
-    # Code that reads the environment's credentials fails on a key without its secret.
-    assert_tells_the_story(run(AWS_SECRET_ACCESS_KEY=None))
 
 
 @pytest.mark.on_dynamodb_local
@@ -163,11 +159,15 @@ async def test_table_of_another_application_is_left_alone(
         assert (await client.scan(TableName=table))["Count"] == 0
 
 
-def test_quickstart_without_moto_says_what_to_install(tmp_path: Path) -> None:
+def test_quickstart_without_moto_says_what_to_install(
+    tmp_path: Path, run_without_moto: Run
+) -> None:
     (tmp_path / "moto").mkdir()
     (tmp_path / "moto" / "__init__.py").touch()
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    assert_says_what_to_do(run(PYTHONPATH=path), "pip install 'aiobreakglass[testing]'")
+    assert_says_what_to_do(
+        run_without_moto(PYTHONPATH=path), "pip install 'aiobreakglass[testing]'"
+    )
 
 
 def test_account_and_endpoint_together_are_refused(run_without_moto: Run) -> None:

@@ -848,7 +848,7 @@ def test_both_stores_behave_as_the_model(
         try:
             run_state_machine_as_test(
                 machine,
-                settings=settings(max_examples=15, stateful_step_count=25),
+                settings=settings(max_examples=10, stateful_step_count=25),
             )
         finally:
             runner.run(stack.aclose())

@@ -22,7 +22,17 @@ from typing import IO, Final
 PATIENCE: Final = 300
 """How many seconds a program may take, on a machine that may be slow and busy."""
 
-_IMPORTED: Final = ("aiobotocore.client", "aiobotocore.session", "botocore.auth", "pydantic")
+_IMPORTED: Final = (
+    "aiobotocore.client",
+    "aiobotocore.session",
+    "botocore.auth",
+    "pydantic",
+    # pydantic imports these when a program first needs them.
+    "pydantic.functional_validators",
+    "pydantic.json_schema",
+    "pydantic.main",
+    "pydantic.types",
+)
 
 
 class Programs:

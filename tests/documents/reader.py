@@ -77,6 +77,10 @@ class Reader:
         self.addresses: dict[str, str] = {}
         """The addresses that the page shows, and the real ones."""
         self.servers: list[subprocess.Popen[str]] = []
+        self.suites: list[str] = []
+        """The files with tests, which one pytest runs at the end of the page."""
+        self.runs_all = False
+        """Whether the page says to run pytest on the folder."""
 
     def __enter__(self) -> Reader:
         return self
@@ -98,20 +102,24 @@ class Reader:
             elif name := FILE_NAME.match(block.text):
                 self.keep(block, name["name"], self.page.blocks[position + 1 :])
             elif block.language == "python":
-                self.keep(block, f"block_{position}.py", [])
+                kind = "test" if "def test_" in block.text else "block"
+                self.keep(block, f"{kind}_{position}.py", [])
             else:
                 raise AssertionError(f"{block}: no test knows what to do with it")
+        if self.suites or self.runs_all:
+            output = self.pytest("--verbose", *([] if self.runs_all else self.suites))
+            for suite in self.suites:
+                assert re.search(rf"^{re.escape(suite)}::.+ PASSED", output, re.MULTILINE), suite
 
     def keep(self, block: Block, name: str, rest: list[Block]) -> None:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text, encoding="utf-8")
         given = "\n".join(later.text for later in rest if later.language == "sh")
-        is_test = "def test_" in block.text or "(StoreContract)" in block.text
-        if name in given or (name.startswith("test_") and "-m pytest" in given):
+        if name in given:
             return  # The reader runs it when the page says so.
-        if is_test:
-            self.pytest(name)
+        if "def test_" in block.text or "(StoreContract)" in block.text:
+            self.suites.append(name)
         elif block.language == "python":
             # A program shows its output in comments; a module only has to load.
             printed = re.findall(r"^ +print\(.+  # (.+)$", block.text, flags=re.MULTILINE)
@@ -147,7 +155,7 @@ class Reader:
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"), *arguments
         )
         assert re.search(r"\d+ passed", output), output
-        return ""
+        return output
 
     def obey(self, command: str) -> str:
         """Run a command, or check that it could run if it goes beyond a test."""
@@ -182,14 +190,15 @@ class Reader:
             case ["python", "-m", "pytest", *arguments]:
                 paths = [argument for argument in arguments if "/" in argument]
                 if not paths:
-                    return self.pytest(*arguments)
+                    assert not arguments, command
+                    self.runs_all = True
                 assert [path for path in paths if not (ROOT / path).exists()] == [], command
             case ["python", name, *arguments] if (self.folder / name).is_file():
                 if "moto_server" in (self.folder / name).read_text(encoding="utf-8"):
                     return self.serve(name)
                 return self.python(name, *arguments)
             case ["python", name, *arguments]:
-                usage = self.run(sys.executable, str(ROOT / name), "--help")
+                usage = self.python(str(ROOT / name), "--help")
                 options = [argument for argument in arguments if argument.startswith("--")]
                 assert [option for option in options if f"{option} " not in usage] == [], command
             case ["aws", "dynamodb", operation, *arguments]:

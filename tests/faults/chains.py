@@ -16,6 +16,8 @@ from aiobreakglass._dynamodb.layout import TableLayout
 WEEK = 7 * 24 * 60 * 60
 BEGINNINGS = ("created", "imported", "adopted", "deleted")
 """The actions of first entries. A row that is not an event can be deleted, and not adopted."""
+HELD_IN_PART = "the event is held, and its history has a time to live"
+"""The violation of a hold that took its first step alone."""
 
 
 def chain_violations(
@@ -56,7 +58,7 @@ def _violations(
         yield f"the actions are {actions}"
     yield from _tip_violations(row, entries[-1], texts[-1], layout)
     if "held_by" in row and any(layout.ttl_attribute in item for item in entries):
-        yield "the event is held, and its history has a time to live"
+        yield HELD_IN_PART
     if len({json.dumps(item.get("history_ttl")) for item in (row, *entries)}) > 1:
         yield "the history's time to live is not the same everywhere"
 

@@ -123,6 +123,11 @@ def terminal_reopened() -> type[AsyncDynamoDBStore]:
             "closed_by": None,
             "closed_reason": None,
             "ended_at": None,
+            # No event is active and reviewed; the callers could not even read one.
+            "reviewed_by": None,
+            "reviewed_at": None,
+            "review_outcome": None,
+            "review_comment": None,
         }
         return decide_update(stored.model_copy(update=revived), proposed, *arguments, **options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -26,6 +27,14 @@ CLOSED = ACTIVE.model_copy(
         "closed_by": "bob",
         "closed_reason": "done",
         "ended_at": LATER["updated_at"],
+    }
+)
+HELD = CLOSED.model_copy(
+    update={
+        "updated_at": CLOSED.updated_at + timedelta(seconds=1),
+        "held_by": "who wants to hold",
+        "held_at": CLOSED.updated_at + timedelta(seconds=1),
+        "held_reason": "a case",
     }
 )
 GUARD = encode_guard(ACTIVE, LAYOUT)
@@ -55,11 +64,21 @@ def _action(before: BreakGlassEvent | None, after: BreakGlassEvent | None) -> Ac
         return Action.CREATED
     if after is None:
         return Action.DELETED
+    if after.held_by is not None:
+        return Action.HELD
     return Action.CLOSED if after.status.is_terminal else Action.UPDATED
 
 
 def without_guard(rows: list[Item]) -> list[Item]:
     return [row for row in rows if row != GUARD]
+
+
+def held_in_part() -> list[Item]:
+    """Return a table whose event is held, and whose history still has a time to live."""
+    event, *others = table(CREATION, CLOSING, ("who wants to hold", HELD))
+    end = {"history_ttl": {"N": "1000000000"}}
+    entries = [row | end | {LAYOUT.ttl_attribute: end["history_ttl"]} for row in others]
+    return [event | end, *entries]
 
 
 def call(kind: str, seen: BreakGlassEvent | None, answer: str = OK) -> Call:
@@ -95,6 +114,11 @@ CLOSING = ("who wants to close", CLOSED)
             id="deleted unheard",
         ),
         pytest.param([call("create", None, UNAVAILABLE)], [], id="never created"),
+        pytest.param(
+            [CREATED, call("close", CLOSED), call("hold", None, UNKNOWN)],
+            held_in_part(),
+            id="held in part, unheard",
+        ),
     ],
 )
 def test_table_that_matches_the_answers_has_no_findings(
@@ -185,6 +209,23 @@ def test_table_that_matches_the_answers_has_no_findings(
             table(CREATION, CLOSING, (None, None)),
             "unsigned",
             id="a deletion without an author",
+        ),
+        pytest.param(
+            [CREATED, call("close", CLOSED), call("hold", HELD)],
+            held_in_part(),
+            "held, and its history has a time to live",
+            id="a hold that was acknowledged in part",
+        ),
+        pytest.param(
+            [
+                CREATED,
+                call("close", CLOSED),
+                call("hold", None, UNKNOWN),
+                replace(call("hold", HELD, "EventHeldError"), caller="another"),
+            ],
+            held_in_part(),
+            "held, and its history has a time to live",
+            id="a hold that another was told of",
         ),
         pytest.param(
             [CREATED],

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 
-import pytest
-
 from tests.histories.plan import History
 from tests.histories.run import Figures, ground, workers
 
@@ -17,18 +15,18 @@ from tests.histories.run import Figures, ground, workers
 SEEDS = [1, int(os.environ.get("HISTORY_SEED", "2"))]
 
 
-@pytest.mark.parametrize("faults", [False, True], ids=["without faults", "with faults"])
 async def test_random_history_of_two_processes_is_linearizable(
-    dynamodb_local_endpoint: str, faults: bool
+    dynamodb_local_endpoint: str,
 ) -> None:
     """The answers fit one order of the calls, and the table fits the answers."""
-    figures = Figures()
     async with ground(dynamodb_local_endpoint) as place, workers(2) as team:
-        for seed in SEEDS:
-            print(f"HISTORY_SEED={seed}")
-            await place.play(History(seed, faults=faults), team, figures)
-    assert figures.violations == []
-    assert figures.undecided == []
-    assert figures.histories == len(SEEDS)
-    assert figures.calls.total() == len(SEEDS) * 2 * 4 * 20
-    assert bool(figures.faults) is faults
+        for faults in (False, True):
+            figures = Figures()
+            for seed in SEEDS:
+                print(f"HISTORY_SEED={seed}, {faults=}")
+                await place.play(History(seed, faults=faults), team, figures)
+            assert figures.violations == []
+            assert figures.undecided == []
+            assert figures.histories == len(SEEDS)
+            assert figures.calls.total() == len(SEEDS) * 2 * 4 * 20
+            assert bool(figures.faults) is faults

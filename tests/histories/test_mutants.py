@@ -10,7 +10,7 @@ import pytest
 
 from tests.histories.hunt import PATIENCE, caught_after
 
-OBVIOUS = ["no-guard-condition", "guard-left-behind", "terminal-reopened", "memory-trusted"]
+OBVIOUS = ["no-guard-condition", "guard-left-behind", "terminal-reopened"]
 
 
 @pytest.mark.parametrize("mutant", OBVIOUS)

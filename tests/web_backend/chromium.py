@@ -13,8 +13,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-gpu",
     "--disable-quic",
+    # Every page is ours, so pages that follow each other can share a process.
+    "--disable-site-isolation-trials",
     "--disable-sync",
     "--no-first-run",
+    "--renderer-process-limit=1",
 ]
 
 

@@ -61,27 +61,32 @@ async def running(
         await process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_signal_ends_the_process_while_streams_are_open(number: signal.Signals) -> None:
-    """A signal completes the open streams, and then ends the process."""
-    async with (
-        asyncio.timeout(PATIENCE),
-        demonstration() as (process, url),
-        client_at(url) as client,
-        client.stream("GET", "/api/changes") as response,
-    ):
+async def assert_signal_completes_a_stream(
+    process: asyncio.subprocess.Process, client: httpx.AsyncClient, number: signal.Signals
+) -> None:
+    """Assert that a signal completes the open streams, and then ends the process."""
+    async with client.stream("GET", "/api/changes") as response:
         lines = response.aiter_lines()
         assert await anext(lines) == "event: snapshot"
         process.send_signal(number)
         async for _ in lines:
             pass
-        assert process.stderr is not None
-        log = (await process.stderr.read()).decode()
-        # After an orderly stop uvicorn raises the signal again.
-        assert await process.wait() in (0, -number)
+    assert process.stderr is not None
+    log = (await process.stderr.read()).decode()
+    # After an orderly stop uvicorn raises the signal again.
+    assert await process.wait() in (0, -number)
     assert "Application shutdown complete" in log
     assert "ERROR" not in log
     assert "Traceback" not in log
+
+
+async def test_demonstration_in_memory_ends_at_an_interrupt() -> None:
+    async with (
+        asyncio.timeout(PATIENCE),
+        demonstration() as (process, url),
+        client_at(url) as client,
+    ):
+        await assert_signal_completes_a_stream(process, client, signal.SIGINT)
 
 
 def deployment() -> list[str]:
@@ -135,11 +140,11 @@ def test_demonstration_has_the_shutdown_timeout_of_the_readme(
     assert str(options["timeout_graceful_shutdown"]) == seconds
 
 
-async def test_demonstration_on_moto() -> None:
-    """The demonstration on moto opens, checks, closes and lists events."""
+async def test_demonstration_on_moto_ends_at_sigterm() -> None:
+    """The demonstration on moto opens, checks, closes and lists events, until a signal."""
     async with (
         asyncio.timeout(PATIENCE),
-        demonstration("--backend", "moto") as (_, url),
+        demonstration("--backend", "moto") as (process, url),
         client_at(url) as client,
     ):
         opened = await client.post("/api/events", json=OPENING)
@@ -155,3 +160,4 @@ async def test_demonstration_on_moto() -> None:
         page = (await client.get("/api/events?status=closed&limit=2")).json()
         assert page["events"][0]["id"] == opened.json()["id"]
         assert page["next_cursor"]
+        await assert_signal_completes_a_stream(process, client, signal.SIGTERM)

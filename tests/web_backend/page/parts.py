@@ -21,7 +21,11 @@ class Visit(Protocol):
 
 
 class NewPage(Protocol):
-    def __call__(self, url: str, name: str, *, width: int = 1000) -> Awaitable[Page]: ...
+    def __call__(
+        self, url: str, name: str, *, width: int = 1000, own_window: bool = False
+    ) -> Awaitable[Page]:
+        """Make an empty page, in a window that other tests use as well unless it is its own."""
+        ...
 
 
 def connection(page: Page) -> Locator:

@@ -93,34 +93,45 @@ async def test_event_whose_row_becomes_corrupt_disappears(
     await expect(log(page)).to_be_empty()
 
 
-@pytest.mark.parametrize(
-    ("bounds", "who", "message"),
-    [
-        ({"max_streams": 1}, "bob", "Too many pages are open"),
-        ({"max_streams_per_person": 1}, "alice", "You have too many pages open"),
-    ],
-)
 async def test_page_over_the_limit_waits_before_it_retries(
-    new_page: NewPage, store: FaultyStore, bounds: dict[str, int], who: str, message: str
+    new_page: NewPage, store: FaultyStore
 ) -> None:
-    """The page says so, and does not ask again before `Retry-After`."""
+    """The page says which limit it is, and does not ask again before `Retry-After`."""
+    bounds = {"max_streams": 2, "max_streams_per_person": 1}
     app = application(store, SETTINGS.model_copy(update=bounds))
-    async with served(app) as url, client_at(url, who) as other:
-        page = await new_page(url, "alice")
+    async with (
+        served(app) as url,
+        client_at(url, "alice") as alice,
+        client_at(url, "bob") as bob,
+        client_at(url, "rita") as rita,
+    ):
+        page = await new_page(url, "alice", own_window=True)
         asked: list[str] = []
         page.on("request", lambda request: asked.append(httpx.URL(request.url).path))
         await stop_clock(page)
-        async with other.stream("GET", "/api/changes") as response:
+        async with alice.stream("GET", "/api/changes") as response:
             assert response.status_code == 200
             await page.goto(url)
-            await expect(connection(page)).to_contain_text(message)
+            await expect(connection(page)).to_contain_text("You have too many pages open")
         await all_have_left(app)
-        before = asked.count("/api/changes")
-        await page.clock.run_for(29_000)
-        # Once this later request is answered, the earlier ones have been answered too.
-        await page.evaluate("fetch('/health').then((response) => response.text())")
-        assert asked.count("/api/changes") == before
-        await page.clock.run_for(2_000)
+
+        async def wait_for_the_next_attempt() -> None:
+            before = asked.count("/api/changes")
+            await page.clock.run_for(29_000)
+            # Once this later request is answered, the earlier ones have been answered too.
+            await page.evaluate("fetch('/health').then((response) => response.text())")
+            assert asked.count("/api/changes") == before
+            await page.clock.run_for(1_000)
+
+        async with (
+            bob.stream("GET", "/api/changes") as first,
+            rita.stream("GET", "/api/changes") as second,
+        ):
+            assert (first.status_code, second.status_code) == (200, 200)
+            await wait_for_the_next_attempt()
+            await expect(connection(page)).to_contain_text("Too many pages are open")
+        await all_have_left(app)
+        await wait_for_the_next_attempt()
         await expect(connection(page)).to_have_text("Live.")
 
 
@@ -167,27 +178,27 @@ async def test_restarted_server_that_cannot_read_ends_no_access(
         await expect(log(page)).to_be_empty()
 
 
-@pytest.mark.parametrize("failure", ["refused", "no answer"])
-async def test_page_retries_if_it_cannot_learn_who_signed_in(
-    new_page: NewPage, url: str, failure: str
-) -> None:
-    """The page says so, and asks again by itself."""
-    page = await new_page(url, "alice")
+async def test_page_retries_if_it_cannot_learn_who_signed_in(new_page: NewPage, url: str) -> None:
+    """The page says so, and asks again by itself, after no answer and after a refusal."""
+    page = await new_page(url, "alice", own_window=True)
     await stop_clock(page)
 
-    async def fail(route: Route) -> None:
-        if failure == "refused":
-            detail = "The server cannot be reached."
-            await route.fulfill(status=503, json={"detail": detail}, headers={"Retry-After": "3"})
-        else:
-            await route.abort()
+    async def refuse(route: Route) -> None:
+        await route.fulfill(
+            status=503, json={"detail": "There is no server."}, headers={"Retry-After": "3"}
+        )
 
-    await page.route("**/api/me", fail)
+    await page.route("**/api/me", lambda route: route.abort())
     await page.goto(url)
     await expect(connection(page)).to_contain_text("The server cannot be reached")
     await expect(connection(page)).to_contain_text("Trying again.")
     await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
     await page.unroute("**/api/me")
-    await page.clock.run_for(3_000 if failure == "refused" else 5_000)
+    await page.route("**/api/me", refuse)
+    await page.clock.run_for(5_000)
+    await expect(connection(page)).to_have_text("There is no server. Trying again.")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+    await page.unroute("**/api/me")
+    await page.clock.run_for(3_000)
     await expect(connection(page)).to_have_text("Live.")
     await expect(page.locator("#my-name")).to_have_text("alice")

@@ -36,7 +36,7 @@ async def test_access_lapses_while_the_server_is_silent(
     """The page says that the server is silent, and still counts down and removes the access."""
     await store.create(make_event())
     await app.state.changes.read()
-    page = await new_page(url, "alice")
+    page = await new_page(url, "alice", own_window=True)
     await stop_clock(page)
     await page.goto(url)
     countdown = holders(page).locator(".countdown")
@@ -55,7 +55,7 @@ async def test_access_lapses_while_the_server_is_silent(
 
 async def test_countdown_uses_the_server_clock(new_page: NewPage, url: str) -> None:
     """Access lapses by the server's clock, so the countdown follows that clock."""
-    page = await new_page(url, "alice")
+    page = await new_page(url, "alice", own_window=True)
     await page.clock.install(time=datetime.now(UTC) + timedelta(days=1))
     await page.goto(url)
     await expect(connection(page)).to_have_text("Live.")
