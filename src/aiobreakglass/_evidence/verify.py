@@ -104,7 +104,7 @@ async def verify_anchor(
     comparison = _Comparison(records, table.layout, instant)
     with await in_thread(made.anchor.open, "rb") as file:
         while lines := await in_thread(_read_lines, file):
-            for group in groups(lines):
+            for group in groups(lines, lambda line: line.revision or 1):
                 known.add(line.event_id for line in group)
                 found = await comparison.compare(group)
                 kept = [
