@@ -102,9 +102,10 @@ LAYERS = [
         "_evidence.progress",
         "_evidence.records",
     ],
-    ["_evidence.holding"],
+    ["_evidence.holding", "_evidence.plan", "_evidence.unfinished"],
     ["_evidence.judgments"],
-    ["_evidence.added", "_evidence.audit", "_evidence.export"],
+    ["_evidence.added", "_evidence.audit", "_evidence.writing"],
+    ["_evidence.export"],
     ["_evidence.verify"],
     ["__init__"],
 ]
