@@ -104,7 +104,7 @@ LAYERS = [
     ],
     ["_evidence.holding", "_evidence.plan", "_evidence.unfinished"],
     ["_evidence.judgments"],
-    ["_evidence.added", "_evidence.audit", "_evidence.writing"],
+    ["_evidence.added", "_evidence.audit", "_evidence.comparison", "_evidence.writing"],
     ["_evidence.export"],
     ["_evidence.verify"],
     ["__init__"],

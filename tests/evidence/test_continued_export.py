@@ -262,7 +262,10 @@ def with_value(**values: Any) -> Callable[[Path], None]:
 
 
 def with_text(text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / HIDDEN).write_text(text) and None
+    def change(folder: Path) -> None:
+        (folder / HIDDEN).write_text(text)
+
+    return change
 
 
 DAMAGES: dict[str, Callable[[Path], None]] = {

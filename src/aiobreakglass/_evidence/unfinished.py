@@ -69,8 +69,8 @@ def read_unfinished(folder: Path) -> Unfinished | None:
         unfinished = Unfinished(**values, others=others, files=files)
         decode_time(unfinished.started_at)
         is_well_formed = (
-            isinstance(unfinished.arguments, dict)
-            and isinstance(unfinished.scan, str)
+            isinstance(values["arguments"], dict)
+            and isinstance(values["scan"], str)
             and all(map(_TOKEN.fullmatch, [unfinished.token, *unfinished.others]))
             and all(map(_is_well_formed, files))
         )
