@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import gc
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiobreakglass import Finding, ScanProgress, audit_table
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb import scan as scans
+from aiobreakglass._evidence.records import groups
 
 from .table import LAYOUT, NAME, NOW, RETENTION, Past, Reader, Rows, removed, some_pasts, table_of
 
@@ -272,10 +277,66 @@ class TestProgress:
         assert [finding.kind for finding in whole].count("gap") == 1
         assert reports[-1].rows == len(rows)
         assert len(reports) > 5
-        for place, report in enumerate(reports):
+        severities = Counter(finding.severity for finding in whole)
+        for place, report in enumerate(list(reports)):
             before = [finding for one in reports[: place + 1] for finding in one.findings]
-            after = await audited(rows, resume=report.resume)
+            later: list[ScanProgress] = []
+
+            async def note_later(progress: ScanProgress) -> None:
+                later.append(progress)  # noqa: B023 - it runs within this round
+
+            after = await audited(rows, resume=report.resume, on_progress=note_later)
             assert sorted(map(str, before + after)) == sorted(map(str, whole))
+            assert later[0] == report._replace(findings=())
+            assert later[-1].rows == len(rows)
+            assert (later[-1].errors, later[-1].warnings) == (
+                severities["error"],
+                severities["warning"],
+            )
+
+    async def test_findings_are_handed_out_and_not_kept(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However many there are, those of one page are alive, and the text to resume is short."""
+        monkeypatch.setattr(scans, "PAGE_ROWS", 4)
+        rows: Rows = {}
+        for number in range(40):
+            past = Past(invoker=f"invoker-{number}").extend()
+            rows |= removed(past.rows, [past.entry_key(1), past.guard_key])
+        old = Past(invoker="old").old_rows
+        handed_out: list[str] = []
+        alive: list[int] = []
+        resumes: list[str] = []
+        gc.collect()
+        before = _findings_alive()
+
+        async def note(progress: ScanProgress) -> None:
+            handed_out.extend(map(str, progress.findings))
+            alive.append(_findings_alive() - before)
+            resumes.append(progress.resume or "")
+
+        kept = await audited(rows | old, on_progress=note, keep_findings=False)
+        assert max(alive) <= 2 * 4
+        assert [finding.kind for finding in kept] == ["no history"]
+        assert max(map(len, resumes)) < 300
+        del kept
+        whole = await audited(rows | old)
+        assert len(handed_out) == 2 * 40
+        assert handed_out == [str(finding) for finding in whole[:-1]]
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ({"keep_findings": False}, ValueError),
+            ({"keep_findings": False, "on_progress": None}, ValueError),
+            ({"keep_findings": None}, TypeError),
+        ],
+    )
+    async def test_findings_that_nobody_would_get_are_refused(
+        self, options: dict[str, Any], error: type[Exception]
+    ) -> None:
+        with pytest.raises(error, match="keep_findings"):
+            await audited({}, **options)
 
     async def test_callback_must_be_async(self) -> None:
         with pytest.raises(TypeError, match="on_progress must be an async function"):
@@ -310,3 +371,16 @@ async def test_other_layout_is_audited_by_its_own_names() -> None:
     with pytest.raises(TypeError, match="layout must be a TableLayout"):
         await audited({}, layout="pk")
     assert LAYOUT.event_prefix in next(iter(Past().old_rows))
+
+
+def _findings_alive() -> int:
+    return sum(type(found) is Finding for found in gc.get_objects())
+
+
+@given(st.lists(st.integers(0, 3000), max_size=80))
+def test_histories_that_are_read_together_are_few_and_short(revisions: list[int]) -> None:
+    """A group has at most 25 events, and 2,000 entries unless one event alone has more."""
+    found = list(groups(revisions, lambda revision: revision))
+    assert [revision for group in found for revision in group] == revisions
+    assert all(len(group) <= 25 for group in found)
+    assert all(sum(group) <= 2000 or len(group) == 1 for group in found)

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from aiobreakglass._aws.transaction import Item
 from aiobreakglass._dynamodb import scan as scans
 from aiobreakglass._evidence import files
 
+from .disk import Disk, StoppedError
 from .table import NAME, NOW, Past, Reader, Rows, some_pasts, table_of
 
 LATER = NOW + timedelta(days=1)
@@ -192,48 +193,9 @@ async def test_wrong_argument_is_refused_before_anything_is_done(
     assert not folder.exists()
 
 
-class StoppedError(OSError):
-    pass
-
-
-class Disk:
-    """The operating system, which fails at one of its calls."""
-
-    def __init__(self, fails_at: int, *, stays_broken: bool) -> None:
-        self.calls = 0
-        self.names: list[str] = []
-        self._fails_at = fails_at
-        self._stays_broken = stays_broken
-
-    def __getattr__(self, name: str) -> Any:
-        function = getattr(os, name)
-        if not callable(function):
-            return function
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.names.append(name)
-            self.calls += 1
-            is_broken = self._stays_broken and self.calls > self._fails_at
-            if self.calls == self._fails_at or is_broken:
-                raise StoppedError(f"{name} was interrupted")
-            return function(*args, **kwargs)
-
-        return call
-
-
 def looks_whole(folder: Path) -> list[str]:
     """Return the names in a folder that a reader could take for an export's."""
     return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Disk]]:
-    def fail(at: int, *, stays_broken: bool = False) -> Disk:
-        broken = Disk(at, stays_broken=stays_broken)
-        monkeypatch.setattr(files, "os", broken)
-        return broken
-
-    return fail  # type: ignore[return-value] # pytest takes the function itself
 
 
 async def test_failure_of_any_call_leaves_nothing(

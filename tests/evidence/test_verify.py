@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiobreakglass import Action, Finding, ScanProgress, export_events, verify_anchor
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.change import Change
 from aiobreakglass._dynamodb import scan as scans
+from aiobreakglass._evidence import added, records, verify
 
 from .table import NAME, NOW, RETENTION, Past, Reader, Rows, removed, some_pasts, table_of
 
@@ -295,7 +298,102 @@ async def test_progress_has_each_finding_once(
     assert kinds(findings) == {"removed", "added"}
     assert [finding for report in reports for finding in report.findings] == findings
     assert reports[-1].rows == 7 + len(rows)
-    assert {report.resume for report in reports} == {None}
+    assert (reports[-1].errors, reports[-1].warnings) == (2, 0)
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scans, "PAGE_ROWS", 3)
+    monkeypatch.setattr(records, "_TOGETHER", 2)
+    monkeypatch.setattr(verify, "_LINES", 3)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_verification_can_be_resumed_from_each_progress(tmp_path: Path) -> None:
+    """What was found before and after add up, and nothing is read from the table twice."""
+    past, forged, others = Past(invoker="zoe"), Past(invoker="forged"), table_of(*some_pasts())
+    gone = Past(invoker="gone").close()
+    manifest = await anchor_of({**others, **past.rows, **gone.rows}, tmp_path)
+    rows = {**others, **forged.rows, gone.key: gone.rows[gone.key]}
+    now = LATER + RETENTION + timedelta(days=30)
+    reports: list[ScanProgress] = []
+    requests: list[int] = []
+    reader = Reader(rows)
+
+    async def note(progress: ScanProgress) -> None:
+        reports.append(progress)
+        requests.append(len(reader.requests))
+
+    options: dict[str, Any] = {"now": now, "on_progress": note}
+    whole = await verify_anchor(reader.client, NAME, manifest, **options)
+    assert kinds(whole) == {"added", "expired by retention"}
+    assert "2 events" in str(whole[-1])
+    earlier = list(zip(reports, requests, strict=True))
+    assert len(earlier) > 8
+    for place, (report, asked) in enumerate(earlier):
+        reports.clear()
+        later = Reader(rows)
+        options["resume"] = report.resume
+        after = await verify_anchor(later.client, NAME, manifest, **options)
+        before = [found for one, _ in earlier[: place + 1] for found in one.findings]
+        assert before + after == whole
+        assert reports[0] == report._replace(findings=())
+        assert reports[-1]._replace(findings=()) == earlier[-1][0]._replace(findings=())
+        assert asked + len(later.requests) == len(reader.requests)
+
+
+async def test_findings_are_handed_out_and_not_kept(tmp_path: Path) -> None:
+    past = Past(invoker="zoe")
+    manifest = await anchor_of(past.rows, tmp_path)
+    found: list[Finding] = []
+
+    async def note(progress: ScanProgress) -> None:
+        found.extend(progress.findings)
+
+    options: dict[str, Any] = {"keep_findings": False, "on_progress": note}
+    assert await verified({}, manifest, **options) == []
+    assert kinds(found) == {"removed"}
+    found.clear()
+    (tmp_path / "anchor.jsonl").write_bytes(b"")
+    assert await verified({}, manifest, **options) == []
+    assert kinds(found) == {"altered"}
+    with pytest.raises(ValueError, match="keep_findings"):
+        await verified({}, manifest, keep_findings=False)
+
+
+async def test_resume_of_something_else_is_refused(tmp_path: Path) -> None:
+    """It would leave out what nobody has compared."""
+    reports: list[ScanProgress] = []
+
+    async def note(progress: ScanProgress) -> None:
+        reports.append(progress)
+
+    rows = Past().rows
+    manifest = await anchor_of(rows, tmp_path / "one")
+    other = await anchor_of({**rows, **Past(invoker="bob").rows}, tmp_path / "other")
+    await verified(rows, manifest, on_progress=note)
+    resume = reports[0].resume
+    with pytest.raises(ValueError, match="resume is of another anchor"):
+        await verified(rows, other, resume=resume)
+    with pytest.raises(ValueError, match="resume is of another table"):
+        await verify_anchor(Reader(rows).client, "another", manifest, resume=resume)
+    for wrong in ("", "[]", "{}", '{"anchor": 1, "scan": 2}', "[" * 100_000):
+        with pytest.raises(ValueError, match="resume is not a text that a progress had"):
+            await verified(rows, manifest, resume=wrong)
+    with pytest.raises(TypeError, match="resume must be a str"):
+        await verified(rows, manifest, resume=1)
+
+
+@given(st.lists(st.integers(0, 40).map("{:016x}".format) | st.sampled_from(["", "x"])))
+def test_ids_are_found_however_many_runs_there_are(ids: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(added, "_RUN", 3)
+        known = added.Ids()
+        known.add(ids)
+        known.sort()
+    assert [event_id for event_id in ids if event_id not in known] == []
+    assert f"{41:016x}" not in known
+    assert "y" not in known
 
 
 async def test_change_between_two_reads_is_no_finding(tmp_path: Path) -> None:

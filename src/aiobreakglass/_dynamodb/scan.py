@@ -51,6 +51,11 @@ class Scan:
         if resume is not None:
             self._places, self.counts = _read_resume(resume, table)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether every row has been visited."""
+        return all(place.is_done for place in self._places)
+
     def resume(self, counts: Mapping[str, int]) -> str:
         """Return a text with which another scan can go on where this one is now.
 

@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._domain.chain import is_created_too_late
@@ -19,12 +20,16 @@ from aiobreakglass._dynamodb.record import number_of
 from aiobreakglass._evidence.judgments import is_past, place_of
 from aiobreakglass._evidence.records import Records, groups, is_event_id, readable_entry
 
+_RUN: Final = 1 << 16
+
 
 class Ids:
     """A set of event ids in 8 bytes each; `sort` it before asking."""
 
     def __init__(self) -> None:
         self._numbers = array("Q")
+        self._runs: list[array[int]] = []
+        """Sorted one by one, because sorting everything at once would take much more memory."""
         self._others: set[str] = set()
 
     def add(self, event_ids: Iterable[str]) -> None:
@@ -32,19 +37,25 @@ class Ids:
         for event_id in event_ids:
             if is_event_id(event_id):
                 self._numbers.append(int(event_id, 16))
+                if len(self._numbers) == _RUN:
+                    self.sort()
             else:
                 self._others.add(event_id)
 
     def sort(self) -> None:
         """Make the set ready for questions."""
-        self._numbers = array("Q", sorted(self._numbers))
+        self._runs.append(array("Q", sorted(self._numbers)))
+        self._numbers = array("Q")
 
     def __contains__(self, event_id: str) -> bool:
         if not is_event_id(event_id):
             return event_id in self._others
         number = int(event_id, 16)
-        place = bisect_left(self._numbers, number)
-        return place < len(self._numbers) and self._numbers[place] == number
+        for run in self._runs:
+            place = bisect_left(run, number)
+            if place < len(run) and run[place] == number:
+                return True
+        return False
 
 
 class Search:

@@ -31,15 +31,21 @@ from aiobreakglass._evidence.judgments import (
     unlinked,
     unsettled,
 )
-from aiobreakglass._evidence.progress import OnProgress, ScanProgress
-from aiobreakglass._evidence.records import EventRecord, Records, groups, open_table
+from aiobreakglass._evidence.progress import ROWS, OnProgress, Reports, check_keep_findings
+from aiobreakglass._evidence.records import (
+    EventRecord,
+    Records,
+    groups,
+    open_table,
+    revision_of_row,
+)
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _HISTORY_KEY: Final = re.compile(r"([0-9a-f]{16})#([0-9]{6})")
 
-_ROWS, _UNADOPTED, _EXPIRED = "rows", "unadopted", "expired"
+_UNADOPTED, _EXPIRED = "unadopted", "expired"
 """What an audit only counts, because a large table has many of them."""
 
 
@@ -50,6 +56,7 @@ async def audit_table(
     layout: TableLayout | None = None,
     resume: str | None = None,
     on_progress: OnProgress | None = None,
+    keep_findings: bool = True,
     segments: int = 1,
     now: datetime | None = None,
 ) -> list[Finding]:
@@ -60,9 +67,11 @@ async def audit_table(
     outside the library. Whatever it finds between two rows, it confirms by reading both again,
     strongly consistently, so changes under way are not findings. It writes nothing.
 
-    Its memory does not grow with the table, except by the findings. It reads each row once, each
-    entry once more, and for each entry its event. Events without a history, and histories whose
-    retention has ended, are only counted, in one finding each.
+    Between two pages it remembers counts and the keys to go on from, and nothing else. So its
+    memory does not grow with the table, except by the findings, and not even by these with
+    `keep_findings=False`. It reads each row once, each entry once more, and for each entry its
+    event. Events without a history, and histories whose retention has ended, are only counted, in
+    one finding each.
 
     An audit does not show that a whole event was removed, its history included; see
     `verify_anchor`.
@@ -73,7 +82,9 @@ async def audit_table(
         layout: The names that the table uses; None means the default names.
         resume: The `resume` of an earlier progress, to go on after it. The findings before it are
             then not returned again.
-        on_progress: Awaited after each page of rows.
+        on_progress: Awaited after each page of rows, and once at the beginning of a resumed audit.
+        keep_findings: Whether to return the findings. If not, only the progress has them, and the
+            list has no more than the two that count. The last progress says how many there were.
         segments: How many pages are read side by side. More are faster, and take more of the
             table's capacity. moto ignores segments, so with more than one it returns rows twice.
         now: The instant to judge retention by; by default the current time.
@@ -85,21 +96,20 @@ async def audit_table(
     """
     calls, table = open_table(client, name, layout)
     check_async_callback("on_progress", on_progress)
+    keeps = check_keep_findings(keep_findings, on_progress)
     scan = Scan(calls, table, segments=segments, resume=resume)
     instant = utc_now() if now is None else check_instant("now", now)
     audit = _Audit(table, Records(calls, table), Reads(calls, table), instant)
-    counts: Counter[str] = Counter(scan.counts)
-    findings: list[Finding] = []
+    reports = Reports(on_progress, scan.counts, keep_findings=keeps)
 
     async def collect(page: _Page) -> None:
-        findings.extend(page.findings)
-        counts.update(page.counts)
-        if on_progress is not None:
-            found = tuple(page.findings)
-            await on_progress(ScanProgress(counts[_ROWS], found, scan.resume(counts)))
+        reports.counts.update(page.counts)
+        await reports.report(page.findings, scan.resume)
 
+    if resume is not None:
+        await reports.report([], scan.resume)
     await scan.run(audit.visit, collect)
-    return findings + _counted(name, counts)
+    return reports.findings + _counted(name, reports.counts)
 
 
 class _Page(NamedTuple):
@@ -139,7 +149,7 @@ class _Audit:
                     found += slot_findings(key, row, self._layout)
                 case None:
                     found.append(not_understood(key, "a key of another kind", "warning"))
-        counts = Counter({_ROWS: len(rows)})
+        counts = Counter({ROWS: len(rows)})
         found += await self._judge_events(events, counts)
         found += await self._judge_guards(guards)
         found += await self._judge_entries(entries)
@@ -151,7 +161,7 @@ class _Audit:
         self, events: Sequence[tuple[str, Item]], counts: Counter[str]
     ) -> list[Finding]:
         found: list[Finding] = []
-        for group in groups(events):
+        for group in groups(events, revision_of_row):
             for record in await self._records.of_rows(group):
                 counts[_UNADOPTED] += not is_adopted(record) and "status" in (record.row or {})
                 if self._findings(record):

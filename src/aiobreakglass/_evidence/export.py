@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, get_args
 
 from aiobreakglass._aws.transaction import Item
 from aiobreakglass._contract.arguments import check_async_callback, check_instant
-from aiobreakglass._domain.errors import CorruptItemError
 from aiobreakglass._domain.event import utc_now
-from aiobreakglass._domain.timestamps import encode_time
-from aiobreakglass._dynamodb.codec import decode_event, is_tombstone
 from aiobreakglass._dynamodb.layout import TableLayout
-from aiobreakglass._dynamodb.record import decode_entry
-from aiobreakglass._dynamodb.scan import Scan
-from aiobreakglass._evidence.anchor import ANCHOR, FORMAT, MANIFEST, anchored, encode_line
-from aiobreakglass._evidence.files import UnfinishedFile, in_thread, make_folder, sync_folder
-from aiobreakglass._evidence.formats import Format, Record, Spelling
-from aiobreakglass._evidence.judgments import place_of
-from aiobreakglass._evidence.progress import OnProgress, ScanProgress
+from aiobreakglass._dynamodb.scan import Scan, check_segments
+from aiobreakglass._evidence.files import in_thread
+from aiobreakglass._evidence.formats import Format, Spelling
+from aiobreakglass._evidence.plan import ALL_FORMATS, Plan, What
+from aiobreakglass._evidence.progress import ROWS, OnProgress, ScanProgress
 from aiobreakglass._evidence.records import open_table
+from aiobreakglass._evidence.writing import Export
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
-
-What = Literal["events", "history"]
-
-_ALL_FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 
 async def export_events(
@@ -43,10 +33,11 @@ async def export_events(
     what: What = "events",
     since: datetime | None = None,
     until: datetime | None = None,
-    formats: Collection[Format] = _ALL_FORMATS,
+    formats: Collection[Format] = ALL_FORMATS,
     justifications: bool = True,
     on_progress: OnProgress | None = None,
     segments: int = 1,
+    resumable: bool = False,
     now: datetime | None = None,
 ) -> Path:
     """Export the events of a table, or the entries of their histories; return the manifest's path.
@@ -61,7 +52,15 @@ async def export_events(
     during the export appears in its old or its new state. Its memory does not grow with the table.
 
     The files get their names only when all of them are complete, and the manifest comes last. A
-    folder without `manifest.json` has no export. Only the files' owner can read them.
+    folder without `manifest.json` has no export. Only the files' owner can read them. If the
+    export fails or is cancelled, its files are removed.
+
+    With `resumable=True` they are kept instead, under hidden names, with `.unfinished.json`, which
+    has the keys of some rows. Call it again with the same folder and the same arguments: it checks
+    what is there, goes on behind the last whole page, and returns the manifest even if that was
+    complete already. If what is there is not as it was left, it begins again. A table that changes
+    between the calls is like one that changes during a single call: each row is read once, and
+    appears as it was when it was read.
 
     In CSV files, an apostrophe precedes each text that begins with a character with which a
     spreadsheet's formula can begin, or with an apostrophe. That holds with the comma as separator.
@@ -77,20 +76,27 @@ async def export_events(
         formats: "jsonl" and "csv", or one of them; with none, there is only the anchor.
         justifications: Whether to export them. Without them, nobody can verify the hashes of the
             exported entries. Other texts, such as `closed_reason` and notes, are exported anyway.
-        on_progress: Awaited after each page of rows.
-        segments: As for `audit_table`.
-        now: When the export begins; by default the current time.
+        on_progress: Awaited after each page of rows, and once at the beginning of a continued
+            export.
+        segments: As for `audit_table`. With one, a continued export has the same bytes as one
+            that was never interrupted, if the table has not changed. With more, the order of the
+            records depends on which answer comes first.
+        resumable: Whether to continue the export that an earlier call left in the folder, and to
+            leave this one in it if it is interrupted.
+        now: When the export begins; by default the current time. A continued export began when
+            its first call did.
 
     Raises:
         FileExistsError: The folder has an export.
         OSError: A file could not be written. Nothing is left that looks like an export.
-        ValueError: An argument is wrong.
+        ValueError: An argument is wrong, or the folder has an unfinished export with others.
         StoreUnavailableError: DynamoDB did not answer for a minute.
         TableError: The table is missing, or is not laid out like this.
     """
     calls, table = open_table(client, name, layout)
     check_async_callback("on_progress", on_progress)
-    plan = _Plan(
+    plan = Plan(
+        name,
         table.layout,
         _check_what(what),
         None if since is None else check_instant("since", since),
@@ -98,155 +104,40 @@ async def export_events(
         _check_formats(formats),
         Spelling(justifications),
     )
-    scan = Scan(calls, table, segments=segments)
+    check_segments(segments)
     started_at = utc_now() if now is None else check_instant("now", now)
-    export = _Export(plan, Path(folder))
-    turn = asyncio.Lock()
-    rows = 0
+    export = Export(plan, Path(folder), started_at, is_resumable=_check_resumable(resumable))
 
-    async def visit(page: Sequence[Item]) -> int:
-        async with turn:
-            await in_thread(export.add, page)
-        return len(page)
+    def scan_from(resume: str | None) -> Scan:
+        return Scan(calls, table, segments=segments, resume=resume)
 
-    async def count(visited: int) -> None:
-        nonlocal rows
-        rows += visited
+    async def visit(page: Sequence[Item]) -> Sequence[Item]:
+        return page
+
+    async def add(page: Sequence[Item]) -> None:
+        # Here and not in `visit`, so that the pages that are written are those that are done.
+        await in_thread(export.add, page)
+        await report()
+
+    async def report() -> None:
         if on_progress is not None:
-            await on_progress(ScanProgress(rows))
+            await on_progress(ScanProgress(export.counts[ROWS]))
 
     try:
-        await in_thread(export.begin)
-        await scan.run(visit, count)
-        about = {
-            "format": FORMAT,
-            "table": name,
-            "started_at": encode_time(started_at),
-            "rows": rows,
-        }
-        return await in_thread(export.complete, about)
-    except BaseException:
+        scan = await in_thread(export.begin, scan_from)
+        if scan is not None:
+            if scan.counts:
+                await report()
+            await scan.run(visit, add)
+            await in_thread(export.complete)
+    except FileExistsError:
+        # The folder has another export by now, so this one can never be completed.
         await in_thread(export.discard)
         raise
-
-
-class _Plan(NamedTuple):
-    """What an export has."""
-
-    layout: TableLayout
-    what: What
-    since: datetime | None
-    until: datetime | None
-    formats: Sequence[Format]
-    spelling: Spelling
-
-    def covers(self, instant: datetime) -> bool:
-        """Return whether the range has an instant."""
-        return (self.since is None or self.since <= instant) and (
-            self.until is None or instant < self.until
-        )
-
-
-class _Export:
-    """Writes the files of one export; every method blocks."""
-
-    def __init__(self, plan: _Plan, folder: Path) -> None:
-        self._plan = plan
-        self._folder = folder
-        self._files: list[UnfinishedFile] = []
-        """In the order in which they get their names."""
-        self._data: dict[Format, UnfinishedFile] = {}
-        self._anchor: UnfinishedFile
-        self._unreadable = 0
-
-    def begin(self) -> None:
-        """Make the folder and the files, except the manifest."""
-        make_folder(self._folder)
-        self._check_folder()
-        self._anchor = self._file(ANCHOR)
-        for kind in self._plan.formats:
-            self._data[kind] = self._file(f"{self._plan.what}.{kind}")
-        if "csv" in self._data:
-            header = self._plan.spelling.header(of_history=self._plan.what == "history")
-            self._data["csv"].write(header)
-
-    def add(self, rows: Sequence[Item]) -> None:
-        """Write what belongs to the export."""
-        lines: list[bytes] = []
-        records: list[Record] = []
-        for row in rows:
-            key = row[self._plan.layout.partition_key]["S"]
-            place = place_of(key, self._plan.layout)
-            if place == "event":
-                event_id = key.removeprefix(self._plan.layout.event_prefix)
-                lines.append(encode_line(anchored(event_id, row, self._plan.layout)))
-            record = self._record(key, row, place)
-            if record is not None:
-                records.append(record)
-        self._anchor.write(b"".join(lines), len(lines))
-        if "jsonl" in self._data:
-            self._data["jsonl"].write(self._plan.spelling.lines(records), len(records))
-        if "csv" in self._data:
-            self._data["csv"].write(self._plan.spelling.rows(records), len(records))
-
-    def complete(self, about: dict[str, Any]) -> Path:
-        """Give all files their names, the manifest last, and return its path."""
-        for file in self._files:
-            file.finish()
-        self._check_folder()
-        data = [file.description() for file in self._data.values()]
-        manifest = self._file(MANIFEST)
-        manifest.write(json.dumps(self._manifest(about, data), indent=2).encode() + b"\n")
-        manifest.finish()
-        for file in self._files:
-            if file is manifest:
-                sync_folder(self._folder)
-            file.publish()
-        sync_folder(self._folder)
-        return manifest.path
-
-    def _check_folder(self) -> None:
-        if (self._folder / MANIFEST).exists():
-            raise FileExistsError(f"{self._folder} has an export; choose another folder")
-
-    def discard(self) -> None:
-        """Remove all files, the manifest first."""
-        for file in reversed(self._files):
-            file.discard()
-
-    def _manifest(self, about: dict[str, Any], data: list[dict[str, Any]]) -> dict[str, Any]:
-        plan = self._plan
-        return {
-            **about,
-            "what": plan.what,
-            "since": None if plan.since is None else encode_time(plan.since),
-            "until": None if plan.until is None else encode_time(plan.until),
-            "justifications": plan.spelling.has_justifications,
-            "unreadable": self._unreadable,
-            "files": data,
-            "anchor": self._anchor.description(),
-        }
-
-    def _record(self, key: str, row: Item, place: str | None) -> Record | None:
-        """Return the event or the entry of a row, if the export has it."""
-        plan = self._plan
-        try:
-            if place == "event" and plan.what == "events" and not is_tombstone(row):
-                event = decode_event(row, plan.layout)
-                return event if plan.covers(event.created_at) else None
-            if place == "history" and plan.what == "history":
-                entry = decode_entry(row, key)
-                # Other writers' texts may have what no file can have.
-                entry.entry.encode()
-                return entry if plan.covers(entry.at) else None
-        except (CorruptItemError, UnicodeEncodeError):
-            self._unreadable += 1
-        return None
-
-    def _file(self, name: str) -> UnfinishedFile:
-        file = UnfinishedFile(self._folder, name)
-        self._files.append(file)
-        return file
+    except BaseException:
+        await in_thread(export.keep if resumable else export.discard)
+        raise
+    return export.manifest
 
 
 def _check_what(what: What) -> What:
@@ -258,6 +149,12 @@ def _check_what(what: What) -> What:
 def _check_formats(formats: Collection[Format]) -> Sequence[Format]:
     if isinstance(formats, str) or not isinstance(formats, Collection):
         raise TypeError(f"formats must be a collection of names, not {type(formats).__name__}")
-    if not set(formats) <= {*_ALL_FORMATS}:
+    if not set(formats) <= {*ALL_FORMATS}:
         raise ValueError('formats must be "jsonl" and "csv", or one of them')
-    return [kind for kind in _ALL_FORMATS if kind in formats]
+    return [kind for kind in ALL_FORMATS if kind in formats]
+
+
+def _check_resumable(resumable: bool) -> bool:
+    if not isinstance(resumable, bool):
+        raise TypeError(f"resumable must be a bool, not {type(resumable).__name__}")
+    return resumable

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from aiobreakglass._aws.calls import Calls
@@ -28,7 +27,8 @@ _TOGETHER: Final = 25
 """How many events are read together, so that few histories are in memory."""
 
 _FIRST_ENTRIES: Final = 2000
-"""How many entries are read before it is known that they exist; a row may name any revision."""
+"""How many entries are read before it is known that they exist; a row may name any revision. The
+histories that are read together have no more, unless one alone has."""
 
 _ROUNDS: Final = 8
 """How often a record is read again because its row changed meanwhile."""
@@ -66,11 +66,32 @@ def is_event_id(text: str) -> bool:
     return True
 
 
-def groups(elements: Iterable[_Element]) -> Iterable[list[_Element]]:
-    """Yield elements in groups that are read together."""
-    waiting = iter(elements)
-    while group := list(islice(waiting, _TOGETHER)):
+def groups(
+    elements: Iterable[_Element], revision_of: Callable[[_Element], int] | None = None
+) -> Iterable[list[_Element]]:
+    """Yield elements in groups that are read together.
+
+    Args:
+        elements: Events, or rows that are read without a history.
+        revision_of: Returns how many entries the history of an event should have; long ones make
+            a group smaller.
+    """
+    group: list[_Element] = []
+    entries = 0
+    for element in elements:
+        more = 0 if revision_of is None else revision_of(element)
+        if group and (len(group) == _TOGETHER or entries + more > _FIRST_ENTRIES):
+            yield group
+            group, entries = [], 0
+        group.append(element)
+        entries += more
+    if group:
         yield group
+
+
+def revision_of_row(row: tuple[str, Item]) -> int:
+    """Return how many entries an event should have, by its id and its row."""
+    return _last(row[1], 0)
 
 
 def readable_entry(item: Item | None, key: str) -> HistoryEntry | None:
