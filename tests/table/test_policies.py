@@ -159,7 +159,8 @@ class TestPolicies:
     @pytest.mark.parametrize(
         ("role", "arn", "error", "message"),
         [
-            ("rules", ARN, ValueError, "'rules' is not a valid TableRole"),
+            ("rules", ARN, ValueError, "^role must be one of asks, opens, .*, deploys$"),
+            (None, ARN, ValueError, "^role must be one of asks"),
             ("asks", TABLE, ValueError, "^table_arn must be the ARN of a table, not its name"),
             ("asks", f"{ARN}/index/*", ValueError, "^table_arn must be the ARN of a table"),
             ("asks", "*", ValueError, "^table_arn must be the ARN of a table"),

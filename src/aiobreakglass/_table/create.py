@@ -28,6 +28,7 @@ from aiobreakglass._table.steps import (
     ignored,
     pause,
     send,
+    too_late,
     translated,
 )
 from aiobreakglass._table.structure import differences
@@ -82,7 +83,7 @@ async def create_table(
     )
     arguments.check_interval("timeout", timeout, at_least=timedelta(milliseconds=1))
     check_client(client)
-    with translated(client, table_name, "create_table"):
+    with translated(client, table_name, too_late("create_table")):
         async with asyncio.timeout(timeout.total_seconds()):
             await _check_transactions(client, definition)
             await _ensure_exists(client, definition)
