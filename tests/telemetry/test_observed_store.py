@@ -261,9 +261,11 @@ async def test_rows_that_a_list_left_out_are_counted(telemetry: Telemetry) -> No
     assert (telemetry.spans[0].attributes or {})["db.response.returned_rows"] == 1
 
 
-@pytest.mark.parametrize(("at_most", "reported"), [(1000, 3), (2, 2), (1, 1)])
+@pytest.mark.parametrize(
+    ("at_most", "reported", "lists"), [(1000, 3, 2), (3, 3, 2), (2, 2, 1), (1, 1, 1)]
+)
 async def test_review_debt_counts_what_lacks_a_final_review(
-    telemetry: Telemetry, at_most: int, reported: int
+    telemetry: Telemetry, at_most: int, reported: int, lists: int
 ) -> None:
     """An event that needs follow-up is a debt as well; a final review ends it."""
     store = telemetry.observed(InMemoryStore())
@@ -272,6 +274,29 @@ async def test_review_debt_counts_what_lacks_a_final_review(
         await store.review(event.id, reviewed_by="carol", outcome=outcome, comment="Seen")
     assert await store.measure_review_debt(at_most=at_most) == reported
     assert telemetry.points("aiobreakglass.review_debt") == [({}, reported)]
+    assert [span.name for span in telemetry.spans[6:]] == ["list_awaiting_review bg"] * lists
+
+
+@pytest.mark.parametrize(("at_most", "error"), [(0, ValueError), ("7", TypeError)])
+async def test_review_debt_that_cannot_be_counted_is_not_reported(
+    telemetry: Telemetry, at_most: Any, error: type[Exception]
+) -> None:
+    """A debt of nothing would be a lie."""
+    store = telemetry.observed(InMemoryStore())
+    with pytest.raises(error, match=r"^at_most must be"):
+        await store.measure_review_debt(at_most=at_most)
+    assert telemetry.points("aiobreakglass.review_debt") == []
+
+
+@pytest.mark.parametrize("names", [False, True])
+async def test_mistake_of_the_caller_is_refused_by_the_store(
+    telemetry: Telemetry, names: bool
+) -> None:
+    """The wrapper adds no exceptions of its own."""
+    store = telemetry.observed(InMemoryStore(), names=names)
+    with pytest.raises(TypeError, match=r"^event must be a BreakGlassEvent, not dict"):
+        await store.create({"invoker": "alice"})  # type: ignore[arg-type] # what is tested
+    assert [span.name for span in telemetry.spans] == ["create bg"]
 
 
 async def test_wrapper_can_be_iterated(telemetry: Telemetry) -> None:

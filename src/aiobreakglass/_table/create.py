@@ -132,7 +132,8 @@ async def _add_review_index(
 ) -> Mapping[str, Any]:
     """Add the index of reviews, wait for it, and return the table's description."""
     index = definition.layout.review_index
-    _logger.info("adding index %s to table %s", index, definition.name)
+    about = {"table": definition.name, "index": index}
+    _logger.info("adding index %s to table %s", index, definition.name, extra=about)
     request = index_creation(definition, index, description)
     is_adding = False
     while _lacks_only_review_index(definition, description):

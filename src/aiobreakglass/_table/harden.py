@@ -113,7 +113,8 @@ async def harden_table(
     while (step := hardening.next_step(state)) is not None:
         state = await hardening.take(step)
         finding = step.problem.finding
-        _logger.info("repaired %s of %s", finding.kind, finding.subject)
+        about = {"table": name, "kind": finding.kind, "subject": finding.subject}
+        _logger.info("repaired %s of %s", finding.kind, finding.subject, extra=about)
         repaired.append(finding)
         if on_repaired is not None:
             await on_repaired(finding)
