@@ -391,6 +391,7 @@ class TestWhoseTableItIs:
             (typed(good(), "pk", "B"), False),
             (typed(good(), "created_at", "N"), False),
             (typed(good(), "status", "N"), True),
+            (described(good(), AttributeDefinitions=[]), True),
         ],
         ids=[
             "ours",
@@ -401,6 +402,7 @@ class TestWhoseTableItIs:
             "a key of another type",
             "indexes of another type",
             "an index of another type",
+            "an emulator that forgets types",
         ],
     )
     def test_table_is_ours_by_its_key_and_an_index(self, state: State, expected: bool) -> None:

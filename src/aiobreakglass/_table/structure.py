@@ -45,10 +45,11 @@ def is_ours(definition: Definition, description: Mapping[str, Any]) -> bool:
     if any(_key_problems(definition, State(description, {}, None))):
         return False
     indexes, types = _indexes(description), _types(description)
-    return types[definition.layout.partition_key] == "S" and any(
+    # An emulator forgets the types of other keys when an index is added.
+    return types.get(definition.layout.partition_key, "S") == "S" and any(
         index in indexes
         and _keys(indexes[index]) == _keys(index_definition(definition.layout, index))
-        and {types[key] for key in _keys(indexes[index])} == {"S"}
+        and {types.get(key, "S") for key in _keys(indexes[index])} == {"S"}
         for index in definition.layout.indexes
     )
 
