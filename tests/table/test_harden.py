@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -188,6 +189,25 @@ class TestFailures:
                 assert hardening.left == ()
                 assert client.changes == REPAIRED
                 assert judge(DEFINITION, client.state) == []
+
+    async def test_two_callers_at_the_same_time_make_each_repair_once(self) -> None:
+        """Whenever the second one begins, both end with a table that needs nothing."""
+        alone = ControlPlane(BARE)
+        await harden(alone, time_to_live=True)
+        for delay in range(len(alone.requests)):
+            client = ControlPlane(BARE)
+
+            async def later(client: ControlPlane, delay: int) -> Hardening:
+                for _ in range(delay):
+                    await asyncio.sleep(0)
+                return await harden(client, time_to_live=True)
+
+            both = await asyncio.gather(later(client, 0), later(client, delay))
+            assert [hardening.left for hardening in both] == [(), ()]
+            assert judge(DEFINITION, client.state) == []
+            # Recovery that is turned on twice is on.
+            assert list(dict.fromkeys(client.changes)) == REPAIRED
+            assert len(client.changes) - client.changes.count("recovery") == len(REPAIRED) - 1
 
     @pytest.mark.parametrize(
         "code", ["ResourceInUseException", "LimitExceededException", "ValidationException"]
