@@ -109,11 +109,20 @@ def test_each_metric_is_summed_up_as_it_must_be() -> None:
     for alarm in alarms().values():
         for metric in metrics(alarm):
             assert metric["statistic"] == STATISTICS.get(metric["name"], "Sum")
+    assert alarms()["CheckLatency"]["EvaluateLowSampleCountPercentile"] == "ignore"
 
 
 def test_alarms_that_are_not_for_every_table_wait_for_a_parameter() -> None:
     """Their metrics are no sign of a fault elsewhere, and without a topic nobody is told."""
     template = json.loads(alarms_template("break-glass"))
+    defaults = {name: it["Default"] for name, it in template["Parameters"].items()}
+    assert defaults == {
+        "TopicArn": "",
+        "UnitsPerSecond": 40_000,
+        "ReplicaRegion": "",
+        "KeptForEver": "no",
+    }
+    assert f"(an SNS topic), `UnitsPerSecond` ({defaults['UnitsPerSecond']:,} " in DEPLOY.text
     conditional = {
         name: resource["Condition"]
         for name, resource in template["Resources"].items()

@@ -324,7 +324,7 @@ class TestFailures:
 
         client = Archived(BARE)
         with pytest.raises(TableError, match="is in the state ARCHIVED, so nothing was changed"):
-            await harden(client)
+            await harden(client, timeout=timedelta(seconds=5))
         assert client.changes == []
 
     @pytest.mark.parametrize(

@@ -252,6 +252,13 @@ CASES = [
     ),
     case("the stream that is wanted", good(WITH_STREAM), definition=WITH_STREAM),
     case(
+        "a stream that is off",
+        described(
+            good(),
+            StreamSpecification={"StreamEnabled": False, "StreamViewType": "KEYS_ONLY"},
+        ),
+    ),
+    case(
         "no stream",
         good(),
         "warning: table break-glass: stream: found off; expected on, with NEW_IMAGE; "

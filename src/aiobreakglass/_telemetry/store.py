@@ -18,7 +18,7 @@ from aiobreakglass import (
 )
 from aiobreakglass._contract.arguments import check_at_most
 from aiobreakglass._contract.store import OnCorrupt
-from aiobreakglass._telemetry.observer import Observer
+from aiobreakglass._telemetry.observer import About, Observer
 
 
 class ObservedStore:
@@ -61,10 +61,7 @@ class ObservedStore:
         self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
     ) -> BreakGlassEvent:
         stored = await self._observer.call(
-            "create",
-            self._store.create(event, by=by, note=note),
-            # The store refuses what is no event, in its own words.
-            self._observer.pair(getattr(event, "invoker", None), getattr(event, "profile", None)),
+            "create", self._store.create(event, by=by, note=note), self._pair_of(event)
         )
         self._observer.opened(stored)
         return stored
@@ -75,7 +72,9 @@ class ObservedStore:
     async def update(
         self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
     ) -> BreakGlassEvent:
-        return await self._observer.call("update", self._store.update(event, by=by, note=note))
+        return await self._observer.call(
+            "update", self._store.update(event, by=by, note=note), self._pair_of(event)
+        )
 
     async def delete(
         self, event_id: str, *, by: str | None = None, note: str | None = None
@@ -269,3 +268,9 @@ class ObservedStore:
                     break
         self._observer.owed(debt)
         return debt
+
+    def _pair_of(self, event: BreakGlassEvent) -> About:
+        # The store refuses what is no event, in its own words.
+        return self._observer.pair(
+            getattr(event, "invoker", None), getattr(event, "profile", None)
+        )
