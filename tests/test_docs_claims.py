@@ -88,13 +88,15 @@ async def decides_reviews_and_holds(alice: Alice, event: BreakGlassEvent) -> Non
     await alice.store.review(event.id, reviewed_by="bob", outcome="justified", comment="Fine")
 
 
-ROLES = {
-    "Only asks": only_asks,
-    "Reviews": reviews,
-    "Decides reviews and holds": decides_reviews_and_holds,
-    "Marks what has run out": marks_what_has_run_out,
-    "Audits": audits,
-}
+ROLES = [
+    "Does everything",
+    "Only asks",
+    "Reviews",
+    "Decides reviews and holds",
+    "Marks what has run out",
+    "Audits",
+    "Makes the table",
+]
 
 
 class TestOperations:
@@ -102,21 +104,20 @@ class TestOperations:
         headings = re.findall(
             r"^### (.+)\n\n(?:.+\n)+\n```json", OPERATIONS.text, flags=re.MULTILINE
         )
-        assert headings == ["Does everything", *ROLES, "Makes the table"]
+        assert headings == ROLES
 
-    @pytest.mark.parametrize("role", ROLES)
-    async def test_role_needs_exactly_what_its_policy_grants(
-        self, role: str, moto_client: DynamoDBClient, no_table: DynamoDBClient
+    async def test_reviewer_who_decides_nothing_needs_exactly_what_the_policy_grants(
+        self, moto_client: DynamoDBClient, no_table: DynamoDBClient
     ) -> None:
+        """The policies of the others are those of `iam_policy`, which has tests of its own."""
         await create_table(no_table, TABLE)
         clock, recorder = FakeClock(), Recorder(moto_client)
-        alice = Alice(
-            role, AsyncDynamoDBStore(moto_client, TABLE, clock=clock), clock, recorder, no_table
-        )
+        store = AsyncDynamoDBStore(moto_client, TABLE, clock=clock)
+        alice = Alice("alice", store, clock, recorder, no_table)
         event = await alice.has_opened()
         recorder.permissions.clear()
-        await ROLES[role](alice, event)
-        assert recorder.permissions == policy(role)
+        await reviews(alice, event)
+        assert recorder.permissions == policy("Reviews")
 
     async def test_closing_by_hand_ends_access(
         self,

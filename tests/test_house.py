@@ -143,7 +143,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         *("__init__", "_aws.client", "_domain", "_dynamodb.layout"),
         *("_evidence.files", "_evidence.single", "_table.definition", "_table.verify"),
     ),
-    "_telemetry": ("__init__", "_contract.store"),
+    "_telemetry": ("__init__", "_contract.arguments", "_contract.store"),
 }
 """The packages, or single modules, that each package may import besides itself."""
 FOR_EVERYBODY = ["_back_off", "_randomness", "_shielding"]

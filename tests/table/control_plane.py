@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from types import SimpleNamespace
@@ -62,22 +63,22 @@ class ControlPlane:
         )
 
     async def describe_table(self, **_: Any) -> Answer:
-        return self._answer("describe_table", self._describe)
+        return await self._answer("describe_table", self._describe)
 
     async def describe_time_to_live(self, **_: Any) -> Answer:
-        return self._answer(
+        return await self._answer(
             "describe_time_to_live", lambda: {"TimeToLiveDescription": dict(self.time_to_live)}
         )
 
     async def describe_continuous_backups(self, **_: Any) -> Answer:
         recovery = {"PointInTimeRecoveryStatus": self.recovery}
         backups = {"PointInTimeRecoveryDescription": recovery}
-        return self._answer(
+        return await self._answer(
             "describe_continuous_backups", lambda: {"ContinuousBackupsDescription": backups}
         )
 
     async def update_table(self, **parameters: Any) -> Answer:
-        return self._answer("update_table", lambda: self._update(parameters))
+        return await self._answer("update_table", lambda: self._update(parameters))
 
     async def update_time_to_live(self, **parameters: Any) -> Answer:
         def update() -> Answer:
@@ -92,7 +93,7 @@ class ControlPlane:
             self.changes.append("time to live")
             return {}
 
-        return self._answer("update_time_to_live", update)
+        return await self._answer("update_time_to_live", update)
 
     async def update_continuous_backups(self, **_: Any) -> Answer:
         def update() -> Answer:
@@ -101,9 +102,11 @@ class ControlPlane:
             self.changes.append("recovery")
             return {}
 
-        return self._answer("update_continuous_backups", update)
+        return await self._answer("update_continuous_backups", update)
 
-    def _answer(self, method: str, work: Callable[[], Answer]) -> Answer:
+    async def _answer(self, method: str, work: Callable[[], Answer]) -> Answer:
+        # Other callers send their requests meanwhile.
+        await asyncio.sleep(0)
         self.requests.append(method)
         is_failing = len(self.requests) == self.fails_at
         if is_failing and not self.fails_late:

@@ -49,3 +49,12 @@ def with_index(state: State, index: str, **attributes: Any) -> State:
         for it in state.description["GlobalSecondaryIndexes"]
     ]
     return described(state, GlobalSecondaryIndexes=indexes)
+
+
+def typed(state: State, attribute: str, kind: str) -> State:
+    """Return the state of a table in which an attribute has another type."""
+    definitions = [
+        it | {"AttributeType": kind} if it["AttributeName"] == attribute else it
+        for it in state.description["AttributeDefinitions"]
+    ]
+    return described(state, AttributeDefinitions=definitions)

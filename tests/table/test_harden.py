@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from aiobreakglass._table.judgments import judge
 from tests.dynamodb.table.scripted import failure
 
 from .control_plane import ControlPlane
-from .states import DEFINITION, KEY, described, good, with_index, without_index
+from .states import DEFINITION, KEY, described, good, typed, with_index, without_index
 
 BARE = described(
     without_index(without_index(good(), "review-index"), "profile-index"),
@@ -121,6 +122,31 @@ class TestRepairs:
         assert kinds((await harden(client, dry_run=True)).left) == ["index status"]
         assert await harden(client) == Hardening((), ())
 
+    async def test_index_that_is_being_deleted_is_added_when_it_is_gone(self) -> None:
+        """A dry run says so, and does not wait."""
+
+        class Deleting(ControlPlane):
+            def _describe(self) -> dict[str, Any]:
+                if not self.describes_until_active:
+                    indexes = self.description["GlobalSecondaryIndexes"]
+                    indexes[:] = [it for it in indexes if it["IndexStatus"] != "DELETING"]
+                return super()._describe()
+
+        client = Deleting(with_index(good(), "review-index", IndexStatus="DELETING"))
+        client.describes_until_active = 3
+        planned = await harden(client, dry_run=True)
+        assert (kinds(planned.repaired), planned.left) == (["missing index"], ())
+        done = await harden(client)
+        assert (kinds(done.repaired), done.left) == (["missing index"], ())
+        assert client.changes == ["review-index"]
+
+    async def test_ttl_that_is_being_turned_off_is_left(self) -> None:
+        """DynamoDB refuses to turn it on before an hour has passed."""
+        client = ControlPlane(BARE._replace(time_to_live={"TimeToLiveStatus": "DISABLING"}))
+        hardening = await harden(client, time_to_live=True)
+        assert client.changes == [change for change in REPAIRED if change != "time to live"]
+        assert kinds(hardening.left) == ["time to live"]
+
     async def test_each_repair_is_reported_once_it_is_in_effect(self) -> None:
         """So a caller can show what has been done, whatever happens next."""
         client = ControlPlane(BARE)
@@ -163,6 +189,25 @@ class TestFailures:
                 assert hardening.left == ()
                 assert client.changes == REPAIRED
                 assert judge(DEFINITION, client.state) == []
+
+    async def test_two_callers_at_the_same_time_make_each_repair_once(self) -> None:
+        """Whenever the second one begins, both end with a table that needs nothing."""
+        alone = ControlPlane(BARE)
+        await harden(alone, time_to_live=True)
+        for delay in range(len(alone.requests)):
+            client = ControlPlane(BARE)
+
+            async def later(client: ControlPlane, delay: int) -> Hardening:
+                for _ in range(delay):
+                    await asyncio.sleep(0)
+                return await harden(client, time_to_live=True)
+
+            both = await asyncio.gather(later(client, 0), later(client, delay))
+            assert [hardening.left for hardening in both] == [(), ()]
+            assert judge(DEFINITION, client.state) == []
+            # Recovery that is turned on twice is on.
+            assert list(dict.fromkeys(client.changes)) == REPAIRED
+            assert len(client.changes) - client.changes.count("recovery") == len(REPAIRED) - 1
 
     @pytest.mark.parametrize(
         "code", ["ResourceInUseException", "LimitExceededException", "ValidationException"]
@@ -213,6 +258,23 @@ class TestFailures:
         assert kinds((await harden(client)).repaired) == ["deletion protection"]
         assert client.changes == ["deletion protection"]
 
+    @pytest.mark.parametrize("code", ["LimitExceededException", "ValidationException"])
+    async def test_repair_is_sent_again_after_a_change_that_had_to_end_first(
+        self, code: str
+    ) -> None:
+        """DynamoDB adds one index at a time, and refuses another one as a limit."""
+        client = ControlPlane(without_index(good(), "review-index"))
+        refusals = [failure(code, "UpdateTable")]
+
+        def refuse_once() -> None:
+            if refusals:
+                client.describes_until_active = 3
+                raise refusals.pop()
+
+        client.before_change = refuse_once
+        assert kinds((await harden(client)).repaired) == ["missing index"]
+        assert client.changes == ["review-index"]
+
     async def test_recovery_of_a_new_table_is_waited_for(self) -> None:
         """A new table cannot have backups for a while."""
         client = ControlPlane(good()._replace(recovery="DISABLED"))
@@ -241,8 +303,9 @@ class TestFailures:
         [
             (described(BARE, KeySchema=key_schema("id")), "not laid out as a break-glass table"),
             (described(BARE, GlobalSecondaryIndexes=[]), "not laid out as a break-glass table"),
+            (typed(BARE, "pk", "N"), "not laid out as a break-glass table"),
         ],
-        ids=["another key", "no index of ours"],
+        ids=["another key", "no index of ours", "a key of another type"],
     )
     async def test_table_of_somebody_else_is_left_alone(self, state: Any, message: str) -> None:
         """Also a dry run refuses it."""
@@ -261,7 +324,7 @@ class TestFailures:
 
         client = Archived(BARE)
         with pytest.raises(TableError, match="is in the state ARCHIVED, so nothing was changed"):
-            await harden(client)
+            await harden(client, timeout=timedelta(seconds=5))
         assert client.changes == []
 
     @pytest.mark.parametrize(

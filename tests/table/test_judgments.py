@@ -15,7 +15,7 @@ from aiobreakglass._table.structure import is_ours
 from tests.documents.pages import ROOT, Page
 
 from .commands import request_of, validate
-from .states import DEFINITION, KEY, described, good, with_index, without_index
+from .states import DEFINITION, KEY, described, good, typed, with_index, without_index
 
 UPDATE = "aws dynamodb update-table --region eu-west-1 --table-name break-glass"
 NEW_TABLE = "make another table with create_table, and point the programs at it"
@@ -31,15 +31,13 @@ ON_DEMAND = (
     '{"AttributeName": "created_at", "KeyType": "RANGE"}], '
     '"Projection": {"ProjectionType": "ALL"}}}]\''
 )
-
-
-def typed(state: State, attribute: str, kind: str) -> State:
-    """Return the state of a table in which an attribute has another type."""
-    definitions = [
-        it | {"AttributeType": kind} if it["AttributeName"] == attribute else it
-        for it in state.description["AttributeDefinitions"]
-    ]
-    return described(state, AttributeDefinitions=definitions)
+ADDED = (
+    f"{UPDATE} --attribute-definitions "
+    '\'[{"AttributeName": "pk", "AttributeType": "S"}, '
+    '{"AttributeName": "awaiting_review", "AttributeType": "S"}, '
+    '{"AttributeName": "created_at", "AttributeType": "S"}]\' '
+    f"--global-secondary-index-updates {ON_DEMAND}"
+)
 
 
 def expiring(status: str, attribute: str | None = None) -> State:
@@ -119,11 +117,7 @@ CASES = [
         without_index(good(), "review-index"),
         "error: index review-index of table break-glass: missing index: found no such index; "
         "expected an index by awaiting_review and created_at that projects all attributes; "
-        f"{UPDATE} --attribute-definitions "
-        '\'[{"AttributeName": "pk", "AttributeType": "S"}, '
-        '{"AttributeName": "awaiting_review", "AttributeType": "S"}, '
-        '{"AttributeName": "created_at", "AttributeType": "S"}]\' '
-        f"--global-secondary-index-updates {ON_DEMAND}",
+        f"{ADDED}",
         safe=1,
     ),
     case(
@@ -156,9 +150,19 @@ CASES = [
     ),
     case(
         "an index that is being deleted",
-        with_index(good(), "status-index", IndexStatus="DELETING"),
-        "warning: index status-index of table break-glass: index status: found DELETING; "
-        "expected ACTIVE; wait until it is gone, then call harden_table",
+        with_index(good(), "review-index", IndexStatus="DELETING", KeySchema=key_schema("status")),
+        "error: index review-index of table break-glass: missing index: found an index that is "
+        "being deleted; expected an index by awaiting_review and created_at that projects all "
+        f"attributes; when it is gone, add it again: {ADDED}",
+        safe=1,
+    ),
+    case(
+        "an index that is being deleted because of the types of its keys",
+        typed(with_index(good(), "status-index", IndexStatus="DELETING"), "status", "N"),
+        "error: index status-index of table break-glass: missing index: found an index that is "
+        f"being deleted; {BY_STATUS}; correct the types of its keys first, then call harden_table",
+        "error: attribute status of table break-glass: attribute type: found N; expected S; "
+        "delete the indexes that it is a key of, then call harden_table",
     ),
     case(
         "an index more",
@@ -203,16 +207,20 @@ CASES = [
         good()._replace(recovery="DISABLED"),
         definition=DEFINITION._replace(point_in_time_recovery=False),
     ),
-    *(
-        case(
-            f"TTL that is {found}",
-            expiring(status),
-            f"warning: table break-glass: time to live: found {found}; expected on, by the "
-            "attribute ttl; DynamoDB then deletes the rows whose retention has ended: "
-            "aws dynamodb update-time-to-live --region eu-west-1 --table-name break-glass "
-            '--time-to-live-specification \'{"AttributeName": "ttl", "Enabled": true}\'',
-        )
-        for status, found in (("DISABLED", "off"), ("DISABLING", "being turned off"))
+    case(
+        "TTL that is off",
+        expiring("DISABLED"),
+        "warning: table break-glass: time to live: found off; expected on, by the "
+        "attribute ttl; DynamoDB then deletes the rows whose retention has ended: "
+        "aws dynamodb update-time-to-live --region eu-west-1 --table-name break-glass "
+        '--time-to-live-specification \'{"AttributeName": "ttl", "Enabled": true}\'',
+    ),
+    case(
+        "TTL that is being turned off",
+        expiring("DISABLING", "expires_at"),
+        "warning: table break-glass: time to live: found being turned off; expected on, by the "
+        "attribute ttl; wait until it is off, which takes up to an hour, and verify the table "
+        "again",
     ),
     case("TTL that is being turned on", expiring("ENABLING", "ttl")),
     case(
@@ -244,6 +252,13 @@ CASES = [
     ),
     case("the stream that is wanted", good(WITH_STREAM), definition=WITH_STREAM),
     case(
+        "a stream that is off",
+        described(
+            good(),
+            StreamSpecification={"StreamEnabled": False, "StreamViewType": "KEYS_ONLY"},
+        ),
+    ),
+    case(
         "no stream",
         good(),
         "warning: table break-glass: stream: found off; expected on, with NEW_IMAGE; "
@@ -265,6 +280,18 @@ CASES = [
         "warning: table break-glass: stream: found on, with NEW_IMAGE; expected on, with "
         "KEYS_ONLY; turn it off, which ends it for its readers, then call harden_table: "
         f"{UPDATE} --stream-specification '{{\"StreamEnabled\": false}}'",
+        definition=DEFINITION._replace(stream="KEYS_ONLY"),
+    ),
+    case(
+        "another stream of a global table",
+        described(
+            good(DEFINITION._replace(stream="NEW_AND_OLD_IMAGES")),
+            Replicas=[{"RegionName": "us-east-1"}],
+        ),
+        "warning: table break-glass: stream: found on, with NEW_AND_OLD_IMAGES; expected on, with "
+        "KEYS_ONLY; ask for NEW_AND_OLD_IMAGES, because a global table replicates by its stream",
+        "info: table break-glass: replicas: found us-east-1; expected one region that writes; let "
+        "only one region write: transactions do not hold across regions",
         definition=DEFINITION._replace(stream="KEYS_ONLY"),
     ),
     case(
@@ -323,6 +350,12 @@ class TestFindings:
         (change,) = problem.repair.parameters["GlobalSecondaryIndexUpdates"]
         assert change["Create"]["ProvisionedThroughput"] == throughput
 
+    def test_name_that_looks_like_an_option_is_not_read_as_one(self) -> None:
+        """The names of tables may begin with a dash."""
+        definition = DEFINITION._replace(name="-glass")
+        (problem,) = judge(definition, good(definition)._replace(recovery="DISABLED"))
+        assert " --table-name=-glass --point" in problem.finding.fix
+
     def test_region_is_left_out_if_it_is_not_known(self) -> None:
         """The command then uses the region of whoever runs it."""
         (problem,) = judge(DEFINITION, good()._replace(recovery="DISABLED", region=None))
@@ -362,8 +395,22 @@ class TestWhoseTableItIs:
                 ),
                 False,
             ),
+            (typed(good(), "pk", "B"), False),
+            (typed(good(), "created_at", "N"), False),
+            (typed(good(), "status", "N"), True),
+            (described(good(), AttributeDefinitions=[]), True),
         ],
-        ids=["ours", "without an index", "without any index", "another key", "another index"],
+        ids=[
+            "ours",
+            "without an index",
+            "without any index",
+            "another key",
+            "another index",
+            "a key of another type",
+            "indexes of another type",
+            "an index of another type",
+            "an emulator that forgets types",
+        ],
     )
     def test_table_is_ours_by_its_key_and_an_index(self, state: State, expected: bool) -> None:
         """Many tables have a key `pk`, so that alone says nothing."""

@@ -12,6 +12,8 @@ import pytest
 from aiobreakglass import (
     AsyncDynamoDBStore,
     BreakGlassEvent,
+    Limits,
+    Quota,
     TableLayout,
     TableRole,
     adopt_table,
@@ -30,6 +32,13 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 ARN = f"arn:aws:dynamodb:{REGION}:123456789012:table/{TABLE}"
+
+LIMITS = Limits(
+    per_invoker=Quota(30, timedelta(days=1)),
+    per_profile=Quota(30, timedelta(hours=1)),
+    max_unreviewed=20,
+)
+"""Every role has exactly its permissions also with limits."""
 
 
 class IndexRecorder(Recorder):
@@ -56,6 +65,7 @@ async def opens(alice: Alice, event: BreakGlassEvent) -> None:
     event = await alice.opens()
     key = {"pk": {"S": LAYOUT.event_key(event.id)}}
     await alice.others.delete_item(TableName=TABLE, Key=key)
+    alice.clock.set((await alice.opens()).expires_at)
     await alice.closes(await alice.opens())
 
 
@@ -128,7 +138,7 @@ class TestPolicies:
         """The requests of its calls are recorded, with the index that each reads."""
         await create_table(no_table, TABLE)
         clock, recorder = FakeClock(), IndexRecorder(moto_client)
-        store = AsyncDynamoDBStore(moto_client, TABLE, clock=clock)
+        store = AsyncDynamoDBStore(moto_client, TABLE, clock=clock, limits=LIMITS)
         alice = Alice("alice", store, clock, recorder, no_table)
         event = await alice.has_opened()
         recorder.permissions.clear()
@@ -159,7 +169,8 @@ class TestPolicies:
     @pytest.mark.parametrize(
         ("role", "arn", "error", "message"),
         [
-            ("rules", ARN, ValueError, "'rules' is not a valid TableRole"),
+            ("rules", ARN, ValueError, "^role must be one of asks, opens, .*, deploys$"),
+            (None, ARN, ValueError, "^role must be one of asks"),
             ("asks", TABLE, ValueError, "^table_arn must be the ARN of a table, not its name"),
             ("asks", f"{ARN}/index/*", ValueError, "^table_arn must be the ARN of a table"),
             ("asks", "*", ValueError, "^table_arn must be the ARN of a table"),

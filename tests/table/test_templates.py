@@ -121,10 +121,10 @@ class TestTemplates:
         assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain",) * 2
         assert terraform({})["lifecycle"] == [{"prevent_destroy": True}]
 
-    @pytest.mark.parametrize("arguments", [ARGUMENTS[0], ARGUMENTS[-1]])
-    def test_cloudformation_passes_its_linter(self, arguments: dict[str, Any]) -> None:
-        """There is no error and no warning."""
-        assert complaints(cloudformation_template("break-glass", **arguments)) == []
+    def test_cloudformation_passes_its_linter(self) -> None:
+        """There is no error and no warning in a template with all that one can have."""
+        template = cloudformation_template("break-glass", kms_key=KEY, stream="NEW_AND_OLD_IMAGES")
+        assert complaints(template) == []
 
     @pytest.mark.parametrize(
         ("value", "written"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -59,6 +60,18 @@ async def test_denied_access_is_unavailable(number: int) -> None:
     client.fails_at, client.error = number, failure("AccessDeniedException")
     with pytest.raises(StoreUnavailableError, match="AccessDeniedException: DynamoDB's words"):
         await verify(client)
+
+
+async def test_answer_that_takes_too_long_is_unavailable() -> None:
+    """The error does not say that the table is at fault."""
+
+    class Silent(ControlPlane):
+        async def describe_table(self, **_: Any) -> dict[str, Any]:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    with pytest.raises(StoreUnavailableError, match=r"'break-glass' was not described in time$"):
+        await verify(Silent(good()), timeout=timedelta(milliseconds=1))
 
 
 async def test_wrong_argument_is_refused_before_any_request() -> None:

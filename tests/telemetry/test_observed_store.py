@@ -9,7 +9,12 @@ from typing import Any, cast
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
+from opentelemetry.sdk.metrics.export import (
+    HistogramDataPoint,
+    InMemoryMetricReader,
+    Metric,
+    NumberDataPoint,
+)
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -61,11 +66,19 @@ class Telemetry:
     def spans(self) -> Sequence[ReadableSpan]:
         return self._spans.get_finished_spans()
 
+    @property
+    def metrics(self) -> list[Metric]:
+        data = self._reader.get_metrics_data()
+        resources = () if data is None else data.resource_metrics
+        return [
+            metric
+            for resource in resources
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        ]
+
     def points(self, name: str) -> list[tuple[dict[str, Any], float]]:
         """Return the attributes and the value, or the count, of each point of a metric."""
-        data = self._reader.get_metrics_data()
-        if data is None:
-            return []
         return [
             (
                 {
@@ -75,9 +88,7 @@ class Telemetry:
                 },
                 point.value if isinstance(point, NumberDataPoint) else point.count,
             )
-            for resource in data.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
+            for metric in self.metrics
             if metric.name == name
             for point in metric.data.data_points
         ]
@@ -116,9 +127,12 @@ class Recording:
 
 @pytest.mark.parametrize("name", METHODS)
 async def test_wrapper_passes_every_argument_on(telemetry: Telemetry, name: str) -> None:
-    """Each method of the contract reaches the store as it was called, and is a span."""
+    """Each method of the contract reaches the store as it was called, and is a span.
+
+    If names are asked for, the span has those that the call has.
+    """
     recording = Recording()
-    store = telemetry.observed(cast("GovernedStore", recording))
+    store = telemetry.observed(cast("GovernedStore", recording), names=True)
     assert name in vars(ObservedStore)
     parameters = list(inspect.signature(getattr(store, name)).parameters.values())
     given = {parameter.name: f"a value of {parameter.name}" for parameter in parameters}
@@ -136,7 +150,14 @@ async def test_wrapper_passes_every_argument_on(telemetry: Telemetry, name: str)
     ((called, passed),) = recording.calls
     assert called == name
     assert list(passed.values()) == [*positional, *arguments.values()]
-    assert [span.name for span in telemetry.spans] == [f"{name} bg"]
+    (span,) = telemetry.spans
+    assert span.name == f"{name} bg"
+    pair = vars(recording.event) if "event" in given else given
+    assert {
+        key.removeprefix("aiobreakglass."): value
+        for key, value in (span.attributes or {}).items()
+        if key.startswith("aiobreakglass.")
+    } == {key: pair[key] for key in ("invoker", "profile") if key in pair}
 
 
 async def test_call_is_a_span_and_a_duration(telemetry: Telemetry) -> None:
@@ -154,9 +175,30 @@ async def test_call_is_a_span_and_a_duration(telemetry: Telemetry) -> None:
     ]
 
 
-async def test_import_is_no_opening(telemetry: Telemetry) -> None:
+async def test_metrics_have_the_units_of_the_conventions(telemetry: Telemetry) -> None:
+    """Durations are seconds, in the buckets that the conventions advise; counts have a noun."""
     store = telemetry.observed(InMemoryStore())
-    await store.create(make_event(status="closed"))
+    await store.create(make_event())
+    with pytest.raises(ActiveEventExistsError):
+        await store.create(make_event())
+    await store.measure_review_debt()
+    metrics = {metric.name: metric for metric in telemetry.metrics}
+    assert {name: metric.unit for name, metric in metrics.items()} == {
+        DB_CLIENT_OPERATION_DURATION: "s",
+        "aiobreakglass.openings": "{opening}",
+        "aiobreakglass.refusals": "{refusal}",
+        "aiobreakglass.review_debt": "{event}",
+    }
+    point, *_ = metrics[DB_CLIENT_OPERATION_DURATION].data.data_points
+    assert isinstance(point, HistogramDataPoint)
+    assert point.explicit_bounds == (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
+    assert 0 < point.sum < 60
+
+
+@pytest.mark.parametrize("status", ["closed", "expired"])
+async def test_import_is_no_opening(telemetry: Telemetry, status: str) -> None:
+    store = telemetry.observed(InMemoryStore())
+    await store.create(make_event(status=status))
     assert telemetry.points("aiobreakglass.openings") == []
 
 
@@ -261,9 +303,11 @@ async def test_rows_that_a_list_left_out_are_counted(telemetry: Telemetry) -> No
     assert (telemetry.spans[0].attributes or {})["db.response.returned_rows"] == 1
 
 
-@pytest.mark.parametrize(("at_most", "reported"), [(1000, 3), (2, 2), (1, 1)])
+@pytest.mark.parametrize(
+    ("at_most", "reported", "lists"), [(1000, 3, 2), (3, 3, 2), (2, 2, 1), (1, 1, 1)]
+)
 async def test_review_debt_counts_what_lacks_a_final_review(
-    telemetry: Telemetry, at_most: int, reported: int
+    telemetry: Telemetry, at_most: int, reported: int, lists: int
 ) -> None:
     """An event that needs follow-up is a debt as well; a final review ends it."""
     store = telemetry.observed(InMemoryStore())
@@ -272,6 +316,45 @@ async def test_review_debt_counts_what_lacks_a_final_review(
         await store.review(event.id, reviewed_by="carol", outcome=outcome, comment="Seen")
     assert await store.measure_review_debt(at_most=at_most) == reported
     assert telemetry.points("aiobreakglass.review_debt") == [({}, reported)]
+    assert [span.name for span in telemetry.spans[6:]] == ["list_awaiting_review bg"] * lists
+
+
+async def test_review_debt_goes_through_all_pages_and_past_corrupt_rows(
+    telemetry: Telemetry,
+) -> None:
+    """One row that is no event must not hide the debt."""
+
+    class Paged(InMemoryStore):
+        async def list_awaiting_review(self, *_: Any, **options: Any) -> EventPage:
+            assert options["on_corrupt"] == "skip"
+            return await super().list_awaiting_review(1, **options)
+
+    store = telemetry.observed(Paged())
+    for _ in range(3):
+        await store.create(make_event(status="closed"))
+    assert await store.measure_review_debt() == 3
+
+
+@pytest.mark.parametrize(("at_most", "error"), [(0, ValueError), ("7", TypeError)])
+async def test_review_debt_that_cannot_be_counted_is_not_reported(
+    telemetry: Telemetry, at_most: Any, error: type[Exception]
+) -> None:
+    """A debt of nothing would be a lie."""
+    store = telemetry.observed(InMemoryStore())
+    with pytest.raises(error, match=r"^at_most must be"):
+        await store.measure_review_debt(at_most=at_most)
+    assert telemetry.points("aiobreakglass.review_debt") == []
+
+
+@pytest.mark.parametrize("names", [False, True])
+async def test_mistake_of_the_caller_is_refused_by_the_store(
+    telemetry: Telemetry, names: bool
+) -> None:
+    """The wrapper adds no exceptions of its own."""
+    store = telemetry.observed(InMemoryStore(), names=names)
+    with pytest.raises(TypeError, match=r"^event must be a BreakGlassEvent, not dict"):
+        await store.create({"invoker": "alice"})  # type: ignore[arg-type] # what is tested
+    assert [span.name for span in telemetry.spans] == ["create bg"]
 
 
 async def test_wrapper_can_be_iterated(telemetry: Telemetry) -> None:

@@ -28,6 +28,7 @@ from aiobreakglass._table.steps import (
     ignored,
     pause,
     send,
+    too_late,
     translated,
 )
 from aiobreakglass._table.structure import differences
@@ -82,7 +83,7 @@ async def create_table(
     )
     arguments.check_interval("timeout", timeout, at_least=timedelta(milliseconds=1))
     check_client(client)
-    with translated(client, table_name, "create_table"):
+    with translated(client, table_name, too_late("create_table")):
         async with asyncio.timeout(timeout.total_seconds()):
             await _check_transactions(client, definition)
             await _ensure_exists(client, definition)
@@ -131,7 +132,8 @@ async def _add_review_index(
 ) -> Mapping[str, Any]:
     """Add the index of reviews, wait for it, and return the table's description."""
     index = definition.layout.review_index
-    _logger.info("adding index %s to table %s", index, definition.name)
+    about = {"table": definition.name, "index": index}
+    _logger.info("adding index %s to table %s", index, definition.name, extra=about)
     request = index_creation(definition, index, description)
     is_adding = False
     while _lacks_only_review_index(definition, description):

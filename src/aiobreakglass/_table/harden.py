@@ -28,6 +28,7 @@ from aiobreakglass._table.steps import (
     pause,
     read_state,
     send,
+    too_late,
     translated,
 )
 from aiobreakglass._table.structure import MISSING_INDEX, is_ours
@@ -112,7 +113,8 @@ async def harden_table(
     while (step := hardening.next_step(state)) is not None:
         state = await hardening.take(step)
         finding = step.problem.finding
-        _logger.info("repaired %s of %s", finding.kind, finding.subject)
+        about = {"table": name, "kind": finding.kind, "subject": finding.subject}
+        _logger.info("repaired %s of %s", finding.kind, finding.subject, extra=about)
         repaired.append(finding)
         if on_repaired is not None:
             await on_repaired(finding)
@@ -192,8 +194,9 @@ class _Hardening:
             # The request is also refused if somebody else repairs the same, or changes the table.
             if code not in REFUSED_MEANWHILE:
                 raise
+            is_busy = code == "ResourceInUseException" or not await self._is_active()
             if self._has(step.problem, await self._settled()):
-                if code == "ResourceInUseException":
+                if is_busy:
                     return False
                 if code == "ValidationException":
                     finding, words = step.problem.finding, error.response["Error"]["Message"]
@@ -202,6 +205,10 @@ class _Hardening:
                     ) from error
                 raise
         return True
+
+    async def _is_active(self) -> bool:
+        answer = await self._client.describe_table(TableName=self._definition.name)
+        return is_active(answer["Table"])
 
     def _steps(self, state: State) -> list[_Step]:
         steps = [
@@ -227,6 +234,6 @@ class _Hardening:
 
     @asynccontextmanager
     async def _limited(self) -> AsyncIterator[None]:
-        with translated(self._client, self._definition.name, "harden_table"):
+        with translated(self._client, self._definition.name, too_late("harden_table")):
             async with asyncio.timeout_at(self._deadline):
                 yield

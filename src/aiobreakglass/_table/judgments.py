@@ -91,8 +91,11 @@ def _time_to_live(definition: Definition, state: State) -> Iterator[Problem]:
     attribute = state.time_to_live.get("AttributeName")
     ours = definition.layout.ttl_attribute
     kind, expected = "time to live", f"on, by the attribute {ours}"
-    if status not in ("ENABLED", "ENABLING"):
-        found = "being turned off" if status == "DISABLING" else "off"
+    if status == "DISABLING":
+        wait = "wait until it is off, which takes up to an hour, and verify the table again"
+        yield _problem(definition, state, "warning", kind, "being turned off", expected, wait)
+    elif status not in ("ENABLED", "ENABLING"):
+        found = "off"
         fix = time_to_live_repair(definition)
         note = "DynamoDB then deletes the rows whose retention has ended"
         yield _problem(definition, state, "warning", kind, found, expected, fix, note)
@@ -149,6 +152,9 @@ def _stream(definition: Definition, state: State) -> Iterator[Problem]:
         request = {"TableName": definition.name, "StreamSpecification": definition.streaming}
         fix = Repair("UpdateTable", request, is_safe=True)
         yield _problem(definition, state, "warning", "stream", found, expected, fix)
+    elif state.description.get("Replicas"):
+        wish = f"ask for {view}, because a global table replicates by its stream"
+        yield _problem(definition, state, "warning", "stream", found, expected, wish)
     else:
         fix = Repair("UpdateTable", off, is_safe=False)
         note = "turn it off, which ends it for its readers, then call harden_table"

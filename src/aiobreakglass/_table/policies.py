@@ -80,7 +80,12 @@ def iam_policy(role: TableRole | str, table_arn: str, *, layout: TableLayout | N
         role: What the principal does.
         table_arn: The ARN of the table.
         layout: The names that the table uses; None means the default names.
+
+    Raises:
+        ValueError: There is no such role, or `table_arn` is not the ARN of a table.
     """
+    if role not in list(TableRole):
+        raise ValueError(f"role must be one of {', '.join(TableRole)}")
     grant = _GRANTS[TableRole(role)]
     if not isinstance(table_arn, str):
         raise TypeError(f"table_arn must be a str, not {type(table_arn).__name__}")

@@ -41,9 +41,15 @@ class Repair(NamedTuple):
         if region is not None:
             words += ["--region", region]
         for name, value in self.parameters.items():
-            words.append(f"--{xform_name(name, '-')}")
-            if value is not True:
-                words.append(value if isinstance(value, str) else json.dumps(value))
+            option = f"--{xform_name(name, '-')}"
+            text = value if isinstance(value, str) else json.dumps(value)
+            if value is True:
+                words.append(option)
+            elif text.startswith("-"):
+                # As a word of its own, it would be read as another option.
+                words.append(f"{option}={text}")
+            else:
+                words += [option, text]
         return shlex.join(words)
 
 

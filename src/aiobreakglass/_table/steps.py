@@ -111,14 +111,19 @@ def code_of(error: ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
+def too_late(call: str) -> str:
+    """Return what is said about a table that was not ready when the time of a call was up."""
+    return f"was not ready in time; call {call} again to go on waiting"
+
+
 @contextmanager
-def translated(client: DynamoDBClient, table_name: str, call: str) -> Iterator[None]:
+def translated(client: DynamoDBClient, table_name: str, too_late: str) -> Iterator[None]:
     """Translate failures into our exceptions.
 
     Args:
         client: The client that sends the requests.
         table_name: The name of the table.
-        call: The function to call again if the time was too short.
+        too_late: What is said about the table if the time was too short.
     """
     try:
         yield
@@ -126,9 +131,7 @@ def translated(client: DynamoDBClient, table_name: str, call: str) -> Iterator[N
         raise
     except TimeoutError as error:
         shorten_traceback(error)
-        raise StoreUnavailableError(
-            f"table {table_name!r} was not ready in time; call {call} again to go on waiting"
-        ) from error
+        raise StoreUnavailableError(f"table {table_name!r} {too_late}") from error
     except Exception as error:
         shorten_traceback(error)
         raise outcomes.translate(

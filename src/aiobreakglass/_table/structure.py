@@ -40,14 +40,16 @@ def is_ours(definition: Definition, description: Mapping[str, Any]) -> bool:
     """Return whether this is a break-glass table, perhaps an incomplete one.
 
     The key alone does not tell, because many tables have a key of that name. So at least one of
-    the indexes must be as it should be.
+    the indexes must have the keys that it should have.
     """
     if any(_key_problems(definition, State(description, {}, None))):
         return False
-    indexes = _indexes(description)
-    return any(
+    indexes, types = _indexes(description), _types(description)
+    # An emulator forgets the types of other keys when an index is added.
+    return types.get(definition.layout.partition_key, "S") == "S" and any(
         index in indexes
         and _keys(indexes[index]) == _keys(index_definition(definition.layout, index))
+        and {types.get(key, "S") for key in _keys(indexes[index])} == {"S"}
         for index in definition.layout.indexes
     )
 
@@ -76,10 +78,10 @@ def _index_problems(definition: Definition, state: State) -> Iterator[Problem]:
         expected = index_definition(definition.layout, name)
         keys = " and ".join(_keys(expected))
         whole = f"an index by {keys} that projects all attributes"
-        if name not in indexes:
+        found = indexes.get(name)
+        if found is None or found.get("IndexStatus") == "DELETING":
             yield _missing(definition, state, name, subject, whole)
             continue
-        found = indexes[name]
         projection = found["Projection"]["ProjectionType"]
         if _keys(found) != _keys(expected):
             shown, rule = " and ".join(_keys(found)), f"must have the keys {keys}"
@@ -90,23 +92,15 @@ def _index_problems(definition: Definition, state: State) -> Iterator[Problem]:
                 definition, state, name, subject, f"the projection {projection}", whole, rule
             )
         elif (status := found.get("IndexStatus", "ACTIVE")) not in ("ACTIVE", "UPDATING"):
-            yield Problem(
-                Finding(
-                    "warning",
-                    "index status",
-                    subject,
-                    status,
-                    "ACTIVE",
-                    "wait until DynamoDB has filled it"
-                    if status == "CREATING"
-                    else "wait until it is gone, then call harden_table",
-                )
-            )
+            fix = "wait until DynamoDB has filled it"
+            yield Problem(Finding("warning", "index status", subject, status, "ACTIVE", fix))
 
 
 def _missing(
     definition: Definition, state: State, index: str, subject: str, expected: str
 ) -> Problem:
+    is_leaving = index in _indexes(state.description)
+    found = "an index that is being deleted" if is_leaving else "no such index"
     repair = None
     fix = "correct the types of its keys first, then call harden_table"
     keys = {definition.layout.indexes[index], *_keys(index_definition(definition.layout, index))}
@@ -114,9 +108,10 @@ def _missing(
     if all(types.get(key, "S") == "S" for key in keys):
         creation = index_creation(definition, index, state.description)
         repair = Repair("UpdateTable", creation, is_safe=True)
-        fix = repair.command(state.region)
+        note = "when it is gone, add it again: " if is_leaving else ""
+        fix = f"{note}{repair.command(state.region)}"
     return Problem(
-        Finding("error", MISSING_INDEX, subject, "no such index", expected, fix),
+        Finding("error", MISSING_INDEX, subject, found, expected, fix),
         repair,
         f"index {index} is missing",
     )

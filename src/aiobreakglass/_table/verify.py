@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiobreakglass._aws.borrowing import check_client
 from aiobreakglass._contract import arguments
@@ -17,6 +17,8 @@ from aiobreakglass._table.structure import is_ours
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+
+_TOO_LATE: Final = "was not described in time"
 
 
 async def verify_table(
@@ -38,9 +40,9 @@ async def verify_table(
     line if one request repairs the table, after a colon if there is something to know before. The
     commands that `harden_table` would send take nothing away.
 
-    Additional indexes, tags, and how the table is billed are not judged. Findings of severity
-    "error" keep the library from working, or delete evidence. A "warning" is a protection that is
-    missing, and an "info" is something that you may want.
+    Additional indexes, tags, how the table is billed, and how many days recovery goes back are not
+    judged. Findings of severity "error" keep the library from working, or delete evidence. A
+    "warning" is a protection that is missing, and an "info" is something that you may want.
 
     Args:
         client: An open aiobotocore client, which is borrowed.
@@ -82,7 +84,7 @@ async def compare_table(
     client: DynamoDBClient, definition: Definition, within: timedelta
 ) -> Comparison:
     """Compare a table with its definition; see `verify_table`."""
-    with translated(client, definition.name, "verify_table"):
+    with translated(client, definition.name, _TOO_LATE):
         async with asyncio.timeout(within.total_seconds()):
             state = await read_state(client, definition.name)
     findings = [problem.finding for problem in judge(definition, state)]
@@ -96,6 +98,6 @@ async def table_arn(client: DynamoDBClient, name: str, within: timedelta) -> str
         TableError: The table is missing.
         StoreUnavailableError: DynamoDB did not answer, or denied access.
     """
-    with translated(client, name, "table_arn"):
+    with translated(client, name, _TOO_LATE):
         async with asyncio.timeout(within.total_seconds()):
             return (await client.describe_table(TableName=name))["Table"]["TableArn"]

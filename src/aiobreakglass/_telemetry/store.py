@@ -16,8 +16,9 @@ from aiobreakglass import (
     HistoryEntry,
     ReviewOutcome,
 )
+from aiobreakglass._contract.arguments import check_at_most
 from aiobreakglass._contract.store import OnCorrupt
-from aiobreakglass._telemetry.observer import Observer
+from aiobreakglass._telemetry.observer import About, Observer
 
 
 class ObservedStore:
@@ -60,9 +61,7 @@ class ObservedStore:
         self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
     ) -> BreakGlassEvent:
         stored = await self._observer.call(
-            "create",
-            self._store.create(event, by=by, note=note),
-            self._observer.pair(event.invoker, event.profile),
+            "create", self._store.create(event, by=by, note=note), self._pair_of(event)
         )
         self._observer.opened(stored)
         return stored
@@ -73,7 +72,9 @@ class ObservedStore:
     async def update(
         self, event: BreakGlassEvent, *, by: str | None = None, note: str | None = None
     ) -> BreakGlassEvent:
-        return await self._observer.call("update", self._store.update(event, by=by, note=note))
+        return await self._observer.call(
+            "update", self._store.update(event, by=by, note=note), self._pair_of(event)
+        )
 
     async def delete(
         self, event_id: str, *, by: str | None = None, note: str | None = None
@@ -249,18 +250,27 @@ class ObservedStore:
 
         Args:
             at_most: Where to stop counting: a larger debt is reported as this number.
+
+        Raises:
+            BreakGlassError: The store's `list_awaiting_review` failed; nothing is reported then.
         """
+        check_at_most(at_most)
         debt = 0
         for outcome in (None, ReviewOutcome.NEEDS_FOLLOW_UP):
             cursor: str | None = None
             while debt < at_most:
                 page = await self.list_awaiting_review(
-                    outcome=outcome, cursor=cursor, on_corrupt="skip"
+                    at_most - debt, outcome=outcome, cursor=cursor, on_corrupt="skip"
                 )
                 debt += len(page)
                 cursor = page.next_cursor
                 if cursor is None:
                     break
-        debt = min(debt, at_most)
         self._observer.owed(debt)
         return debt
+
+    def _pair_of(self, event: BreakGlassEvent) -> About:
+        # The store refuses what is no event, in its own words.
+        return self._observer.pair(
+            getattr(event, "invoker", None), getattr(event, "profile", None)
+        )

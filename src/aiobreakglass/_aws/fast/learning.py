@@ -105,13 +105,12 @@ async def learn(
         # Signing needs credentials, whose provider may hang.
         async with asyncio.timeout(time_limit.total_seconds()):
             return await _learn(client, sessions, credentials, table_name)
-    except DeclinedError as reason:
-        _logger.info("the store uses aiobotocore's own transport: %s", reason)
+    except DeclinedError as declined:
+        reason = str(declined)
     except Exception as error:  # noqa: BLE001 - the first call raises it for the caller
-        _logger.info(
-            "the store uses aiobotocore's own transport: learning failed with %s",
-            type(error).__name__,
-        )
+        reason = f"learning failed with {type(error).__name__}"
+    about = {"reason": reason}
+    _logger.info("the store uses aiobotocore's own transport: %s", reason, extra=about)
     return None
 
 
