@@ -38,9 +38,7 @@ UNPROTECTED = ("--no-point-in-time-recovery", "--no-deletion-protection")
 
 
 @pytest.fixture
-def unprotected(
-    command: Command, no_settings: pytest.MonkeyPatch, moto_endpoint: str
-) -> str:
+def unprotected(command: Command, no_settings: pytest.MonkeyPatch, moto_endpoint: str) -> str:
     """A table on moto that has none of the two protections."""
     by_hand(moto_endpoint, lambda client: client.list_tables())
     name = f"breakglass-{uuid4().hex}"

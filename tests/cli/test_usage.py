@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import shlex
 import sys
 
 import pytest
 
 import aiobreakglass
+from aiobreakglass.cli import app, main
+from aiobreakglass.cli.output import Output
 from tests.cli.running import Command
 
 ID = "e5ee23033c0b4ce7"
@@ -38,19 +42,23 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
             "--justification must have 20 to 1000",
         ),
         ("open prod --for 1", "--for must be a duration with units"),
-        (
-            f"open prod --for 5h --invoker a --reason-code other --justification '{WHY}'",
-            "duration: must be longer than 0",
-        ),
-        ("open prod --label ticket", "--label must be KEY=VALUE"),
-        ("open prod --label a=1 --label a=2", "--label 'a' is given twice"),
+        # These are found before a person would be asked for the profile.
+        ("open --for 5h", "duration: must be longer than 0"),
+        ("open --request-id ''", "request_id: must have 1 to 256 characters"),
+        ("open --label A=1", "labels: must have keys of 1 to 63"),
+        ("open --label ticket", "--label must be KEY=VALUE"),
+        ("open --label a=1 --label a=2", "--label 'a' is given twice"),
+        ("open prod --invoker -", "--invoker must be a name; - reads only texts"),
         ("close", "Missing argument 'ID'"),
         (f"close {ID} --by bob", "--reason is missing"),
-        ("close 42 --by bob --reason Over", "event_id must be exactly 16"),
+        ("close 42", "must be exactly 16 lowercase"),
+        (f"close {ID} --by - --reason Over", "--closed-by must be a name; - reads only texts"),
         (f"extend {ID} --by bob --reason x", "--for is missing"),
         (f"extend {ID} --for 1x --by bob --reason x", "--for must be a duration"),
-        ("show 42", "event_id must be exactly 16"),
-        ("history 42", "event_id must be exactly 16"),
+        (f"extend {ID} --for - --by bob --reason x", "--for must be a duration"),
+        ("extend 42", "must be exactly 16 lowercase"),
+        ("show 42", "Invalid value for 'ID': must be exactly 16 lowercase"),
+        ("history 42", "must be exactly 16 lowercase"),
         ("list --invoker a --profile b", "one of --invoker and --profile is enough"),
         ("list --limit 0", "Input should be greater than or equal to 1"),
         ("list --since yesterday", "--since must be a time such as"),
@@ -60,13 +68,17 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
         ("timeline --since 9999-01-01", "--since must be in the past"),
         (f"review {ID} --by bob --comment x", "--outcome is missing"),
         (f"review {ID} --by bob --outcome fine --comment x", "'fine' is not one of 'justified'"),
-        ("hold 42 --by bob --reason x", "event_id must be exactly 16"),
+        ("review 42", "must be exactly 16 lowercase"),
+        ("hold 42", "must be exactly 16 lowercase"),
+        (f"hold {ID} --by bob", "--reason is missing"),
+        ("release 42", "must be exactly 16 lowercase"),
         (f"release {ID} --by bob", "--reason is missing"),
         ("export", "Missing argument 'FOLDER'"),
         ("export x --format xml", "'xml' is not one of 'jsonl'"),
         (f"verify {ID} --against manifest.json", "an ID and --against are two questions"),
         (f"verify {ID} --checkpoint x", "--checkpoint is for verifying every history"),
-        ("verify --against nowhere.json", "No such file"),
+        ("verify 42", "event_id must be exactly 16"),
+        ("verify --against nowhere.json", "No such file or directory: nowhere.json"),
         ("audit --segments 65", "Input should be less than or equal to 64"),
         ("table", "Missing command. See: aiobreakglass table --help"),
         ("table create --timeout soon", "--timeout must be a duration"),
@@ -83,6 +95,8 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
         ("expire --aws-profile nobody", "the AWS profile 'nobody' is in no AWS settings file"),
         ("check alice prod --endpoint-url nonsense", "endpoint_url, here or as AWS_ENDPOINT_URL"),
         ("check alice prod --table x", "table_name must be 3 to 255"),
+        ("check alice prod --table ''", "--table must not be empty"),
+        ("check alice prod --region ''", "--region must not be empty"),
         ("check alice ' prod'", "profile must not begin or end with white space"),
     ],
 )
@@ -96,7 +110,7 @@ def test_mistake_is_named(command: Command, line: str, reason: str) -> None:
 
 def test_mistake_is_an_object_for_programs(command: Command) -> None:
     """Also if the options could not be read."""
-    for line in ("check alice --json", "show 42 --json", "--json list --limit 0"):
+    for line in ("check alice --json", "verify 42 --json", "--json list --limit 0"):
         ran = command(*line.split())
         assert (ran.status, ran.failure["status"], ran.out) == (2, 2, "")
 
@@ -162,6 +176,54 @@ def test_crash_of_our_own_is_no_answer(command: Command, no_settings: pytest.Mon
     assert "the command itself failed: RuntimeError: a mistake" in ran.err
     assert "Traceback" in ran.err
     assert "Please report it" in ran.err
+    failure = command("check", "alice", "prod", "--json", status=3).failure
+    assert "RuntimeError: a mistake" in failure["traceback"]
+    assert not failure["outcome_unknown"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt(), 130, "aiobreakglass: interrupted\n"),
+        (
+            RuntimeError("a mistake"),
+            3,
+            "RuntimeError: a mistake\naiobreakglass: the command itself",
+        ),
+        (
+            ModuleNotFoundError("no botocore", name="botocore"),
+            3,
+            "no botocore\naiobreakglass: the",
+        ),
+        (SystemExit(1), 3, "the command itself failed\n"),
+    ],
+)
+def test_whatever_happens_is_not_the_answer_no(
+    command: Command,
+    no_settings: pytest.MonkeyPatch,
+    error: BaseException,
+    status: int,
+    message: str,
+) -> None:
+    """Python would end the process with status 1 if anything came out of the command."""
+
+    def broken() -> None:
+        raise error
+
+    no_settings.setattr(app, "_flush", broken)
+    ran = command("--version")
+    assert ran.status == status
+    assert message in ran.err
+
+
+def test_process_without_streams_answers_by_its_status(no_settings: pytest.MonkeyPatch) -> None:
+    """A service may have closed them, and `>&-` does; the status is what it asks for."""
+    for name in ("stdin", "stdout", "stderr"):
+        no_settings.setattr(sys, name, None)
+    assert main(["check", "a", "b", "--show-settings"]) == 0
+    assert main(["check", "a", "b", "--table", ""]) == 2
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
 
 
 def test_lost_answer_of_an_opening_names_the_event(
@@ -182,6 +244,48 @@ def test_lost_answer_of_an_opening_names_the_event(
     assert "If it was written, it is event " in ran.failure["advice"]
 
 
+OPEN = ("open", "prod", "--invoker", "alice", "--reason-code", "incident", "--justification", WHY)
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_interrupted_opening_says_what_may_have_been_written(
+    command: Command, no_settings: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Before the write nothing was written; from then on the id says what to look for."""
+    store = aiobreakglass.InMemoryStore()
+
+    async def create(_: object, event: aiobreakglass.BreakGlassEvent) -> object:
+        if moment == "during":
+            raise KeyboardInterrupt
+        return await store.create(event)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, "create", create)
+    method = {"before": "note", "during": "event", "after": "objects"}[moment]
+    no_settings.setattr(Output, method, interrupted)
+    ran = command(*OPEN, status=130)
+    events = asyncio.run(store.list_by_invoker("alice"))
+    assert len(events) == (moment == "after")
+    if moment == "before":
+        assert ran.err == "aiobreakglass: interrupted; nothing was written\n"
+    else:
+        assert "interrupted; a write that was under way may have happened" in ran.err
+        assert re.search("event [0-9a-f]{16}. Look before you repeat it", ran.err)
+    for event in events:
+        assert f"aiobreakglass show {event.id}\n" in ran.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_gets_its_completion(
+    command: Command, no_settings: pytest.MonkeyPatch, shell: str
+) -> None:
+    no_settings.setenv("_AIOBREAKGLASS_COMPLETE", f"source_{shell}")
+    ran = command(status=0)
+    assert f"_AIOBREAKGLASS_COMPLETE=complete_{shell}" in ran.out
+
+
 def test_shell_completes_verbs(command: Command, no_settings: pytest.MonkeyPatch) -> None:
     no_settings.setenv("_AIOBREAKGLASS_COMPLETE", "complete_bash")
     no_settings.setenv("COMP_WORDS", "aiobreakglass ti")
@@ -198,3 +302,11 @@ def test_missing_extra_says_what_to_install(
     ran = command("check", "alice", "prod")
     assert (ran.status, ran.out) == (2, "")
     assert "pip install 'aiobreakglass[cli]'" in ran.err
+
+
+def test_demonstration_without_moto_says_what_to_install(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    no_settings.setitem(sys.modules, "moto.moto_server.werkzeug_app", None)
+    ran = command("demo", status=2)
+    assert "pip install 'aiobreakglass[cli,testing]'" in ran.err

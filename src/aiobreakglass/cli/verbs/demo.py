@@ -83,13 +83,14 @@ def add_to(app: typer.Typer, run_command: Run) -> None:
         """
         return _demonstrate(run, run_command)
 
-    verb(app, "demo", panel=PANEL)(demo)
+    verb(app, "demo", panel=PANEL, writes=False)(demo)
 
 
 def _demonstrate(run: Invocation, run_command: Run) -> Status:
     if run.output.is_json:
         raise WrongUseError("demo is for people, and has no --json")
     try:
+        run.output.note("Starting a DynamoDB in this process.")
         from aiobreakglass.testing import moto_server
 
         with moto_server() as url, _environment(url):

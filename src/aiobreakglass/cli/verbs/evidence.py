@@ -14,6 +14,7 @@ from aiobreakglass.cli.checkpoint import Checkpoint
 from aiobreakglass.cli.declaring import verb
 from aiobreakglass.cli.invocation import Invocation
 from aiobreakglass.cli.statuses import Status, WrongUseError
+from aiobreakglass.cli.texts import shown
 from aiobreakglass.cli.verbs.lists import Since, Until
 
 PANEL: Final = "Evidence"
@@ -45,9 +46,9 @@ _ABOUT_GUARDS: Final = frozenset(
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command."""
-    verb(app, "export", panel=PANEL)(export)
-    verb(app, "verify", panel=PANEL)(verify)
-    verb(app, "audit", panel=PANEL)(audit)
+    verb(app, "export", panel=PANEL, writes=False)(export)
+    verb(app, "verify", panel=PANEL, writes=False)(verify)
+    verb(app, "audit", panel=PANEL, writes=False)(audit)
 
 
 def export(
@@ -99,7 +100,7 @@ def export(
 
     manifest = run.run(work())
     run.output.objects([{"manifest": str(manifest)}])
-    run.output.say(f"exported: {manifest}")
+    run.output.verbatim(shown(f"exported: {manifest}"))
     run.output.note("Keep the manifest where nobody who can write to the table can write.")
     return Status.DONE
 

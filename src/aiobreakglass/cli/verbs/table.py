@@ -50,7 +50,7 @@ def add_to(app: typer.Typer) -> None:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     verb(table, "create", panel=PANEL)(create)
-    verb(table, "verify", panel=PANEL)(verify)
+    verb(table, "verify", panel=PANEL, writes=False)(verify)
     verb(table, "harden", panel=PANEL)(harden)
     verb(table, "adopt", panel=PANEL)(adopt)
     templates.add_to(table, "As text")
