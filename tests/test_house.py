@@ -335,6 +335,7 @@ class TestCost:
         "botocore",
         "hypothesis",
         "moto",
+        "opentelemetry",
         "pydantic",
         "pytest",
         "rich",

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from aiobreakglass import Finding, ScanProgress, audit_table, export_events, verify_anchor
+from aiobreakglass import (
+    EventNotFoundError,
+    Finding,
+    ScanProgress,
+    audit_table,
+    export_events,
+    verify_anchor,
+)
 from aiobreakglass._evidence.single import verify_event
 from aiobreakglass.cli.checkpoint import Checkpoint
 from aiobreakglass.cli.declaring import verb
@@ -16,6 +24,9 @@ from aiobreakglass.cli.invocation import Invocation
 from aiobreakglass.cli.statuses import Status, WrongUseError
 from aiobreakglass.cli.texts import shown
 from aiobreakglass.cli.verbs.lists import Since, Until
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
 
 PANEL: Final = "Evidence"
 
@@ -37,6 +48,8 @@ Segments = Annotated[
         help="Read so many pages side by side: faster, and dearer.",
     ),
 ]
+
+_ANY_ID: Final = "0" * 16
 
 _ABOUT_GUARDS: Final = frozenset(
     {"without guard", "guard of another event", "guard without event"}
@@ -84,6 +97,7 @@ def export(
             async def show(progress: ScanProgress) -> None:
                 working.count(progress.rows, "rows")
 
+            await refuse_foreign_table(run, client)
             return await export_events(
                 client,
                 run.table,
@@ -155,6 +169,7 @@ async def _audit(
             saved.report(progress.resume, progress.findings)
 
         try:
+            await refuse_foreign_table(run, client)
             findings = await audit_table(
                 client,
                 run.table,
@@ -176,6 +191,7 @@ async def _verify_anchor(run: Invocation, manifest: Path, segments: int) -> list
         async def show(progress: ScanProgress) -> None:
             working.count(progress.rows, "lines and rows")
 
+        await refuse_foreign_table(run, client)
         return await verify_anchor(
             client,
             run.table,
@@ -189,6 +205,16 @@ async def _verify_anchor(run: Invocation, manifest: Path, segments: int) -> list
 async def _verify_event(run: Invocation, event_id: str) -> Sequence[Finding]:
     async with run.client() as client, run.output.working("Reading"):
         return await verify_event(client, run.table, event_id, layout=run.settings.layout.value)
+
+
+async def refuse_foreign_table(run: Invocation, client: DynamoDBClient) -> None:
+    """Read a row by its key, which only a break-glass table has; a scan reads any table.
+
+    Raises:
+        TableError: The table is missing, or is not laid out as a break-glass table.
+    """
+    with suppress(EventNotFoundError):
+        await verify_event(client, run.table, _ANY_ID, layout=run.settings.layout.value)
 
 
 def _answer(run: Invocation, found: Iterable[Finding]) -> Status:

@@ -28,7 +28,7 @@ from aiobreakglass.cli.invocation import Invocation
 from aiobreakglass.cli.people import checked_duration
 from aiobreakglass.cli.statuses import Status
 from aiobreakglass.cli.verbs import templates
-from aiobreakglass.cli.verbs.evidence import CheckpointFile, judged
+from aiobreakglass.cli.verbs.evidence import CheckpointFile, judged, refuse_foreign_table
 from aiobreakglass.cli.verbs.templates import (
     DeletionProtection,
     KmsKey,
@@ -217,6 +217,7 @@ async def _adopt(run: Invocation, saved: Checkpoint) -> Adoption:
             saved.report(progress.resume)
 
         try:
+            await refuse_foreign_table(run, client)
             adoption = await adopt_table(
                 client,
                 run.table,
