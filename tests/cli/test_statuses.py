@@ -28,7 +28,13 @@ from aiobreakglass import (
     StoreUnavailableError,
     TableError,
 )
-from aiobreakglass.cli.statuses import Status, TerminatedError, WrongUseError, failure_of
+from aiobreakglass.cli.statuses import (
+    Status,
+    TerminatedError,
+    WrongUseError,
+    failure_of,
+    note_event,
+)
 from aiobreakglass.testing import make_event
 
 EVENT = make_event(id="e5ee23033c0b4ce7")
@@ -91,8 +97,10 @@ def test_unknown_outcome_says_what_to_look_for(error: BaseException) -> None:
     failure = failure_of(error)
     assert failure.outcome_unknown
     assert failure.advice.startswith("Look before you repeat it")
-    error.add_note("If it was written, it is event e5ee23033c0b4ce7.")
-    assert failure_of(error).advice == "If it was written, it is event e5ee23033c0b4ce7."
+    note_event(error, EVENT.id)
+    failure = failure_of(error)
+    assert failure.advice.startswith(f"If it was written, it is event {EVENT.id}.")
+    assert failure.event_ids == (EVENT.id,)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), TerminatedError(), KeyError("table")])
@@ -108,15 +116,15 @@ def test_answer_that_cannot_be_printed_names_what_was_written() -> None:
     """A full disk behind standard output does not undo an opening."""
     error = OSError(28, "No space left on device")
     assert not failure_of(error).outcome_unknown
-    error.add_note("If it was written, it is event e5ee23033c0b4ce7.")
+    note_event(error, EVENT.id)
     failure = failure_of(error)
     assert failure.outcome_unknown
-    assert failure.advice == "If it was written, it is event e5ee23033c0b4ce7."
+    assert failure.event_ids == (EVENT.id,)
 
 
 def test_refusal_says_nothing_was_written() -> None:
     error = ActiveEventExistsError(EVENT)
-    error.add_note("If it was written, it is event 0000000000000000.")
+    note_event(error, "0000000000000000")
     failure = failure_of(error)
     assert not failure.outcome_unknown
     assert failure.advice == ""

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import aiobreakglass
-from aiobreakglass.cli import app, main
+from aiobreakglass.cli import app, invocation, main
 from aiobreakglass.cli.output import Output
 from tests.cli.running import Command
 
@@ -75,10 +75,12 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
         (f"release {ID} --by bob", "--reason is missing"),
         ("export", "Missing argument 'FOLDER'"),
         ("export x --format xml", "'xml' is not one of 'jsonl'"),
-        (f"verify {ID} --against manifest.json", "an ID and --against are two questions"),
+        (f"verify {ID} --against pyproject.toml", "an ID and --against are two questions"),
         (f"verify {ID} --checkpoint x", "--checkpoint is for verifying every history"),
         ("verify 42", "event_id must be exactly 16"),
-        ("verify --against nowhere.json", "No such file or directory: nowhere.json"),
+        ("verify --against nowhere.json", "file 'nowhere.json' does not exist"),
+        ("verify --against .", "file '.' is a directory"),
+        ("timeline --settings .", "the settings in . cannot be read: Is a directory"),
         ("audit --segments 65", "Input should be less than or equal to 64"),
         ("table", "Missing command. See: aiobreakglass table --help"),
         ("table create --timeout soon", "--timeout must be a duration"),
@@ -241,7 +243,8 @@ def test_lost_answer_of_an_opening_names_the_event(
     )
     assert (ran.status, ran.out) == (3, "")
     assert ran.failure["outcome_unknown"] is True
-    assert "If it was written, it is event " in ran.failure["advice"]
+    (event_id,) = ran.failure["event_ids"]
+    assert f"If it was written, it is event {event_id}." in ran.failure["advice"]
 
 
 OPEN = ("open", "prod", "--invoker", "alice", "--reason-code", "incident", "--justification", WHY)
@@ -275,6 +278,30 @@ def test_interrupted_opening_says_what_may_have_been_written(
         assert re.search("event [0-9a-f]{16}. Look before you repeat it", ran.err)
     for event in events:
         assert f"aiobreakglass show {event.id}\n" in ran.err
+
+
+def test_waiting_for_sts_says_so(command: Command, no_settings: pytest.MonkeyPatch) -> None:
+    """STS may take seconds, and nobody should sit before a dark screen."""
+    shown: list[str] = []
+    working = Output.working
+
+    def seen(output: Output, what: str) -> object:
+        shown.append(what)
+        return working(output, what)
+
+    async def caller_arn(*_: object) -> str:
+        assert shown == ["Asking STS who you are"]
+        return "arn:aws:sts::123456789012:assumed-role/Admin/root"
+
+    async def create(_: object, event: aiobreakglass.BreakGlassEvent) -> object:
+        return event
+
+    no_settings.setattr(Output, "working", seen)
+    no_settings.setattr(invocation, "caller_arn", caller_arn)
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, "create", create)
+    ran = command("open", "prod", *OPEN[4:], status=0)
+    assert ran.err == "Recording that root opens prod for 1h.\n"
+    assert shown == ["Asking STS who you are", "Opening"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -115,6 +115,9 @@ _STATUSES: Final[Mapping[type[BaseException], Status]] = {
 }
 """The status of each failure that is expected; any other is a crash of our own."""
 
+_NOTED: Final = "aiobreakglass_event_ids"
+"""The attribute of an exception that has the ids of what may have been written."""
+
 _LOOK_FIRST: Final = "Look before you repeat it: aiobreakglass check, show or list."
 
 _ADVICE: Final[Mapping[type[BaseException], str]] = {
@@ -146,7 +149,7 @@ def failure_of(error: BaseException, *, may_have_written: bool = True) -> Failur
         _message(error) if not is_cut_short else _cut_short(status, may_have_written),
         _to_look_for(error) if outcome_unknown else _ADVICE.get(known, ""),
         outcome_unknown,
-        _event_ids(error),
+        _event_ids(error) or (_noted_ids(error) if outcome_unknown else ()),
     )
 
 
@@ -157,12 +160,23 @@ def _cut_short(status: Status, may_have_written: bool) -> str:
     return f"{what}; nothing was written"
 
 
+def note_event(error: BaseException, event_id: str) -> None:
+    """Let the failure name an event that may have been written although an exception came."""
+    error.add_note(
+        f"If it was written, it is event {event_id}. Look before you repeat it: "
+        f"aiobreakglass show {event_id}"
+    )
+    setattr(error, _NOTED, (event_id,))
+
+
 def _crash(error: BaseException, may_have_written: bool) -> Failure:
     kind = type(error).__name__
     if isinstance(error, OSError):
         # A full disk, or a terminal that is gone.
         notes = _notes(error)
-        return Failure(Status.COULD_NOT_TELL, kind, _message(error), notes, bool(notes))
+        return Failure(
+            Status.COULD_NOT_TELL, kind, _message(error), notes, bool(notes), _noted_ids(error)
+        )
     return Failure(
         Status.COULD_NOT_TELL,
         kind,
@@ -170,6 +184,7 @@ def _crash(error: BaseException, may_have_written: bool) -> Failure:
         "This is a mistake in aiobreakglass. Please report it."
         + (f" {_to_look_for(error)}" if may_have_written else ""),
         outcome_unknown=may_have_written,
+        event_ids=_noted_ids(error),
         trace="".join(traceback.format_exception(error)),
     )
 
@@ -177,6 +192,11 @@ def _crash(error: BaseException, may_have_written: bool) -> Failure:
 def _to_look_for(error: BaseException) -> str:
     """Return what to do if a write may have happened: the verb's own notes, if it added any."""
     return _notes(error) or _LOOK_FIRST
+
+
+def _noted_ids(error: BaseException) -> tuple[str, ...]:
+    ids: tuple[str, ...] = getattr(error, _NOTED, ())
+    return ids
 
 
 def _notes(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from aiobreakglass.cli.durations import parse_duration, rough_duration, spelled_
 from aiobreakglass.cli.events import event_object
 from aiobreakglass.cli.invocation import Invocation
 from aiobreakglass.cli.people import checked_duration
-from aiobreakglass.cli.statuses import Status, WrongUseError
+from aiobreakglass.cli.statuses import Status, WrongUseError, note_event
 from aiobreakglass.cli.times import spelled_time
 
 PANEL: Final = "Access"
@@ -118,10 +118,7 @@ def open_access(
         run.output.say(f"event {stored.id}")
     except BaseException as error:
         # Shown if nobody can know whether it was written.
-        error.add_note(
-            f"If it was written, it is event {event.id}. Look before you repeat it: "
-            f"aiobreakglass show {event.id}"
-        )
+        note_event(error, event.id)
         raise
     return Status.DONE
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import typer
 
 from aiobreakglass.cli.declaring import verb
-from aiobreakglass.cli.invocation import Invocation
+from aiobreakglass.cli.invocation import Common, Invocation
 from aiobreakglass.cli.statuses import Status, WrongUseError
 
 PANEL: Final = "Learn"
@@ -105,7 +105,8 @@ def _demonstrate(run: Invocation, run_command: Run) -> Status:
 def _tell(run: Invocation, run_command: Run) -> None:
     for step in _BEFORE:
         _take(run, run_command, step, "")
-    inside = Invocation(run.common)
+    # The options of this run, such as an address, are not for the story.
+    inside = Invocation(Common())
     event_id = inside.run(_event_id(inside))
     for step in _STORY:
         _take(run, run_command, step, event_id)

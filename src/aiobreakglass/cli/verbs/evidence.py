@@ -127,7 +127,11 @@ def verify(
     against: Annotated[
         Path | None,
         typer.Option(
-            "--against", metavar="MANIFEST", help="The manifest.json of an earlier export."
+            "--against",
+            metavar="MANIFEST",
+            help="The manifest.json of an earlier export.",
+            exists=True,
+            dir_okay=False,
         ),
     ] = None,
     checkpoint: CheckpointFile = None,
