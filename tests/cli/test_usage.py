@@ -313,6 +313,14 @@ def test_shell_gets_its_completion(
     assert f"_AIOBREAKGLASS_COMPLETE=complete_{shell}" in ran.out
 
 
+def test_shell_without_completion_is_not_the_answer_no(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    """The framework ends such a process with status 1."""
+    no_settings.setenv("_AIOBREAKGLASS_COMPLETE", "source_tcsh")
+    assert "not supported" in command(status=3).err
+
+
 def test_shell_completes_verbs(command: Command, no_settings: pytest.MonkeyPatch) -> None:
     no_settings.setenv("_AIOBREAKGLASS_COMPLETE", "complete_bash")
     no_settings.setenv("COMP_WORDS", "aiobreakglass ti")
