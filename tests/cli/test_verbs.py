@@ -214,8 +214,8 @@ def test_rows_that_do_not_belong(
         ran = command(*question.split(), "--json", status=3)
         assert ran.failure["error"] == "CorruptItemError"
         assert "aiobreakglass audit" in ran.failure["advice"]
-    found = command("verify", NOBODY, "--json", status=1).objects
-    assert "not understood" in {values["kind"] for values in found}
+    ran = command("verify", NOBODY, "--json", status=1)
+    assert "not understood" in {found["kind"] for found in ran.objects}
     ran = command("expire", "--json", status=3)
     assert ran.failure["error"] == "ExpiryError"
 
