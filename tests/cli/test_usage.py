@@ -6,12 +6,15 @@ import asyncio
 import re
 import shlex
 import sys
+from datetime import timedelta
 
 import pytest
 
 import aiobreakglass
+from aiobreakglass._domain.event import utc_now
 from aiobreakglass.cli import app, invocation, main
 from aiobreakglass.cli.output import Output
+from aiobreakglass.testing import make_event
 from tests.cli.running import Command
 
 ID = "e5ee23033c0b4ce7"
@@ -144,6 +147,19 @@ def test_unreachable_table_is_no_answer(command: Command, no_settings: pytest.Mo
     assert (ran.status, ran.out) == (3, "")
     assert ran.failure["error"] == "StoreUnavailableError"
     assert ran.failure["outcome_unknown"] is False
+
+
+def test_access_that_runs_out_on_the_way_is_none(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    """The answer is of the instant in which it is printed, and never "yes (0s left)"."""
+
+    async def lapsed(*_: object) -> aiobreakglass.BreakGlassEvent:
+        return make_event(created_at=utc_now() - timedelta(hours=1), duration=timedelta(hours=1))
+
+    method = "find_active_by_invoker_and_profile"
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, method, lapsed)
+    assert command("check", "alice", "prod", status=1).out.startswith("no: alice does not hold")
 
 
 def test_options_are_understood_in_front_of_the_verb_and_behind_it(command: Command) -> None:

@@ -188,7 +188,8 @@ def timeline(
         raise WrongUseError("--since must be in the past")
     found = run.run(_since(run, begin))
     lines = timeline_of(found.events, begin, now)
-    run.output.objects(event_object(event, now) for event in found.events)
+    drawn_ids = {held.event_id for line in lines for held in line.held}
+    run.output.objects(event_object(event, now) for event in found.events if event.id in drawn_ids)
     if file is not None:
         write_whole(file, svg(lines, begin, now, run.output.zone))
         run.output.note(f"Drawn in {file}.")
