@@ -66,7 +66,7 @@ class Terminal:
     def read_until(self, text: str) -> None:
         """Wait until the person has seen a text."""
         while text not in self.text:
-            assert self._read(), f"the command ended without {text!r}: {self.text}"
+            assert self.read(), f"the command ended without {text!r}: {self.text}"
 
     def type(self, line: str) -> None:
         """Type a line."""
@@ -84,11 +84,12 @@ class Terminal:
 
     def wait(self) -> int:
         """Read to the end, and return the exit status."""
-        while self._read():
+        while self.read():
             pass
         return self.process.wait(PATIENCE)
 
-    def _read(self) -> bool:
+    def read(self) -> bool:
+        """Wait for the next piece, and return whether there is one."""
         ready, _, _ = select.select([self._person], [], [], PATIENCE)
         assert ready, f"the command neither prints nor ends: {self.text}"
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import typer
 
-from aiobreakglass._domain.fields import valid_name
+from aiobreakglass._domain.fields import valid_name, valid_reason
 from aiobreakglass.cli.people import Questions, name_of_caller
 from aiobreakglass.cli.statuses import WrongUseError
 
@@ -66,7 +66,32 @@ class TestWithoutAnybody:
     def test_dash_reads_standard_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A command line is public on its machine, and standard input is not."""
         monkeypatch.setattr("sys.stdin", io.StringIO("From a file"))
-        assert self.questions.text("-", "--reason", "Why?", valid_name) == "From a file"
+        assert self.questions.long_text("-", "--reason", "Why?", valid_reason) == "From a file"
+
+    @pytest.mark.parametrize(
+        ("sent", "reason"),
+        [
+            (b"", "--reason must have 1 to 1000 characters"),
+            (b"\n", "--reason must have 1 to 1000 characters"),
+            (b"caf\xe9", "--reason - read standard input, which is not utf-8"),
+            (b"x" * 9_000, "--reason must have 1 to 1000 characters"),
+            (b"x" * 10_001, "--reason - read standard input, which is too long"),
+            (b"a\x1b[2J", "--reason must not have control characters"),
+        ],
+    )
+    def test_standard_input_that_is_no_text_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, sent: bytes, reason: str
+    ) -> None:
+        """It is wrong use, and no crash; however much there is, only the beginning is read."""
+        stream = io.TextIOWrapper(io.BytesIO(sent), encoding="utf-8")
+        monkeypatch.setattr("sys.stdin", stream)
+        with pytest.raises(WrongUseError, match=f"^{reason}"):
+            self.questions.long_text("-", "--reason", "Why?", valid_reason)
+
+    def test_dash_is_no_name(self) -> None:
+        """Whoever wanted to read a name from standard input does not become "-"."""
+        with pytest.raises(WrongUseError, match="--by must be a name"):
+            self.questions.person("-", "--by", "Who?", valid_name, lambda: "alice")
 
     def test_identity_is_recorded(self) -> None:
         assert self.questions.person(None, "--by", "Who?", valid_name, lambda: "alice") == "alice"

@@ -91,6 +91,15 @@ def test_file_gives_what_all_writers_share(tmp_path: Path) -> None:
     }
 
 
+def test_password_in_a_url_is_not_shown() -> None:
+    """People paste what `--show-settings` prints."""
+    url = "http://alice:secret@127.0.0.1:8000/a@b"
+    spelled = choose_settings({"endpoint_url": url}, {}, {}).spelled()
+    assert spelled["endpoint_url"] == ("http://***@127.0.0.1:8000/a@b", "--endpoint-url")
+    spelled = choose_settings(NO_OPTIONS, {"AWS_ENDPOINT_URL": url}, {}).spelled()
+    assert "secret" not in str(spelled)
+
+
 def test_defaults_are_those_of_the_store() -> None:
     settings = choose_settings(NO_OPTIONS, {}, {})
     assert settings.retention == (timedelta(days=365), "default")
@@ -103,6 +112,7 @@ def test_defaults_are_those_of_the_store() -> None:
     [
         ({"tabel": "x"}, "unknown setting 'tabel'"),
         ({"table": 5}, "table in f must be a text"),
+        ({"region": ""}, "region in f must be a text that is not empty"),
         ({"retention": 365}, "retention in f: must be a duration as a text"),
         ({"retention": "a year"}, "retention in f: must be a duration"),
         ({"limits": "none"}, "limits in f: must be a section"),
@@ -149,6 +159,9 @@ def test_file_of_the_current_folder_is_not_used(
     own.parent.mkdir(parents=True)
     own.write_text("[tool.aiobreakglass]\n")
     assert settings_file(None, {"HOME": str(home)}) == own
+    own.unlink()
+    own.symlink_to("nowhere")
+    assert settings_file(None, {"HOME": str(home)}) == own, "its limits must not be left out"
     named = {"HOME": str(home), "AIOBREAKGLASS_SETTINGS": "pyproject.toml"}
     assert settings_file(None, named) == Path("pyproject.toml")
     assert settings_file(Path("other.toml"), named) == Path("other.toml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 
 import pytest
@@ -27,7 +28,13 @@ from aiobreakglass import (
     StoreUnavailableError,
     TableError,
 )
-from aiobreakglass.cli.statuses import Status, TerminatedError, WrongUseError, failure_of
+from aiobreakglass.cli.statuses import (
+    Status,
+    TerminatedError,
+    WrongUseError,
+    failure_of,
+    note_event,
+)
 from aiobreakglass.testing import make_event
 
 EVENT = make_event(id="e5ee23033c0b4ce7")
@@ -40,6 +47,9 @@ FAILURES: list[tuple[BaseException, Status]] = [
     (WrongUseError("--for must be a duration"), Status.WRONG_USE),
     (FileNotFoundError(2, "No such file", "manifest.json"), Status.WRONG_USE),
     (FileExistsError("the folder has an export"), Status.WRONG_USE),
+    (NotADirectoryError(20, "Not a directory", "export"), Status.WRONG_USE),
+    (IsADirectoryError(21, "Is a directory", "manifest.json"), Status.WRONG_USE),
+    (PermissionError(13, "Permission denied", "export"), Status.WRONG_USE),
     (StoreUnavailableError("throttled"), Status.COULD_NOT_TELL),
     (UNKNOWN, Status.COULD_NOT_TELL),
     (CorruptItemError("BREAKGLASS#1", "no status"), Status.COULD_NOT_TELL),
@@ -57,7 +67,8 @@ FAILURES: list[tuple[BaseException, Status]] = [
     (EventHeldError(EVENT), Status.REFUSED),
     (ItemTooLargeError("BREAKGLASS#1"), Status.REFUSED),
     (KeyboardInterrupt(), Status.INTERRUPTED),
-    (TerminatedError("terminated"), Status.TERMINATED),
+    (asyncio.CancelledError(), Status.INTERRUPTED),
+    (TerminatedError(), Status.TERMINATED),
 ]
 
 
@@ -80,19 +91,40 @@ def test_every_exception_of_the_library_has_its_status() -> None:
     assert exceptions <= {type(error) for error, _ in FAILURES}
 
 
-@pytest.mark.parametrize("error", [UNKNOWN, KeyboardInterrupt(), TerminatedError("over")])
+@pytest.mark.parametrize("error", [UNKNOWN, KeyboardInterrupt(), TerminatedError()])
 def test_unknown_outcome_says_what_to_look_for(error: BaseException) -> None:
     """Whoever cannot know whether a write happened is told how to find out, by the verb itself."""
     failure = failure_of(error)
     assert failure.outcome_unknown
     assert failure.advice.startswith("Look before you repeat it")
-    error.add_note("If it was written, it is event e5ee23033c0b4ce7.")
-    assert failure_of(error).advice == "If it was written, it is event e5ee23033c0b4ce7."
+    note_event(error, EVENT.id)
+    failure = failure_of(error)
+    assert failure.advice.startswith(f"If it was written, it is event {EVENT.id}.")
+    assert failure.event_ids == (EVENT.id,)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), TerminatedError(), KeyError("table")])
+def test_question_leaves_no_doubt(error: BaseException) -> None:
+    """What cannot have written anything does not say that it may have."""
+    failure = failure_of(error, may_have_written=False)
+    assert not failure.outcome_unknown
+    assert "may have" not in failure.message
+    assert "Look before" not in failure.advice
+
+
+def test_answer_that_cannot_be_printed_names_what_was_written() -> None:
+    """A full disk behind standard output does not undo an opening."""
+    error = OSError(28, "No space left on device")
+    assert not failure_of(error).outcome_unknown
+    note_event(error, EVENT.id)
+    failure = failure_of(error)
+    assert failure.outcome_unknown
+    assert failure.event_ids == (EVENT.id,)
 
 
 def test_refusal_says_nothing_was_written() -> None:
     error = ActiveEventExistsError(EVENT)
-    error.add_note("If it was written, it is event 0000000000000000.")
+    note_event(error, "0000000000000000")
     failure = failure_of(error)
     assert not failure.outcome_unknown
     assert failure.advice == ""
@@ -115,6 +147,6 @@ def test_wrong_event_names_the_field_and_no_value() -> None:
 
 def test_crash_is_marked_as_ours() -> None:
     failure = failure_of(KeyError("table"))
-    assert failure.is_crash
+    assert "KeyError: 'table'" in failure.trace
     assert failure.outcome_unknown
     assert "Please report it" in failure.advice

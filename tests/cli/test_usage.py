@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import shlex
 import sys
+from datetime import timedelta
 
 import pytest
 
 import aiobreakglass
+from aiobreakglass._domain.event import utc_now
+from aiobreakglass.cli import app, invocation, main
+from aiobreakglass.cli.output import Output
+from aiobreakglass.testing import make_event
 from tests.cli.running import Command
 
 ID = "e5ee23033c0b4ce7"
@@ -38,19 +45,23 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
             "--justification must have 20 to 1000",
         ),
         ("open prod --for 1", "--for must be a duration with units"),
-        (
-            f"open prod --for 5h --invoker a --reason-code other --justification '{WHY}'",
-            "duration: must be longer than 0",
-        ),
-        ("open prod --label ticket", "--label must be KEY=VALUE"),
-        ("open prod --label a=1 --label a=2", "--label 'a' is given twice"),
+        # These are found before a person would be asked for the profile.
+        ("open --for 5h", "duration: must be longer than 0"),
+        ("open --request-id ''", "request_id: must have 1 to 256 characters"),
+        ("open --label A=1", "labels: must have keys of 1 to 63"),
+        ("open --label ticket", "--label must be KEY=VALUE"),
+        ("open --label a=1 --label a=2", "--label 'a' is given twice"),
+        ("open prod --invoker -", "--invoker must be a name; - reads only texts"),
         ("close", "Missing argument 'ID'"),
         (f"close {ID} --by bob", "--reason is missing"),
-        ("close 42 --by bob --reason Over", "event_id must be exactly 16"),
+        ("close 42", "must be exactly 16 lowercase"),
+        (f"close {ID} --by - --reason Over", "--closed-by must be a name; - reads only texts"),
         (f"extend {ID} --by bob --reason x", "--for is missing"),
         (f"extend {ID} --for 1x --by bob --reason x", "--for must be a duration"),
-        ("show 42", "event_id must be exactly 16"),
-        ("history 42", "event_id must be exactly 16"),
+        (f"extend {ID} --for - --by bob --reason x", "--for must be a duration"),
+        ("extend 42", "must be exactly 16 lowercase"),
+        ("show 42", "Invalid value for 'ID': must be exactly 16 lowercase"),
+        ("history 42", "must be exactly 16 lowercase"),
         ("list --invoker a --profile b", "one of --invoker and --profile is enough"),
         ("list --limit 0", "Input should be greater than or equal to 1"),
         ("list --since yesterday", "--since must be a time such as"),
@@ -60,13 +71,19 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
         ("timeline --since 9999-01-01", "--since must be in the past"),
         (f"review {ID} --by bob --comment x", "--outcome is missing"),
         (f"review {ID} --by bob --outcome fine --comment x", "'fine' is not one of 'justified'"),
-        ("hold 42 --by bob --reason x", "event_id must be exactly 16"),
+        ("review 42", "must be exactly 16 lowercase"),
+        ("hold 42", "must be exactly 16 lowercase"),
+        (f"hold {ID} --by bob", "--reason is missing"),
+        ("release 42", "must be exactly 16 lowercase"),
         (f"release {ID} --by bob", "--reason is missing"),
         ("export", "Missing argument 'FOLDER'"),
         ("export x --format xml", "'xml' is not one of 'jsonl'"),
-        (f"verify {ID} --against manifest.json", "an ID and --against are two questions"),
+        (f"verify {ID} --against pyproject.toml", "an ID and --against are two questions"),
         (f"verify {ID} --checkpoint x", "--checkpoint is for verifying every history"),
-        ("verify --against nowhere.json", "No such file"),
+        ("verify 42", "event_id must be exactly 16"),
+        ("verify --against nowhere.json", "file 'nowhere.json' does not exist"),
+        ("verify --against .", "file '.' is a directory"),
+        ("timeline --settings .", "the settings in . cannot be read: Is a directory"),
         ("audit --segments 65", "Input should be less than or equal to 64"),
         ("table", "Missing command. See: aiobreakglass table --help"),
         ("table create --timeout soon", "--timeout must be a duration"),
@@ -83,6 +100,8 @@ def nowhere(no_settings: pytest.MonkeyPatch) -> None:
         ("expire --aws-profile nobody", "the AWS profile 'nobody' is in no AWS settings file"),
         ("check alice prod --endpoint-url nonsense", "endpoint_url, here or as AWS_ENDPOINT_URL"),
         ("check alice prod --table x", "table_name must be 3 to 255"),
+        ("check alice prod --table ''", "--table must not be empty"),
+        ("check alice prod --region ''", "--region must not be empty"),
         ("check alice ' prod'", "profile must not begin or end with white space"),
     ],
 )
@@ -96,7 +115,7 @@ def test_mistake_is_named(command: Command, line: str, reason: str) -> None:
 
 def test_mistake_is_an_object_for_programs(command: Command) -> None:
     """Also if the options could not be read."""
-    for line in ("check alice --json", "show 42 --json", "--json list --limit 0"):
+    for line in ("check alice --json", "verify 42 --json", "--json list --limit 0"):
         ran = command(*line.split())
         assert (ran.status, ran.failure["status"], ran.out) == (2, 2, "")
 
@@ -128,6 +147,19 @@ def test_unreachable_table_is_no_answer(command: Command, no_settings: pytest.Mo
     assert (ran.status, ran.out) == (3, "")
     assert ran.failure["error"] == "StoreUnavailableError"
     assert ran.failure["outcome_unknown"] is False
+
+
+def test_access_that_runs_out_on_the_way_is_none(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    """The answer is of the instant in which it is printed, and never "yes (0s left)"."""
+
+    async def lapsed(*_: object) -> aiobreakglass.BreakGlassEvent:
+        return make_event(created_at=utc_now() - timedelta(hours=1), duration=timedelta(hours=1))
+
+    method = "find_active_by_invoker_and_profile"
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, method, lapsed)
+    assert command("check", "alice", "prod", status=1).out.startswith("no: alice does not hold")
 
 
 def test_options_are_understood_in_front_of_the_verb_and_behind_it(command: Command) -> None:
@@ -162,6 +194,54 @@ def test_crash_of_our_own_is_no_answer(command: Command, no_settings: pytest.Mon
     assert "the command itself failed: RuntimeError: a mistake" in ran.err
     assert "Traceback" in ran.err
     assert "Please report it" in ran.err
+    failure = command("check", "alice", "prod", "--json", status=3).failure
+    assert "RuntimeError: a mistake" in failure["traceback"]
+    assert not failure["outcome_unknown"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt(), 130, "aiobreakglass: interrupted\n"),
+        (
+            RuntimeError("a mistake"),
+            3,
+            "RuntimeError: a mistake\naiobreakglass: the command itself",
+        ),
+        (
+            ModuleNotFoundError("no botocore", name="botocore"),
+            3,
+            "no botocore\naiobreakglass: the",
+        ),
+        (SystemExit(1), 3, "the command itself failed\n"),
+    ],
+)
+def test_whatever_happens_is_not_the_answer_no(
+    command: Command,
+    no_settings: pytest.MonkeyPatch,
+    error: BaseException,
+    status: int,
+    message: str,
+) -> None:
+    """Python would end the process with status 1 if anything came out of the command."""
+
+    def broken() -> None:
+        raise error
+
+    no_settings.setattr(app, "_flush", broken)
+    ran = command("--version")
+    assert ran.status == status
+    assert message in ran.err
+
+
+def test_process_without_streams_answers_by_its_status(no_settings: pytest.MonkeyPatch) -> None:
+    """A service may have closed them, and `>&-` does; the status is what it asks for."""
+    for name in ("stdin", "stdout", "stderr"):
+        no_settings.setattr(sys, name, None)
+    assert main(["check", "a", "b", "--show-settings"]) == 0
+    assert main(["check", "a", "b", "--table", ""]) == 2
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
 
 
 def test_lost_answer_of_an_opening_names_the_event(
@@ -179,7 +259,82 @@ def test_lost_answer_of_an_opening_names_the_event(
     )
     assert (ran.status, ran.out) == (3, "")
     assert ran.failure["outcome_unknown"] is True
-    assert "If it was written, it is event " in ran.failure["advice"]
+    (event_id,) = ran.failure["event_ids"]
+    assert f"If it was written, it is event {event_id}." in ran.failure["advice"]
+
+
+OPEN = ("open", "prod", "--invoker", "alice", "--reason-code", "incident", "--justification", WHY)
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_interrupted_opening_says_what_may_have_been_written(
+    command: Command, no_settings: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Before the write nothing was written; from then on the id says what to look for."""
+    store = aiobreakglass.InMemoryStore()
+
+    async def create(_: object, event: aiobreakglass.BreakGlassEvent) -> object:
+        if moment == "during":
+            raise KeyboardInterrupt
+        return await store.create(event)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, "create", create)
+    method = {"before": "note", "during": "event", "after": "objects"}[moment]
+    no_settings.setattr(Output, method, interrupted)
+    ran = command(*OPEN, status=130)
+    events = asyncio.run(store.list_by_invoker("alice"))
+    assert len(events) == (moment == "after")
+    if moment == "before":
+        assert ran.err == "aiobreakglass: interrupted; nothing was written\n"
+    else:
+        assert "interrupted; a write that was under way may have happened" in ran.err
+        assert re.search("event [0-9a-f]{16}. Look before you repeat it", ran.err)
+    for event in events:
+        assert f"aiobreakglass show {event.id}\n" in ran.err
+
+
+def test_waiting_for_sts_says_so(command: Command, no_settings: pytest.MonkeyPatch) -> None:
+    """STS may take seconds, and nobody should sit before a dark screen."""
+    shown: list[str] = []
+    working = Output.working
+
+    def seen(output: Output, what: str) -> object:
+        shown.append(what)
+        return working(output, what)
+
+    async def caller_arn(*_: object) -> str:
+        assert shown == ["Asking STS who you are"]
+        return "arn:aws:sts::123456789012:assumed-role/Admin/root"
+
+    async def create(_: object, event: aiobreakglass.BreakGlassEvent) -> object:
+        return event
+
+    no_settings.setattr(Output, "working", seen)
+    no_settings.setattr(invocation, "caller_arn", caller_arn)
+    no_settings.setattr(aiobreakglass.AsyncDynamoDBStore, "create", create)
+    ran = command("open", "prod", *OPEN[4:], status=0)
+    assert ran.err == "Recording that root opens prod for 1h.\n"
+    assert shown == ["Asking STS who you are", "Opening"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_gets_its_completion(
+    command: Command, no_settings: pytest.MonkeyPatch, shell: str
+) -> None:
+    no_settings.setenv("_AIOBREAKGLASS_COMPLETE", f"source_{shell}")
+    ran = command(status=0)
+    assert f"_AIOBREAKGLASS_COMPLETE=complete_{shell}" in ran.out
+
+
+def test_shell_without_completion_is_not_the_answer_no(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    """The framework ends such a process with status 1."""
+    no_settings.setenv("_AIOBREAKGLASS_COMPLETE", "source_tcsh")
+    assert "not supported" in command(status=3).err
 
 
 def test_shell_completes_verbs(command: Command, no_settings: pytest.MonkeyPatch) -> None:
@@ -198,3 +353,11 @@ def test_missing_extra_says_what_to_install(
     ran = command("check", "alice", "prod")
     assert (ran.status, ran.out) == (2, "")
     assert "pip install 'aiobreakglass[cli]'" in ran.err
+
+
+def test_demonstration_without_moto_says_what_to_install(
+    command: Command, no_settings: pytest.MonkeyPatch
+) -> None:
+    no_settings.setitem(sys.modules, "moto.moto_server.werkzeug_app", None)
+    ran = command("demo", status=2)
+    assert "pip install 'aiobreakglass[cli,testing]'" in ran.err

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.cli.running import Command, by_hand
 
@@ -173,10 +176,16 @@ def test_rows_that_do_not_belong(
     async def spoil(client: DynamoDBClient) -> None:
         row = {
             "pk": {"S": f"BREAKGLASS#{NOBODY}"},
+            "invoker": {"S": "mallory"},
+            "profile": {"S": "prod"},
             "status": {"S": "active"},
-            "created_at": {"S": "2026-11-26T08:14:22.310275Z"},
+            "created_at": {"S": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"},
         }
         await client.put_item(TableName=table, Item=row)
+        guard = {"pk": {"S": "ACTIVE#7#mallory#prod"}, "event_id": {"S": NOBODY}}
+        await client.put_item(TableName=table, Item=guard)
+        entry = {"pk": {"S": f"HISTORY#{NOBODY}#000001"}, "entry": {"S": "{}"}}
+        await client.put_item(TableName=table, Item=entry)
         old = {
             "pk": {"S": f"BREAKGLASS#{OLD}"},
             "id": {"S": OLD},
@@ -198,8 +207,15 @@ def test_rows_that_do_not_belong(
     ran = command("list", status=3)
     assert event_id in ran.out
     assert NOBODY in ran.err
-    assert command("show", NOBODY, "--json").failure["error"] == "CorruptItemError"
-    command("show", NOBODY, status=3)
+    for question in (
+        *("list --status active", "at now", "timeline"),
+        *(f"show {NOBODY}", f"history {NOBODY}", "check mallory prod"),
+    ):
+        ran = command(*question.split(), "--json", status=3)
+        assert ran.failure["error"] == "CorruptItemError"
+        assert "aiobreakglass audit" in ran.failure["advice"]
+    ran = command("verify", NOBODY, "--json", status=1)
+    assert "not understood" in {found["kind"] for found in ran.objects}
     ran = command("expire", "--json", status=3)
     assert ran.failure["error"] == "ExpiryError"
 
@@ -207,7 +223,7 @@ def test_rows_that_do_not_belong(
     checkpoint = tmp_path / "audit.checkpoint"
     ran = command("audit", "--checkpoint", str(checkpoint), "--json", status=1)
     assert {found["kind"] for found in ran.objects} == {
-        *(guards, "without guard", "not understood", "no history")
+        *(guards, "changed outside", "not understood", "no history")
     }
     ran = command("verify", OLD, "--json")
     assert (ran.status, [found["kind"] for found in ran.objects]) == (0, ["no history"])
@@ -227,7 +243,47 @@ def test_rows_that_do_not_belong(
     ran = command("table", "adopt", "--json", status=0)
     assert ran.objects == [{"adopted": 1, "skipped": 1}]
     assert command("verify", OLD).out == "nothing is wrong\n"
-    command("expire", "--table", "nowhere", status=2)
+
+
+@pytest.mark.on_dynamodb_local
+def test_missing_or_foreign_table_is_wrong_use(
+    command: Command, table: str, endpoint_url: str, tmp_path: Path
+) -> None:
+    """It is no answer: neither "no", nor "could not tell", which would be tried again."""
+    foreign = f"{table}-foreign"
+
+    async def make_foreign_table(client: DynamoDBClient) -> None:
+        await client.create_table(
+            TableName=foreign,
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+    by_hand(endpoint_url, make_foreign_table)
+    by = ("--by", "bob", "--reason", "Over")
+    for line in (
+        (*OPEN, "--invoker", "alice"),
+        ("check", "alice", "prod"),
+        ("extend", NOBODY, "--for", "30m", *by),
+        ("close", NOBODY, *by),
+        ("list", "--awaiting-review"),
+        ("show", NOBODY),
+        ("history", NOBODY),
+        ("at", "now"),
+        ("timeline",),
+        ("review", NOBODY, *reviewed_by("carol")),
+        ("hold", NOBODY, *by),
+        ("release", NOBODY, *by),
+        ("expire",),
+        ("export", str(tmp_path / "export")),
+        ("verify", NOBODY),
+        ("audit",),
+        ("table", "adopt"),
+    ):
+        for name in ("nowhere", foreign):
+            ran = command(*line, "--table", name, "--json")
+            assert (ran.status, ran.out) == (2, ""), (line, name, ran)
 
 
 def test_limits_of_the_settings_bind_the_command(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final, ParamSpec
 
@@ -65,7 +65,7 @@ _COMMON: Final[dict[str, Any]] = {
 
 
 def verb(
-    app: typer.Typer, name: str, *, panel: str
+    app: typer.Typer, name: str, *, panel: str, writes: bool = True
 ) -> Callable[[Verb[_Parameters]], Verb[_Parameters]]:
     """Add a function to the command as a verb, with the common options.
 
@@ -73,6 +73,7 @@ def verb(
         app: Where to add it.
         name: The verb.
         panel: The heading of its group in the help.
+        writes: Whether it may write to the table, so that an interruption leaves a doubt.
     """
 
     def declare(function: Verb[_Parameters]) -> Verb[_Parameters]:
@@ -82,7 +83,7 @@ def verb(
 
         def command(ctx: typer.Context, **values: Any) -> None:
             common = _given(ctx, {option: values.pop(option) for option in _COMMON})
-            raise typer.Exit(_carry_out(common, lambda run: untyped(run, **values)))
+            raise typer.Exit(_carry_out(common, lambda run: untyped(run, **values), writes=writes))
 
         _set_parameters(command, own)
         command.__doc__ = function.__doc__
@@ -110,7 +111,7 @@ def with_common_options(
 
 def show_settings(common: Common) -> Status:
     """Print each setting and where it is from."""
-    return _carry_out(common._replace(show_settings=True), lambda _: None)
+    return _carry_out(common._replace(show_settings=True), lambda _: None, writes=False)
 
 
 def _set_parameters(command: Any, own: list[inspect.Parameter]) -> None:
@@ -136,8 +137,11 @@ def _given(ctx: typer.Context, values: dict[str, Any]) -> Common:
     )
 
 
-def _carry_out(common: Common, function: Callable[[Invocation], Status | None]) -> Status:
+def _carry_out(
+    common: Common, function: Callable[[Invocation], Status | None], *, writes: bool
+) -> Status:
     """Run a verb, print how it failed if it did, and return the exit status."""
+    invocation: Invocation | None = None
     try:
         invocation = Invocation(common)
         if common.show_settings:
@@ -147,10 +151,11 @@ def _carry_out(common: Common, function: Callable[[Invocation], Status | None]) 
     except (typer.Exit, typer.Abort, typer.TyperException):
         raise
     except BaseException as error:  # noqa: BLE001 - each has its status, also a crash of our own
-        failure = failure_of(error)
-        if failure.is_crash:
-            traceback.print_exception(error)
-        Output(is_json=common.json, is_utc=common.utc).failure(failure)
+        has_begun = invocation is not None and invocation.has_begun
+        failure = failure_of(error, may_have_written=writes and has_begun)
+        # The status stays the answer, also if standard error is a full disk.
+        with suppress(OSError):
+            Output(is_json=common.json, is_utc=common.utc).failure(failure)
         return failure.status
 
 

@@ -10,9 +10,21 @@ from aiobreakglass._evidence.files import UnfinishedFile
 def write_whole(path: Path, text: str) -> None:
     """Write a file under another name, and give it its own when it is complete.
 
-    An interruption leaves the file that was there before, or none.
+    An interruption leaves the file that was there before, or none. What is there and is no file,
+    such as /dev/stdout, is written to, and stays what it is.
+
+    Raises:
+        OSError: The file cannot be written.
     """
-    file = UnfinishedFile(path.parent, path.name)
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()
+    try:
+        file = UnfinishedFile(path.parent, path.name)
+    except OSError as error:
+        # The name of the unfinished file says nothing to whoever gave the other one.
+        raise type(error)(error.errno, error.strerror, str(path)) from error
     try:
         file.write(text.encode())
         file.finish()

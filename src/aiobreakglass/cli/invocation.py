@@ -52,6 +52,8 @@ class Invocation:
         self.settings: Settings = _settings(common, environment)
         is_attended = not common.json and sys.stdin.isatty() and sys.stderr.isatty()
         self.questions: Questions = Questions(is_attended=is_attended)
+        self.has_begun: bool = False
+        """Whether any work was run."""
 
     @property
     def table(self) -> str:
@@ -90,6 +92,7 @@ class Invocation:
 
         A write that is under way ends before the cancellation goes on, for a second at most.
         """
+        self.has_begun = True
         with asyncio.Runner() as runner, named_mistakes():
             return runner.run(_until_terminated(work))
 
@@ -137,7 +140,7 @@ class Invocation:
 
         session = self._session() or get_session()
         try:
-            arn = asyncio.run(caller_arn(session, self.settings.region.value))
+            arn = asyncio.run(self._caller_arn(session))
         except Exception as error:
             # Credential providers raise anything, and the text may quote credentials.
             raise WrongUseError(
@@ -147,6 +150,10 @@ class Invocation:
             return name_of_caller(arn)
         except ValueError as error:
             raise WrongUseError(str(error)) from error
+
+    async def _caller_arn(self, session: AioSession) -> str:
+        async with self.output.working("Asking STS who you are"):
+            return await caller_arn(session, self.settings.region.value)
 
 
 @contextmanager
@@ -178,9 +185,7 @@ async def _until_terminated(work: Coroutine[Any, Any, _Result]) -> _Result:
         return await work
     except asyncio.CancelledError:
         if is_terminated:
-            raise TerminatedError(
-                "terminated; a write that was under way may have happened"
-            ) from None
+            raise TerminatedError from None
         raise
 
 
@@ -192,9 +197,9 @@ def _settings(common: Common, environment: Mapping[str, str]) -> Settings:
         "aws_profile": common.aws_profile,
     }
     path = settings_file(common.settings, environment)
-    if path is None:
-        return choose_settings(options, environment, {})
     try:
+        if path is None:
+            return choose_settings(options, environment, {})
         return choose_settings(options, environment, read_file(path), str(path))
     except ValueError as error:
         raise WrongUseError(str(error)) from error

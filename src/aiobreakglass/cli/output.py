@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, TextIO
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.status import Status as Spinner
 from rich.table import Table
@@ -27,6 +28,9 @@ _UNLIMITED: Final = 1_000_000
 
 _WIDTH_OF_FILES: Final = 100
 """The width of drawings in what is not a terminal."""
+
+_NARROWEST_VALUE: Final = 20
+"""The cells that a value needs beside its name: an id has 16."""
 
 _PATIENCE: Final = 1.0
 """How many seconds of work need no sign of life."""
@@ -57,14 +61,14 @@ class Output:
         return self._out.width if sys.stdout.isatty() else _WIDTH_OF_FILES
 
     def say(self, text: str, style: str = "") -> None:
-        """Print a sentence for people, with line breaks; nothing for programs."""
+        """Print a sentence for people; nothing for programs."""
         if not self.is_json:
-            _print(self._out, Text(shown(text, keep_lines=True), style))
+            _print(self._out, Text(shown(text), style))
 
     def note(self, text: str, style: str = "dim") -> None:
         """Print what is not the answer, for people."""
         if not self.is_json:
-            _print(self._err, Text(shown(text, keep_lines=True), style))
+            _print(self._err, Text(shown(text), style))
 
     def objects(self, objects: Iterable[Mapping[str, Any]]) -> None:
         """Print one object a line, for programs; nothing for people."""
@@ -84,26 +88,34 @@ class Output:
         self.rows(EVENT_COLUMNS, [event_row(event, now, self.zone) for event in events])
 
     def fields(self, fields: Sequence[tuple[str, str]]) -> None:
-        """Print names and values, for people."""
+        """Print names and values, for people; a value has several lines only on a terminal."""
+        if self.is_json or not fields:
+            return
+        widest = max(cell_len(name) for name, _ in fields) + GAP
         if not sys.stdout.isatty():
-            widest = max((len(name) for name, _ in fields), default=0) + GAP
             for name, value in fields:
-                self.say(f"{name:{widest}}{value}")
+                self.verbatim(set_cell_size(name, widest) + shown(value))
+            return
+        if widest + _NARROWEST_VALUE > self._out.width:
+            for name, value in fields:
+                self.verbatim(name, "dim")
+                self.verbatim(f"  {value}".replace("\n", "\n  "), _STYLES.get(value, ""))
             return
         table = Table.grid(padding=(0, GAP, 0, 0))
         table.add_column(no_wrap=True, style="dim")
         table.add_column(overflow="fold")
         for name, value in fields:
-            table.add_row(Text(name), Text(value, _STYLES.get(value, "")))
-        if not self.is_json and fields:
-            _print(self._out, table)
+            text = Text(shown(value, keep_lines=True), _STYLES.get(value, ""))
+            table.add_row(Text(shown(name)), text)
+        _print(self._out, table)
 
     def rows(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         """Print a table for people, as wide as it fits."""
         if self.is_json or not rows:
             return
+        rows = [[shown(cell) for cell in row] for row in rows]
         if not sys.stdout.isatty():
-            self.say("\n".join(plain_lines(columns, rows)))
+            self.verbatim("\n".join(plain_lines(columns, rows)))
             return
         how = fit(columns, rows, self._out.width)
         if how.is_stacked:
@@ -142,22 +154,21 @@ class Output:
             prefix = "" if outcome is None else f"{outcome}: "
             style = _STYLES[finding.severity]
             self.say(f"{prefix}{text}; expected {finding.expected}", style)
-            self.verbatim(f"  {finding.fix}")
+            self.verbatim(f"  {shown(finding.fix)}")
 
-    def verbatim(self, text: str) -> None:
-        """Print for people what they may copy: no line is folded, however narrow the terminal."""
+    def verbatim(self, text: str, style: str = "") -> None:
+        """Print lines for people, who may copy them: no line is folded in a narrow terminal."""
         if not self.is_json:
-            _print(self._out, Text(shown(text, keep_lines=True)), soft_wrap=True)
+            _print(self._out, Text(shown(text, keep_lines=True), style), soft_wrap=True)
 
     def failure(self, failure: Failure) -> None:
         """Print why the command failed: an object for programs, two sentences for people."""
         if self.is_json:
             _print(self._err, Text(json_line(failure.values())), soft_wrap=True)
             return
-        message = Text.assemble(
-            ("aiobreakglass: ", "bold red"), shown(failure.message, keep_lines=True)
-        )
-        _print(self._err, message)
+        if failure.trace:
+            _print(self._err, Text(shown(failure.trace, keep_lines=True)), soft_wrap=True)
+        _print(self._err, Text.assemble(("aiobreakglass: ", "bold red"), shown(failure.message)))
         if failure.advice:
             _print(self._err, Text(failure.advice, "dim"))
 

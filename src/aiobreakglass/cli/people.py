@@ -24,6 +24,8 @@ _CALLER: Final = re.compile(
 )
 
 FROM_STANDARD_INPUT: Final = "-"
+_LONGEST_INPUT: Final = 10_000
+"""How many characters are read; a text has 1000 at most, and white space around it."""
 
 Rule = Callable[[str], object]
 """Raises `ValueError` if an answer breaks it."""
@@ -63,14 +65,22 @@ class Questions:
     def __init__(self, *, is_attended: bool) -> None:
         self.is_attended = is_attended
 
-    def text(self, given: str | None, option: str, question: str, rule: Rule) -> str:
-        """Return what an option says, or standard input if it says "-", or a person's answer.
+    def long_text(self, given: str | None, option: str, question: str, rule: Rule) -> str:
+        """Return what `text` returns, or standard input if the option says "-".
 
         Raises:
             WrongUseError: The option is missing, and nobody is there to ask; or it breaks a rule.
         """
         if given == FROM_STANDARD_INPUT:
-            given = sys.stdin.read()
+            given = _standard_input(option)
+        return self.text(given, option, question, rule)
+
+    def text(self, given: str | None, option: str, question: str, rule: Rule) -> str:
+        """Return what an option says, or a person's answer.
+
+        Raises:
+            WrongUseError: The option is missing, and nobody is there to ask; or it breaks a rule.
+        """
         if given is not None:
             return _checked(given, option, rule)
         if not self.is_attended:
@@ -91,6 +101,8 @@ class Questions:
             rule: The rule of names.
             caller: Returns the name in the caller's identity, or raises `WrongUseError`.
         """
+        if given == FROM_STANDARD_INPUT:
+            raise WrongUseError(f"{option} must be a name; - reads only texts")
         if given is not None:
             return _checked(given, option, rule)
         try:
@@ -116,6 +128,18 @@ class Questions:
                 typer.echo(f"{shown(str(error))}", err=True)
                 continue
             return answer
+
+
+def _standard_input(option: str) -> str:
+    try:
+        text = sys.stdin.read(_LONGEST_INPUT + 1)
+    except UnicodeDecodeError as error:
+        raise WrongUseError(
+            f"{option} - read standard input, which is not {error.encoding}"
+        ) from error
+    if len(text) > _LONGEST_INPUT:
+        raise WrongUseError(f"{option} - read standard input, which is too long")
+    return text
 
 
 def _checked(text: str, option: str, rule: Rule) -> str:

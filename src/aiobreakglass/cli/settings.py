@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -54,7 +56,7 @@ class Settings(NamedTuple):
     def spelled(self) -> dict[str, tuple[str, str]]:
         """Return the text of each value and its origin, by the name of the setting."""
         return {
-            name: (_spelled(setting.value), setting.origin)
+            name: (_without_password(_spelled(setting.value)), setting.origin)
             for name, setting in self._asdict().items()
         } | {"retention": (_spelled(self.retention.value, _FOR_EVER), self.retention.origin)}
 
@@ -71,7 +73,8 @@ def settings_file(given: Path | None, environment: Mapping[str, str]) -> Path | 
         return Path(name)
     home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/"), ".config")
     own = Path(home, "aiobreakglass", "settings.toml")
-    return own if own.is_file() else None
+    # A link that leads nowhere must not leave out the limits that it should bring.
+    return own if os.path.lexists(own) else None
 
 
 def read_file(path: Path) -> Mapping[str, Any]:
@@ -161,17 +164,25 @@ def _choose(
 ) -> Setting:
     variable = PREFIX + name.upper()
     if option is not None:
+        if not option:
+            raise ValueError(f"--{name.replace('_', '-')} must not be empty")
         return Setting(option, f"--{name.replace('_', '-')}")
     if environment.get(variable):
         return Setting(environment[variable], variable)
     if name in file:
-        if not isinstance(file[name], str):
-            raise ValueError(f"{name} in {file_name} must be a text")
+        if not isinstance(file[name], str) or not file[name]:
+            raise ValueError(f"{name} in {file_name} must be a text that is not empty")
         return Setting(file[name], file_name)
     for variable in _SDK_VARIABLES.get(name, ()):
         if environment.get(variable):
-            return Setting(None, f"the AWS SDK decides: {variable}={environment[variable]}")
+            value = _without_password(environment[variable])
+            return Setting(None, f"the AWS SDK decides: {variable}={value}")
     return Setting(None, "the AWS SDK decides" if name in _SDK_VARIABLES else "not set")
+
+
+def _without_password(text: str) -> str:
+    """Return a URL without the name and the password in it, which is no place for them."""
+    return re.sub(r"(?<=//)[^/?#]*@", "***@", text)
 
 
 def _section(section: object, model: type[Limits] | type[TableLayout]) -> Mapping[str, Any]:

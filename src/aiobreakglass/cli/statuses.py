@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
@@ -66,8 +67,8 @@ class Failure(NamedTuple):
     """What to do next."""
     outcome_unknown: bool = False
     event_ids: tuple[str, ...] = ()
-    is_crash: bool = False
-    """Whether it is a mistake of the command itself."""
+    trace: str = ""
+    """Where the command itself is mistaken, if it is."""
 
     def values(self) -> Mapping[str, Any]:
         """Return what a program reads on standard error."""
@@ -81,6 +82,8 @@ class Failure(NamedTuple):
             values["event_ids"] = list(self.event_ids)
         if self.advice:
             values["advice"] = self.advice
+        if self.trace:
+            values["traceback"] = self.trace
         return values
 
 
@@ -112,6 +115,9 @@ _STATUSES: Final[Mapping[type[BaseException], Status]] = {
 }
 """The status of each failure that is expected; any other is a crash of our own."""
 
+_NOTED: Final = "aiobreakglass_event_ids"
+"""The attribute of an exception that has the ids of what may have been written."""
+
 _LOOK_FIRST: Final = "Look before you repeat it: aiobreakglass check, show or list."
 
 _ADVICE: Final[Mapping[type[BaseException], str]] = {
@@ -122,42 +128,79 @@ _ADVICE: Final[Mapping[type[BaseException], str]] = {
 }
 
 
-def failure_of(error: BaseException) -> Failure:
-    """Return what a command says about an exception that ended it."""
+def failure_of(error: BaseException, *, may_have_written: bool = True) -> Failure:
+    """Return what a command says about an exception that ended it.
+
+    Args:
+        error: The exception.
+        may_have_written: Whether a write may have been under way.
+    """
     known = next((base for base in type(error).__mro__ if base in _STATUSES), None)
     if known is None:
-        return _crash(error)
+        return _crash(error, may_have_written)
     status = _STATUSES[known]
     is_cut_short = status in (Status.INTERRUPTED, Status.TERMINATED)
-    outcome_unknown = is_cut_short or getattr(error, "outcome_unknown", False) is True
+    outcome_unknown = (
+        may_have_written if is_cut_short else getattr(error, "outcome_unknown", False) is True
+    )
     return Failure(
         status,
         type(error).__name__,
-        _message(error),
+        _message(error) if not is_cut_short else _cut_short(status, may_have_written),
         _to_look_for(error) if outcome_unknown else _ADVICE.get(known, ""),
         outcome_unknown,
-        _event_ids(error),
+        _event_ids(error) or (_noted_ids(error) if outcome_unknown else ()),
     )
 
 
-def _crash(error: BaseException) -> Failure:
+def _cut_short(status: Status, may_have_written: bool) -> str:
+    what = "interrupted" if status is Status.INTERRUPTED else "terminated"
+    if may_have_written:
+        return f"{what}; a write that was under way may have happened"
+    return f"{what}; nothing was written"
+
+
+def note_event(error: BaseException, event_id: str) -> None:
+    """Let the failure name an event that may have been written although an exception came."""
+    error.add_note(
+        f"If it was written, it is event {event_id}. Look before you repeat it: "
+        f"aiobreakglass show {event_id}"
+    )
+    setattr(error, _NOTED, (event_id,))
+
+
+def _crash(error: BaseException, may_have_written: bool) -> Failure:
     kind = type(error).__name__
     if isinstance(error, OSError):
         # A full disk, or a terminal that is gone.
-        return Failure(Status.COULD_NOT_TELL, kind, str(error))
+        notes = _notes(error)
+        return Failure(
+            Status.COULD_NOT_TELL, kind, _message(error), notes, bool(notes), _noted_ids(error)
+        )
     return Failure(
         Status.COULD_NOT_TELL,
         kind,
         f"the command itself failed: {kind}: {error}",
-        f"This is a mistake in aiobreakglass. Please report it. {_to_look_for(error)}",
-        outcome_unknown=True,
-        is_crash=True,
+        "This is a mistake in aiobreakglass. Please report it."
+        + (f" {_to_look_for(error)}" if may_have_written else ""),
+        outcome_unknown=may_have_written,
+        event_ids=_noted_ids(error),
+        trace="".join(traceback.format_exception(error)),
     )
 
 
 def _to_look_for(error: BaseException) -> str:
     """Return what to do if a write may have happened: the verb's own notes, if it added any."""
-    return " ".join(getattr(error, "__notes__", ())) or _LOOK_FIRST
+    return _notes(error) or _LOOK_FIRST
+
+
+def _noted_ids(error: BaseException) -> tuple[str, ...]:
+    ids: tuple[str, ...] = getattr(error, _NOTED, ())
+    return ids
+
+
+def _notes(error: BaseException) -> str:
+    return " ".join(getattr(error, "__notes__", ()))
 
 
 def _message(error: BaseException) -> str:
@@ -172,8 +215,8 @@ def _message(error: BaseException) -> str:
         case ExpiryError():
             problems = "; ".join(map(str, error.exceptions))
             return f"{error.message}: {problems}"
-        case KeyboardInterrupt() | asyncio.CancelledError():
-            return "interrupted; a write that was under way may have happened"
+        case OSError(strerror=str(), filename=str()):
+            return f"{error.strerror}: {error.filename}"
         case _:
             return str(error)
 

@@ -10,18 +10,17 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from aiobreakglass import BreakGlassEvent, ReasonCode
-from aiobreakglass._domain.fields import Justification, valid_name, valid_reason
+from aiobreakglass._domain.fields import Justification, valid_event_id, valid_name, valid_reason
 from aiobreakglass.cli.declaring import verb
 from aiobreakglass.cli.durations import parse_duration, rough_duration, spelled_duration
 from aiobreakglass.cli.events import event_object
 from aiobreakglass.cli.invocation import Invocation
 from aiobreakglass.cli.people import checked_duration
-from aiobreakglass.cli.statuses import Status, WrongUseError
+from aiobreakglass.cli.statuses import Status, WrongUseError, note_event
 from aiobreakglass.cli.times import spelled_time
 
 PANEL: Final = "Access"
 
-EventId = Annotated[str, typer.Argument(metavar="ID", help="The id of the event.")]
 By = Annotated[
     str | None,
     typer.Option("--by", metavar="NAME", help="Who does it; otherwise your identity by STS."),
@@ -33,10 +32,22 @@ Reason = Annotated[
 _JUSTIFICATION: Final[TypeAdapter[str]] = TypeAdapter(Justification)
 
 
+def _event_id(text: str) -> str:
+    try:
+        return valid_event_id(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+EventId = Annotated[
+    str, typer.Argument(metavar="ID", help="The id of the event.", callback=_event_id)
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command."""
     verb(app, "open", panel=PANEL)(open_access)
-    verb(app, "check", panel=PANEL)(check)
+    verb(app, "check", panel=PANEL, writes=False)(check)
     verb(app, "extend", panel=PANEL)(extend)
     verb(app, "close", panel=PANEL)(close)
 
@@ -79,6 +90,7 @@ def open_access(
     questions = run.questions
     length = checked_duration(duration, "--for", parse_duration)
     labels = _labels(label or ())
+    _check_options(length, labels, request_id)
     profile = questions.text(profile, "PROFILE", "Which profile?", valid_name)
     invoker = run.person(invoker, "--invoker", "Who will hold the access?", valid_name)
     code = reason_code or ReasonCode(
@@ -86,7 +98,7 @@ def open_access(
             None, "--reason-code", f"What kind of reason ({', '.join(ReasonCode)})?", _reason_code
         )
     )
-    why = questions.text(
+    why = questions.long_text(
         justification, "--justification", "Why (20 to 1000 characters)?", _justification
     )
     event = BreakGlassEvent(
@@ -101,16 +113,13 @@ def open_access(
     run.output.note(f"Recording that {invoker} opens {profile} for {spelled_duration(length)}.")
     try:
         stored = run.run(_open(run, event))
+        run.output.objects([event_object(stored, run.now())])
+        run.output.say(_granted(run, stored), "bold green")
+        run.output.say(f"event {stored.id}")
     except BaseException as error:
         # Shown if nobody can know whether it was written.
-        error.add_note(
-            f"If it was written, it is event {event.id}. Look before you repeat it: "
-            f"aiobreakglass show {event.id}"
-        )
+        note_event(error, event.id)
         raise
-    run.output.objects([event_object(stored, run.now())])
-    run.output.say(_granted(run, stored), "bold green")
-    run.output.say(f"event {stored.id}")
     return Status.DONE
 
 
@@ -149,7 +158,7 @@ def extend(
     questions = run.questions
     text = questions.text(duration, "--for", "How much longer?", parse_duration)
     by = run.person(by, "--by", "Who extends it?", valid_name)
-    why = questions.text(reason, "--reason", "Why?", valid_reason)
+    why = questions.long_text(reason, "--reason", "Why?", valid_reason)
     event = run.run(_extend(run, event_id, parse_duration(text), by, why))
     run.output.objects([event_object(event, run.now())])
     run.output.say(f"extended by {by}: {_granted(run, event)}", "bold green")
@@ -172,7 +181,7 @@ def close(
 ) -> Status:
     """End access before its time."""
     by = run.person(closed_by, "--closed-by", "Who closes it?", valid_name)
-    why = run.questions.text(reason, "--reason", "Why is it closed?", valid_reason)
+    why = run.questions.long_text(reason, "--reason", "Why is it closed?", valid_reason)
     event = run.run(_close(run, event_id, by, why))
     run.output.objects([event_object(event, run.now())])
     run.output.say(f"closed by {by}: {event.invoker} no longer holds {event.profile}")
@@ -210,6 +219,19 @@ def _granted(run: Invocation, event: BreakGlassEvent) -> str:
     until = spelled_time(event.expires_at, run.output.zone)
     left = rough_duration(event.remaining(run.now()))
     return f"{event.invoker} holds {event.profile} until {until} ({left} left)"
+
+
+def _check_options(duration: timedelta, labels: dict[str, str], request_id: str | None) -> None:
+    """Find a mistake before a person has answered questions."""
+    BreakGlassEvent(
+        invoker="anybody",
+        profile="any",
+        reason_code=ReasonCode.OTHER,
+        justification="This event is never stored.",
+        duration=duration,
+        labels=labels,
+        request_id=request_id,
+    )
 
 
 def _labels(texts: Sequence[str]) -> dict[str, str]:

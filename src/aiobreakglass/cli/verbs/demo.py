@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import typer
 
 from aiobreakglass.cli.declaring import verb
-from aiobreakglass.cli.invocation import Invocation
+from aiobreakglass.cli.invocation import Common, Invocation
 from aiobreakglass.cli.statuses import Status, WrongUseError
 
 PANEL: Final = "Learn"
@@ -83,13 +83,14 @@ def add_to(app: typer.Typer, run_command: Run) -> None:
         """
         return _demonstrate(run, run_command)
 
-    verb(app, "demo", panel=PANEL)(demo)
+    verb(app, "demo", panel=PANEL, writes=False)(demo)
 
 
 def _demonstrate(run: Invocation, run_command: Run) -> Status:
     if run.output.is_json:
         raise WrongUseError("demo is for people, and has no --json")
     try:
+        run.output.note("Starting a DynamoDB in this process.")
         from aiobreakglass.testing import moto_server
 
         with moto_server() as url, _environment(url):
@@ -104,7 +105,8 @@ def _demonstrate(run: Invocation, run_command: Run) -> Status:
 def _tell(run: Invocation, run_command: Run) -> None:
     for step in _BEFORE:
         _take(run, run_command, step, "")
-    inside = Invocation(run.common)
+    # The options of this run, such as an address, are not for the story.
+    inside = Invocation(Common())
     event_id = inside.run(_event_id(inside))
     for step in _STORY:
         _take(run, run_command, step, event_id)

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from aiobreakglass import Finding, ScanProgress, audit_table, export_events, verify_anchor
+from aiobreakglass import (
+    EventNotFoundError,
+    Finding,
+    ScanProgress,
+    audit_table,
+    export_events,
+    verify_anchor,
+)
 from aiobreakglass._evidence.single import verify_event
 from aiobreakglass.cli.checkpoint import Checkpoint
 from aiobreakglass.cli.declaring import verb
 from aiobreakglass.cli.invocation import Invocation
 from aiobreakglass.cli.statuses import Status, WrongUseError
+from aiobreakglass.cli.texts import shown
 from aiobreakglass.cli.verbs.lists import Since, Until
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
 
 PANEL: Final = "Evidence"
 
@@ -37,6 +49,8 @@ Segments = Annotated[
     ),
 ]
 
+_ANY_ID: Final = "0" * 16
+
 _ABOUT_GUARDS: Final = frozenset(
     {"without guard", "guard of another event", "guard without event"}
 )
@@ -45,9 +59,9 @@ _ABOUT_GUARDS: Final = frozenset(
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command."""
-    verb(app, "export", panel=PANEL)(export)
-    verb(app, "verify", panel=PANEL)(verify)
-    verb(app, "audit", panel=PANEL)(audit)
+    verb(app, "export", panel=PANEL, writes=False)(export)
+    verb(app, "verify", panel=PANEL, writes=False)(verify)
+    verb(app, "audit", panel=PANEL, writes=False)(audit)
 
 
 def export(
@@ -83,6 +97,7 @@ def export(
             async def show(progress: ScanProgress) -> None:
                 working.count(progress.rows, "rows")
 
+            await refuse_foreign_table(run, client)
             return await export_events(
                 client,
                 run.table,
@@ -99,7 +114,7 @@ def export(
 
     manifest = run.run(work())
     run.output.objects([{"manifest": str(manifest)}])
-    run.output.say(f"exported: {manifest}")
+    run.output.verbatim(shown(f"exported: {manifest}"))
     run.output.note("Keep the manifest where nobody who can write to the table can write.")
     return Status.DONE
 
@@ -112,7 +127,11 @@ def verify(
     against: Annotated[
         Path | None,
         typer.Option(
-            "--against", metavar="MANIFEST", help="The manifest.json of an earlier export."
+            "--against",
+            metavar="MANIFEST",
+            help="The manifest.json of an earlier export.",
+            exists=True,
+            dir_okay=False,
         ),
     ] = None,
     checkpoint: CheckpointFile = None,
@@ -154,6 +173,7 @@ async def _audit(
             saved.report(progress.resume, progress.findings)
 
         try:
+            await refuse_foreign_table(run, client)
             findings = await audit_table(
                 client,
                 run.table,
@@ -175,6 +195,7 @@ async def _verify_anchor(run: Invocation, manifest: Path, segments: int) -> list
         async def show(progress: ScanProgress) -> None:
             working.count(progress.rows, "lines and rows")
 
+        await refuse_foreign_table(run, client)
         return await verify_anchor(
             client,
             run.table,
@@ -188,6 +209,16 @@ async def _verify_anchor(run: Invocation, manifest: Path, segments: int) -> list
 async def _verify_event(run: Invocation, event_id: str) -> Sequence[Finding]:
     async with run.client() as client, run.output.working("Reading"):
         return await verify_event(client, run.table, event_id, layout=run.settings.layout.value)
+
+
+async def refuse_foreign_table(run: Invocation, client: DynamoDBClient) -> None:
+    """Read a row by its key, which only a break-glass table has; a scan reads any table.
+
+    Raises:
+        TableError: The table is missing, or is not laid out as a break-glass table.
+    """
+    with suppress(EventNotFoundError):
+        await verify_event(client, run.table, _ANY_ID, layout=run.settings.layout.value)
 
 
 def _answer(run: Invocation, found: Iterable[Finding]) -> Status:

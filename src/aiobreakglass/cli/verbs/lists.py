@@ -63,11 +63,11 @@ class _Found(NamedTuple):
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command."""
-    verb(app, "list", panel=PANEL)(list_events)
-    verb(app, "show", panel=PANEL)(show)
-    verb(app, "history", panel=PANEL)(history)
-    verb(app, "at", panel=PANEL)(at)
-    verb(app, "timeline", panel=PANEL)(timeline)
+    verb(app, "list", panel=PANEL, writes=False)(list_events)
+    verb(app, "show", panel=PANEL, writes=False)(show)
+    verb(app, "history", panel=PANEL, writes=False)(history)
+    verb(app, "at", panel=PANEL, writes=False)(at)
+    verb(app, "timeline", panel=PANEL, writes=False)(timeline)
 
 
 def list_events(
@@ -188,12 +188,13 @@ def timeline(
         raise WrongUseError("--since must be in the past")
     found = run.run(_since(run, begin))
     lines = timeline_of(found.events, begin, now)
-    run.output.objects(event_object(event, now) for event in found.events)
+    drawn_ids = {held.event_id for line in lines for held in line.held}
+    run.output.objects(event_object(event, now) for event in found.events if event.id in drawn_ids)
     if file is not None:
         write_whole(file, svg(lines, begin, now, run.output.zone))
         run.output.note(f"Drawn in {file}.")
     elif lines:
-        run.output.say(drawn(lines, begin, now, run.output.zone, run.output.width))
+        run.output.verbatim(drawn(lines, begin, now, run.output.zone, run.output.width))
     else:
         run.output.note("Nobody held access in that time.")
     return _report_corrupt(run, found)

@@ -49,7 +49,7 @@ def review(
     decided = outcome or Outcome(
         run.questions.text(None, "--outcome", f"The outcome ({', '.join(Outcome)})?", _outcome)
     )
-    why = run.questions.text(comment, "--comment", "Why?", valid_reason)
+    why = run.questions.long_text(comment, "--comment", "Why?", valid_reason)
     event = run.run(_review(run, event_id, by, ReviewOutcome(decided.replace("-", "_")), why))
     run.output.objects([event_object(event, run.now())])
     run.output.say(f"reviewed by {by}: {decided}")
@@ -59,7 +59,7 @@ def review(
 def hold(run: Invocation, event_id: EventId, by: By = None, reason: Reason = None) -> Status:
     """Put an event under a legal hold: nothing deletes it until the hold is released."""
     by = run.person(by, "--by", "Who holds it?", valid_name)
-    why = run.questions.text(reason, "--reason", "Why is it held?", valid_reason)
+    why = run.questions.long_text(reason, "--reason", "Why is it held?", valid_reason)
     event = run.run(_hold(run, event_id, by, why))
     run.output.objects([event_object(event, run.now())])
     run.output.say(f"held by {by}: no retention removes event {event.id}")
@@ -69,7 +69,7 @@ def hold(run: Invocation, event_id: EventId, by: By = None, reason: Reason = Non
 def release(run: Invocation, event_id: EventId, by: By = None, reason: Reason = None) -> Status:
     """End the legal hold of an event."""
     by = run.person(by, "--by", "Who releases it?", valid_name)
-    why = run.questions.text(reason, "--reason", "Why is it released?", valid_reason)
+    why = run.questions.long_text(reason, "--reason", "Why is it released?", valid_reason)
     event = run.run(_release(run, event_id, by, why))
     run.output.objects([event_object(event, run.now())])
     run.output.say(f"released by {by}: event {event.id} has its retention again")

@@ -28,7 +28,7 @@ from aiobreakglass.cli.invocation import Invocation
 from aiobreakglass.cli.people import checked_duration
 from aiobreakglass.cli.statuses import Status
 from aiobreakglass.cli.verbs import templates
-from aiobreakglass.cli.verbs.evidence import CheckpointFile, judged
+from aiobreakglass.cli.verbs.evidence import CheckpointFile, judged, refuse_foreign_table
 from aiobreakglass.cli.verbs.templates import (
     DeletionProtection,
     KmsKey,
@@ -50,7 +50,7 @@ def add_to(app: typer.Typer) -> None:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     verb(table, "create", panel=PANEL)(create)
-    verb(table, "verify", panel=PANEL)(verify)
+    verb(table, "verify", panel=PANEL, writes=False)(verify)
     verb(table, "harden", panel=PANEL)(harden)
     verb(table, "adopt", panel=PANEL)(adopt)
     templates.add_to(table, "As text")
@@ -217,6 +217,7 @@ async def _adopt(run: Invocation, saved: Checkpoint) -> Adoption:
             saved.report(progress.resume)
 
         try:
+            await refuse_foreign_table(run, client)
             adoption = await adopt_table(
                 client,
                 run.table,

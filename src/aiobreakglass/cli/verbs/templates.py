@@ -52,10 +52,10 @@ Role = Annotated[
 
 def add_to(table: typer.Typer, panel: str) -> None:
     """Add these verbs to those of the table."""
-    verb(table, "cloudformation", panel=panel)(cloudformation)
-    verb(table, "terraform", panel=panel)(terraform)
-    verb(table, "alarms", panel=panel)(alarms)
-    verb(table, "policy", panel=panel)(policy)
+    verb(table, "cloudformation", panel=panel, writes=False)(cloudformation)
+    verb(table, "terraform", panel=panel, writes=False)(terraform)
+    verb(table, "alarms", panel=panel, writes=False)(alarms)
+    verb(table, "policy", panel=panel, writes=False)(policy)
 
 
 def cloudformation(
