@@ -96,6 +96,10 @@ class TestWithoutAnybody:
     def test_identity_is_recorded(self) -> None:
         assert self.questions.person(None, "--by", "Who?", valid_name, lambda: "alice") == "alice"
 
+    def test_identity_that_is_no_name_is_refused(self) -> None:
+        with pytest.raises(WrongUseError, match="--by must not begin or end with white space"):
+            self.questions.person(None, "--by", "Who?", valid_name, lambda: "alice ")
+
     def test_option_wins_over_identity(self) -> None:
         """STS is not even asked."""
         assert self.questions.person("bob", "--by", "Who?", valid_name, unknown) == "bob"

@@ -128,6 +128,11 @@ def test_list_is_limited_and_says_how_to_go_on(command: Command, opened: Opened)
     assert ids(command, "list --limit 1") == [new]
     assert ids(command, "list --until 150m") == [old]
     assert ids(command, "list --since 150m") == [new]
+    assert ids(command, "list --invoker alice") == [old]
+    assert ids(command, "list --profile prod") == [new, old]
+    assert ids(command, "list --profile other") == []
+    assert ids(command, "list --status closed") == []
+    assert command("list", "--limit", "2").err == ""
     assert command("list", "--limit", "1").err == "There are more: add --limit 10, or --until.\n"
     for event_id in (old, new):
         command("close", event_id, "--by", "carol", "--reason", "Over", status=0)
