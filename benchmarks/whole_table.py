@@ -180,7 +180,7 @@ async def export(events: int, folder: Path) -> None:
 
 async def export_history(events: int, folder: Path) -> None:
     client: Any = MadeUpTable(events, rows_of)
-    await export_events(client, NAME, folder, what="history", now=NOW)
+    await export_events(client, NAME, folder, what="history", resumable=True, now=NOW)
 
 
 async def verify(events: int, folder: Path) -> None:
@@ -199,7 +199,7 @@ CALLS: Final[dict[str, Callable[[int, Path], Coroutine[Any, Any, None]]]] = {
     "audit_table": audit,
     "audit_table, handing out 1 % damaged": audit_handing_out,
     "export_events, of events": export,
-    "export_events, of history": export_history,
+    "export_events, of history, resumable": export_history,
     "export_events and verify_anchor": verify,
     "adopt_table": adopt,
 }

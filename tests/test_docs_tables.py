@@ -29,7 +29,7 @@ from aiobreakglass._domain.finding import EXPIRED
 from aiobreakglass._domain.history import tip_of
 from aiobreakglass._dynamodb.codec import decode_event, encode_guard, is_tombstone
 from aiobreakglass._dynamodb.record import decode_entry, decode_record, encode_entry
-from aiobreakglass._evidence import added, holding, judgments, verify
+from aiobreakglass._evidence import added, comparison, holding, judgments, verify
 from aiobreakglass.testing import FakeClock
 from tests.documents import pages
 from tests.documents.calls import CALLS, LAYOUT, TABLE, Alice, Recorder, limits_for, policy
@@ -178,7 +178,7 @@ async def test_creating_the_table_needs_what_its_policy_grants(
     [
         ("What verification can find", [chain, verification]),
         ("Audit a whole table", [holding, judgments]),
-        ("Prove that nothing was removed", [verify, added]),
+        ("Prove that nothing was removed", [comparison, verify, added]),
     ],
     ids=["history", "table", "anchor"],
 )
