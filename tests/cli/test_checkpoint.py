@@ -7,25 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from aiobreakglass import Finding
 from aiobreakglass.cli.checkpoint import Checkpoint
 from aiobreakglass.cli.statuses import WrongUseError
 
-FINDING = Finding("error", "altered", "event e5ee23033c0b4ce7", "this", "that", "look")
-
 
 def test_interrupted_work_goes_on_where_it_was(tmp_path: Path) -> None:
-    """The file has what was found before, because a resumed audit does not repeat it."""
+    """The file has how much was found before, because a resumed audit does not repeat it."""
     path = tmp_path / "audit.checkpoint"
     first = Checkpoint(path, "audit break-glass")
     assert first.resume is None
-    first.report("after the first page", [FINDING])
-    first.report("after the second page")
+    first.report("after the first page", 1)
+    first.report("after the second page", 3)
     assert not path.exists()
+    assert first.is_kept
     first.save()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     second = Checkpoint(path, "audit break-glass")
-    assert (second.resume, second.findings) == ("after the second page", [FINDING])
+    assert (second.resume, second.wrong) == ("after the second page", 3)
     second.remove()
     assert list(tmp_path.iterdir()) == []
 
@@ -46,10 +44,10 @@ def test_work_that_has_not_begun_leaves_no_file(tmp_path: Path) -> None:
 
 def test_work_without_a_file_is_only_remembered() -> None:
     checkpoint = Checkpoint(None, "audit break-glass")
-    checkpoint.report("page", [FINDING])
+    checkpoint.report("page", 1)
     checkpoint.save()
     checkpoint.remove()
-    assert checkpoint.findings == [FINDING]
+    assert (checkpoint.wrong, checkpoint.is_kept) == (1, False)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +55,8 @@ def test_work_without_a_file_is_only_remembered() -> None:
     [
         ("", "is not a checkpoint"),
         ("[]", "is not a checkpoint"),
-        ('{"work": "audit other", "resume": "x", "findings": []}', "of other work: audit other"),
-        ('{"work": "audit break-glass", "resume": "x", "findings": [{}]}', "is not a checkpoint"),
+        ('{"work": "audit other", "resume": "x", "wrong": 0}', "of other work: audit other"),
+        ('{"work": "audit break-glass", "resume": "x", "wrong": "many"}', "is not a checkpoint"),
     ],
 )
 def test_file_of_other_work_is_refused(tmp_path: Path, text: str, reason: str) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from aiobreakglass import Finding
 from aiobreakglass.cli.files import write_whole
 from aiobreakglass.cli.statuses import WrongUseError
 
@@ -19,7 +16,7 @@ _PAGES: Final = 20
 class Checkpoint:
     """What is done of one piece of work; without a path it is only remembered.
 
-    The file has the keys of some rows, and findings, so only its owner can read it.
+    The file has the keys of some rows, so only its owner can read it.
     """
 
     def __init__(self, path: Path | None, work: str) -> None:
@@ -28,15 +25,20 @@ class Checkpoint:
         self._reports = 0
         self.resume: str | None = None
         """Where to go on; None at the beginning."""
-        self.findings: list[Finding] = []
-        """What was found before that."""
+        self.wrong = 0
+        """How many findings before that are more than an explanation; they have been printed."""
         if path is not None and path.exists():
             self._read(path)
 
-    def report(self, resume: str | None, findings: Sequence[Finding] = ()) -> None:
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a file to go on with, or there will be one by `save`."""
+        return self._path is not None and self.resume is not None
+
+    def report(self, resume: str | None, wrong: int = 0) -> None:
         """Remember how far the work has come."""
         self.resume = resume
-        self.findings.extend(findings)
+        self.wrong = wrong
         self._reports += 1
         if self._reports % _PAGES == 0:
             self.save()
@@ -45,11 +47,7 @@ class Checkpoint:
         """Write the file, if there is one and there is something to write."""
         if self._path is None or self.resume is None:
             return
-        values = {
-            "work": self._work,
-            "resume": self.resume,
-            "findings": [asdict(finding) for finding in self.findings],
-        }
+        values = {"work": self._work, "resume": self.resume, "wrong": self.wrong}
         write_whole(self._path, json.dumps(values))
 
     def remove(self) -> None:
@@ -61,7 +59,7 @@ class Checkpoint:
         try:
             values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             work, self.resume = values["work"], str(values["resume"])
-            self.findings = [Finding(**finding) for finding in values["findings"]]
+            self.wrong = int(values["wrong"])
         except (ValueError, TypeError, KeyError) as error:
             raise WrongUseError(f"{path} is not a checkpoint of this command") from error
         if work != self._work:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aiobreakglass import _randomness
 from aiobreakglass._evidence.files import UnfinishedFile
 
 
@@ -20,8 +21,9 @@ def write_whole(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
         return
     path = path.resolve()
+    file = UnfinishedFile(path.parent, path.name, _randomness.token(8))
     try:
-        file = UnfinishedFile(path.parent, path.name)
+        file.create()
     except OSError as error:
         # The name of the unfinished file says nothing to whoever gave the other one.
         raise type(error)(error.errno, error.strerror, str(path)) from error

@@ -118,6 +118,9 @@ _STATUSES: Final[Mapping[type[BaseException], Status]] = {
 _NOTED: Final = "aiobreakglass_event_ids"
 """The attribute of an exception that has the ids of what may have been written."""
 
+_ADVISED: Final = "aiobreakglass_advice"
+"""The attribute of an exception that has what to do next if nothing was written."""
+
 _LOOK_FIRST: Final = "Look before you repeat it: aiobreakglass check, show or list."
 
 _ADVICE: Final[Mapping[type[BaseException], str]] = {
@@ -147,7 +150,7 @@ def failure_of(error: BaseException, *, may_have_written: bool = True) -> Failur
         status,
         type(error).__name__,
         _message(error) if not is_cut_short else _cut_short(status, may_have_written),
-        _to_look_for(error) if outcome_unknown else _ADVICE.get(known, ""),
+        _to_look_for(error) if outcome_unknown else _advice(error, known),
         outcome_unknown,
         _event_ids(error) or (_noted_ids(error) if outcome_unknown else ()),
     )
@@ -158,6 +161,11 @@ def _cut_short(status: Status, may_have_written: bool) -> str:
     if may_have_written:
         return f"{what}; a write that was under way may have happened"
     return f"{what}; nothing was written"
+
+
+def advise(error: BaseException, advice: str) -> None:
+    """Let the failure say what to do next if nothing was written."""
+    setattr(error, _ADVISED, advice)
 
 
 def note_event(error: BaseException, event_id: str) -> None:
@@ -192,6 +200,11 @@ def _crash(error: BaseException, may_have_written: bool) -> Failure:
 def _to_look_for(error: BaseException) -> str:
     """Return what to do if a write may have happened: the verb's own notes, if it added any."""
     return _notes(error) or _LOOK_FIRST
+
+
+def _advice(error: BaseException, known: type[BaseException]) -> str:
+    advised: str = getattr(error, _ADVISED, "")
+    return advised or _ADVICE.get(known, "")
 
 
 def _noted_ids(error: BaseException) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -17,11 +17,13 @@ from aiobreakglass import (
     export_events,
     verify_anchor,
 )
+from aiobreakglass._evidence.progress import OnProgress
 from aiobreakglass._evidence.single import verify_event
+from aiobreakglass._evidence.unfinished import UNFINISHED
 from aiobreakglass.cli.checkpoint import Checkpoint
 from aiobreakglass.cli.declaring import verb
 from aiobreakglass.cli.invocation import Invocation
-from aiobreakglass.cli.statuses import Status, WrongUseError
+from aiobreakglass.cli.statuses import Status, WrongUseError, advise
 from aiobreakglass.cli.texts import shown
 from aiobreakglass.cli.verbs.lists import Since, Until
 
@@ -48,6 +50,9 @@ Segments = Annotated[
         help="Read so many pages side by side: faster, and dearer.",
     ),
 ]
+
+_Read = Callable[["DynamoDBClient", str | None, OnProgress], Awaitable[list[Finding]]]
+"""Reads a table from a place on, reports its findings, and returns those that only count."""
 
 _ANY_ID: Final = "0" * 16
 
@@ -84,7 +89,8 @@ def export(
 ) -> Status:
     """Export events or histories, with a manifest and an anchor for verify --against.
 
-    The files appear only when all of them are complete. Ctrl-C leaves no export.
+    The files appear only when all of them are complete. After an interruption, repeat the command
+    with the same folder and options: it goes on from there.
     """
     first, last = run.time_if_given("--since", since), run.time_if_given("--until", until)
     formats: Sequence[Literal["jsonl", "csv"]] = ("jsonl", "csv")
@@ -110,9 +116,12 @@ def export(
                 since=first,
                 until=last,
                 on_progress=show,
+                resumable=True,
             )
 
-    manifest = run.run(work())
+    unfinished = folder / UNFINISHED
+    with _continued(unfinished.is_file, "with the same folder and options"):
+        manifest = run.run(work())
     run.output.objects([{"manifest": str(manifest)}])
     run.output.verbatim(shown(f"exported: {manifest}"))
     run.output.note("Keep the manifest where nobody who can write to the table can write.")
@@ -143,14 +152,17 @@ def verify(
     """
     if event_id is not None and against is not None:
         raise WrongUseError("an ID and --against are two questions: ask one")
-    if checkpoint is not None and (event_id is not None or against is not None):
-        raise WrongUseError("--checkpoint is for verifying every history")
     if event_id is not None:
-        return _answer(run, run.run(_verify_event(run, event_id)))
-    if against is not None:
-        return _answer(run, run.run(_verify_anchor(run, against, segments)))
-    findings = run.run(_audit(run, "verify", checkpoint, segments))
-    return _answer(run, (each for each in findings if each.kind not in _ABOUT_GUARDS))
+        if checkpoint is not None:
+            raise WrongUseError("--checkpoint is for verifying every history")
+        findings = run.run(_verify_event(run, event_id))
+        run.output.findings(findings)
+        return judged(run, findings)
+    if against is None:
+        saved = Checkpoint(checkpoint, f"verify {run.table}")
+        return _read_all(run, saved, "rows", _auditor(run, segments), _ABOUT_GUARDS)
+    saved = Checkpoint(checkpoint, f"verify {run.table} against an anchor")
+    return _read_all(run, saved, "lines and rows", _comparer(run, against, segments))
 
 
 def audit(run: Invocation, checkpoint: CheckpointFile = None, segments: Segments = 1) -> Status:
@@ -158,52 +170,101 @@ def audit(run: Invocation, checkpoint: CheckpointFile = None, segments: Segments
 
     Besides histories it judges guards, and finds rows that are not understood.
     """
-    return _answer(run, run.run(_audit(run, "audit", checkpoint, segments)))
+    saved = Checkpoint(checkpoint, f"audit {run.table}")
+    return _read_all(run, saved, "rows", _auditor(run, segments))
 
 
-async def _audit(
-    run: Invocation, name: str, checkpoint: Path | None, segments: int
-) -> list[Finding]:
-    saved = Checkpoint(checkpoint, f"{name} {run.table}")
-    earlier = list(saved.findings)
-    async with run.client() as client, run.output.working("Reading the table") as working:
-
-        async def show(progress: ScanProgress) -> None:
-            working.count(progress.rows, "rows")
-            saved.report(progress.resume, progress.findings)
-
-        try:
-            await refuse_foreign_table(run, client)
-            findings = await audit_table(
-                client,
-                run.table,
-                layout=run.settings.layout.value,
-                resume=saved.resume,
-                segments=segments,
-                on_progress=show,
-            )
-        except BaseException:
-            saved.save()
-            raise
-    saved.remove()
-    return earlier + findings
+def judged(run: Invocation, findings: Iterable[Finding]) -> Status:
+    """Say how much is wrong, and return 1 if a finding is more than an explanation."""
+    return _status(run, _wrong(findings))
 
 
-async def _verify_anchor(run: Invocation, manifest: Path, segments: int) -> list[Finding]:
-    async with run.client() as client, run.output.working("Comparing") as working:
+def _auditor(run: Invocation, segments: int) -> _Read:
+    async def read(
+        client: DynamoDBClient, resume: str | None, on_progress: OnProgress
+    ) -> list[Finding]:
+        return await audit_table(
+            client,
+            run.table,
+            layout=run.settings.layout.value,
+            resume=resume,
+            segments=segments,
+            keep_findings=False,
+            on_progress=on_progress,
+        )
 
-        async def show(progress: ScanProgress) -> None:
-            working.count(progress.rows, "lines and rows")
+    return read
 
-        await refuse_foreign_table(run, client)
+
+def _comparer(run: Invocation, manifest: Path, segments: int) -> _Read:
+    async def read(
+        client: DynamoDBClient, resume: str | None, on_progress: OnProgress
+    ) -> list[Finding]:
         return await verify_anchor(
             client,
             run.table,
             manifest,
             layout=run.settings.layout.value,
+            resume=resume,
             segments=segments,
-            on_progress=show,
+            keep_findings=False,
+            on_progress=on_progress,
         )
+
+    return read
+
+
+def _read_all(
+    run: Invocation,
+    saved: Checkpoint,
+    unit: str,
+    read: _Read,
+    left_out: Collection[str] = (),
+) -> Status:
+    """Read the whole table, print each finding when it is found, and return the status.
+
+    Args:
+        run: The run of the command.
+        saved: How far an earlier run has come.
+        unit: What is counted while it lasts.
+        read: Reads the table.
+        left_out: The kinds of findings that this verb is not about.
+    """
+    if saved.wrong:
+        run.output.note(f"Before the interruption: {_number(saved.wrong)}.")
+    with _continued(lambda: saved.is_kept, "with the same --checkpoint"):
+        return _status(run, run.run(_wrong_of_all(run, saved, unit, read, left_out)))
+
+
+async def _wrong_of_all(
+    run: Invocation, saved: Checkpoint, unit: str, read: _Read, left_out: Collection[str]
+) -> int:
+    wrong = saved.wrong
+    async with run.client() as client, run.output.working("Reading the table") as working:
+
+        def show(findings: Iterable[Finding]) -> None:
+            nonlocal wrong
+            asked_for = [finding for finding in findings if finding.kind not in left_out]
+            wrong += _wrong(asked_for)
+            if asked_for:
+                with working.out_of_the_way():
+                    run.output.findings(asked_for)
+
+        async def report(progress: ScanProgress) -> None:
+            working.count(progress.rows, unit)
+            # Before it is saved, so that an interruption in between repeats a finding, and never
+            # loses one.
+            show(progress.findings)
+            saved.report(progress.resume, wrong)
+
+        try:
+            await refuse_foreign_table(run, client)
+            show(await read(client, saved.resume, report))
+        except BaseException:
+            saved.save()
+            raise
+    saved.remove()
+    return wrong
 
 
 async def _verify_event(run: Invocation, event_id: str) -> Sequence[Finding]:
@@ -221,18 +282,28 @@ async def refuse_foreign_table(run: Invocation, client: DynamoDBClient) -> None:
         await verify_event(client, run.table, _ANY_ID, layout=run.settings.layout.value)
 
 
-def _answer(run: Invocation, found: Iterable[Finding]) -> Status:
-    """Print findings, and return the status that they deserve."""
-    findings = list(found)
-    run.output.findings(findings)
-    return judged(run, findings)
+@contextmanager
+def _continued(is_kept: Callable[[], bool], how: str) -> Iterator[None]:
+    """Say after an interruption how to go on, if there is something to go on with."""
+    try:
+        yield
+    except BaseException as error:
+        if is_kept():
+            advise(error, f"Repeat the command {how}: it goes on from there.")
+        raise
 
 
-def judged(run: Invocation, findings: Sequence[Finding]) -> Status:
-    """Say how much is wrong, and return 1 if a finding is more than an explanation."""
-    wrong = sum(finding.severity != "info" for finding in findings)
+def _wrong(findings: Iterable[Finding]) -> int:
+    return sum(finding.severity != "info" for finding in findings)
+
+
+def _status(run: Invocation, wrong: int) -> Status:
     if wrong:
-        run.output.note(f"{wrong} {'finding' if wrong == 1 else 'findings'}")
+        run.output.note(_number(wrong))
         return Status.NO
     run.output.say("nothing is wrong", "bold green")
     return Status.DONE
+
+
+def _number(wrong: int) -> str:
+    return f"{wrong} {'finding' if wrong == 1 else 'findings'}"
