@@ -145,7 +145,7 @@ def test_ctrl_c_at_a_question_writes_nothing(no_settings: pytest.MonkeyPatch) ->
 def test_ctrl_c_leaves_nothing_half_done(
     no_settings: pytest.MonkeyPatch, table_without_end: str, tmp_path: Path
 ) -> None:
-    """A person sees that the work goes on, interrupts it, and finds no part of an export."""
+    """A person sees that the work goes on, interrupts it, and finds nothing but hidden files."""
     folder = tmp_path / "export"
     with Terminal(
         *("export", str(folder), "--table", "break-glass", "--region", REGION),
@@ -157,8 +157,9 @@ def test_ctrl_c_leaves_nothing_half_done(
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.wait() == 130
         assert "interrupted; nothing was written" in terminal.text
+        assert "Repeat the command with the same folder and options" in terminal.text
         assert "Traceback" not in terminal.text
-    assert list(folder.iterdir()) == []
+    assert all(file.name.startswith(".") for file in folder.iterdir())
 
 
 def test_terminated_request_has_no_answer(
