@@ -29,7 +29,7 @@ BARE = described(
 )._replace(recovery="DISABLED", time_to_live={"TimeToLiveStatus": "DISABLED"})
 """A table of ours that lacks everything that can be lacking."""
 
-REPAIRED = ["deletion protection", "recovery", "time to live", "profile-index", "review-index"]
+REPAIRED = ["deletion protection", "recovery", "profile-index", "review-index", "time to live"]
 
 
 @pytest.fixture(autouse=True)
@@ -48,16 +48,16 @@ def kinds(findings: tuple[Finding, ...]) -> list[str]:
 
 class TestRepairs:
     async def test_everything_that_can_be_lacking_is_repaired(self) -> None:
-        """The protections come first, and the indexes, which take long, last."""
+        """The protections come first, then the indexes, which take long, and TTL comes last."""
         client = ControlPlane(BARE)
         hardening = await harden(client, time_to_live=True)
         assert client.changes == REPAIRED
         assert kinds(hardening.repaired) == [
             "deletion protection",
             "point-in-time recovery",
+            "missing index",
+            "missing index",
             "time to live",
-            "missing index",
-            "missing index",
         ]
         assert hardening.left == ()
         assert judge(DEFINITION, client.state) == []
@@ -146,6 +146,18 @@ class TestRepairs:
         hardening = await harden(client, time_to_live=True)
         assert client.changes == [change for change in REPAIRED if change != "time to live"]
         assert kinds(hardening.left) == ["time to live"]
+
+    async def test_ttl_that_dynamodb_refuses_keeps_nothing_else_waiting(self) -> None:
+        """It refuses a second change of TTL within an hour."""
+        client = ControlPlane(BARE)
+
+        async def refuse(**_: Any) -> Any:
+            raise failure("ValidationException", "UpdateTimeToLive")
+
+        client.update_time_to_live = refuse  # type: ignore[method-assign] # a fake
+        with pytest.raises(TableError, match=r"^time to live of table break-glass cannot be rep"):
+            await harden(client, time_to_live=True)
+        assert client.changes == REPAIRED[:-1]
 
     async def test_each_repair_is_reported_once_it_is_in_effect(self) -> None:
         """So a caller can show what has been done, whatever happens next."""

@@ -89,7 +89,9 @@ async def harden_table(
         timeout: How long to wait for all repairs. DynamoDB needs a while to fill an index.
 
     Raises:
-        TableError: The table is missing, or is not a break-glass table; nothing is changed then.
+        TableError: The table is missing, is not a break-glass table, or is in a state in which it
+            cannot be changed: nothing is changed then. Or DynamoDB finds a repair invalid: the
+            repairs before it stay.
         StoreUnavailableError: DynamoDB did not answer, denied access, or was not done within
             `timeout`.
     """
@@ -216,8 +218,15 @@ class _Hardening:
             for problem in judge(self._definition, state)
             if problem.repair is not None and self._may_send(problem.repair)
         ]
-        # An index of a large table takes long to fill, so it comes last.
-        return sorted(steps, key=lambda step: step.problem.finding.kind == MISSING_INDEX)
+        # An index of a large table takes long to fill, and DynamoDB may refuse for an hour to turn
+        # TTL on. So they come last, and keep nothing else waiting.
+        return sorted(
+            steps,
+            key=lambda step: (
+                not step.repair.is_safe,
+                step.problem.finding.kind == MISSING_INDEX,
+            ),
+        )
 
     def _may_send(self, repair: Repair) -> bool:
         return repair.is_safe or (
