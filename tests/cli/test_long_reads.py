@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,24 +22,30 @@ def finding(kind: str, severity: Any = "error") -> Finding:
     return Finding(severity, kind, "event e5ee23033c0b4ce7", "this", "that", "look")
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+class Run:
     """A run of the command that asks no server."""
 
+    table = "break-glass"
+
+    @property
+    def output(self) -> Output:
+        return Output(is_json=False, is_utc=True)
+
     @asynccontextmanager
-    async def client() -> AsyncIterator[None]:
+    async def client(self) -> AsyncIterator[None]:
         yield
 
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run(work)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Any:
     async def is_ours(*_: object) -> None:
         pass
 
-    def carry_out(work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run(work)
-
     monkeypatch.setattr(evidence, "refuse_foreign_table", is_ours)
-    return SimpleNamespace(
-        client=client, output=Output(is_json=False, is_utc=True), run=carry_out, table="t"
-    )
+    return Run()
 
 
 def test_reading_that_is_interrupted_shows_each_finding_once(
