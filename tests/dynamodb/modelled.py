@@ -143,7 +143,7 @@ class ModelClient:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             raise
         finally:
-            response: tuple[Any, dict[str, Any]] = (SimpleNamespace(status_code=status), {})
+            response: Any = SimpleNamespace(status_code=status), {}
             await self._tell("needs-retry", operation, response=response, caught_exception=None)
         return answered
 

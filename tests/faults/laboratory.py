@@ -85,6 +85,14 @@ class Trial:
         return len({json.loads(body)["ClientRequestToken"] for body in bodies}) == len(bodies)
 
 
+class Trials(NamedTuple):
+    """The outcomes of all calls under a fault."""
+
+    by_name: dict[str, Trial]
+    violations: list[str]
+    """What is wrong with the table afterwards, once each second step has been repeated."""
+
+
 class Scenery(NamedTuple):
     """What the calls begin with."""
 
@@ -132,33 +140,34 @@ class Laboratory:
     table_name: str
     scenes: Mapping[str, Scene]
 
-    async def try_all(self, script: tuple[Fault, ...], *, for_good: bool) -> dict[str, Trial]:
+    async def try_all(self, script: tuple[Fault, ...], *, for_good: bool) -> Trials:
         """Apply the same faults to every call, one call after the other."""
         endings = {
             name: await self._try(call, self.scenes[name], script, for_good=for_good)
             for name, call in CALLS.items()
         }
-        rows = {str(row["pk"]["S"]): row for row in await self._rows()}
+        rows = await self._rows()
+        by_key = {str(row["pk"]["S"]): row for row in rows}
         trials = {
             name: Trial(
                 CALLS[name],
                 self.scenes[name],
                 ending,
-                stored_event(rows, self.scenes[name].event.id),
-                recorded_actions(rows, self.scenes[name].event.id),
+                stored_event(by_key, self.scenes[name].event.id),
+                recorded_actions(by_key, self.scenes[name].event.id),
             )
             for name, ending in endings.items()
         }
-        for trial in trials.values():
-            if trial.call.has_second_step and trial.ending.seen is UNKNOWN:
-                reader = past_the_proxy(self.backend, self.table_name, trial.scene.now)
-                with suppress(EventHeldError, InvalidStateTransitionError):
-                    await trial.call.run(reader, trial.scene)
-        return trials
-
-    async def audit(self) -> list[str]:
-        """Return what is wrong with the table."""
-        return audit(await self._rows())
+        unfinished = [
+            trial
+            for trial in trials.values()
+            if trial.call.has_second_step and trial.ending.seen is UNKNOWN
+        ]
+        for trial in unfinished:
+            reader = past_the_proxy(self.backend, self.table_name, trial.scene.now)
+            with suppress(EventHeldError, InvalidStateTransitionError):
+                await trial.call.run(reader, trial.scene)
+        return Trials(trials, audit(await self._rows() if unfinished else rows))
 
     async def _try(
         self, call: Call, scene: Scene, script: tuple[Fault, ...], *, for_good: bool
