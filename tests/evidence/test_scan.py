@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -113,19 +113,21 @@ async def test_segment_reads_no_page_before_the_last_one_is_dealt_with() -> None
 
 
 class Page(list[Item]):
-    """A list that a test can find among all objects."""
+    """A list that a test can refer to weakly."""
 
 
 async def test_memory_does_not_grow_with_the_table() -> None:
     """However many pages there are, a segment has one of them alive at a time."""
     most = 0
+    pages: list[ref[Page]] = []
 
     class Counting(Reader):
         async def scan(self, **request: Any) -> Any:
             nonlocal most
             answer = await super().scan(**request)
             page = Page(answer["Items"])
-            most = max(most, sum(type(found) is Page for found in gc.get_objects()))
+            pages.append(ref(page))
+            most = max(most, sum(found() is not None for found in pages))
             return {**answer, "Items": page}
 
     async def visit(rows: Sequence[Item]) -> None:

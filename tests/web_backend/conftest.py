@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -135,10 +136,32 @@ def application(
     return create_app(settings, open_store=opened, rules=rules or Limits())
 
 
+class Shared(NamedTuple):
+    """An application that tests start one after the other, each on a store of its own."""
+
+    app: FastAPI
+    stores: list[GovernedStore]
+    """The store that it opens next, alone."""
+
+
+@pytest.fixture(scope="session")
+def shared() -> Shared:
+    """The application without rules: making one takes longer than most of these tests."""
+    stores: list[GovernedStore] = []
+
+    @asynccontextmanager
+    async def opened(_: Settings) -> AsyncIterator[GovernedStore]:
+        (store,) = stores
+        yield store
+
+    return Shared(create_app(SETTINGS, open_store=opened, rules=Limits()), stores)
+
+
 @pytest.fixture
-async def app(store: FaultyStore, limits: LimitsFor) -> AsyncIterator[FastAPI]:
+async def app(store: FaultyStore, limits: LimitsFor, shared: Shared) -> AsyncIterator[FastAPI]:
     """The application, started."""
-    app = application(store, rules=limits)
+    shared.stores[:] = [store]
+    app = shared.app if limits == Limits() else application(store, rules=limits)
     async with started(app):
         yield app
 

@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -13,12 +14,6 @@ import aiobreakglass
 from aiobreakglass._aws.fast.passage import METHODS
 
 ROOT = Path(aiobreakglass.__file__).parent
-TREES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(
-        path.read_text(encoding="utf-8")
-    )
-    for path in ROOT.rglob("*.py")
-}
 MODULES = (
     "_aws.fast.wire",
     "_aws.fast.transport",
@@ -51,6 +46,17 @@ NOT_IMPORTED = (
 """Undocumented classes of objects that a client returns."""
 
 
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Return the library's modules, parsed, by their names."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(
+            path.read_text(encoding="utf-8")
+        )
+        for path in ROOT.rglob("*.py")
+    }
+
+
 def used_attributes(tree: ast.AST) -> set[str]:
     """Return the attributes that a module uses of objects other than its own."""
     return {
@@ -80,7 +86,7 @@ def of_class(module: str, name: str, attributes: set[str]) -> set[str]:
 def test_private_names_in_use_are_listed() -> None:
     """The list shows a maintainer what to check after an upgrade of a dependency."""
     found = set()
-    for tree in (TREES[name] for name in MODULES):
+    for tree in (trees()[name] for name in MODULES):
         ours = {
             node.attr
             for node in ast.walk(tree)
@@ -123,7 +129,7 @@ def test_undocumented_imports_are_listed() -> None:
     """Some names have no underscore, but no documentation either."""
     found = {
         f"{module}.{name}"
-        for tree in TREES.values()
+        for tree in trees().values()
         for module, name in undocumented_imports(tree)
     }
     assert found == {
@@ -153,7 +159,7 @@ def test_undocumented_attributes_are_listed() -> None:
     The test finds them by name, so a few belong to another object that the same module uses.
     """
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for name, tree in TREES.items():
+    for name, tree in trees().items():
         given = NOT_IMPORTED if name in (*MODULES, "_aws.calls", "_aws.hooks") else ()
         for module, owner in {*undocumented_imports(tree), *given}:
             found[owner] |= of_class(module, owner, used_attributes(tree))
