@@ -118,7 +118,13 @@ class _Page(NamedTuple):
 
 
 class _Audit:
-    """Judges the rows of one table, page by page."""
+    """Judges the rows of one table, page by page, and remembers none of them.
+
+    Whatever a row must be compared with has a key that follows from the row: an event's guard and
+    its history, also if that is on many pages; the event of a guard, and the event of an entry. If
+    that event is gone, the history is judged once, from its first entry. Tombstones are events. A
+    slot is judged alone, because its event may have been deleted since.
+    """
 
     def __init__(self, table: Table, records: Records, reads: Reads, now: datetime) -> None:
         self._layout = table.layout
