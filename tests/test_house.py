@@ -141,7 +141,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_table": ("_aws", "_contract", "_domain", "_dynamodb"),
     "cli": (
         *("__init__", "_aws.client", "_domain", "_dynamodb.layout"),
-        *("_evidence.files", "_evidence.single", "_table.definition", "_table.verify"),
+        *("_evidence.files", "_evidence.progress", "_evidence.single", "_evidence.unfinished"),
+        *("_table.definition", "_table.verify"),
     ),
     "_telemetry": ("__init__", "_contract.arguments", "_contract.store"),
 }
