@@ -95,6 +95,7 @@ class TestWholeWay:
         assert await verify_anchor(client, table_name, manifest, now=clock()) == []
         assert await audit_table(client, table_name, now=clock()) == []
 
+    @pytest.mark.on_dynamodb_local
     async def test_export_has_every_event_and_every_entry(
         self,
         store: AsyncDynamoDBStore,
@@ -119,6 +120,7 @@ class TestWholeWay:
         assert len(found) == len(expected)
         assert set(found) == expected
 
+    @pytest.mark.on_dynamodb_local
     async def test_damage_by_hand_is_found(
         self,
         store: AsyncDynamoDBStore,
@@ -145,6 +147,7 @@ class TestWholeWay:
         assert kinds(verified) == {"gap", "altered", "not as recorded", "removed"}
         assert events["old"].id in str(verified)
 
+    @pytest.mark.on_dynamodb_local
     async def test_access_at_past_instants(
         self, store: AsyncDynamoDBStore, clock: FakeClock
     ) -> None:

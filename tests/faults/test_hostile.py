@@ -34,8 +34,10 @@ from aiobreakglass._dynamodb.record import RECORD, encode_entry, encode_record
 from aiobreakglass.testing import FakeClock, make_event
 from tests.dynamodb.codec.strategies import ATTRIBUTES
 from tests.dynamodb.example import first_entry
+from tests.dynamodb.modelled import model_client
 from tests.dynamodb.rows import Rows
 from tests.faults.audit import audit
+from tests.simulation.dynamodb.database import TABLE_NAME
 from tests.strategies import events
 
 if TYPE_CHECKING:
@@ -425,8 +427,19 @@ JUNK_GUARDS: dict[str, Item] = {
 
 
 @pytest.fixture
-async def store(client: DynamoDBClient, table_name: str) -> AsyncDynamoDBStore:
-    return AsyncDynamoDBStore(client, table_name, clock=FakeClock())
+def client() -> DynamoDBClient:
+    """Use our model, which needs no emulator."""
+    return model_client()
+
+
+@pytest.fixture
+def table_name() -> str:
+    return TABLE_NAME
+
+
+@pytest.fixture
+def store(client: DynamoDBClient) -> AsyncDynamoDBStore:
+    return AsyncDynamoDBStore(client, TABLE_NAME, clock=FakeClock())
 
 
 class TestJunk:
