@@ -79,6 +79,8 @@ def texts(at_least: int) -> st.SearchStrategy[str]:
     )
 
 
+# Cached, because hypothesis analyses the expressions anew for each strategy.
+@cache
 def labels() -> st.SearchStrategy[dict[str, str]]:
     """Draw valid labels: few with long texts, or many with short ones."""
     keys = st.from_regex(r"[a-z][a-z0-9_.-]{0,62}", fullmatch=True)

@@ -73,7 +73,7 @@ VISIBLE = st.text(string.ascii_letters + string.digits + "/+=-_.", min_size=1, m
 TIMESTAMPS = st.datetimes().map("{:%Y%m%dT%H%M%SZ}".format).filter(lambda text: len(text) == 16)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     region=st.from_regex(r"[a-z]{2}-[a-z]{4,9}-[1-9]", fullmatch=True),
     host=st.from_regex(r"[a-z0-9]{1,20}(\.[a-z0-9]{1,9}){0,3}(:[1-9][0-9]{3})?", fullmatch=True),
