@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -120,7 +121,8 @@ def export(
             )
 
     unfinished = folder / UNFINISHED
-    with _continued(unfinished.is_file, "with the same folder and options"):
+    how = f"with the same folder and options{_exactly(first, last)}"
+    with _continued(unfinished.is_file, how):
         manifest = run.run(work())
     run.output.objects([{"manifest": str(manifest)}])
     run.output.verbatim(shown(f"exported: {manifest}"))
@@ -280,6 +282,18 @@ async def refuse_foreign_table(run: Invocation, client: DynamoDBClient) -> None:
     """
     with suppress(EventNotFoundError):
         await verify_event(client, run.table, _ANY_ID, layout=run.settings.layout.value)
+
+
+def _exactly(first: datetime | None, last: datetime | None) -> str:
+    """Return the times to repeat an export with: "24h" would mean another time then."""
+    times = {"--since": first, "--until": last}
+    spelled = [
+        # In one word, which is easy to copy.
+        f"{option} {instant.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"
+        for option, instant in times.items()
+        if instant is not None
+    ]
+    return f", with {' '.join(spelled)}" if spelled else ""
 
 
 @contextmanager
