@@ -54,6 +54,8 @@ async def test_hold_of_another_is_neither_repeated_nor_released_unseen(
     await show_record(page)
     alert = page.locator("#holding").get_by_role("alert")
     button = page.locator("#hold-or-release")
+    # A page that reads the history only now would show the hold.
+    await expect(entries(page).last).to_contain_text("imported")
     await store.hold(event.id, held_by="sam", reason="The first case")
     await button.click()
     await page.get_by_label("Why", exact=True).fill("Counsel asked for it")
@@ -63,6 +65,7 @@ async def test_hold_of_another_is_neither_repeated_nor_released_unseen(
     await expect(dossier(page)).to_contain_text("Legal hold by sam: The first case")
     await expect(button).to_have_text("Release the hold")
     await expect(button).to_be_focused()
+    await expect(entries(page).last).to_contain_text("The first case")
 
     await store.release_hold(event.id, released_by="sam", reason="It is over")
     await store.hold(event.id, held_by="sam", reason="The second case")
