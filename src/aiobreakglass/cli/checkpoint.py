@@ -25,7 +25,7 @@ class Checkpoint:
         self._reports = 0
         self.resume: str | None = None
         """Where to go on; None at the beginning."""
-        self.wrong = 0
+        self.wrong: int = 0
         """How many findings before that are more than an explanation; they have been printed."""
         if path is not None and path.exists():
             self._read(path)
