@@ -80,6 +80,7 @@ def test_access_from_opening_to_closing(command: Command, table: str) -> None:
     assert (ran.status, ran.out, ran.err) == (0, "", "There is no such event.\n")
 
 
+@pytest.mark.on_dynamodb_local
 def test_review_hold_and_evidence(
     command: Command, table: str, endpoint_url: str, tmp_path: Path
 ) -> None:

@@ -18,8 +18,8 @@ from tests.simulation.world import World
 
 pytestmark = pytest.mark.slow
 
-SEEDS = range(50)
-"""Some 15,000 operations; `python -m tests.simulation` takes other seeds each time."""
+SEEDS = range(40)
+"""Some 12,000 operations; `python -m tests.simulation` takes other seeds each time."""
 BATCHES = [SEEDS[start : start + 10] for start in range(0, len(SEEDS), 10)]
 
 _ROOT = Path(__file__).parents[2]

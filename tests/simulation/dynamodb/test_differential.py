@@ -42,7 +42,7 @@ class Extent(NamedTuple):
 # moto takes several times as long for each, and lets much pass. Its own evaluator fails on values
 # of kinds that do not go together, so it is asked about our conditions only.
 EXTENTS: Final = {
-    "dynamodb-local": Extent(ours=400, misses=500, rounds=4, others=edges),
+    "dynamodb-local": Extent(ours=800, misses=1000, rounds=8, others=edges),
     "moto": Extent(ours=200, misses=150, rounds=0, others=lambda: SHOWN_BY_MOTO),
 }
 
