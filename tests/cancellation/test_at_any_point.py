@@ -51,7 +51,18 @@ def cancelled_at(
 
 class TestCancelledAtAnyPoint:
     @every_case
-    @pytest.mark.parametrize("moment", ["before", "after"])
+    @pytest.mark.parametrize(
+        ("subject", "moment"),
+        [
+            ("memory", "before"),
+            ("memory", "after"),
+            pytest.param("standard", "before", marks=pytest.mark.emulator),
+            # Our own transport, which nobody else tests.
+            pytest.param("fast", "before", marks=pytest.mark.emulator),
+            pytest.param("fast", "after", marks=pytest.mark.emulator),
+        ],
+        indirect=["subject"],
+    )
     async def test_call_cancelled_at_any_point_can_be_repeated(
         self, subject: Subject, clock: FakeClock, case: Case, moment: Moment
     ) -> None:
