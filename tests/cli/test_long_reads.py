@@ -14,6 +14,7 @@ from aiobreakglass import Finding, ScanProgress, StoreUnavailableError
 from aiobreakglass._evidence.progress import OnProgress
 from aiobreakglass.cli.checkpoint import Checkpoint
 from aiobreakglass.cli.output import Output
+from aiobreakglass.cli.settings import choose_settings
 from aiobreakglass.cli.statuses import Status, failure_of
 from aiobreakglass.cli.verbs import evidence
 
@@ -26,6 +27,7 @@ class Run:
     """A run of the command that asks no server."""
 
     table = "break-glass"
+    settings = choose_settings({}, {}, {})
 
     @property
     def output(self) -> Output:
@@ -54,22 +56,24 @@ def test_reading_that_is_interrupted_shows_each_finding_once(
     """What was shown before an interruption counts, and is not shown again."""
     resumes: list[str | None] = []
 
-    async def read(_: object, resume: str | None, report: OnProgress) -> list[Finding]:
+    async def read(
+        _: object, *, resume: str | None, on_progress: OnProgress, **__: object
+    ) -> list[Finding]:
         resumes.append(resume)
         if resume is None:
-            await report(ScanProgress(10, (finding("first"), finding("left out")), "page 1"))
+            await on_progress(ScanProgress(10, (finding("first"), finding("left out")), "page 1"))
             assert "first" in capsys.readouterr().out
             raise StoreUnavailableError("throttled")
-        await report(ScanProgress(20, (), "page 2"))
+        await on_progress(ScanProgress(20, (), "page 2"))
         return [finding("counted", "info")]
 
     path = tmp_path / "checkpoint"
     with pytest.raises(StoreUnavailableError) as caught:
-        evidence._read_all(run, Checkpoint(path, "audit t"), "rows", read, {"left out"})
+        evidence._read_all(run, Checkpoint(path, "audit t"), "rows", 1, read, {"left out"})
     assert failure_of(caught.value).advice == (
         "Repeat the command with the same --checkpoint: it goes on from there."
     )
-    status = evidence._read_all(run, Checkpoint(path, "audit t"), "rows", read, {"left out"})
+    status = evidence._read_all(run, Checkpoint(path, "audit t"), "rows", 1, read, {"left out"})
     printed = capsys.readouterr()
     assert (status, resumes) == (Status.NO, [None, "page 1"])
     assert "counted" in printed.out
@@ -84,10 +88,10 @@ def test_reading_that_is_interrupted_shows_each_finding_once(
 def test_reading_without_a_checkpoint_gives_no_false_advice(run: Any) -> None:
     """Nothing goes on if nothing was kept."""
 
-    async def read(_: object, __: object, report: OnProgress) -> list[Finding]:
-        await report(ScanProgress(10, (), "page 1"))
+    async def read(_: object, *, on_progress: OnProgress, **__: object) -> list[Finding]:
+        await on_progress(ScanProgress(10, (), "page 1"))
         raise StoreUnavailableError("throttled")
 
     with pytest.raises(StoreUnavailableError) as caught:
-        evidence._read_all(run, Checkpoint(None, "audit t"), "rows", read)
+        evidence._read_all(run, Checkpoint(None, "audit t"), "rows", 1, read)
     assert failure_of(caught.value).advice == ""

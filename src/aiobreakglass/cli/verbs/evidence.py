@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -18,7 +19,6 @@ from aiobreakglass import (
     export_events,
     verify_anchor,
 )
-from aiobreakglass._evidence.progress import OnProgress
 from aiobreakglass._evidence.single import verify_event
 from aiobreakglass._evidence.unfinished import UNFINISHED
 from aiobreakglass.cli.checkpoint import Checkpoint
@@ -52,8 +52,8 @@ Segments = Annotated[
     ),
 ]
 
-_Read = Callable[["DynamoDBClient", str | None, OnProgress], Awaitable[list[Finding]]]
-"""Reads a table from a place on, reports its findings, and returns those that only count."""
+_Read = Callable[..., Awaitable[list[Finding]]]
+"""Reads a table, given a client, `resume` and `on_progress`; returns the findings that count."""
 
 _ANY_ID: Final = "0" * 16
 
@@ -162,9 +162,10 @@ def verify(
         return judged(run, findings)
     if against is None:
         saved = Checkpoint(checkpoint, f"verify {run.table}")
-        return _read_all(run, saved, "rows", _auditor(run, segments), _ABOUT_GUARDS)
+        return _read_all(run, saved, "rows", segments, audit_table, left_out=_ABOUT_GUARDS)
     saved = Checkpoint(checkpoint, f"verify {run.table} against an anchor")
-    return _read_all(run, saved, "lines and rows", _comparer(run, against, segments))
+    compare = partial(verify_anchor, manifest=against)
+    return _read_all(run, saved, "lines and rows", segments, compare)
 
 
 def audit(run: Invocation, checkpoint: CheckpointFile = None, segments: Segments = 1) -> Status:
@@ -173,7 +174,7 @@ def audit(run: Invocation, checkpoint: CheckpointFile = None, segments: Segments
     Besides histories it judges guards, and finds rows that are not understood.
     """
     saved = Checkpoint(checkpoint, f"audit {run.table}")
-    return _read_all(run, saved, "rows", _auditor(run, segments))
+    return _read_all(run, saved, "rows", segments, audit_table)
 
 
 def judged(run: Invocation, findings: Iterable[Finding]) -> Status:
@@ -181,46 +182,12 @@ def judged(run: Invocation, findings: Iterable[Finding]) -> Status:
     return _status(run, _wrong(findings))
 
 
-def _auditor(run: Invocation, segments: int) -> _Read:
-    async def read(
-        client: DynamoDBClient, resume: str | None, on_progress: OnProgress
-    ) -> list[Finding]:
-        return await audit_table(
-            client,
-            run.table,
-            layout=run.settings.layout.value,
-            resume=resume,
-            segments=segments,
-            keep_findings=False,
-            on_progress=on_progress,
-        )
-
-    return read
-
-
-def _comparer(run: Invocation, manifest: Path, segments: int) -> _Read:
-    async def read(
-        client: DynamoDBClient, resume: str | None, on_progress: OnProgress
-    ) -> list[Finding]:
-        return await verify_anchor(
-            client,
-            run.table,
-            manifest,
-            layout=run.settings.layout.value,
-            resume=resume,
-            segments=segments,
-            keep_findings=False,
-            on_progress=on_progress,
-        )
-
-    return read
-
-
 def _read_all(
     run: Invocation,
     saved: Checkpoint,
     unit: str,
-    read: _Read,
+    segments: int,
+    function: _Read,
     left_out: Collection[str] = (),
 ) -> Status:
     """Read the whole table, print each finding when it is found, and return the status.
@@ -229,9 +196,17 @@ def _read_all(
         run: The run of the command.
         saved: How far an earlier run has come.
         unit: What is counted while it lasts.
-        read: Reads the table.
+        segments: How many pages are read side by side.
+        function: The library's function that reads the table.
         left_out: The kinds of findings that this verb is not about.
     """
+    read = partial(
+        function,
+        name=run.table,
+        layout=run.settings.layout.value,
+        segments=segments,
+        keep_findings=False,
+    )
     if saved.wrong:
         run.output.note(f"Before the interruption: {_number(saved.wrong)}.")
     with _continued(lambda: saved.is_kept, "with the same --checkpoint"):
@@ -261,7 +236,7 @@ async def _wrong_of_all(
 
         try:
             await refuse_foreign_table(run, client)
-            show(await read(client, saved.resume, report))
+            show(await read(client, resume=saved.resume, on_progress=report))
         except BaseException:
             saved.save()
             raise

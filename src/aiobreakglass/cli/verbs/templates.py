@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Final
 
@@ -66,16 +67,14 @@ def cloudformation(
     stream: Stream = None,
 ) -> Status:
     """Print a CloudFormation template, in JSON, that makes the table. It asks no server."""
-    with named_mistakes():
-        text = cloudformation_template(
-            _name(run),
-            layout=run.settings.layout.value,
-            point_in_time_recovery=point_in_time_recovery,
-            deletion_protection=deletion_protection,
-            kms_key=kms_key,
-            stream=stream,
-        )
-    return _print(run, text)
+    return _write(
+        run,
+        cloudformation_template,
+        point_in_time_recovery=point_in_time_recovery,
+        deletion_protection=deletion_protection,
+        kms_key=kms_key,
+        stream=stream,
+    )
 
 
 def terraform(
@@ -86,23 +85,19 @@ def terraform(
     stream: Stream = None,
 ) -> Status:
     """Print a Terraform configuration, in HCL, that makes the table. It asks no server."""
-    with named_mistakes():
-        text = terraform_configuration(
-            _name(run),
-            layout=run.settings.layout.value,
-            point_in_time_recovery=point_in_time_recovery,
-            deletion_protection=deletion_protection,
-            kms_key=kms_key,
-            stream=stream,
-        )
-    return _print(run, text)
+    return _write(
+        run,
+        terraform_configuration,
+        point_in_time_recovery=point_in_time_recovery,
+        deletion_protection=deletion_protection,
+        kms_key=kms_key,
+        stream=stream,
+    )
 
 
 def alarms(run: Invocation) -> Status:
     """Print a CloudFormation template, in JSON, with alarms for the table. It asks no server."""
-    with named_mistakes():
-        text = alarms_template(_name(run), layout=run.settings.layout.value)
-    return _print(run, text)
+    return _write(run, alarms_template)
 
 
 def policy(run: Invocation, role: Role) -> Status:
@@ -113,6 +108,13 @@ def policy(run: Invocation, role: Role) -> Status:
     """
     arn = run.table if TABLE_ARN.fullmatch(run.table) else run.run(_arn(run))
     return _print(run, iam_policy(role, arn, layout=run.settings.layout.value))
+
+
+def _write(run: Invocation, template: Callable[..., str], **options: object) -> Status:
+    """Print a text that needs the table's name and layout, and no server."""
+    with named_mistakes():
+        text = template(_name(run), layout=run.settings.layout.value, **options)
+    return _print(run, text)
 
 
 def _name(run: Invocation) -> str:
