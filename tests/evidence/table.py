@@ -55,6 +55,16 @@ class Reader:
     def client(self) -> DynamoDBClient:
         return cast("DynamoDBClient", self)
 
+    def change_before(self, answer: int, past: Past, change: Callable[[], object]) -> None:
+        """Have the event of a past changed just before one of the answers."""
+
+        def meanwhile() -> None:
+            if len(self.requests) == answer:
+                change()
+                self.rows = dict(past.rows)
+
+        self.before_answer = meanwhile
+
     def register(self, *_: object, **__: object) -> None:
         """Register no hook: nothing here calls one."""
 

@@ -222,26 +222,14 @@ class TestConfirmation:
         for answers in range(1, 9):
             past = Past(invoker="alice")
             reader = Reader(dict(past.rows))
-
-            def close() -> None:
-                if len(reader.requests) == answers:  # noqa: B023 - it runs within this round
-                    past.close()  # noqa: B023 - as above
-                    reader.rows = dict(past.rows)  # noqa: B023 - as above
-
-            reader.before_answer = close
+            reader.change_before(answers, past, past.close)
             assert await audit_table(reader.client, NAME, now=LATER) == []
 
     async def test_deletion_between_two_reads_is_no_finding(self) -> None:
         for answers in range(1, 9):
             past = Past(invoker="alice").extend()
             reader = Reader(dict(past.rows))
-
-            def delete() -> None:
-                if len(reader.requests) == answers:  # noqa: B023 - it runs within this round
-                    past.delete()  # noqa: B023 - as above
-                    reader.rows = dict(past.rows)  # noqa: B023 - as above
-
-            reader.before_answer = delete
+            reader.change_before(answers, past, past.delete)
             assert await audit_table(reader.client, NAME, now=LATER) == []
 
     async def test_event_that_changes_whenever_it_is_read_is_named(self) -> None:

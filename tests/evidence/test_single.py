@@ -59,13 +59,7 @@ async def test_change_between_two_reads_is_no_finding() -> None:
     for answers in range(1, 4):
         past = Past(invoker="alice")
         reader = Reader(dict(past.rows))
-
-        def close() -> None:
-            if len(reader.requests) == answers:  # noqa: B023 - it runs within this round
-                past.close()  # noqa: B023 - as above
-                reader.rows = dict(past.rows)  # noqa: B023 - as above
-
-        reader.before_answer = close
+        reader.change_before(answers, past, past.close)
         assert await verify_event(reader.client, NAME, past.id, now=LATER) == []
         assert past.event is not None
         assert past.event.closed_by == "bob"

@@ -401,11 +401,5 @@ async def test_change_between_two_reads_is_no_finding(tmp_path: Path) -> None:
         past = Past(invoker="alice")
         manifest = await anchor_of(past.rows, tmp_path / str(answers))
         reader = Reader(dict(past.rows))
-
-        def delete() -> None:
-            if len(reader.requests) == answers:  # noqa: B023 - it runs within this round
-                past.delete()  # noqa: B023 - as above
-                reader.rows = dict(past.rows)  # noqa: B023 - as above
-
-        reader.before_answer = delete
+        reader.change_before(answers, past, past.delete)
         assert await verify_anchor(reader.client, NAME, manifest, now=LATER) == []
