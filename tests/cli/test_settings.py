@@ -150,7 +150,7 @@ def test_file_that_has_no_settings_is_refused(tmp_path: Path, text: str, reason:
 def test_file_of_the_current_folder_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A checkout must not send the questions of whoever works in it to another table."""
+    """A checkout must not send the questions of the person who works in it to another table."""
     (tmp_path / "pyproject.toml").write_text("[tool.aiobreakglass]\ntable = 'trap'\n")
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "home"

@@ -1,4 +1,4 @@
-"""The verbs of whoever runs the table: verify and repair it, and write it as text."""
+"""The verbs for those who run the table: verify and repair it, and write it as text."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def write_whole(path: Path, text: str) -> None:
     try:
         file.create()
     except OSError as error:
-        # The name of the unfinished file says nothing to whoever gave the other one.
+        # The name of the unfinished file says nothing to the person who gave the other one.
         raise type(error)(error.errno, error.strerror, str(path)) from error
     try:
         file.write(text.encode())

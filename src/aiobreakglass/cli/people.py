@@ -44,7 +44,7 @@ def name_of_caller(arn: str) -> str:
 
 
 async def caller_arn(session: AioSession, region: str | None) -> str:
-    """Return the ARN of whoever signs requests, as STS tells it.
+    """Return the ARN of the identity that signs requests, as STS tells it.
 
     Raises:
         Exception: STS did not answer.

@@ -65,7 +65,7 @@ def settings_file(given: Path | None, environment: Mapping[str, str]) -> Path | 
     """Return the file to read settings from; None if there is none.
 
     A file in the current folder is not used unless somebody names it. Otherwise a checkout could
-    send the questions of whoever works in it to another table.
+    send the questions of the person who works in it to another table.
     """
     if given is not None:
         return given

@@ -1,4 +1,4 @@
-"""The verbs of whoever runs the table: table create, verify, harden, adopt."""
+"""The verbs for those who run the table: table create, verify, harden, adopt."""
 
 from __future__ import annotations
 
