@@ -61,10 +61,11 @@ class Exceeded:
             yield f"{packet.call} took {', '.join(slots)} and opened nothing"
             return
         for event in opened:
-            at = self._timeline.opened_at(event.id)
-            if at is None:
+            openings = self._timeline.openings(event.id)
+            if not openings:
                 # What is not recorded is found by `Chains`.
                 return
+            at = openings[-1]
             for key in slots:
                 yield from self._of_slot(*changes[key], event, at, packet)
             if packet.rules is not None:

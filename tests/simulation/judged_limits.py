@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import product
 
 from aiobreakglass import LimitExceededError, Limits
 from tests.simulation.exceeded import FINAL, owes
@@ -74,12 +75,15 @@ def _is_used_up(call: Call, error: LimitExceededError, rules: Limits, span: Span
         is_full = len(counted) == len(error.event_ids) == rules.max_unreviewed
         return is_full and error.retry_at is None
     uses, within = _quota(error.limit, rules)
-    opened = [span.timeline.opened_at(event_id) for event_id in error.event_ids]
-    instants = [instant for instant in opened if instant is not None]
-    if within is None or not len(instants) == len(opened) == uses:
+    if within is None or len(error.event_ids) != uses:
         return False
-    is_full = any(all(instant + within > now for instant in instants) for now in call.nows)
-    return is_full and instants == sorted(instants) and error.retry_at == instants[0] + within
+    openings = (span.timeline.openings(event_id) for event_id in error.event_ids)
+    return any(
+        error.retry_at == instants[0] + within
+        and list(instants) == sorted(instants)
+        and any(instants[0] + within > now for now in call.nows)
+        for instants in product(*openings)
+    )
 
 
 def _awaits(sight: Sight) -> bool:

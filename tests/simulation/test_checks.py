@@ -16,6 +16,7 @@ from aiobreakglass import (
     BreakGlassEvent,
     LimitExceededError,
     Limits,
+    Quota,
     StoreUnavailableError,
 )
 from aiobreakglass._aws.transaction import Part
@@ -238,3 +239,29 @@ def test_debt_that_a_restore_brings_back() -> None:
     rules = Limits(max_unreviewed=1)
     conditions = replace(CALM, rules=(rules, rules), stricter_from=(None,))
     assert found(refused_after_a_restore_of_the_unreviewed, conditions=conditions) == set()
+
+
+async def opened_again_after_a_restore(world: World) -> None:
+    """Undo an opening, open the event again and another one, and ask for a third."""
+    await opened(world)
+    (process,) = world.processes
+    world.database.restore_some(at=0, share=1)
+    process.clock.step(1)
+    await opened(world)
+    others = [
+        make_event(profile=profile, created_at=process.clock.present())
+        for profile in ("staging", "archive")
+    ]
+    answers = [
+        await made(process, world, "create", partial(process.store.create, event), event)
+        for event in others
+    ]
+    assert isinstance(answers[1], LimitExceededError)
+    assert answers[1].event_ids == (EVENT_ID, others[0].id)
+
+
+def test_event_that_is_opened_again_after_a_restore_has_removed_it() -> None:
+    """Its slot tells of the second opening, and so does the refusal of another one."""
+    rules = Limits(per_invoker=Quota(2, timedelta(hours=1)))
+    conditions = replace(CALM, rules=(rules, rules), stricter_from=(None,))
+    assert found(opened_again_after_a_restore, conditions=conditions) == set()

@@ -118,13 +118,16 @@ class Timeline:
         sights = (self.at(key, serial) for key in self.history_keys(event_id))
         return [sight.entry for sight in sights if sight.entry is not None]
 
-    def opened_at(self, event_id: str) -> datetime | None:
-        """Return when an event was opened, by its first entry; None if it never was."""
-        first = self._sights.get(LAYOUT.history_key(event_id, 1), ())
-        for sight in first:
+    def openings(self, event_id: str) -> list[datetime]:
+        """Return each instant at which an event was opened, by its first entry, oldest first.
+
+        It is opened again when a restore has removed it, and a caller creates it once more.
+        """
+        opened: dict[datetime, None] = {}
+        for sight in self.ever(LAYOUT.history_key(event_id, 1)):
             if sight.entry is not None and sight.entry.action is Action.CREATED:
-                return sight.entry.at
-        return None
+                opened[sight.entry.at] = None
+        return list(opened)
 
     def event_ids(self) -> list[str]:
         """Return the ids of all events that ever had a row or an entry."""
