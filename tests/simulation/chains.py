@@ -170,6 +170,9 @@ class Chains:
         written.sort(key=lambda entry: entry.revision)
         yield from self._of_entries(event_id, written, before)
         yield from _of_row(entries[-1], written[-1], before, after)
+        if self.is_disturbed(event_id) and written[-1].hash in self._written:
+            # Others have undone a write, and a packet of it that was still under way repeats it.
+            return
         yield from self._of_write(sorted(rows), rows, after)
         yield from _of_author(written[-1], call)
         self._written.update((entry.hash, entry) for entry in written)

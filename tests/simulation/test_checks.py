@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import replace
@@ -177,6 +178,25 @@ async def marked_after_an_update_that_was_lost(world: World) -> None:
 def test_mark_that_is_repeated_after_a_lost_update() -> None:
     """The entry that its refusal shows is that of the mark, and does not confirm the update."""
     assert found(marked_after_an_update_that_was_lost) == set()
+
+
+async def repeated_after_a_restore(world: World) -> None:
+    """Undo an update by hand, and let a copy of its packet land after that."""
+    event = await opened(world)
+    key = LAYOUT.event_key(EVENT_ID)
+    first = world.database.rows[key]
+    meet(world, Fate(), Fate("request twice, late", again=30))
+    await updated(world, event)
+    second = world.database.rows[key]
+    world.database.put(first)
+    world.database.remove(LAYOUT.history_key(EVENT_ID, 2))
+    await asyncio.sleep(40)
+    assert world.database.rows[key] == second
+
+
+def test_write_that_a_late_copy_repeats_after_a_restore() -> None:
+    """It is one entry still."""
+    assert found(repeated_after_a_restore) == set()
 
 
 async def held_without_its_second_step(world: World) -> None:
