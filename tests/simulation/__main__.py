@@ -40,7 +40,8 @@ def main() -> int:
     figures = campaign(options.seed, options.operations, options.processes, progress, earlier)
     _report(figures)
     if figures.failures:
-        explain(*min(figures.failures))
+        seed, (finding, *_) = min(figures.failures)
+        explain(seed, finding)
     return 1 if figures.failures or figures.undecided else 0
 
 
@@ -54,7 +55,7 @@ class _Progress:
     failures: int = 0
 
     def __call__(self, figures: Figures) -> None:
-        for seed, finding in figures.failures[self.failures :]:
+        for seed, (finding, *_) in figures.failures[self.failures :]:
             print(f"history {seed}: {finding.kind}: {finding.text}", flush=True)
         self.failures = len(figures.failures)
         if figures.operations // _A_LINE > self.lines:
@@ -65,13 +66,14 @@ class _Progress:
 
 
 def _read(kept: Path | None, seed: int) -> Figures:
-    """Return the figures of the run that is to go on."""
+    """Return the figures of the run that is to go on, its failed histories judged again."""
     if kept is None or not kept.exists():
         return Figures()
     of_seed, figures = pickle.loads(kept.read_bytes())  # noqa: S301 - our own file
     if of_seed != seed:
         raise SystemExit(f"{kept} is of the seed {of_seed}")
     assert isinstance(figures, Figures)
+    figures.judge_again()
     return figures
 
 

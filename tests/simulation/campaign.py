@@ -41,10 +41,14 @@ class Figures:
     faults: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
-    wrong: Counter[Kind] = field(default_factory=Counter)
     apart: Counter[Apart] = field(default_factory=Counter)
-    failures: list[tuple[int, Finding]] = field(default_factory=list)
-    """The seed of each history with which something is wrong, and the first thing that is."""
+    failures: list[tuple[int, list[Finding]]] = field(default_factory=list)
+    """The seed of each history with which something is wrong, and all that is."""
+
+    @property
+    def wrong(self) -> Counter[Kind]:
+        """How often each kind of finding was met."""
+        return Counter(finding.kind for _, findings in self.failures for finding in findings)
 
     def note(self, outcome: Outcome) -> None:
         """Add a history."""
@@ -58,14 +62,18 @@ class Figures:
         self.apart += outcome.apart
         self.searched += outcome.is_searched
         self.undecided += outcome.undecided
-        self.wrong.update(finding.kind for finding in outcome.findings)
         if outcome.findings:
-            self.failures.append((outcome.history.seed, outcome.findings[0]))
+            self.failures.append((outcome.history.seed, outcome.findings))
 
     def add(self, other: Figures) -> None:
         """Add what another process has lived."""
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
+
+    def judge_again(self) -> None:
+        """Live again what went wrong: the library, or a check of it, may have been mended."""
+        again = [(seed, judged(history_of(seed)).findings) for seed, _ in self.failures]
+        self.failures = [(seed, findings) for seed, findings in again if findings]
 
 
 def history_of(seed: int) -> History:
