@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Final
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Annotated, Any, Final
 
 import typer
 import typer.main
@@ -42,6 +43,12 @@ def build() -> typer.Typer:
     return app
 
 
+@cache
+def _command() -> Callable[..., Any]:
+    """Return the command as typer runs it; making it takes longer than most calls of it."""
+    return typer.main.get_command(build())
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     for stream in (sys.stdout, sys.stderr):
@@ -49,8 +56,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             # A terminal of another encoding shows an escape instead of failing.
             stream.reconfigure(errors="backslashreplace")
     try:
-        command = typer.main.get_command(build())
-        status = command.main(arguments, prog_name=NAME, standalone_mode=False)
+        status = _command()(arguments, prog_name=NAME, standalone_mode=False)
     except typer.TyperException as error:
         _print_usage(error, sys.argv[1:] if arguments is None else arguments)
         return Status.WRONG_USE
