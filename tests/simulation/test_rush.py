@@ -19,6 +19,8 @@ from tests.simulation.plan import Conditions, History
 from tests.simulation.record import Call, Finding
 from tests.simulation.world import World
 
+pytestmark = pytest.mark.slow
+
 PEOPLE: Final = 60
 ROUNDS: Final = 4
 SEEDS: Final = range(4)
