@@ -34,7 +34,7 @@ SCHEMAS = {
 # share fixtures, until it has to take some of another's.
 NUMBER = str(min(4, (os.cpu_count() or 1) + 1))
 PROCESSES = ["--numprocesses", NUMBER, "--dist", "worksteal"]
-QUICK = ["-m", "not emulator and not browser and not slow"]
+QUICK = ["-m", "not emulator and not browser and not slow", "--hypothesis-profile", "quick"]
 
 # The wheel, as soon as a session of this run has built it.
 WHEELS: list[str] = []
@@ -61,7 +61,7 @@ def tests_python(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def quick(session: nox.Session) -> None:
-    """The tests without emulator and browser that take no longer than a few seconds."""
+    """The tests without emulator and browser that take less than a second or so."""
     session.install("--editable", ".", *group("tests"))
     # These tests never wait, so more processes than cores would only take longer.
     run_pytest(session, "--numprocesses=auto", *QUICK)

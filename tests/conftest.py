@@ -33,6 +33,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("unhurried")
+# For `nox -s quick`, which is run while one works.
+settings.register_profile("quick", settings.get_profile("unhurried"), max_examples=15)
 
 
 # A test that uses one of these fixtures runs in the lane of that name.

@@ -124,6 +124,7 @@ async def test_fast_transport_after_instrumentation_has_ended(
     assert caplog.messages == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["fast", "standard"])
 @pytest.mark.parametrize(
     ("spoil", "attempts"),

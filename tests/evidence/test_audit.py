@@ -282,6 +282,7 @@ class TestProgress:
                 severities["warning"],
             )
 
+    @pytest.mark.slow
     async def test_findings_are_handed_out_and_not_kept(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

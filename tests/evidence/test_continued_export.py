@@ -70,6 +70,7 @@ def check_interrupted(folder: Path, whole: dict[str, bytes]) -> None:
             assert path.read_bytes() == whole[path.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stays_broken", [False, True], ids=["call fails", "process dies"])
 async def test_export_goes_on_wherever_the_disk_stopped_it(
     stays_broken: bool, disk: Callable[..., Disk], tmp_path: Path
@@ -93,6 +94,7 @@ async def test_export_goes_on_wherever_the_disk_stopped_it(
         assert contents_of(folder) == whole, broken.names[at - 4 : at]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stays_broken", [False, True], ids=["call fails", "process dies"])
 async def test_export_goes_on_when_a_call_that_continues_it_stops(
     stays_broken: bool, disk: Callable[..., Disk], tmp_path: Path

@@ -331,6 +331,7 @@ async def test_file_work_is_done_in_threads(
     assert here not in threads
 
 
+@pytest.mark.slow
 async def test_memory_does_not_grow_with_the_table(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -192,6 +192,7 @@ def test_name_of_an_alarm_fits_into_its_limit() -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.slow
 def test_alarms_pass_the_linter() -> None:
     """There is no error and no warning."""
     assert complaints(alarms_template("break-glass")) == []

@@ -121,6 +121,7 @@ class TestTemplates:
         assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain",) * 2
         assert terraform({})["lifecycle"] == [{"prevent_destroy": True}]
 
+    @pytest.mark.slow
     def test_cloudformation_passes_its_linter(self) -> None:
         """There is no error and no warning in a template with all that one can have."""
         template = cloudformation_template("break-glass", kms_key=KEY, stream="NEW_AND_OLD_IMAGES")
