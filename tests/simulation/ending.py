@@ -310,7 +310,7 @@ class Calls:
         self._number += 1
         call = Call(self._number, kind, process, sign=f"step-{self._number}", **about)
         await self._world.call(call, work, None)
-        took = call.ended_at - call.began_at
+        took = call.ended_at - call.began_at - call.paused
         if took > _SERVED_WITHIN:
             self._world.find(Finding(Kind.STUCK, f"{call} took {took:.3f} s without a fault"))
         return call

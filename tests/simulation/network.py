@@ -144,6 +144,8 @@ class Network:
             self._answer(packet, waiter, self._served(packet))
             return
         first = self._carry_out(packet, parts.first)
+        if packet.call is not None:
+            packet.call.paused += parts.pause
 
         def arrive_at_last() -> None:
             second = self._carry_out(packet, parts.second)

@@ -100,6 +100,8 @@ class Call:
     returned: int = 0
     began_at: float = 0.0
     ended_at: float = 0.0
+    paused: float = 0.0
+    """How long the service took between the parts of its batches."""
     nows: list[datetime] = field(default_factory=list)
     """What its clock told it."""
     value: Any = None
