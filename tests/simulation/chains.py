@@ -50,6 +50,8 @@ class Chains:
         """The events whose rows others have changed."""
         self._unsettled: set[str] = set()
         """Those that the library has not changed since."""
+        self._set_back: set[str] = set()
+        """The keys of the rows that others have changed, and the library not since."""
         self._gone: set[str] = set()
         """The events whose row TTL has deleted."""
         self._looked_at: dict[str, int] = {}
@@ -90,11 +92,13 @@ class Chains:
             if packet is not None and packet.call is not None:
                 self._find(self._of_change(event_id, of_event, packet.call))
                 self._unsettled.discard(event_id)
+                self._set_back.difference_update(of_event)
             elif commit.cause == "ttl":
                 self._find(self._of_deletion(event_id, of_event))
             else:
                 self._disturbed.add(event_id)
                 self._unsettled.add(event_id)
+                self._set_back.update(of_event)
 
     def look(self, now: datetime) -> None:
         """Judge the record as it is: all of it that has changed since the last look."""
@@ -137,9 +141,11 @@ class Chains:
         # An entry behind a gap that others left is none of those that the row tells of.
         revision = int(row.get("revision", {"N": "0"})["N"])
         last = LAYOUT.history_key(event_id, revision) if self.is_disturbed(event_id) else None
-        gone = [key for key in changes if last is None or key <= last]
+        behind = [key for key in changes if last is not None and key > last]
+        # An entry that others have set back has the time to live that it had then.
+        gone = changes.keys() - behind - self._set_back
         if gone:
-            yield f"{', '.join(gone)} went before the row of the event"
+            yield f"{', '.join(sorted(gone))} went before the row of the event"
 
     def _of_change(
         self, event_id: str, changes: Mapping[str, tuple[Sight, Sight]], call: Call
