@@ -130,10 +130,13 @@ def owes(timeline: Timeline, event_id: str, serial: int, now: datetime) -> bool:
     if any(sight.event and sight.event.review_outcome in FINAL for sight in sights):
         return False
     newest = sights[-1]
-    if newest.said == DELETED and newest.item is not None:
-        kept = newest.item.get("history_ttl")
-        return kept is None or datetime.fromtimestamp(int(kept["N"]), UTC) > now
-    return newest.event is not None
+    return has_history(newest, now) if newest.said == DELETED else newest.event is not None
+
+
+def has_history(tombstone: Sight, now: datetime) -> bool:
+    """Tell whether the history of a deleted event may not go yet."""
+    kept = (tombstone.item or {}).get("history_ttl")
+    return kept is None or datetime.fromtimestamp(int(kept["N"]), UTC) > now
 
 
 def of_extension(

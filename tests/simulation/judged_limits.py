@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 from aiobreakglass import LimitExceededError, Limits
-from tests.simulation.exceeded import FINAL, owes
+from tests.simulation.exceeded import FINAL, has_history, owes
 from tests.simulation.record import Call
 from tests.simulation.span import Span
-from tests.simulation.timeline import Sight
+from tests.simulation.timeline import DELETED, LAYOUT, Sight, Timeline
 
 
 def refused_opening(call: Call, error: LimitExceededError, span: Span) -> Iterator[str]:
@@ -67,7 +67,8 @@ def _is_used_up(call: Call, error: LimitExceededError, rules: Limits, span: Span
             for event_id in error.event_ids
             if owes(span.timeline, event_id, call.began, min(call.nows))
             or any(
-                owes(span.timeline, event_id, sight.since, min(call.nows)) or _awaits(sight)
+                owes(span.timeline, event_id, sight.since, min(call.nows))
+                or _awaits(span.timeline, event_id, sight, min(call.nows))
                 for sight in span.event(event_id)
             )
             or span.meets_corrupt()
@@ -86,9 +87,16 @@ def _is_used_up(call: Call, error: LimitExceededError, rules: Limits, span: Span
     )
 
 
-def _awaits(sight: Sight) -> bool:
-    """Tell whether a row is an event that awaits its review, though a restore lost one perhaps."""
-    return sight.event is not None and sight.event.review_outcome not in FINAL
+def _awaits(timeline: Timeline, event_id: str, sight: Sight, now: datetime) -> bool:
+    """Tell whether an event awaits its review by its row alone: a restore may have lost one.
+
+    A tombstone stands for the row that it has replaced.
+    """
+    event = sight.event
+    if sight.said == DELETED and has_history(sight, now):
+        sights = timeline.ever(LAYOUT.event_key(event_id))
+        event = sights[sights.index(sight) - 1].event
+    return event is not None and event.review_outcome not in FINAL
 
 
 def _quota(limit: str, rules: Limits) -> tuple[int, timedelta | None]:
