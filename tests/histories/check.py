@@ -20,7 +20,7 @@ from typing import Final
 from tests.histories.model import OVERSIGHT, State, answer_to, holder, marked
 from tests.histories.record import OK, UNAVAILABLE, UNKNOWN, Call, Version
 
-SEARCH_LIMIT: Final = 50_000
+SEARCH_LIMIT: Final = 200_000
 """How many nodes are visited before a pair is given up as undecided."""
 
 _NEVER: Final = 1 << 63
