@@ -154,14 +154,16 @@ class Timeline:
                 yield NOTHING
                 continue
             since = max(began, guard.since)
-            until = min(ended, self._end_of(guard_key, guard) - 1)
+            later = self._next(guard_key, guard)
+            until = ended
+            # Others alone put a guard in the place of another, and a check may follow that one.
+            if later is not None and later.said is None:
+                until = min(ended, later.since - 1)
             yield from self.during(LAYOUT.event_key(str(guard.said)), since, until)
 
-    def _end_of(self, key: str, sight: Sight) -> int:
-        for later in self._sights[key]:
-            if later.since > sight.since:
-                return later.since
-        return self.serial + 1
+    def _next(self, key: str, sight: Sight) -> Sight | None:
+        """Return what a row was next; None if it has not changed since."""
+        return next((later for later in self._sights[key] if later.since > sight.since), None)
 
 
 def _since(sight: Sight) -> int:
