@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import product
@@ -30,8 +31,9 @@ def refused_opening(call: Call, error: LimitExceededError, span: Span) -> Iterat
         span.is_granting(sight, pair, now) for sight in span.holdings(pair) for now in call.nows
     ):
         yield f"was told {error}, and held access"
-    if len({*error.event_ids}) != len(error.event_ids):
-        yield f"was told {error}, which counts an event twice"
+    for event_id, times in Counter(error.event_ids).items():
+        if times > max(1, len(span.timeline.openings(event_id))):
+            yield f"was told {error}, which counts an event more often than it was opened"
     if not any(_is_used_up(call, error, each, span) for each in rules):
         yield f"was told {error}, which is not used up"
 
