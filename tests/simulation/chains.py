@@ -36,8 +36,10 @@ class Chains:
         on_finding: Callable[[Finding], None],
         *,
         one_retention: bool,
+        is_interrupted: Callable[[str], bool],
     ) -> None:
         self._one_retention = one_retention
+        self._is_interrupted = is_interrupted
         self._timeline = timeline
         self._on_finding = on_finding
         self._written: dict[str, HistoryEntry] = {}
@@ -137,6 +139,9 @@ class Chains:
             return
         row = self._timeline.event(event_id).item
         if not row or event_id in self._unsettled:
+            return
+        if self._is_interrupted(event_id):
+            # Until the call is repeated, the history may go when it could before.
             return
         # An entry behind a gap that others left is none of those that the row tells of.
         revision = int(row.get("revision", {"N": "0"})["N"])

@@ -29,6 +29,10 @@ class Holds:
         self._is_complete: dict[str, bool] = {}
         """Whether a caller has been told since that this was done, for each such event."""
 
+    def is_interrupted(self, event_id: str) -> bool:
+        """Tell whether no caller knows yet that the last hold or release of an event is done."""
+        return self._is_complete.get(event_id) is False
+
     def commit(self, changes: Mapping[str, tuple[Sight, Sight]], call: Call) -> None:
         """Judge a commit of a call."""
         for event_id in dict.fromkeys(filter(None, map(event_id_of, changes))):

@@ -38,7 +38,12 @@ class Invariants:
         self._on_apart = on_apart
         self._active: defaultdict[Pair, dict[str, None]] = defaultdict(dict)
         """The keys of the rows that say that they are active, by the pair that they are of."""
-        self.chains = Chains(timeline, on_finding, one_retention=one_retention)
+        self.chains = Chains(
+            timeline,
+            on_finding,
+            one_retention=one_retention,
+            is_interrupted=lambda event_id: self.holds.is_interrupted(event_id),
+        )
         self.holds = Holds(
             timeline,
             lambda text: on_finding(Finding(Kind.FREED, text)),
