@@ -214,8 +214,9 @@ class Network:
     def _return(self, packet: Packet, waiter: asyncio.Future[Reply], reply: Reply) -> None:
         if not waiter.done():
             waiter.set_result(reply)
-            if packet.call is not None and packet.is_to_the_point:
-                packet.call.is_confirmed |= _shows_own_entry(packet.request, reply)
+            call = packet.call if packet.is_to_the_point else None
+            if call is not None and _shows_own_entry(packet.request, reply):
+                call.confirmed_at = self._loop.time()
 
     def _give_up(self, packet: Packet, waiter: asyncio.Future[Reply]) -> None:
         if not waiter.done():

@@ -111,8 +111,8 @@ class Call:
     requests: int = 0
     rules: list[Limits] = field(default_factory=list)
     """The limits that it was decided by, one for each decision."""
-    is_confirmed: bool = False
-    """Whether the service has shown its process the entry that its own write has left."""
+    confirmed_at: float | None = None
+    """When the service last showed its process the entry that its own write has left."""
     under_way: int = 0
     """How many packets that do what it is for have yet to arrive for the first time."""
     tokens: dict[str, tuple[datetime, int]] = field(default_factory=dict)

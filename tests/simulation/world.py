@@ -205,8 +205,9 @@ class World:
         is_disturbed = call.disturbances != call.process.disturbances
         may_be_half_done = call.kind in ("hold", "release") and not call.is_refused
         if (
-            call.is_confirmed
+            call.confirmed_at is not None
             and isinstance(call.error, Exception)
+            and not _ran_out(call)
             and not is_disturbed
             and not may_be_half_done
         ):
@@ -311,3 +312,9 @@ class World:
     def _note_apart(self, apart: Apart) -> None:
         self.outcome.apart[apart] += 1
         self.tell(f"apart: {apart}")
+
+
+def _ran_out(call: Call) -> bool:
+    """Tell whether the time of a call was over at the very instant of its answer."""
+    cause = None if call.error is None else call.error.__cause__
+    return isinstance(cause, TimeoutError) and call.ended_at == call.confirmed_at
