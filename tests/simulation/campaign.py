@@ -120,6 +120,8 @@ def campaign(
         figures: Those of an earlier run that was cut short, which goes on with its next history.
     """
     figures = figures or Figures()
+    if figures.operations >= operations:
+        return figures
     start = time.monotonic() - figures.took
     under_way: deque[Future[Figures]] = deque()
     # `quiet` collects garbage between histories.

@@ -27,6 +27,12 @@ def test_campaign_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert replace(campaign(SEED, 700, 1, figures=kept), took=0) == replace(whole, took=0)
 
 
+def test_campaign_that_has_its_operations() -> None:
+    """Nothing more is lived."""
+    figures = Figures(histories=3, operations=1000)
+    assert campaign(SEED, 1000, 1, figures=replace(figures)) == figures
+
+
 def test_history_that_a_mended_check_finds_right() -> None:
     """It has failed no more."""
     figures = Figures(failures=[(SEED, [Finding(Kind.LOST, "a row")])])
