@@ -69,6 +69,8 @@ READS: dict[str, Write] = {
 GOVERNED = ("extend", "review", "hold", "release_hold", "history", "list_awaiting_review")
 
 
+# The quick tests try the contract on the store inside.
+@pytest.mark.slow
 class TestWithoutFaults(GovernedStoreContract):
     @pytest.fixture
     def store(self, clock: FakeClock) -> FaultyStore:

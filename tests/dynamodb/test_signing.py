@@ -73,6 +73,7 @@ VISIBLE = st.text(string.ascii_letters + string.digits + "/+=-_.", min_size=1, m
 TIMESTAMPS = st.datetimes().map("{:%Y%m%dT%H%M%SZ}".format).filter(lambda text: len(text) == 16)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(
     region=st.from_regex(r"[a-z]{2}-[a-z]{4,9}-[1-9]", fullmatch=True),

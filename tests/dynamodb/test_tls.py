@@ -22,6 +22,8 @@ from aiobreakglass._aws.fast.transport import Session
 from tests.dynamodb.canned import CannedServer, canned_server
 from tests.dynamodb.conftest import REGION
 
+pytestmark = pytest.mark.slow
+
 REQUEST: dict[str, Any] = {"TableName": "breakglass", "Key": {"pk": {"S": "x"}}}
 
 Ask = Callable[[CannedServer], Awaitable[Any]]
